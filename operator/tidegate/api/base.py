@@ -1,0 +1,74 @@
+"""What all models of the API share: camelCase on the wire, frozen in memory, Kubernetes' times and durations."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import durationpy
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+# GEP-2257, the subset of Go's durations that the Gateway API settled on: no sign, no fraction.
+DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
+
+
+class ApiModel(BaseModel):
+    """A part of the resource; unknown fields are dropped, as the API server prunes them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON value as the API server stores it: camelCase, without what is None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def parse_duration(text: object) -> object:
+    """A duration such as `30s`, `5m` or `1h30m` as a timedelta; anything that is not text is passed on.
+
+    Raises ValueError for text in another notation.
+    """
+    if not isinstance(text, str):
+        return text
+    if not re.match(DURATION_PATTERN, text):
+        raise ValueError(f"{text!r} is not a duration: write it like 30s, 5m or 1h30m")
+    return durationpy.from_str(text)
+
+
+def format_duration(duration: timedelta) -> str:
+    """A timedelta of zero or more in the notation that parse_duration reads, to the millisecond."""
+    milliseconds = round(duration / timedelta(milliseconds=1))
+    text = ""
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
+        count, milliseconds = divmod(milliseconds, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+def format_time(time: datetime) -> str:
+    """A time as Kubernetes writes it: RFC 3339 in UTC, to the second."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_NOTATION_RULE = {
+    "rule": f"self.matches('{DURATION_PATTERN}')",
+    "message": "must be a duration of zero or more, such as 30s, 5m or 1h30m",
+}
+_POSITIVE_RULE = {"rule": "duration(self) > duration('0s')", "message": "must be longer than 0s"}
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "maxLength": 32, "x-kubernetes-validations": [_NOTATION_RULE]}),
+]
+
+PositiveDuration = Annotated[
+    Duration,
+    WithJsonSchema({"type": "string", "maxLength": 32, "x-kubernetes-validations": [_NOTATION_RULE, _POSITIVE_RULE]}),
+]
+
+Time = Annotated[
+    AwareDatetime,
+    PlainSerializer(format_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]

@@ -1,0 +1,45 @@
+"""The contract between the operator and any worker image: environment, mounts and exit codes (design section 6.1).
+
+Both sides import it: the operator renders Jobs by it, the built-in worker obeys it. It imports nothing.
+"""
+
+from enum import IntEnum
+
+PROTOCOL = "1"
+
+CACHE_DIR = "/sync/cache"
+CONFIG_DIR = "/sync/config"
+CONFIG_FILE = "sync.json"
+
+WORKER_CONTAINER = "sync"
+CACHE_CONTAINER = "prepare-cache"
+
+
+class Environment:
+    """Names of the environment variables that the operator sets for a worker."""
+
+    PROTOCOL = "SYNC_PROTOCOL"
+    NAME = "SYNC_NAME"
+    NAMESPACE = "SYNC_NAMESPACE"
+    UID = "SYNC_UID"
+    RUN = "SYNC_RUN"
+    SCOPE = "SYNC_SCOPE"  # full | changes
+    PUSH = "SYNC_PUSH"  # true | false
+    CACHE_DIR = "SYNC_CACHE_DIR"
+    CACHE_EPOCH = "SYNC_CACHE_EPOCH"
+    CONFIG = "SYNC_CONFIG"
+    ALLOW_DELETES = "SYNC_ALLOW_DELETES"  # set to the halted run's number, only when a human confirmed it
+    TERMINATION_LOG = "SYNC_TERMINATION_LOG"
+
+
+class ExitCode(IntEnum):
+    """What a worker says about its run by exiting. Any other code is a failure worth a retry."""
+
+    COMPLETE = 0
+    CONFIGURATION_ERROR = 2
+    HALTED = 3
+    CACHE_UNUSABLE = 4
+    PAUSED = 75
+
+
+TERMINATION_MESSAGE_BYTES = 4096

@@ -1,0 +1,187 @@
+"""The CustomResourceDefinition, generated from the models into crds/: `python -m tidegate.api.crd > FILE`.
+
+The models are the one place that names fields. Pydantic's JSON Schema is turned into a structural schema
+(https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema):
+references inlined, titles and nulls dropped.
+"""
+
+import sys
+from typing import Any
+
+import yaml
+
+from tidegate.api import names
+from tidegate.api.spec import SyncIntegrationSpec
+from tidegate.api.status import SyncIntegrationStatus
+
+_CACHE_RULE = {
+    "rule": "!(has(self.none) && self.none && (has(self.size) || has(self.storageClassName)))",
+    "message": "none: true means that there is no volume, so size and storageClassName have no place beside it",
+}
+
+_CACHE_STAYS_RULE = {
+    "rule": "self == oldSelf",
+    "message": "cannot change; delete the SyncIntegration and create it anew to have another cache",
+}
+
+_COLUMNS = [
+    {
+        "name": "Status",
+        "type": "string",
+        "jsonPath": ".status.declared",
+        "description": "The toggle: ON or OFF.",
+    },
+    {
+        "name": "Phase",
+        "type": "string",
+        "jsonPath": ".status.phase",
+        "description": "Where the toggle stands.",
+    },
+    {
+        "name": "Mode",
+        "type": "string",
+        "jsonPath": ".spec.mode",
+        "description": "What turning ON does with past changes.",
+    },
+    {
+        "name": "Activity",
+        "type": "string",
+        "jsonPath": ".status.activity",
+        "description": "The newest run; a check mark says that it is done and no sync is running.",
+    },
+    {
+        "name": "Last-Sync",
+        "type": "date",
+        "jsonPath": ".status.lastSyncedAt",
+        "description": "Since the end of the newest run that succeeded.",
+    },
+    {
+        "name": "Delay",
+        "type": "string",
+        "jsonPath": ".spec.delay",
+        "description": "From one run's end to the next one's start.",
+    },
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Message",
+        "type": "string",
+        "jsonPath": ".status.message",
+        "priority": 1,
+        "description": "What is happening and what would change it.",
+    },
+]
+
+
+def custom_resource_definition() -> dict[str, Any]:
+    """The CustomResourceDefinition of SyncIntegration, as `kubectl apply` takes it."""
+    spec = _structural(SyncIntegrationSpec.model_json_schema(mode="serialization"))
+    status = _structural(SyncIntegrationStatus.model_json_schema(mode="serialization"))
+    spec["properties"]["cache"]["x-kubernetes-validations"] = [_CACHE_RULE, _CACHE_STAYS_RULE]
+    status["properties"]["conditions"] |= {
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+    }
+    # What the operator wrote once and reads back with defaults of its own needs none of the API server's.
+    _drop_defaults(status)
+    status.pop("required", None)
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "spec": {
+            "group": names.GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": names.KIND,
+                "listKind": f"{names.KIND}List",
+                "plural": names.PLURAL,
+                "singular": names.SINGULAR,
+                "shortNames": [names.SHORT_NAME],
+            },
+            "versions": [
+                {
+                    "name": names.VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": _COLUMNS,
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "description": "The ON/OFF toggle of a data sync between two systems.",
+                            "required": ["spec"],
+                            "properties": {
+                                "apiVersion": {"type": "string"},
+                                "kind": {"type": "string"},
+                                "metadata": {"type": "object"},
+                                "spec": spec,
+                                "status": status,
+                            },
+                        }
+                    },
+                }
+            ],
+        },
+    }
+
+
+def _structural(schema: dict[str, Any]) -> dict[str, Any]:
+    definitions = schema.get("$defs", {})
+
+    def convert(node: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" in node:
+            target = definitions[node["$ref"].removeprefix("#/$defs/")]
+            node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+        if "anyOf" in node:  # only ever "X or null": absence is what Kubernetes has for null
+            (only,) = [option for option in node["anyOf"] if option.get("type") != "null"]
+            node = {**only, **{key: value for key, value in node.items() if key != "anyOf"}}
+            return convert(node)
+        converted: dict[str, Any] = {}
+        for key, value in node.items():
+            if key in ("title", "$defs") or (key == "default" and value is None):
+                continue
+            if key == "properties":
+                converted[key] = {name: convert(property_) for name, property_ in value.items()}
+            elif key in ("items", "additionalProperties") and isinstance(value, dict):
+                converted[key] = convert(value)
+            elif key == "default" and isinstance(value, dict):
+                converted[key] = {name: default for name, default in value.items() if default is not None}
+            elif key != "additionalProperties":
+                converted[key] = value
+        if converted.get("type") == "integer":
+            converted["format"] = "int64"
+        return converted
+
+    return convert(schema)
+
+
+def _drop_defaults(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+    for property_ in schema.get("properties", {}).values():
+        _drop_defaults(property_)
+    for nested in ("items", "additionalProperties"):
+        if isinstance(schema.get(nested), dict):
+            _drop_defaults(schema[nested])
+
+
+class _PlainDumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        # The same rule stands in several places; anchors would make the reader jump.
+        return True
+
+
+def main() -> None:
+    """Write the definition to standard output as YAML."""
+    sys.stdout.write("# Generated from operator/tidegate/api by `make crds`. Do not edit.\n")
+    yaml.dump(
+        custom_resource_definition(),
+        sys.stdout,
+        Dumper=_PlainDumper,
+        sort_keys=False,
+        width=120,
+        allow_unicode=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

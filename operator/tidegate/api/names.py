@@ -1,0 +1,59 @@
+"""The names that Tidegate is found under in a cluster: API group, labels, annotations, and names of owned objects."""
+
+import hashlib
+
+GROUP = "tidegate.dev"
+VERSION = "v1alpha1"
+KIND = "SyncIntegration"
+PLURAL = "syncintegrations"
+SINGULAR = "syncintegration"
+SHORT_NAME = "sync"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+# Labels of the Jobs, Pods and PersistentVolumeClaims that the operator makes, so that a watch sees no others.
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "tidegate"
+INTEGRATION_LABEL = f"{GROUP}/integration"
+INTEGRATION_UID_LABEL = f"{GROUP}/integration-uid"
+RUN_LABEL = f"{GROUP}/run"
+
+# Annotations of a run's Job: what the claim said, so that a run without a claim can be adopted (design section 4).
+RUN_KIND_ANNOTATION = f"{GROUP}/run-kind"
+RUN_PUSH_ANNOTATION = f"{GROUP}/run-push"
+RUN_CACHE_EPOCH_ANNOTATION = f"{GROUP}/run-cache-epoch"
+
+# Annotation of a run's Pod: `spec.sync` as it was when the run began, mounted as a file (design section 6.1).
+SYNC_CONFIG_ANNOTATION = f"{GROUP}/sync-config"
+
+# Annotations that users set on a SyncIntegration to ask for something once (design section 3).
+SYNC_REQUESTED_ANNOTATION = f"{GROUP}/sync-requested-at"
+RESET_REQUESTED_ANNOTATION = f"{GROUP}/reset-requested-at"
+ALLOW_DELETES_ANNOTATION = f"{GROUP}/allow-deletes"
+
+# A Job's name becomes a label value of its Pods, which holds 63 characters; a hash and a run number must fit too.
+_LONGEST_PREFIX = 40
+
+
+def job_name(integration_name: str, integration_uid: str, run: int) -> str:
+    """The name of a run's Job: the same for the same run, whoever derives it, so that it serves as a lock.
+
+    The UID keeps a resource that was deleted and made again from meeting its predecessor's Job (design section 4).
+    """
+    return f"{_prefix(integration_name, integration_uid)}-{run}"
+
+
+def cache_name(integration_name: str, integration_uid: str) -> str:
+    """The name of the PersistentVolumeClaim that holds an integration's cache."""
+    return f"{_prefix(integration_name, integration_uid)}-cache"
+
+
+def label_value(name: str) -> str:
+    """A resource's name as a label value, which holds at most 63 characters and ends alphanumerically."""
+    return name[:63].rstrip("-.")
+
+
+def _prefix(integration_name: str, integration_uid: str) -> str:
+    # A Job's name may not hold dots where it becomes a Pod's hostname; the hash keeps the names distinct.
+    shortened = integration_name.replace(".", "-")[:_LONGEST_PREFIX].rstrip("-")
+    digest = hashlib.sha256(f"{integration_name}/{integration_uid}".encode()).hexdigest()[:8]
+    return f"{shortened}-{digest}"

@@ -1,0 +1,143 @@
+"""What users declare: the spec of a SyncIntegration (design section 3)."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from tidegate.api.base import ApiModel, Duration, PositiveDuration
+
+
+class Switch(StrEnum):
+    """The position of the toggle."""
+
+    ON = "ON"
+    OFF = "OFF"
+
+
+class Mode(StrEnum):
+    """What turning ON does with the changes that were made while the sync was OFF."""
+
+    PAST_AND_FUTURE = "PastAndFuture"  # a read-write full sync: catch up and push
+    FUTURE_ONLY = "FutureOnly"  # a read-only full sync: catch up, push nothing
+
+
+class OffPolicy(StrEnum):
+    """What turning OFF does with the running run."""
+
+    FINISH_RUN = "FinishRun"
+    PAUSE_RUN = "PauseRun"
+
+
+def _switch_of_yaml_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        return Switch.ON if value else Switch.OFF
+    return value
+
+
+# YAML reads a bare ON as the boolean true: an untyped enum is the one structural schema that takes both.
+SwitchField = Annotated[
+    Switch,
+    BeforeValidator(_switch_of_yaml_boolean),
+    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "enum": ["ON", "OFF", True, False]}),
+]
+
+FreeForm = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+
+Quantity = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 32,
+            "x-kubernetes-validations": [
+                {
+                    "rule": "isQuantity(self) && quantity(self).sign() > 0",
+                    "message": "must be a size greater than zero, such as 512Mi or 1Gi",
+                }
+            ],
+        }
+    ),
+]
+
+
+class CacheSpec(ApiModel):
+    """Where the worker remembers both sides between runs: a PersistentVolumeClaim made for the integration."""
+
+    size: Annotated[
+        Quantity | None,
+        Field(description="Size of the PersistentVolumeClaim; 1Gi when not given, enough for some 4 million pairs."),
+    ] = None
+    storage_class_name: Annotated[
+        str | None,
+        Field(max_length=253, description="Its storage class; the cluster's default when not given."),
+    ] = None
+    none: Annotated[
+        bool,
+        Field(description="true: no volume. For workers of your own that remember nothing between runs."),
+    ] = False
+
+
+class SyncIntegrationSpec(ApiModel):
+    """The declared state of one data sync."""
+
+    status: Annotated[
+        SwitchField,
+        Field(
+            description="The toggle: ON starts the sync, OFF stops it when the running run has finished. Quoted or not."
+        ),
+    ]
+    mode: Annotated[
+        Mode,
+        Field(
+            description="What turning ON does with changes made while OFF: PastAndFuture catches up and pushes them, "
+            "FutureOnly catches up and pushes none of them. Read when an activation starts."
+        ),
+    ] = Mode.PAST_AND_FUTURE
+    delay: Annotated[
+        Duration,
+        Field(description="From the end of one run to the start of the next, such as 30s, 5m or 1h30m; 0s: at once."),
+    ] = timedelta(minutes=5)
+    reset: Annotated[
+        bool,
+        Field(
+            description="Delete all cached data before the activation's full sync, so that records are read as if for "
+            "the first time. Once an activation: left at true it does nothing more until the next OFF and ON."
+        ),
+    ] = False
+    off_policy: Annotated[
+        OffPolicy,
+        Field(
+            description="What OFF does with the running run: FinishRun waits for its end, PauseRun suspends it and the "
+            "next ON picks up where it left off."
+        ),
+    ] = OffPolicy.FINISH_RUN
+    run_timeout: Annotated[
+        PositiveDuration | None,
+        Field(description="A run that takes longer is stopped and counts as failed; paused time does not count."),
+    ] = None
+    retries: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100,
+            description="How often a failing run's Pod is replaced before the run counts as failed.",
+        ),
+    ] = 2
+    activity_limit: Annotated[
+        int,
+        Field(ge=1, le=50, description="How many finished runs are kept, in status.recentActivity and as Jobs."),
+    ] = 10
+    cache: Annotated[CacheSpec, Field(description="Where the worker remembers both sides between runs.")] = CacheSpec()
+    sync: Annotated[
+        FreeForm | None,
+        Field(description="What the built-in worker syncs, or the configuration of your own; it reads it as a file."),
+    ] = None
+    template: Annotated[
+        FreeForm | None,
+        Field(
+            description="A Pod template, as in a Job: your own worker's container named 'sync', or overrides for the "
+            "built-in one (environment from Secrets, resources, node selection, volumes)."
+        ),
+    ] = None

@@ -1,0 +1,168 @@
+"""What users read: the status of a SyncIntegration (design section 3).
+
+It is also all that the operator remembers: after a restart the next decision is taken from here and from the cluster.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tidegate.api.base import ApiModel, Duration, Time
+from tidegate.api.spec import Mode, Switch
+
+
+class Phase(StrEnum):
+    """Where the toggle stands."""
+
+    OFF = "Off"
+    SYNCING = "Syncing"
+    WAITING = "Waiting"
+    TURNING_OFF = "TurningOff"
+    PAUSED = "Paused"
+
+
+class RunKind(StrEnum):
+    """What a run reads: everything, or what has changed."""
+
+    FULL = "Full"
+    INCREMENTAL = "Incremental"
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    CONFIGURATION_ERROR = "ConfigurationError"
+    HALTED = "Halted"
+    CACHE_UNUSABLE = "CacheUnusable"
+    CANCELLED = "Cancelled"
+    PAUSED = "Paused"
+
+    @property
+    def mark(self) -> str:
+        """The sign in recent activity: only a run that did all its work has the check mark."""
+        return {"Succeeded": "✓", "Paused": "⏸"}.get(self, "✗")
+
+    @property
+    def needs_human(self) -> bool:
+        """True when trying again cannot help before somebody has changed something."""
+        return self in (Outcome.CONFIGURATION_ERROR, Outcome.HALTED, Outcome.CACHE_UNUSABLE)
+
+
+class Activation(ApiModel):
+    """One stretch of ON, from its taking effect to the taking effect of an OFF."""
+
+    number: int
+    mode: Mode
+    reset: Annotated[bool, Field(description="Whether it began by deleting the cache.")]
+    started_at: Time
+    caught_up: Annotated[bool, Field(description="Whether its full sync has succeeded.")] = False
+
+
+class Run(ApiModel):
+    """The run that is claimed: its Job exists, or is about to."""
+
+    number: int
+    kind: RunKind
+    push: Annotated[bool, Field(description="false: read-only, nothing is written to either system.")]
+    cache_epoch: int
+    job_name: str
+    started_at: Annotated[Time, Field(description="When the run was claimed first.")]
+    claimed_at: Annotated[Time, Field(description="When its Job was last about to be created.")]
+    cancelling: Annotated[bool, Field(description="A paused run whose Job is being deleted, for a reset.")] = False
+    allow_deletes: Annotated[
+        int | None, Field(description="The halted run whose deletes were confirmed for this one.")
+    ] = None
+
+
+Counts = Annotated[dict[str, int], Field(description="Records per connector.")]
+
+
+class RunReport(ApiModel):
+    """What the worker says of its run; text of an untrusted origin, bounded."""
+
+    reason: str | None = None
+    read: Counts = Field(default_factory=dict)
+    changed: Counts = Field(default_factory=dict)
+    pushed: Counts = Field(default_factory=dict)
+    conflicts: int = 0
+
+
+class ActivityEntry(ApiModel):
+    """A run that is not running any more."""
+
+    run: int
+    kind: RunKind
+    outcome: Outcome
+    mark: Annotated[str, Field(description="✓ done, ✗ not done, ⏸ paused.")]
+    summary: Annotated[str, Field(description="The mark and the run, as `kubectl get` shows them.")]
+    started_at: Time
+    finished_at: Time
+    duration: Duration
+    report: RunReport | None = None
+
+
+class LastRun(ApiModel):
+    """The newest run that ended."""
+
+    number: int
+    kind: RunKind
+    outcome: Outcome
+    finished_at: Time
+    generation: Annotated[
+        int,
+        Field(description="The resource's generation when the end was recorded: a later one is a reason to try again."),
+    ]
+    reason: Annotated[str | None, Field(description="Why it did not succeed.")] = None
+
+
+class HandledRequests(ApiModel):
+    """The newest value of each request annotation that has been acted upon."""
+
+    sync_requested_at: str | None = None
+    reset_requested_at: str | None = None
+
+
+class Condition(ApiModel):
+    """A condition as Kubernetes defines it (metav1.Condition)."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str
+    observed_generation: int
+    last_transition_time: Time
+
+
+class SyncIntegrationStatus(ApiModel):
+    """The observed state of one data sync."""
+
+    observed_generation: int | None = None
+    declared: Annotated[
+        Switch | None,
+        Field(description="spec.status as the operator read it: ON or OFF, however it was written."),
+    ] = None
+    phase: Phase | None = None
+    message: Annotated[
+        str | None, Field(description="What is happening and what would change it, in one sentence.")
+    ] = None
+    activity: Annotated[str | None, Field(description="The newest run: ▶ running, ✓ done, ✗ not done, ⏸ paused.")] = (
+        None
+    )
+    activation: Annotated[Activation | None, Field(description="Absent while the sync is off.")] = None
+    run: Annotated[Run | None, Field(description="Absent while no run is in progress or paused.")] = None
+    last_run: LastRun | None = None
+    last_synced_at: Annotated[Time | None, Field(description="The end of the newest run that succeeded.")] = None
+    next_run_at: Time | None = None
+    cache_epoch: Annotated[int, Field(description="One more for each reset.")] = 1
+    activations: Annotated[int, Field(description="The number of the newest activation.")] = 0
+    runs: Annotated[int, Field(description="The number of the newest run; numbers are never used again.")] = 0
+    consecutive_failures: int = 0
+    handled: HandledRequests = HandledRequests()
+    recent_activity: Annotated[
+        tuple[ActivityEntry, ...], Field(description="Runs that are not running, newest first.")
+    ] = ()
+    conditions: tuple[Condition, ...] = ()

@@ -1,0 +1,269 @@
+"""Act: Plan → API writes, each with its precondition. The only module that writes to the cluster.
+
+The last step of the flow. Requests go out as plain JSON, so that what the API server has to say about a user's template
+reaches the user in the API server's own words.
+"""
+
+import json
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+from tidegate.api import names
+from tidegate.control import render
+from tidegate.control.merge_patch import merge_patch
+from tidegate.control.observe import Body, Integration, controller_uid
+from tidegate.control.plan import (
+    Action,
+    Announce,
+    CreateCache,
+    CreateJob,
+    DeleteJob,
+    LookUpJob,
+    SuspendJob,
+)
+from tidegate.control.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MERGE_PATCH = "application/merge-patch+json"
+REQUEST_TIMEOUT = 30.0  # seconds; a write of unknown outcome is settled by the next observation
+FIELD_MANAGER = "tidegate"
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+_TOO_MANY_REQUESTS = 429
+_BAD_REQUEST, _UNPROCESSABLE = 400, 422
+_SERVER_ERROR = 500
+
+
+class StaleViewError(Exception):
+    """The object has changed since it was observed: nothing was written, observe again."""
+
+
+class RefusedError(Exception):
+    """The API server will not create a run's Job or cache; the message is its own.
+
+    `permanent`: it would refuse the same request again.
+    """
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class Writer:
+    """The few API writes of the operator, for one API client."""
+
+    def __init__(self, api: client.ApiClient, settings: Settings, instance: str) -> None:
+        """`instance` names this operator process in Events."""
+        self._objects = client.CustomObjectsApi(api)
+        self._core = client.CoreV1Api(api)
+        self._settings = settings
+        self._instance = instance
+
+    async def write_status(self, integration: Integration, status: Body) -> str:
+        """Store the status, unless the object has changed since it was observed; return its new resourceVersion.
+
+        Raises StaleViewError when somebody else has written, or the object is gone.
+        """
+        change = merge_patch(integration.status.to_wire(), status)
+        body = {
+            "metadata": {"resourceVersion": integration.resource_version, "uid": integration.uid},
+            "status": change,
+        }
+        try:
+            written = await self._objects.patch_namespaced_custom_object_status(
+                names.GROUP,
+                names.VERSION,
+                integration.namespace,
+                names.PLURAL,
+                integration.name,
+                body,
+                field_manager=FIELD_MANAGER,
+                _content_type=MERGE_PATCH,
+                _request_timeout=REQUEST_TIMEOUT,
+            )
+        except ApiException as error:
+            if error.status in (_CONFLICT, _NOT_FOUND):
+                raise StaleViewError(_words(error)) from error
+            raise
+        return _resource_version(written)
+
+    async def job_is_absent(self, integration: Integration, name: str) -> bool:
+        """Ask the API server itself whether no Job has this name."""
+        return await self._read_job(integration, name) is None
+
+    async def take(self, integration: Integration, action: Action) -> str | None:
+        """Take one action; return the resourceVersion of what was written, if the watch is to show it.
+
+        Raises RefusedError when a Job or cache cannot be created, StaleViewError when a precondition failed.
+        """
+        match action:
+            case CreateCache():
+                return await self._create_cache(integration)
+            case CreateJob():
+                return await self._create_job(integration, action)
+            case SuspendJob():
+                return await self._suspend_job(integration, action)
+            case DeleteJob():
+                await self._delete_job(integration, action)
+            case Announce():
+                await self._announce(integration, action)
+            case LookUpJob():  # answered before the plan is acted upon
+                pass
+        return None
+
+    async def _create_cache(self, integration: Integration) -> str | None:
+        manifest = render.cache_claim(integration)
+        claim = client.V1PersistentVolumeClaim.model_validate(manifest)
+        try:
+            written = await self._core.create_namespaced_persistent_volume_claim(
+                integration.namespace, claim, field_manager=FIELD_MANAGER, _request_timeout=REQUEST_TIMEOUT
+            )
+        except ApiException as error:
+            if error.status != _CONFLICT:
+                raise _refused(error) from error
+            name = manifest["metadata"]["name"]
+            present = await self._core.read_namespaced_persistent_volume_claim(
+                name, integration.namespace, _request_timeout=REQUEST_TIMEOUT
+            )
+            if controller_uid(present.to_dict()) != integration.uid:
+                raise RefusedError(_taken("PersistentVolumeClaim", name), permanent=True) from error
+            return _resource_version(present.to_dict())
+        return _resource_version(written.to_dict())
+
+    async def _create_job(self, integration: Integration, action: CreateJob) -> str:
+        manifest = render.job(integration, action.run, self._settings)
+        try:
+            written = await self._objects.create_namespaced_custom_object(
+                "batch",
+                "v1",
+                integration.namespace,
+                "jobs",
+                manifest,
+                field_manager=FIELD_MANAGER,
+                field_validation="Strict",
+                _request_timeout=REQUEST_TIMEOUT,
+            )
+        except ApiException as error:
+            if error.status != _CONFLICT:
+                raise _refused(error) from error
+            present = await self._read_job(integration, action.run.job_name)
+            if present is None:
+                raise StaleViewError(f"Job {action.run.job_name} has just been deleted") from error
+            if controller_uid(present) != integration.uid:
+                raise RefusedError(_taken("Job", action.run.job_name), permanent=True) from error
+            return _resource_version(present)
+        return _resource_version(written)
+
+    async def _read_job(self, integration: Integration, name: str) -> Body | None:
+        try:
+            return cast(
+                Body,
+                await self._objects.get_namespaced_custom_object(
+                    "batch", "v1", integration.namespace, "jobs", name, _request_timeout=REQUEST_TIMEOUT
+                ),
+            )
+        except ApiException as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def _suspend_job(self, integration: Integration, action: SuspendJob) -> str:
+        body = {
+            "metadata": {"resourceVersion": action.resource_version, "uid": action.uid},
+            "spec": {"suspend": action.suspend},
+        }
+        try:
+            written = await self._objects.patch_namespaced_custom_object(
+                "batch",
+                "v1",
+                integration.namespace,
+                "jobs",
+                action.name,
+                body,
+                field_manager=FIELD_MANAGER,
+                _content_type=MERGE_PATCH,
+                _request_timeout=REQUEST_TIMEOUT,
+            )
+        except ApiException as error:
+            if error.status in (_CONFLICT, _NOT_FOUND):
+                raise StaleViewError(_words(error)) from error
+            raise
+        return _resource_version(written)
+
+    async def _delete_job(self, integration: Integration, action: DeleteJob) -> None:
+        options = client.V1DeleteOptions(
+            preconditions=client.V1Preconditions(uid=action.uid), propagation_policy="Background"
+        )
+        try:
+            await self._objects.delete_namespaced_custom_object(
+                "batch",
+                "v1",
+                integration.namespace,
+                "jobs",
+                action.name,
+                body=options,
+                _request_timeout=REQUEST_TIMEOUT,
+            )
+        except ApiException as error:
+            if error.status not in (_CONFLICT, _NOT_FOUND):  # gone already, or another one of the same name
+                raise
+
+    async def _announce(self, integration: Integration, action: Announce) -> None:
+        manifest = {
+            "metadata": {"generateName": f"{integration.name[:200]}.", "namespace": integration.namespace},
+            "eventTime": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "reportingController": f"{names.GROUP}/operator",
+            "reportingInstance": self._instance,
+            "action": action.reason,
+            "reason": action.reason,
+            "type": "Warning" if action.warning else "Normal",
+            "note": action.note[:1024],
+            "regarding": {
+                "apiVersion": names.API_VERSION,
+                "kind": names.KIND,
+                "name": integration.name,
+                "namespace": integration.namespace,
+                "uid": integration.uid,
+                "resourceVersion": integration.resource_version,
+            },
+        }
+        try:
+            await self._objects.create_namespaced_custom_object(
+                "events.k8s.io", "v1", integration.namespace, "events", manifest, _request_timeout=REQUEST_TIMEOUT
+            )
+        except ApiException as error:
+            # An Event is a courtesy: the status says the same, and no decision rests on it.
+            logger.warning(
+                "cannot write an Event for %s/%s: %s", integration.namespace, integration.name, _words(error)
+            )
+
+
+def _resource_version(written: object) -> str:
+    return cast(str, cast(dict[str, Any], written)["metadata"]["resourceVersion"])
+
+
+def _taken(kind: str, name: str) -> str:
+    return f"{kind} {name} exists and is not this SyncIntegration's: delete or rename it"
+
+
+def _refused(error: ApiException) -> Exception:
+    status = error.status or 0
+    if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR or status == 0:
+        return error
+    return RefusedError(_words(error), permanent=status in (_BAD_REQUEST, _UNPROCESSABLE))
+
+
+def _words(error: ApiException) -> str:
+    """What the API server said, without the HTTP around it."""
+    try:
+        message = json.loads(error.body or "")["message"]
+    except (ValueError, KeyError, TypeError):
+        message = f"{error.status} {error.reason}"
+    return re.sub(r"\s+", " ", str(message))[:1024]

@@ -1,0 +1,301 @@
+"""Observe: what the cluster holds for one integration, as one frozen Observation.
+
+The second step of the flow, after watch. Objects of the API server are read here and nowhere else; `decide` sees only
+what stands in an Observation.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from pydantic import ValidationError
+
+from tidegate.api import contract, names
+from tidegate.api.spec import SyncIntegrationSpec
+from tidegate.api.status import Run, RunKind, RunReport, SyncIntegrationStatus
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What was asked once, by annotation (design section 3); None: never asked."""
+
+    sync: str | None = None
+    reset: str | None = None
+    allow_deletes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A SyncIntegration as it is stored."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    resource_version: str
+    spec: SyncIntegrationSpec
+    status: SyncIntegrationStatus
+    requests: Requests = Requests()
+    deleting: bool = False
+
+
+class JobState(Enum):
+    """Whether a Job will still run Pods. A suspended Job is unfinished."""
+
+    UNFINISHED = "unfinished"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A Job whose controller is the integration; `run` is what its claim said."""
+
+    name: str
+    uid: str
+    resource_version: str
+    run: Run
+    state: JobState = JobState.UNFINISHED
+    suspended: bool = False
+    pods: int = 0  # active and terminating, as the Job's own status counts them
+    finished_at: datetime | None = None
+    failure_reason: str = ""
+    failure_message: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """True when the Job controller has declared its end."""
+        return self.state is not JobState.UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A Pod of one of the integration's Jobs."""
+
+    name: str
+    resource_version: str
+    job_uid: str | None
+    created_at: datetime
+    live: bool  # a container runs, or may still start
+    exit_code: int | None = None
+    termination_message: str = ""
+    trouble: str = ""  # why it cannot start, in the cluster's own words
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The PersistentVolumeClaim of the integration's cache."""
+
+    name: str
+    resource_version: str
+    bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API server's answer to the last attempt to create a run's Job or cache."""
+
+    run: int
+    generation: int
+    message: str
+    permanent: bool  # the same request would be refused again
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that a decision is taken from, besides the time."""
+
+    integration: Integration
+    jobs: tuple[Job, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    cache: Cache | None = None
+    absent_job: str | None = None  # the name that a live read, not the watch, has just found to be free
+    refusal: Refusal | None = field(default=None)
+
+    def job_of(self, run: Run) -> Job | None:
+        """The Job of a claimed run."""
+        return next((job for job in self.jobs if job.name == run.job_name), None)
+
+    def pods_of(self, job: Job) -> tuple[Pod, ...]:
+        """The Pods of a Job, newest first."""
+        return tuple(sorted((p for p in self.pods if p.job_uid == job.uid), key=lambda p: p.created_at, reverse=True))
+
+    @property
+    def has_live_pod(self) -> bool:
+        """True while any Pod of the integration runs or may still start."""
+        return any(pod.live for pod in self.pods)
+
+
+def controller_uid(body: Body) -> str | None:
+    """The UID of the object that controls this one (invariant I7 rests on it)."""
+    references = body["metadata"].get("ownerReferences") or ()
+    return next((reference["uid"] for reference in references if reference.get("controller")), None)
+
+
+def integration_of(body: Body) -> Integration:
+    """A SyncIntegration from the API server's JSON.
+
+    Raises ValidationError when the stored object does not fit the models: the cluster's CRD is of another version.
+    """
+    metadata = body["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return Integration(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        resource_version=metadata["resourceVersion"],
+        spec=SyncIntegrationSpec.model_validate(body["spec"]),
+        status=SyncIntegrationStatus.model_validate(body.get("status") or {}),
+        requests=Requests(
+            sync=annotations.get(names.SYNC_REQUESTED_ANNOTATION),
+            reset=annotations.get(names.RESET_REQUESTED_ANNOTATION),
+            allow_deletes=annotations.get(names.ALLOW_DELETES_ANNOTATION),
+        ),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def job_of(body: Body) -> Job:
+    """A Job of ours from the API server's JSON.
+
+    Raises KeyError or ValueError when it does not carry what `render` writes: somebody else made it.
+    """
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
+    annotations = metadata["annotations"]
+    created_at = _time(metadata["creationTimestamp"])
+    end = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
+    failed, complete = end.get("Failed"), end.get("Complete")
+    ended = failed or complete
+    return Job(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        run=Run(
+            number=int(metadata["labels"][names.RUN_LABEL]),
+            kind=RunKind(annotations[names.RUN_KIND_ANNOTATION]),
+            push=annotations[names.RUN_PUSH_ANNOTATION] == "true",
+            cache_epoch=int(annotations[names.RUN_CACHE_EPOCH_ANNOTATION]),
+            job_name=metadata["name"],
+            started_at=created_at,
+            claimed_at=created_at,
+        ),
+        state=JobState.FAILED if failed else JobState.COMPLETE if complete else JobState.UNFINISHED,
+        suspended=bool(spec.get("suspend")),
+        pods=status.get("active", 0) + status.get("terminating", 0),
+        finished_at=_time(status.get("completionTime") or ended["lastTransitionTime"]) if ended else None,
+        failure_reason=failed.get("reason", "") if failed else "",
+        failure_message=failed.get("message", "") if failed else "",
+    )
+
+
+def pod_of(body: Body) -> Pod:
+    """A Pod of ours from the API server's JSON."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    containers = {c["name"]: c for c in status.get("containerStatuses") or ()}
+    terminated = containers.get(contract.WORKER_CONTAINER, {}).get("state", {}).get("terminated") or {}
+    live = status.get("phase") not in ("Succeeded", "Failed")
+    return Pod(
+        name=metadata["name"],
+        resource_version=metadata["resourceVersion"],
+        job_uid=controller_uid(body),
+        created_at=_time(metadata["creationTimestamp"]),
+        live=live,
+        exit_code=terminated.get("exitCode"),
+        termination_message=terminated.get("message", ""),
+        trouble=_trouble(status) if live else "",
+    )
+
+
+def cache_of(body: Body) -> Cache:
+    """A PersistentVolumeClaim of ours from the API server's JSON."""
+    return Cache(
+        name=body["metadata"]["name"],
+        resource_version=body["metadata"]["resourceVersion"],
+        bound=(body.get("status") or {}).get("phase") == "Bound",
+    )
+
+
+# Reasons of a waiting container that are part of an ordinary start.
+_ORDINARY = ("ContainerCreating", "PodInitializing", "")
+
+
+def _trouble(status: Body) -> str:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        waiting = container.get("state", {}).get("waiting") or {}
+        if waiting.get("reason", "") not in _ORDINARY:
+            return f"{waiting['reason']}: {waiting.get('message', '')}"
+    return ""
+
+
+_EXIT_CODE_IN_MESSAGE = re.compile(r"^Container \S+ for pod \S+ failed with exit code (\d+) ")
+
+
+def exit_code_of(job: Job, pods: tuple[Pod, ...]) -> int | None:
+    """The worker's exit code in a failed Job: from its newest Pod, or from the Job's words when the Pod is gone."""
+    for pod in pods:
+        if pod.exit_code is not None:
+            return pod.exit_code
+    quoted = _EXIT_CODE_IN_MESSAGE.match(job.failure_message)
+    return int(quoted[1]) if quoted else None
+
+
+_REASON_CHARACTERS = 512
+_SIDES = 8
+
+
+def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
+    """What the worker said of its run: from the newest Pod that said anything.
+
+    The text comes from an image that anybody may have built: it is bounded and stripped of control characters, and
+    what does not look like the contract's JSON is shown as a reason (design section 6.1).
+    """
+    message = next((pod.termination_message for pod in pods if pod.termination_message), "")
+    if not message:
+        return None
+    try:
+        said = json.loads(message)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return RunReport(reason=_inert(message))
+    pushed = said.get("pushed")
+    counted = {
+        "read": _counts(said.get("read")),
+        "changed": _counts(said.get("changed")),
+        "pushed": _counts({side: _total(count) for side, count in pushed.items()} if isinstance(pushed, dict) else {}),
+        "conflicts": said.get("conflicts", 0),
+    }
+    reason = said.get("reason")
+    try:
+        return RunReport(reason=_inert(reason) if isinstance(reason, str) and reason else None, **counted)
+    except ValidationError:
+        return RunReport(reason=_inert(message))
+
+
+def _total(count: object) -> object:
+    return sum(n for n in count.values() if isinstance(n, int)) if isinstance(count, dict) else count
+
+
+def _counts(said: object) -> dict[str, int]:
+    if not isinstance(said, dict):
+        return {}
+    counts = [(_inert(str(side))[:63], n) for side, n in said.items() if isinstance(n, int) and 0 <= n < 2**53]
+    return dict(counts[:_SIDES])
+
+
+def _inert(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text[:_REASON_CHARACTERS]).strip()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,70 @@
+"""The Plan: what `decide` hands to `report` and `act`, as frozen data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.api.status import Phase, Run, SyncIntegrationStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCache:
+    """Create the integration's PersistentVolumeClaim."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob:
+    """Create the Job of a claimed run; its name is the lock (invariant I1)."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendJob:
+    """Set a Job's suspend field: true deletes its Pod with SIGTERM, false continues (invariant I3)."""
+
+    name: str
+    uid: str
+    resource_version: str
+    suspend: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Delete exactly this Job, and its Pods with it."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpJob:
+    """Ask the API server, not the watch, whether a name is free; then decide again."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the admin by a Kubernetes Event."""
+
+    reason: str
+    note: str
+    warning: bool = False
+
+
+Action = CreateCache | CreateJob | SuspendJob | DeleteJob | LookUpJob | Announce
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to remember, what to do, and when to look again.
+
+    `status` is what the operator remembers; `report` adds what people read. It is written before any action is taken,
+    with the observed resourceVersion as a precondition: who lost a race acts on nothing (design section 4).
+    """
+
+    phase: Phase
+    status: SyncIntegrationStatus
+    actions: tuple[Action, ...] = ()
+    look_again_at: datetime | None = None
+    stalled: str | None = None  # why nothing will happen before somebody changes something

@@ -1,0 +1,88 @@
+"""The queue of integrations to look at: one worker per key at a time, wake-ups at a time, own backoff.
+
+It stands between watch and reconcile. A key that is added while it is being worked on is worked on once more
+afterwards; adding it ten times is adding it once.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+
+FIRST_RETRY = 0.05  # seconds
+LONGEST_RETRY = 60.0
+
+
+class WorkQueue:
+    """Keys in order of arrival. Not thread-safe: for one event loop."""
+
+    def __init__(self) -> None:
+        self._ready: deque[str] = deque()
+        self._waiting: set[str] = set()  # in _ready
+        self._working: set[str] = set()
+        self._again: set[str] = set()  # added while being worked on
+        self._alarms: list[tuple[float, str]] = []
+        self._alarm_of: dict[str, float] = {}  # the one alarm of a key that still counts
+        self._failures: dict[str, int] = {}
+        self._changed = asyncio.Condition()
+
+    async def add(self, key: str) -> None:
+        """Look at `key` as soon as a worker is free."""
+        async with self._changed:
+            self._enqueue(key)
+
+    async def add_after(self, key: str, seconds: float) -> None:
+        """Look at `key` again in `seconds`; of several alarms of one key the newest counts."""
+        async with self._changed:
+            self._set_alarm(key, seconds)
+
+    async def take(self) -> str:
+        """Wait for a key; nobody else gets it before it is given back with `done`."""
+        loop = asyncio.get_running_loop()
+        async with self._changed:
+            while True:
+                self._ring(loop.time())
+                if self._ready:
+                    key = self._ready.popleft()
+                    self._waiting.discard(key)
+                    self._working.add(key)
+                    return key
+                pause = self._alarms[0][0] - loop.time() if self._alarms else None
+                try:
+                    await asyncio.wait_for(self._changed.wait(), pause)
+                except TimeoutError:
+                    continue
+
+    async def done(self, key: str, *, failed: bool = False) -> None:
+        """Give `key` back; a failed one is looked at again after a pause that doubles with each failure in a row."""
+        async with self._changed:
+            self._working.discard(key)
+            if failed:
+                failures = self._failures[key] = self._failures.get(key, 0) + 1
+                self._set_alarm(key, min(FIRST_RETRY * 2 ** min(failures - 1, 30), LONGEST_RETRY))
+            else:
+                self._failures.pop(key, None)
+            if key in self._again:
+                self._again.discard(key)
+                if not failed:
+                    self._enqueue(key)
+
+    def _enqueue(self, key: str) -> None:
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.append(key)
+            self._changed.notify()
+
+    def _set_alarm(self, key: str, seconds: float) -> None:
+        at = asyncio.get_running_loop().time() + max(0.0, seconds)
+        self._alarm_of[key] = at
+        heapq.heappush(self._alarms, (at, key))
+        self._changed.notify_all()  # whoever sleeps may have to wake earlier
+
+    def _ring(self, now: float) -> None:
+        while self._alarms and self._alarms[0][0] <= now:
+            at, key = heapq.heappop(self._alarms)
+            if self._alarm_of.get(key) == at:
+                del self._alarm_of[key]
+                self._enqueue(key)

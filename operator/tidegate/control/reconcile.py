@@ -1,0 +1,141 @@
+"""Reconcile: one pass over one integration, in the order of the flow: observe → decide → report → act."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from tidegate.control.act import RefusedError, StaleViewError, Writer
+from tidegate.control.decide import decide
+from tidegate.control.observe import Observation, Refusal
+from tidegate.control.plan import CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
+from tidegate.control.report import report
+from tidegate.control.watch import ClusterView
+
+logger = logging.getLogger(__name__)
+
+# The watch shows an own write within milliseconds; after this long the write is no longer waited for, and the
+# preconditions of the next writes are what protects from an old view.
+WRITE_VISIBLE_WITHIN = timedelta(seconds=10)
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+FIRST_ATTEMPT_AFTER_REFUSAL = timedelta(seconds=5)
+LONGEST_WAIT_AFTER_REFUSAL = timedelta(minutes=5)
+
+
+@dataclass
+class _Memory:
+    """What is known of an integration beyond the watches; losing it costs a request, never correctness."""
+
+    written: dict[str, int] = field(default_factory=dict)  # object → resourceVersion of our last write
+    deleted: set[str] = field(default_factory=set)  # UIDs of Jobs
+    written_at: datetime = _NEVER
+    refusal: Refusal | None = None
+    refusals: int = 0
+    refused_until: datetime = _NEVER
+
+
+_STATUS = "status"
+_CACHE = "cache"
+
+
+class Reconciler:
+    """Brings one integration after the other to what is declared."""
+
+    def __init__(
+        self, view: ClusterView, writer: Writer, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._view = view
+        self._writer = writer
+        self._clock = clock
+        self._memories: dict[str, _Memory] = {}
+
+    async def reconcile(self, uid: str) -> datetime | None:
+        """Look at the integration with this UID once; return when to look again, if time alone can change anything.
+
+        Raises ApiException and aiohttp's errors when the API server cannot be had: try again later.
+        """
+        seen = self._view.observe(uid)
+        if seen is None:
+            self._memories.pop(uid, None)
+            return None
+        memory = self._memories.setdefault(uid, _Memory())
+        now = self._clock()
+        if self._is_older_than_own_writes(seen, memory) and now < memory.written_at + WRITE_VISIBLE_WITHIN:
+            return memory.written_at + WRITE_VISIBLE_WITHIN
+        memory.written.clear()
+        memory.deleted.clear()
+        seen = replace(seen, refusal=memory.refusal)
+        plan = decide(seen, now)
+        look_up = next((action for action in plan.actions if isinstance(action, LookUpJob)), None)
+        if look_up is not None and await self._writer.job_is_absent(seen.integration, look_up.name):
+            seen = replace(seen, absent_job=look_up.name)
+            plan = decide(seen, now)
+        try:
+            return await self._carry_out(seen, plan, memory, now)
+        except StaleViewError as error:
+            logger.info("%s/%s: %s", seen.integration.namespace, seen.integration.name, error)
+            return now + timedelta(seconds=1)
+
+    async def _carry_out(self, seen: Observation, plan: Plan, memory: _Memory, now: datetime) -> datetime | None:
+        launches = any(isinstance(action, CreateJob) for action in plan.actions)
+        if launches and now < memory.refused_until and not self._has_changed_since_refusal(seen, memory):
+            return memory.refused_until
+        integration = seen.integration
+        status = report(seen, plan, now).to_wire()
+        # A launch writes its claim even where it reads the same: the write is the fence.
+        if launches or status != integration.status.to_wire():
+            version = await self._writer.write_status(integration, status)
+            self._remember(memory, _STATUS, version, now)
+        for action in plan.actions:
+            try:
+                written = await self._writer.take(integration, action)
+            except RefusedError as refused:
+                return self._remember_refusal(seen, plan, refused, memory, now)
+            match action:
+                case CreateJob(run):
+                    memory.refusal, memory.refusals = None, 0
+                    self._remember(memory, run.job_name, written, now)
+                case SuspendJob(name=name):
+                    self._remember(memory, name, written, now)
+                case CreateCache():
+                    self._remember(memory, _CACHE, written, now)
+                case DeleteJob(uid=job_uid):
+                    memory.deleted.add(job_uid)
+                    memory.written_at = now
+        return plan.look_again_at
+
+    def _remember(self, memory: _Memory, what: str, version: str | None, now: datetime) -> None:
+        if version is not None:
+            memory.written[what] = int(version)
+            memory.written_at = now
+
+    def _is_older_than_own_writes(self, seen: Observation, memory: _Memory) -> bool:
+        # Resource versions of one kind are ordered (KEP-5504).
+        shown = {job.name: int(job.resource_version) for job in seen.jobs}
+        shown[_STATUS] = int(seen.integration.resource_version)
+        shown[_CACHE] = int(seen.cache.resource_version) if seen.cache else 0
+        if any(shown.get(what, 0) < version for what, version in memory.written.items()):
+            return True
+        return any(job.uid in memory.deleted for job in seen.jobs)
+
+    def _has_changed_since_refusal(self, seen: Observation, memory: _Memory) -> bool:
+        return memory.refusal is None or memory.refusal.generation != seen.integration.generation
+
+    def _remember_refusal(
+        self, seen: Observation, plan: Plan, refused: RefusedError, memory: _Memory, now: datetime
+    ) -> datetime:
+        run = plan.status.run
+        memory.refusal = Refusal(
+            run=run.number if run else 0,
+            generation=seen.integration.generation,
+            message=str(refused),
+            permanent=refused.permanent,
+        )
+        memory.refusals += 1
+        wait = min(FIRST_ATTEMPT_AFTER_REFUSAL * (1 << min(memory.refusals - 1, 10)), LONGEST_WAIT_AFTER_REFUSAL)
+        # A permanent refusal is looked at again at once, to be told in the status.
+        memory.refused_until = now if refused.permanent else now + wait
+        logger.warning("%s/%s: %s", seen.integration.namespace, seen.integration.name, refused)
+        return memory.refused_until

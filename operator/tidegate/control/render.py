@@ -1,0 +1,205 @@
+"""Render: a claimed run → the manifests of its Job and of the cache's PersistentVolumeClaim. Pure.
+
+Serves `act`. What a worker finds in its Pod is the contract of design section 6.1.
+"""
+
+import json
+from typing import Any
+
+from tidegate.api import contract, names
+from tidegate.api.contract import Environment, ExitCode
+from tidegate.api.status import Run, RunKind
+from tidegate.control.merge_patch import strategic_merge
+from tidegate.control.observe import Integration
+from tidegate.control.settings import Settings
+
+Manifest = dict[str, Any]
+
+DEFAULT_CACHE_SIZE = "1Gi"
+
+# The numeric user of our images; a volume becomes writable to it through fsGroup.
+WORKER_USER = 65532
+
+_CONTAINER_SECURITY: Manifest = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+# Exit codes after which only a human can help: the run fails at once, without retries.
+_FINAL_EXIT_CODES = [ExitCode.CONFIGURATION_ERROR, ExitCode.HALTED, ExitCode.CACHE_UNUSABLE]
+
+
+def cache_claim(integration: Integration) -> Manifest:
+    """The PersistentVolumeClaim that keeps the worker's cache between runs."""
+    cache = integration.spec.cache
+    spec: Manifest = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": cache.size or DEFAULT_CACHE_SIZE}},
+    }
+    if cache.storage_class_name:
+        spec["storageClassName"] = cache.storage_class_name
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": _metadata(integration, names.cache_name(integration.name, integration.uid)),
+        "spec": spec,
+    }
+
+
+def job(integration: Integration, run: Run, settings: Settings) -> Manifest:
+    """The Job of one run: at most one Pod at a time, no token of the API server in it."""
+    spec = integration.spec
+    metadata = _metadata(integration, run.job_name)
+    metadata["labels"][names.RUN_LABEL] = str(run.number)
+    metadata["annotations"] = {
+        names.RUN_KIND_ANNOTATION: run.kind,
+        names.RUN_PUSH_ANNOTATION: _boolean(run.push),
+        names.RUN_CACHE_EPOCH_ANNOTATION: str(run.cache_epoch),
+    }
+    job_spec: Manifest = {
+        "parallelism": 1,
+        "completions": 1,
+        "backoffLimit": spec.retries,
+        # Without it the Job controller replaces a Pod that is still terminating: two at once (invariant I1).
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {
+            "rules": [
+                _on_exit_codes("FailJob", _FINAL_EXIT_CODES),
+                _on_exit_codes("Ignore", [ExitCode.PAUSED]),
+                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            ]
+        },
+        "template": _pod_template(integration, run, settings),
+    }
+    if spec.run_timeout is not None:
+        job_spec["activeDeadlineSeconds"] = max(1, round(spec.run_timeout.total_seconds()))
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job_spec}
+
+
+def _metadata(integration: Integration, name: str) -> Manifest:
+    return {
+        "name": name,
+        "namespace": integration.namespace,
+        "labels": _labels(integration),
+        "ownerReferences": [
+            {
+                "apiVersion": names.API_VERSION,
+                "kind": names.KIND,
+                "name": integration.name,
+                "uid": integration.uid,
+                "controller": True,
+            }
+        ],
+    }
+
+
+def _labels(integration: Integration) -> Manifest:
+    return {
+        names.MANAGED_BY_LABEL: names.MANAGED_BY,
+        names.INTEGRATION_LABEL: names.label_value(integration.name),
+        names.INTEGRATION_UID_LABEL: integration.uid,
+    }
+
+
+def _on_exit_codes(action: str, codes: list[ExitCode]) -> Manifest:
+    # Kubernetes wants the values in order and without duplicates.
+    condition = {
+        "containerName": contract.WORKER_CONTAINER,
+        "operator": "In",
+        "values": sorted(int(code) for code in codes),
+    }
+    return {"action": action, "onExitCodes": condition}
+
+
+def _pod_template(integration: Integration, run: Run, settings: Settings) -> Manifest:
+    merged = strategic_merge(_default_template(integration, run, settings), integration.spec.template or {})
+    metadata = merged.setdefault("metadata", {})
+    # What the operator finds its own Pods by is not the template's to change.
+    metadata.setdefault("labels", {}).update(_labels(integration), **{names.RUN_LABEL: str(run.number)})
+    metadata.setdefault("annotations", {})[names.SYNC_CONFIG_ANNOTATION] = _sync_config(integration)
+    merged["spec"]["restartPolicy"] = "Never"
+    return merged
+
+
+def _sync_config(integration: Integration) -> str:
+    return json.dumps(integration.spec.sync or {}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _default_template(integration: Integration, run: Run, settings: Settings) -> Manifest:
+    cache_mount = {"name": "cache", "mountPath": contract.CACHE_DIR}
+    config_mount = {"name": "config", "mountPath": contract.CONFIG_DIR, "readOnly": True}
+    environment = _environment(integration, run)
+    worker = {
+        "name": contract.WORKER_CONTAINER,
+        "image": settings.worker_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "env": environment,
+        "volumeMounts": [cache_mount, config_mount, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+        "securityContext": _CONTAINER_SECURITY,
+    }
+    prepare_cache = {
+        "name": contract.CACHE_CONTAINER,
+        "image": settings.operator_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": ["python", "-m", "tidegate.worker.epoch"],
+        "env": environment,
+        "volumeMounts": [cache_mount],
+        "securityContext": _CONTAINER_SECURITY,
+    }
+    config = {
+        "path": contract.CONFIG_FILE,
+        "fieldRef": {"fieldPath": f"metadata.annotations['{names.SYNC_CONFIG_ANNOTATION}']"},
+    }
+    return {
+        "metadata": {},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 60,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": WORKER_USER,
+                "runAsGroup": WORKER_USER,
+                "fsGroup": WORKER_USER,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "initContainers": [prepare_cache],
+            "containers": [worker],
+            "volumes": [
+                {"name": "cache", **_cache_volume(integration)},
+                # The declared sync travels with the run's own Pod, so that a later edit cannot change this run.
+                {"name": "config", "downwardAPI": {"items": [config]}},
+                {"name": "tmp", "emptyDir": {}},
+            ],
+        },
+    }
+
+
+def _cache_volume(integration: Integration) -> Manifest:
+    if integration.spec.cache.none:
+        return {"emptyDir": {}}
+    return {"persistentVolumeClaim": {"claimName": names.cache_name(integration.name, integration.uid)}}
+
+
+def _environment(integration: Integration, run: Run) -> list[Manifest]:
+    values = {
+        Environment.PROTOCOL: contract.PROTOCOL,
+        Environment.NAME: integration.name,
+        Environment.NAMESPACE: integration.namespace,
+        Environment.UID: integration.uid,
+        Environment.RUN: str(run.number),
+        Environment.SCOPE: "full" if run.kind is RunKind.FULL else "changes",
+        Environment.PUSH: _boolean(run.push),
+        Environment.CACHE_DIR: contract.CACHE_DIR,
+        Environment.CACHE_EPOCH: str(run.cache_epoch),
+        Environment.CONFIG: f"{contract.CONFIG_DIR}/{contract.CONFIG_FILE}",
+    }
+    if run.allow_deletes is not None:
+        values[Environment.ALLOW_DELETES] = str(run.allow_deletes)
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"

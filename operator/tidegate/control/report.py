@@ -1,0 +1,136 @@
+"""Report: Observation, Plan → the status that people and machines read. Pure.
+
+The one place that makes messages and conditions. Conditions follow kstatus (`Ready`, `Reconciling`, `Stalled`), so that
+`kubectl wait`, Flux and Argo CD tell an honoured OFF and a caught-up ON from one still under way.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from tidegate.api.base import format_time
+from tidegate.api.spec import Switch
+from tidegate.api.status import Condition, Phase, RunKind, SyncIntegrationStatus
+from tidegate.control.observe import Observation
+from tidegate.control.plan import Plan
+
+
+def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatus:
+    """The status to be stored. It holds no relative time, so that nothing is written while nothing happens."""
+    message = _message(seen, plan)
+    return plan.status.model_copy(
+        update={
+            "observed_generation": seen.integration.generation,
+            "declared": seen.integration.spec.status,
+            "phase": plan.phase,
+            "message": message,
+            "activity": _activity(plan),
+            "conditions": _conditions(seen, plan, message, now),
+        }
+    )
+
+
+def _activity(plan: Plan) -> str | None:
+    status = plan.status
+    if status.run is not None and plan.phase in (Phase.SYNCING, Phase.TURNING_OFF):
+        return f"▶ run {status.run.number}"
+    return status.recent_activity[0].summary if status.recent_activity else None
+
+
+def _message(seen: Observation, plan: Plan) -> str:
+    sentence = plan.stalled or _phase_words(seen, plan)
+    if not plan.stalled:
+        sentence += _trouble_words(seen, plan)
+    return sentence + _pending_words(seen, plan)
+
+
+def _phase_words(seen: Observation, plan: Plan) -> str:
+    status = plan.status
+    run = status.run
+    match plan.phase:
+        case Phase.OFF:
+            return "OFF: no sync is running"
+        case Phase.PAUSED if run:
+            return f"run {run.number} is paused; turning ON continues it where it left off"
+        case Phase.TURNING_OFF if run and _is_pausing(seen):
+            return f"waiting for run {run.number} to pause before turning OFF"
+        case Phase.TURNING_OFF if run:
+            return f"waiting for run {run.number} to finish before turning OFF"
+        case Phase.SYNCING if run and run.kind is RunKind.FULL:
+            purpose = "pushing what has changed" if run.push else "read-only: catching up, pushing nothing"
+            return f"run {run.number} is in progress: full sync, {purpose}"
+        case Phase.SYNCING if run:
+            return f"run {run.number} is in progress: incremental sync"
+        case Phase.WAITING if status.next_run_at:
+            return _waiting_words(status, status.next_run_at)
+        case _:
+            return "waiting for the Pod of an earlier run to end"
+
+
+def _is_pausing(seen: Observation) -> bool:
+    return any(job.suspended for job in seen.jobs if not job.finished)
+
+
+def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
+    at = format_time(next_run_at)
+    last = status.last_run
+    if last and status.consecutive_failures:
+        why = f": {last.reason}" if last.reason else ""
+        return f"run {last.number} failed{why}; trying again at {at}"
+    return f"waiting until {at} for the next run"
+
+
+def _trouble_words(seen: Observation, plan: Plan) -> str:
+    if plan.status.run is None:
+        return ""
+    if seen.refusal and seen.refusal.run == plan.status.run.number and not seen.job_of(plan.status.run):
+        return f"; it cannot start yet: {seen.refusal.message}"
+    trouble = next((pod.trouble for pod in seen.pods if pod.live and pod.trouble), "")
+    return f"; its Pod cannot start: {trouble}" if trouble else ""
+
+
+def _pending_words(seen: Observation, plan: Plan) -> str:
+    activation = plan.status.activation
+    spec = seen.integration.spec
+    if activation and spec.status is Switch.ON and spec.mode is not activation.mode:
+        return f"; mode {spec.mode} applies when it is next turned ON"
+    return ""
+
+
+def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> tuple[Condition, ...]:
+    status = plan.status
+    on = seen.integration.spec.status is Switch.ON
+    running = status.run is not None and plan.phase in (Phase.SYNCING, Phase.TURNING_OFF)
+    caught_up = status.activation is not None and status.activation.caught_up
+    failing = on and status.consecutive_failures > 0
+    # A paused run counts as an honoured OFF; ON is honoured when the full sync that it owes is done.
+    honoured = (caught_up and not failing) if on else plan.phase in (Phase.OFF, Phase.PAUSED)
+    if plan.stalled:
+        reason = str(status.last_run.outcome) if status.last_run and status.run is None else "JobRefused"
+    elif honoured:
+        reason = "CaughtUp" if on else str(plan.phase)
+    elif failing:
+        reason = "Retrying"
+    else:
+        reason = "CatchingUp" if on else "TurningOff"
+    stalled = plan.stalled is not None
+    conditions = (
+        ("Ready", honoured and not stalled, reason),
+        ("Reconciling", not honoured and not stalled, reason),
+        ("Stalled", stalled, reason if stalled else "Working"),
+        ("Syncing", running, "RunInProgress" if running else "NoRunInProgress"),
+    )
+    return tuple(_condition(seen, type_, holds, why, message, now) for type_, holds, why in conditions)
+
+
+def _condition(seen: Observation, type_: str, holds: bool, reason: str, message: str, now: datetime) -> Condition:
+    status: Literal["True", "False"] = "True" if holds else "False"
+    before = next((c for c in seen.integration.status.conditions if c.type == type_), None)
+    unchanged = before is not None and before.status == status
+    return Condition(
+        type=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation=seen.integration.generation,
+        last_transition_time=before.last_transition_time if before and unchanged else now,
+    )

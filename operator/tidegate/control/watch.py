@@ -1,0 +1,132 @@
+"""Watch: cluster events → the view that `observe` reads, and keys for the queue. The first step of the flow.
+
+kopf serves as the informer: its indices hold what the watches have shown, its event handlers only say which
+integration to look at. Nothing of ours is stored in framework annotations, and no finalizer is set.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import kopf
+from pydantic import ValidationError
+
+from tidegate.api import names
+from tidegate.control.observe import (
+    Body,
+    Cache,
+    Integration,
+    Job,
+    Observation,
+    Pod,
+    cache_of,
+    controller_uid,
+    integration_of,
+    job_of,
+    pod_of,
+)
+from tidegate.control.queue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+INTEGRATIONS = (names.GROUP, names.VERSION, names.PLURAL)
+JOBS = ("batch", "v1", "jobs")
+PODS = ("", "v1", "pods")
+CLAIMS = ("", "v1", "persistentvolumeclaims")
+
+View = TypeVar("View")
+Index = Mapping[str, Iterable[View]]
+
+
+class ClusterView:
+    """What the watches have shown, by the UID of the integration that it belongs to."""
+
+    def __init__(self) -> None:
+        self._integrations: Index[Integration] = {}
+        self._jobs: Index[Job] = {}
+        self._pods: Index[Pod] = {}
+        self._claims: Index[Cache] = {}
+
+    def attach(
+        self, integrations: Index[Integration], jobs: Index[Job], pods: Index[Pod], claims: Index[Cache]
+    ) -> None:
+        """Read from these indices from now on."""
+        self._integrations, self._jobs, self._pods, self._claims = integrations, jobs, pods, claims
+
+    def observe(self, uid: str) -> Observation | None:
+        """All that is known of an integration now, frozen; None when it does not exist (any more)."""
+        integration = next(iter(self._integrations.get(uid, ())), None)
+        if integration is None:
+            return None
+        return Observation(
+            integration=integration,
+            jobs=tuple(self._jobs.get(uid, ())),
+            pods=tuple(self._pods.get(uid, ())),
+            cache=next(iter(self._claims.get(uid, ())), None),
+        )
+
+
+def register(registry: kopf.OperatorRegistry, view: ClusterView, queue: WorkQueue) -> None:
+    """Let kopf keep `view` and fill `queue`."""
+
+    @kopf.index(*INTEGRATIONS, registry=registry)
+    def integrations(body: kopf.Body, **_: Any) -> dict[str, Integration] | None:
+        return _indexed(body, body.metadata["uid"], integration_of)
+
+    @kopf.index(*JOBS, registry=registry)
+    def jobs(body: kopf.Body, **_: Any) -> dict[str, Job] | None:
+        return _indexed(body, controller_uid(body), job_of)
+
+    @kopf.index(*PODS, registry=registry)
+    def pods(body: kopf.Body, **_: Any) -> dict[str, Pod] | None:
+        return _indexed(body, _integration_uid_of_pod(body), pod_of)
+
+    @kopf.index(*CLAIMS, registry=registry)
+    def claims(body: kopf.Body, **_: Any) -> dict[str, Cache] | None:
+        return _indexed(body, controller_uid(body), cache_of)
+
+    @kopf.on.startup(registry=registry)
+    async def attach(**indices: Any) -> None:
+        view.attach(indices["integrations"], indices["jobs"], indices["pods"], indices["claims"])
+
+    @kopf.on.event(*INTEGRATIONS, registry=registry)
+    async def integration_changed(body: kopf.Body, **_: Any) -> None:
+        await queue.add(body.metadata["uid"])
+
+    @kopf.on.event(*JOBS, registry=registry)
+    @kopf.on.event(*CLAIMS, registry=registry)
+    async def owned_object_changed(body: kopf.Body, **_: Any) -> None:
+        uid = controller_uid(body)
+        if uid is not None:
+            await queue.add(uid)
+
+    @kopf.on.event(*PODS, registry=registry)
+    async def pod_changed(body: kopf.Body, **_: Any) -> None:
+        uid = _integration_uid_of_pod(body)
+        if uid is not None:
+            await queue.add(uid)
+
+
+def _integration_uid_of_pod(body: Body) -> str | None:
+    # A Pod's controller is its Job; which integration that Job belonged to must be known after the Job is gone.
+    uid: str | None = (body["metadata"].get("labels") or {}).get(names.INTEGRATION_UID_LABEL)
+    return uid
+
+
+def _indexed(body: Body, key: str | None, read: Callable[[Body], View]) -> dict[str, View] | None:
+    if key is None:
+        return None
+    plain = dict(body)  # kopf's views of nested fields are not the plain JSON that pydantic reads
+    try:
+        return {key: read(plain)}
+    except (KeyError, ValueError) as error:
+        metadata = plain["metadata"]
+        detail = error.errors(include_url=False) if isinstance(error, ValidationError) else repr(error)
+        logger.warning(
+            "ignoring %s %s/%s: it is not in the form that this version reads: %s",
+            plain.get("kind"),
+            metadata.get("namespace"),
+            metadata.get("name"),
+            detail,
+        )
+        return None
