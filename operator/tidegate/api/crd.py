@@ -81,8 +81,8 @@ def custom_resource_definition() -> dict[str, Any]:
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
     }
-    # What the operator wrote once and reads back with defaults of its own needs none of the API server's.
-    _drop_defaults(status)
+    # The operator writes the status, and reads it back with defaults of its own.
+    _drop(status, "default", "x-kubernetes-validations")
     status.pop("required", None)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -155,13 +155,14 @@ def _structural(schema: dict[str, Any]) -> dict[str, Any]:
     return convert(schema)
 
 
-def _drop_defaults(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)
+def _drop(schema: dict[str, Any], *keys: str) -> None:
+    for key in keys:
+        schema.pop(key, None)
     for property_ in schema.get("properties", {}).values():
-        _drop_defaults(property_)
+        _drop(property_, *keys)
     for nested in ("items", "additionalProperties"):
         if isinstance(schema.get(nested), dict):
-            _drop_defaults(schema[nested])
+            _drop(schema[nested], *keys)
 
 
 class _PlainDumper(yaml.SafeDumper):

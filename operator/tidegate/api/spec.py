@@ -53,7 +53,7 @@ Quantity = Annotated[
             "maxLength": 32,
             "x-kubernetes-validations": [
                 {
-                    "rule": "isQuantity(self) && quantity(self).sign() > 0",
+                    "rule": "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
                     "message": "must be a size greater than zero, such as 512Mi or 1Gi",
                 }
             ],

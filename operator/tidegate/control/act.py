@@ -132,10 +132,10 @@ class Writer:
             present = await self._core.read_namespaced_persistent_volume_claim(
                 name, integration.namespace, _request_timeout=REQUEST_TIMEOUT
             )
-            if controller_uid(present.to_dict()) != integration.uid:
+            if controller_uid(present.model_dump(by_alias=True)) != integration.uid:
                 raise RefusedError(_taken("PersistentVolumeClaim", name), permanent=True) from error
-            return _resource_version(present.to_dict())
-        return _resource_version(written.to_dict())
+            return _resource_version(present.model_dump(by_alias=True))
+        return _resource_version(written.model_dump(by_alias=True))
 
     async def _create_job(self, integration: Integration, action: CreateJob) -> str:
         manifest = render.job(integration, action.run, self._settings)
@@ -217,7 +217,7 @@ class Writer:
 
     async def _announce(self, integration: Integration, action: Announce) -> None:
         manifest = {
-            "metadata": {"generateName": f"{integration.name[:200]}.", "namespace": integration.namespace},
+            "metadata": {"generateName": f"{integration.name[:200]}-", "namespace": integration.namespace},
             "eventTime": datetime.now(UTC).isoformat(timespec="microseconds"),
             "reportingController": f"{names.GROUP}/operator",
             "reportingInstance": self._instance,

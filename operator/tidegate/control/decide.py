@@ -20,7 +20,7 @@ from tidegate.api.status import (
     RunKind,
     SyncIntegrationStatus,
 )
-from tidegate.control.observe import Job, JobState, Observation, exit_code_of, report_of
+from tidegate.control.observe import TROUBLE_PATIENCE, Job, JobState, Observation, exit_code_of, report_of
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 
 FIRST_BACKOFF = timedelta(seconds=10)
@@ -165,7 +165,7 @@ def _continue_run(seen: Observation, status: SyncIntegrationStatus, run: Run, no
     spec = seen.integration.spec
     if spec.status is Switch.ON:
         if not job.suspended:
-            return Plan(Phase.SYNCING, status)
+            return Plan(Phase.SYNCING, status, look_again_at=_trouble_due(seen, now))
         if _wants_reset(seen, status):
             cancelling = run.model_copy(update={"cancelling": True})
             return _cancel_run(seen, status.model_copy(update={"run": cancelling}), cancelling, job, now)
@@ -175,12 +175,18 @@ def _continue_run(seen: Observation, status: SyncIntegrationStatus, run: Run, no
         )
     if not job.suspended:
         if spec.off_policy is OffPolicy.FINISH_RUN:
-            return Plan(Phase.TURNING_OFF, status)
+            return Plan(Phase.TURNING_OFF, status, look_again_at=_trouble_due(seen, now))
         pause = SuspendJob(job.name, job.uid, job.resource_version, suspend=True)
         return Plan(Phase.TURNING_OFF, status, (pause,))
     if job.pods or any(pod.live for pod in seen.pods_of(job)):
         return Plan(Phase.TURNING_OFF, status)
     return _be_paused(seen, status, run, now)
+
+
+def _trouble_due(seen: Observation, now: datetime) -> datetime | None:
+    """When a Pod that has not started yet is late enough to be spoken of."""
+    due = (pod.created_at + TROUBLE_PATIENCE for pod in seen.pods if pod.trouble)
+    return min((at for at in due if at > now), default=None)
 
 
 def _phase_of_running(seen: Observation) -> Phase:

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -221,6 +221,10 @@ def cache_of(body: Body) -> Cache:
         bound=(body.get("status") or {}).get("phase") == "Bound",
     )
 
+
+# Part of every start is a moment without a node or a volume; a Pod that still has not started after this long is
+# worth an admin's attention, and a write.
+TROUBLE_PATIENCE = timedelta(seconds=10)
 
 # Reasons of a waiting container that are part of an ordinary start.
 _ORDINARY = ("ContainerCreating", "PodInitializing", "")

@@ -10,13 +10,13 @@ from typing import Literal
 from tidegate.api.base import format_time
 from tidegate.api.spec import Switch
 from tidegate.api.status import Condition, Phase, RunKind, SyncIntegrationStatus
-from tidegate.control.observe import Observation
+from tidegate.control.observe import TROUBLE_PATIENCE, Observation
 from tidegate.control.plan import Plan
 
 
 def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatus:
     """The status to be stored. It holds no relative time, so that nothing is written while nothing happens."""
-    message = _message(seen, plan)
+    message = _message(seen, plan, now)
     return plan.status.model_copy(
         update={
             "observed_generation": seen.integration.generation,
@@ -36,10 +36,10 @@ def _activity(plan: Plan) -> str | None:
     return status.recent_activity[0].summary if status.recent_activity else None
 
 
-def _message(seen: Observation, plan: Plan) -> str:
+def _message(seen: Observation, plan: Plan, now: datetime) -> str:
     sentence = plan.stalled or _phase_words(seen, plan)
     if not plan.stalled:
-        sentence += _trouble_words(seen, plan)
+        sentence += _trouble_words(seen, plan, now)
     return sentence + _pending_words(seen, plan)
 
 
@@ -79,12 +79,13 @@ def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
     return f"waiting until {at} for the next run"
 
 
-def _trouble_words(seen: Observation, plan: Plan) -> str:
+def _trouble_words(seen: Observation, plan: Plan, now: datetime) -> str:
     if plan.status.run is None:
         return ""
     if seen.refusal and seen.refusal.run == plan.status.run.number and not seen.job_of(plan.status.run):
         return f"; it cannot start yet: {seen.refusal.message}"
-    trouble = next((pod.trouble for pod in seen.pods if pod.live and pod.trouble), "")
+    late = (pod for pod in seen.pods if pod.live and now >= pod.created_at + TROUBLE_PATIENCE)
+    trouble = next((pod.trouble for pod in late if pod.trouble), "")
     return f"; its Pod cannot start: {trouble}" if trouble else ""
 
 

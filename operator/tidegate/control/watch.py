@@ -69,20 +69,20 @@ class ClusterView:
 def register(registry: kopf.OperatorRegistry, view: ClusterView, queue: WorkQueue) -> None:
     """Let kopf keep `view` and fill `queue`."""
 
-    @kopf.index(*INTEGRATIONS, registry=registry)
-    def integrations(body: kopf.Body, **_: Any) -> dict[str, Integration] | None:
+    @kopf.index(*INTEGRATIONS, id="integrations", registry=registry)
+    def integration(body: kopf.Body, **_: Any) -> dict[str, Integration] | None:
         return _indexed(body, body.metadata["uid"], integration_of)
 
-    @kopf.index(*JOBS, registry=registry)
-    def jobs(body: kopf.Body, **_: Any) -> dict[str, Job] | None:
+    @kopf.index(*JOBS, id="jobs", registry=registry)
+    def job(body: kopf.Body, **_: Any) -> dict[str, Job] | None:
         return _indexed(body, controller_uid(body), job_of)
 
-    @kopf.index(*PODS, registry=registry)
-    def pods(body: kopf.Body, **_: Any) -> dict[str, Pod] | None:
+    @kopf.index(*PODS, id="pods", registry=registry)
+    def pod(body: kopf.Body, **_: Any) -> dict[str, Pod] | None:
         return _indexed(body, _integration_uid_of_pod(body), pod_of)
 
-    @kopf.index(*CLAIMS, registry=registry)
-    def claims(body: kopf.Body, **_: Any) -> dict[str, Cache] | None:
+    @kopf.index(*CLAIMS, id="claims", registry=registry)
+    def claim(body: kopf.Body, **_: Any) -> dict[str, Cache] | None:
         return _indexed(body, controller_uid(body), cache_of)
 
     @kopf.on.startup(registry=registry)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from tidegate.api import names
 from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Mode
