@@ -1,0 +1,75 @@
+# Everything a developer or visitor does, as one word each. Needs Debian or a like system, Python 3.11, Go and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+IN_TESTS := PYTHONPATH=tests $(BIN)/python -m
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## see it work: a cluster, two databases, and the toggle acted out and checked
+	@$(IN_TESTS) demo up
+
+.PHONY: demo-down
+demo-down: setup ## remove the demo's cluster
+	@$(IN_TESTS) demo down
+
+.PHONY: test
+test: lint ## all checks and tests; pytest's summary comes last
+	@$(BIN)/pytest
+
+.PHONY: unit
+unit: setup ## the tests that need no cluster
+	@$(BIN)/pytest tests/unit
+
+.PHONY: lint
+lint: setup ## style, types and import layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: cluster-up
+cluster-up: setup ## start the development cluster with Tidegate's images on its node
+	@$(IN_TESTS) devcluster up
+	@$(IN_TESTS) devcluster images
+
+.PHONY: cluster-down
+cluster-down: setup ## remove the development cluster
+	@$(IN_TESTS) devcluster down
+
+.PHONY: crds
+crds: setup ## generate crds/ from the models
+	@$(BIN)/python -m tidegate.api.crd > crds/.new && mv crds/.new crds/tidegate.dev_syncintegrations.yaml
+
+.PHONY: setup
+setup: .venv/.stamp ## the Python environment in .venv, from the locked requirements
+
+.venv/.stamp: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed: $(PYTHON) is $$($(PYTHON) --version); name another with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv; on Debian it is in the package python3-venv" >&2; \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+			|| { echo "install it as root: apt-get install python3-venv" >&2; exit 1; }; \
+		apt-get install --yes --no-install-recommends python3-venv >/dev/null \
+			|| { apt-get update >/dev/null; apt-get install --yes --no-install-recommends python3-venv >/dev/null; }; }
+	@[ -x $(BIN)/python ] || { echo "Making .venv (a minute the first time)" >&2; $(PYTHON) -m venv .venv; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.PHONY: lock
+lock: setup ## pin all dependencies anew, with hashes, in requirements/
+	@[ -x .venv/lock/bin/uv ] || { $(PYTHON) -m venv .venv/lock; .venv/lock/bin/pip install --quiet uv; }
+	@compile() { .venv/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url "$$@" >/dev/null; }; \
+	compile --extra operator -o requirements/operator.txt; \
+	compile --extra worker -o requirements/worker.txt; \
+	compile --extra operator --extra worker --extra cli --group dev -o requirements/dev.txt
