@@ -1,0 +1,155 @@
+"""Acknowledge: make exactly what a batch has achieved the new shadows. The last step of a batch of `push`.
+
+A field that was written has as its shadow what the target stored, so that a system that upper-cases or rounds is not
+taken for one that was edited; one that was not written has what was merged, so that a side effect of our write on
+another field is seen as the change it is.
+"""
+
+from collections.abc import Sequence
+
+from tidegate.worker.config import SIDES, other
+from tidegate.worker.connectors import Changed, Record, Rejected
+from tidegate.worker.merge import Create, Delete, Forget, Keep, Patch
+from tidegate.worker.session import Session, Source, SourcePair
+from tidegate.worker.values import Hash
+from tidegate.worker.work import Work
+
+
+def acknowledge(session: Session, both: SourcePair, work: Work) -> None:
+    """Note what became of one record; without a decision it stays dirty."""
+    decision = work.decision
+    if decision is None:
+        return
+    cache = session.cache
+    cache.settle(work.rids)
+    if isinstance(decision, Forget):
+        cache.forget(work.rids)
+    elif isinstance(decision, Keep):
+        _keep(session, both, work)
+    elif isinstance(decision, Create):
+        _created(session, both, work, decision)
+    elif isinstance(decision, Delete):
+        _deleted(session, both, work, decision)
+    else:
+        _patched(session, both, work, decision)
+
+
+def _keep(session: Session, both: SourcePair, work: Work) -> None:
+    for source in both.sources:
+        row, record = work.rows[source.side], work.records[source.side]
+        if row is None:
+            continue
+        if record is None:
+            session.cache.forget([row.rid])
+        else:
+            _take_as_it_is(session, source, row.rid, record)
+            _release(session, row.rid)
+
+
+def _created(session: Session, both: SourcePair, work: Work, decision: Create) -> None:
+    target, source = both.sources[decision.on], both.sources[other(decision.on)]
+    answer, row = work.answers[decision.on], work.row(source.side)
+    if isinstance(answer, Rejected):
+        _refused(session, target, source, work, answer)
+    if not isinstance(answer, Record):
+        return
+    lost = work.rows[decision.on]
+    if lost is not None:
+        session.cache.forget([lost.rid])
+    fields = target.field_hashes(answer)
+    shadow = target.shadow(answer, fields)
+    known = session.cache.row_of(target.number, answer.key)
+    if known is not None:  # an id that the system has given out again
+        session.cache.forget([known.rid])
+    (created,) = session.cache.add(target.number, [(answer.key, target.match_key(fields), shadow)])
+    session.cache.link([(row.rid, created)])
+    _take_as_it_is(session, source, row.rid, work.record(source.side))
+    _release(session, row.rid)
+    session.progress.pushed[target.name]["create"] += 1
+
+
+def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -> None:
+    target, source = both.sources[decision.on], both.sources[other(decision.on)]
+    answer = work.answers[decision.on]
+    if isinstance(answer, Rejected):
+        _refused(session, target, source, work, answer)
+    elif answer is None:
+        session.cache.forget(work.rids)
+        session.progress.pushed[target.name]["delete"] += 1
+
+
+def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
+    done = [not patch.to[side] or isinstance(work.answers[side], Record) for side in SIDES]
+    for source in both.sources:
+        side = source.side
+        answer = work.answers[side]
+        final = answer if isinstance(answer, Record) else work.record(side)
+        _settle_fields(session, source, work, patch, final, done)
+        if isinstance(answer, Record):
+            session.progress.pushed[source.name]["update"] += 1
+    session.progress.conflicts += len(patch.parked)
+    refused = [side for side in SIDES if isinstance(work.answers[side], Rejected)]
+    for side in refused:
+        answer = work.answers[side]
+        assert isinstance(answer, Rejected)  # noqa: S101
+        _refused(session, both.sources[side], both.sources[other(side)], work, answer)
+    if any(isinstance(answer, Changed) for answer in work.answers):
+        return
+    session.cache.clean(work.rids)
+    _park_fields(session, both, work, patch)
+    if not refused:
+        waiting = session.cache.parked_fields(work.rids)
+        session.cache.unpark((rid, field) for rid, field in waiting if not field)
+
+
+def _settle_fields(
+    session: Session, source: Source, work: Work, patch: Patch, final: Record, done: Sequence[bool]
+) -> None:
+    """The side's shadow: stored where it was written, merged where it was not, as before where a write failed."""
+    side, across = source.side, other(source.side)
+    seen = source.layout.unpack(work.row(side).shadow)
+    stored = source.field_hashes(final)
+    shadow: list[Hash | None] = []
+    for i, now in enumerate(work.hashes[side]):
+        if i in patch.to[side]:
+            shadow.append(stored[i] if done[side] else seen[i])
+        elif i in patch.to[across]:
+            shadow.append(now if done[across] else seen[i])
+        else:
+            shadow.append(now)
+    rid = work.row(side).rid
+    whole = tuple(shadow) == stored
+    session.cache.set_shadows([(rid, source.shadow(final, stored) if whole else source.partial_shadow(shadow))])
+    session.cache.set_matches([(rid, source.match_key(stored))])
+
+
+def _park_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
+    """Fields in conflict wait under their record on side 0, until an edit of either side settles them."""
+    source, row = both.sources[0], work.row(0)
+    rules = both.item.fields
+    parked = {rules[i].title for i in patch.parked}
+    waiting = {field for _, field in session.cache.parked_fields([row.rid]) if field}
+    settled = {rules[i].title for s in SIDES for i in patch.to[s]} | {
+        rule.title for i, rule in enumerate(rules) if work.hashes[0][i] == work.hashes[1][i]
+    }
+    session.cache.unpark((row.rid, field) for field in waiting & settled)
+    for rule in rules:
+        if rule.title in parked:
+            session.park(source, row.rid, row.key, rule, "it was changed on both sides, to different values")
+
+
+def _take_as_it_is(session: Session, source: Source, rid: int, record: Record) -> None:
+    fields = source.field_hashes(record)
+    session.cache.set_shadows([(rid, source.shadow(record, fields))])
+    session.cache.set_matches([(rid, source.match_key(fields))])
+
+
+def _release(session: Session, rid: int) -> None:
+    session.cache.clean([rid])
+    session.cache.unpark(session.cache.parked_fields([rid]))
+
+
+def _refused(session: Session, target: Source, source: Source, work: Work, answer: Rejected) -> None:
+    row = work.rows[source.side] or work.row(target.side)
+    session.park(source, row.rid, row.key, None, f"{target.name} refuses it: {answer.reason}")
+    session.cache.clean(work.rids)

@@ -1,0 +1,328 @@
+"""The cache: what the worker remembers of both sides between runs, in SQLite on the cache volume (design section 6.2).
+
+Every step of a run reads it, and commits its effect together with the checkpoint. It holds ids, links and hashes, no
+values. Its invariants:
+- links are symmetric, and link records of one object's two sides;
+- a shadow changes only to what a side was seen to hold, never to what it is meant to hold;
+- `dirty` holds every record that differs from its shadow and is not yet dealt with: it outlives the run.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tidegate.worker.connectors import Key
+from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
+from tidegate.worker.shadow import Shadow
+from tidegate.worker.values import HASH_BYTES, Hash
+
+FILE = "cache.sqlite"
+FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE record (
+    rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, link INTEGER, match BLOB, shadow BLOB,
+    UNIQUE (source, id));
+CREATE INDEX unpaired ON record (source, match) WHERE link IS NULL AND match IS NOT NULL;
+CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL);
+CREATE TABLE visited (chunk INTEGER PRIMARY KEY, bits BLOB NOT NULL);
+CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB);
+CREATE TABLE parked (rid INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (rid, field))
+    WITHOUT ROWID;
+"""
+
+# One row of `visited` has a bit for each of so many records: a page, being in key order, touches few of them.
+_CHUNK = 8192
+
+
+class Row(NamedTuple):
+    """A record as it is remembered: `source` numbers an object's side, `link` is the `rid` of its counterpart."""
+
+    rid: int
+    source: int
+    key: Key
+    link: int | None
+    match: Hash | None
+    shadow: Shadow | None
+
+
+class Pending(NamedTuple):
+    """A record to be dealt with; `gone` when a whole scan has not met it any more."""
+
+    row: Row
+    gone: bool
+
+
+class Intent(NamedTuple):
+    """A push that may have happened: what the target was going to hold, written down before the attempt.
+
+    `rid` is the record that the values come from, `target` the source number that they go to, `fields` the hashes of
+    what is pushed as a shadow has them, `match` the match key of a record that is to be created (None: an update).
+    """
+
+    rid: int
+    target: int
+    fields: Shadow
+    match: Hash | None
+
+
+class Cache:
+    """One open cache. Nobody else can open it meanwhile."""
+
+    def __init__(self, directory: Path, epoch: str) -> None:
+        """Open the cache, or make it. Raises CacheUnusable or CacheLocked."""
+        try:
+            self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
+            self._prepare(epoch)
+        except sqlite3.Error as error:
+            raise meaning_of(error) from error
+        self._next_rid: int = 1 + self._one("SELECT coalesce(max(rid), 0) FROM record")
+
+    def _prepare(self, epoch: str) -> None:
+        # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "temp_store = MEMORY"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute("PRAGMA cache_size = -32768")
+        self._db.execute("BEGIN IMMEDIATE")
+        if self._one("SELECT count(*) FROM sqlite_master") == 0:
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+            self.remember("salt", os.urandom(16).hex())
+            self.remember("epoch", epoch)
+        self._db.execute("COMMIT")
+        if (found := self._one("PRAGMA user_version")) != FORMAT:
+            raise CacheUnusable(f"the cache has format {found}, and this worker knows format {FORMAT}")
+        if (found := self.recall("epoch")) != epoch:
+            raise CacheUnusable(f"the cache is of epoch {found}, and the run expects epoch {epoch}")
+
+    def close(self) -> None:
+        """Release the cache; what is not committed is undone."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.rollback()
+            raise
+        self._db.execute("COMMIT")
+
+    # What is remembered by name
+
+    def recall(self, name: str) -> Any:
+        """What was remembered under the name, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def remember(self, name: str, value: Any) -> None:
+        """Remember plain data under a name."""
+        self._db.execute("REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
+
+    # Records
+
+    def known(self, source: int, keys: Sequence[Key]) -> dict[Key, tuple[int, Hash | None]]:
+        """The rid and the shadow's digest of those records that are known; it serves scans, and is kept lean."""
+        found = self._db.execute(
+            f"SELECT record.id, rid, substr(shadow, 1, {HASH_BYTES}) FROM json_each(?) AS sought "  # noqa: S608
+            "CROSS JOIN record ON source = ? AND record.id = sought.value",
+            (json.dumps(keys), source),
+        )
+        return {key: (rid, digest) for key, rid, digest in found}
+
+    def rows(self, rids: Iterable[int]) -> dict[int, Row]:
+        """The records with these rids that are remembered."""
+        found = self._select("rid IN (SELECT value FROM json_each(?))", json.dumps(list(rids)))
+        return {row.rid: row for row in found}
+
+    def row_of(self, source: int, key: Key) -> Row | None:
+        """One record by its id."""
+        return next(iter(self._select("source = ? AND id = ?", source, key)), None)
+
+    def unpaired(self, source: int, match: Hash, limit: int = 2) -> list[Row]:
+        """Records without a counterpart that have this match key."""
+        return self._select("source = ? AND match = ? AND link IS NULL LIMIT ?", source, match, limit)
+
+    def _select(self, where: str, *values: Any) -> list[Row]:
+        query = f"SELECT rid, source, id, link, match, shadow FROM record WHERE {where}"  # noqa: S608
+        return [Row(*row) for row in self._db.execute(query, values)]
+
+    def count(self, source: int) -> int:
+        """How many records of a source are remembered."""
+        return self._one("SELECT count(*) FROM record WHERE source = ?", source)
+
+    def add(self, source: int, records: Sequence[tuple[Key, Hash | None, Shadow | None]]) -> range:
+        """Remember new records: id, match key, and shadow if they are taken as they are. Returns their rids."""
+        rids = range(self._next_rid, self._next_rid + len(records))
+        rows = [(rid, source, *record) for rid, record in zip(rids, records, strict=True)]
+        self._db.executemany("INSERT INTO record (rid, source, id, match, shadow) VALUES (?, ?, ?, ?, ?)", rows)
+        self._next_rid = rids.stop
+        return rids
+
+    def set_shadows(self, shadows: Iterable[tuple[int, Shadow]]) -> None:
+        """What these records were seen to hold."""
+        self._db.executemany("UPDATE record SET shadow = ? WHERE rid = ?", [(shadow, rid) for rid, shadow in shadows])
+
+    def set_matches(self, matches: Iterable[tuple[int, Hash | None]]) -> None:
+        """The match keys that these records have now."""
+        self._db.executemany("UPDATE record SET match = ? WHERE rid = ?", [(match, rid) for rid, match in matches])
+
+    def link(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Make these records counterparts of each other."""
+        both = [half for a, b in pairs for half in ((b, a), (a, b))]
+        self._db.executemany("UPDATE record SET link = ? WHERE rid = ?", both)
+
+    def forget(self, rids: Iterable[int]) -> None:
+        """Remember these records no more; their counterparts stand alone."""
+        ids = [(rid,) for rid in rids]
+        self._db.executemany("UPDATE record SET link = NULL WHERE rid = (SELECT link FROM record WHERE rid = ?)", ids)
+        for table in ("record", "dirty", "parked", "intent"):
+            self._db.executemany(f"DELETE FROM {table} WHERE rid = ?", ids)  # noqa: S608
+
+    def unpaired_keys(self, source: int, after: Hash, limit: int) -> list[tuple[Hash, int, int]]:
+        """Match keys of records without a counterpart: key, one of the records, how many have it; in key order."""
+        return self._db.execute(
+            "SELECT match, min(rid), count(*) FROM record WHERE source = ? AND match > ? AND link IS NULL "
+            "AND match IS NOT NULL GROUP BY match ORDER BY match LIMIT ?",
+            (source, after, limit),
+        ).fetchall()
+
+    # What is to be dealt with
+
+    def soil(self, rids: Iterable[int], *, gone: bool = False) -> None:
+        """Note that these records differ from their shadows."""
+        self._db.executemany("REPLACE INTO dirty VALUES (?, ?)", [(rid, gone) for rid in rids])
+
+    def clean(self, rids: Iterable[int]) -> None:
+        """Note that these records have been dealt with."""
+        self._db.executemany("DELETE FROM dirty WHERE rid = ?", [(rid,) for rid in rids])
+
+    def doubt_absence(self, source: int) -> None:
+        """Before a whole scan: what an earlier one has missed may be there again."""
+        self._db.execute("DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)", (source,))
+
+    def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Pending]:
+        """The next records to be dealt with, in the order of their rids."""
+        found = self._db.execute(
+            "SELECT r.rid, source, id, link, match, shadow, gone FROM dirty CROSS JOIN record AS r USING (rid) "
+            "WHERE dirty.rid > ? AND source IN (SELECT value FROM json_each(?)) ORDER BY dirty.rid LIMIT ?",
+            (after, json.dumps(sources), limit),
+        )
+        return [Pending(Row(*row[:6]), bool(row[6])) for row in found]
+
+    def gone(self, rids: Iterable[int]) -> set[int]:
+        """Those of these records that a whole scan has not met any more."""
+        query = "SELECT rid FROM dirty WHERE gone AND rid IN (SELECT value FROM json_each(?))"
+        return {rid for (rid,) in self._db.execute(query, (json.dumps(list(rids)),))}
+
+    def count_pending(self) -> int:
+        """How many records are to be dealt with."""
+        return self._one("SELECT count(*) FROM dirty")
+
+    def count_gone(self, source: int) -> int:
+        """How many records of a source are gone."""
+        return self._one("SELECT count(*) FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ?", source)
+
+    def count_deletes(self, source: int) -> tuple[int, int]:
+        """How many linked records are gone though their counterparts are not, and how many are linked in all."""
+        gone = self._one(
+            "SELECT count(*) FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ? "
+            "AND link IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dirty AS across WHERE across.rid = r.link AND gone)",
+            source,
+        )
+        return gone, self._one("SELECT count(*) FROM record WHERE source = ? AND link IS NOT NULL", source)
+
+    # Which records a whole scan has met
+
+    def begin_visits(self) -> None:
+        """A whole scan begins: it has met nothing yet."""
+        self._db.execute("DELETE FROM visited")
+
+    def visit(self, rids: Iterable[int]) -> None:
+        """The scan has met these records."""
+        for chunk, group in groupby(sorted(rids), lambda rid: rid // _CHUNK):
+            bits = self._bits(chunk)
+            for rid in group:
+                bits[rid % _CHUNK >> 3] |= 1 << (rid & 7)
+            self._db.execute("REPLACE INTO visited VALUES (?, ?)", (chunk, bits))
+
+    def unvisited(self, source: int) -> Iterator[list[int]]:
+        """The records of a source that the scan has not met, a chunk at a time."""
+        for chunk in range(self._next_rid // _CHUNK + 1):
+            bits = self._bits(chunk)
+            query = "SELECT rid FROM record WHERE rid BETWEEN ? AND ? AND source = ?"
+            within = self._db.execute(query, (chunk * _CHUNK, (chunk + 1) * _CHUNK - 1, source))
+            missed = [rid for (rid,) in within if not bits[rid % _CHUNK >> 3] & 1 << (rid & 7)]
+            if missed:
+                yield missed
+
+    def _bits(self, chunk: int) -> bytearray:
+        row = self._db.execute("SELECT bits FROM visited WHERE chunk = ?", (chunk,)).fetchone()
+        return bytearray(row[0]) if row else bytearray(_CHUNK // 8)
+
+    # Pushes in flight, and what waits for a human
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write down what is about to be pushed."""
+        self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?)", intents)
+
+    def intents(self) -> list[Intent]:
+        """What may have been pushed, from a batch that was cut short."""
+        return [Intent(*row) for row in self._db.execute("SELECT rid, target, fields, match FROM intent ORDER BY rid")]
+
+    def settle(self, rids: Iterable[int]) -> None:
+        """What happened to these intents is known."""
+        self._db.executemany("DELETE FROM intent WHERE rid = ?", [(rid,) for rid in rids])
+
+    def park(self, rid: int, field: str, reason: str) -> None:
+        """Set a record's field, or with "" the record, aside for a human."""
+        self._db.execute("REPLACE INTO parked VALUES (?, ?, ?)", (rid, field, reason))
+
+    def unpark(self, parked: Iterable[tuple[int, str]]) -> None:
+        """These records' fields wait no more."""
+        self._db.executemany("DELETE FROM parked WHERE rid = ? AND field = ?", parked)
+
+    def parked_fields(self, rids: Iterable[int]) -> set[tuple[int, str]]:
+        """Which of these records wait, and for which fields."""
+        query = "SELECT rid, field FROM parked WHERE rid IN (SELECT value FROM json_each(?))"
+        return set(self._db.execute(query, (json.dumps(list(rids)),)))
+
+    def count_parked(self) -> int:
+        """How many fields and records wait for a human."""
+        return self._one("SELECT count(*) FROM parked")
+
+    def retry_parked_records(self) -> None:
+        """Records that were set aside whole are tried again: what they wait for may have happened."""
+        self._db.execute("INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked WHERE field = ''")
+
+    def accept(self, rids: Sequence[int]) -> None:
+        """These records are taken as they are: nothing about them is pending, in doubt or parked."""
+        if not self._one("SELECT EXISTS (SELECT 1 FROM dirty) OR EXISTS (SELECT 1 FROM parked)"):
+            return
+        for table in ("dirty", "parked"):
+            self._db.executemany(f"DELETE FROM {table} WHERE rid = ?", [(rid,) for rid in rids])  # noqa: S608
+
+    def _one(self, query: str, *values: Any) -> int:
+        return int(self._db.execute(query, values).fetchone()[0])
+
+
+_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+
+
+def meaning_of(error: sqlite3.Error) -> RunEnded:
+    """What an error of SQLite means for the run. A full or failing disk is tried again; nothing is lost by it."""
+    name = str(getattr(error, "sqlite_errorname", "") or "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return CacheLocked("another process is working on the cache")
+    if name.startswith(_CORRUPT):
+        return CacheUnusable(f"the cache cannot be read: {error}")
+    return RunEnded(f"the cache cannot be written: {error}")

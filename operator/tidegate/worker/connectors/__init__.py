@@ -1,0 +1,146 @@
+"""What every connected system can be asked: six verbs on the records of one object, and how far its changes go.
+
+`scan`, `push` and `recover` know systems by these protocols only. A connector is one module that offers a
+ConnectorType; `registry` lists them by the name that users write as `type`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from tidegate.worker.values import Value
+
+# A record's id as the cache keeps it; a connector translates what its system has.
+Key = int | str
+
+# Where a scan goes on, and how far changes go: opaque to everybody but the connector, and plain JSON.
+Token = Any
+
+
+class Part(BaseModel):
+    """A part of `spec.sync`: camelCase, frozen, and nothing in it that we do not know."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+# The three that are made once per record are tuples: frozen dataclasses take three times as long to make.
+class Record(NamedTuple):
+    """A record as its system holds it: the mapped fields' values, in the order in which the fields are declared."""
+
+    key: Key
+    values: tuple[Value, ...]
+    cursor: Value = None
+
+
+class Page(NamedTuple):
+    """Some records in the scan's order, and the token after which it goes on; None when it is over."""
+
+    records: Sequence[Record]
+    after: Token | None
+
+
+class Write(NamedTuple):
+    """An update: new values by field index, provided that the record is still as expected."""
+
+    expected: Record
+    values: Mapping[int, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Not written: the record is not as expected any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not written: the system refuses these values, and would again. The reason is a sentence for a human."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The changes to read: from one token to another, both included; `since` None is from the beginning.
+
+    Reading starts earlier by the overlap where cursors are times: a transaction shows its changes only when it
+    commits, under the time at which it made them.
+    """
+
+    since: Token | None
+    until: Token
+    overlap: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class FieldUse:
+    """How one side takes part in a field: its name there, and what the sync may do with it."""
+
+    name: str
+    written: bool
+    casefold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """All that a connector is told of an object: its own settings, and the fields in their order."""
+
+    title: str
+    settings: Part
+    fields: tuple[FieldUse, ...]
+    match: tuple[int, ...]
+    creates: bool
+
+
+class Collection(Protocol):
+    """The records of one object in one system. Every method raises SystemFailed when the system breaks off."""
+
+    def watermark(self) -> Token | None:
+        """The newest cursor value there is; None without records, or without a cursor."""
+
+    def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
+        """A page of all records in key order, or of those whose cursor is in the window, in cursor order."""
+
+    def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """The records with these keys that exist."""
+
+    def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
+        """Records whose match fields may equal one of these; the caller compares their normal forms."""
+
+    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
+        """Create records; the answers, in the same order, are what the system stored."""
+
+    def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
+        """Compare-and-set, each on its own; the answers, in the same order, are what the system stored."""
+
+    def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
+        """Delete what is still as expected; None for done, which includes what was gone already."""
+
+
+class Connector(Protocol):
+    """One system that is connected for the length of a run."""
+
+    def open(self, description: Description) -> Collection:
+        """One object's records. Raises ConfigurationError when the system has no such place or field."""
+
+    def close(self) -> None:
+        """End all connections."""
+
+
+class Connect(Protocol):
+    """How to connect a system by its settings. Raises ConfigurationError; need not reach the system yet."""
+
+    def __call__(self, settings: Any, environ: Mapping[str, str], name: str, /) -> Connector:
+        """Connect the system that the configuration calls by this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorType:
+    """A kind of system: the models of its settings, which name what users may write, and how to connect."""
+
+    settings: type[Part]
+    object_settings: type[Part]
+    connect: Connect

@@ -1,0 +1,46 @@
+"""The `sql` connector: tables of PostgreSQL and SQLite, through SQLAlchemy Core.
+
+Here are its settings and the database; `reflect` finds the tables, `rows` reads and writes them.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Engine
+
+from tidegate.worker.connectors import ConnectorType, Description
+from tidegate.worker.connectors.sql.engine import open_engine, speaking_of
+from tidegate.worker.connectors.sql.reflect import reflect
+from tidegate.worker.connectors.sql.rows import Rows
+from tidegate.worker.connectors.sql.settings import FromEnvironment, Settings, TableSettings
+from tidegate.worker.errors import ConfigurationError
+
+
+def connect(settings: Settings, environ: Mapping[str, str], name: str) -> "Database":
+    """The database of these settings; see Connect."""
+    url = settings.url
+    if isinstance(url, FromEnvironment):
+        if not environ.get(url.env):
+            raise ConfigurationError(f"connector {name}: the environment variable {url.env} is not set")
+        url = environ[url.env].strip()
+    return Database(name, open_engine(name, url))
+
+
+class Database:
+    """A Connector."""
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self._name = name
+        self._engine = engine
+
+    def open(self, description: Description) -> Rows:
+        """One table's records; see Connector."""
+        with speaking_of(self._name):
+            table = reflect(self._engine, description)
+        return Rows(self._name, self._engine, table, description)
+
+    def close(self) -> None:
+        """End all connections."""
+        self._engine.dispose()
+
+
+TYPE = ConnectorType(settings=Settings, object_settings=TableSettings, connect=connect)

@@ -1,0 +1,157 @@
+"""What a column of a database can hold: ids and cursors to and from the cache's form, values to what is stored.
+
+Serves `sql`. Databases differ in how strictly they type: PostgreSQL's columns are taken at their type; SQLite's hold
+whatever was put in, so that there a column is read and written as it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column
+from sqlalchemy.types import DateTime, NullType
+
+from tidegate.worker.connectors import Key, Token
+from tidegate.worker.values import Value, normal
+
+
+def python_type(column: Column[Any]) -> type | None:
+    """The type of Python that the column's values have; None where anything may be in it."""
+    if isinstance(column.type, NullType):
+        return None
+    try:
+        return column.type.python_type
+    except NotImplementedError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCodec:
+    """A record's id in the database and in the cache, which knows whole numbers and texts."""
+
+    to_cache: Callable[[Any], Key] | None
+    from_cache: Callable[[Any], Any] | None
+
+
+_AS_IT_IS = KeyCodec(None, None)
+_KEY_CODECS: dict[type | None, KeyCodec] = {
+    int: _AS_IT_IS,
+    str: _AS_IT_IS,
+    None: _AS_IT_IS,
+    UUID: KeyCodec(str, UUID),
+    Decimal: KeyCodec(str, Decimal),
+}
+
+
+def key_codec(column: Column[Any]) -> KeyCodec | None:
+    """How ids in this column are kept; None when they cannot be."""
+    return _KEY_CODECS.get(python_type(column))
+
+
+def cursor_to_token(value: Value) -> Token:
+    """A cursor value as plain JSON."""
+    return value if value is None or isinstance(value, (int, str)) else _text(value)
+
+
+def _text(value: Value) -> str:
+    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+
+
+def token_to_cursor(column: Column[Any], token: Token) -> Value:
+    """The cursor value that a token stands for."""
+    kind = python_type(column)
+    if isinstance(token, str) and kind is not None and issubclass(kind, (date, datetime)):
+        return kind.fromisoformat(token)
+    return Decimal(token) if kind is Decimal and isinstance(token, str) else token
+
+
+def before(value: Value, overlap: timedelta) -> Value:
+    """A cursor value that is earlier by the overlap, in the same form; unchanged when it is no time."""
+    if isinstance(value, datetime):
+        return value - overlap
+    if isinstance(value, date):
+        return value - timedelta(days=1)
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        # SQLite compares times as texts: the same separator, and nothing that would sort after it.
+        return (moment - overlap).replace(tzinfo=None, microsecond=0).isoformat(sep=value[10:11] or " ")
+    return value
+
+
+def adapt(column: Column[Any], value: Value) -> Value:
+    """A value of another system as this column takes it. Raises ValueError when it cannot be."""
+    if value is None:
+        return None
+    kind = python_type(column)
+    if kind is None:
+        return _untyped(value)
+    if isinstance(value, kind) and isinstance(value, bool) is (kind is bool):
+        return _in_column_zone(column, value) if isinstance(value, datetime) else value
+    if normal(value) is None and kind is not str:
+        return None
+    convert = _CONVERSIONS.get(kind)
+    try:
+        return convert(column, value) if convert else value
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"column {column.name} holds {column.type}, which {_type_name(value)} cannot be") from error
+
+
+def _type_name(value: Value) -> str:
+    return "a text" if isinstance(value, str) else f"a value of type {type(value).__name__}"
+
+
+def _untyped(value: Value) -> Value:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, (str, int, float, bytes)):
+        return value
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat(sep=" ")
+    return normal(value)
+
+
+def _in_column_zone(column: Column[Any], value: datetime) -> datetime:
+    # A time without a zone is UTC, as in the normal form.
+    zoned = isinstance(column.type, DateTime) and column.type.timezone
+    if zoned:
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+
+
+def _whole(value: Value) -> int:
+    number = Decimal(str(value).strip()) if not isinstance(value, bool) else Decimal(int(value))
+    if number != number.to_integral_value():
+        raise ValueError(value)
+    return int(number)
+
+
+def _truth(value: Value) -> bool:
+    known = {"1": True, "0": False, "true": True, "false": False, "t": True, "f": False}
+    try:
+        return known[str(normal(value)).lower()]
+    except KeyError:
+        raise ValueError(value) from None
+
+
+def _moment(column: Column[Any], value: Value) -> datetime:
+    if isinstance(value, date):
+        return _in_column_zone(column, datetime(value.year, value.month, value.day))
+    return _in_column_zone(column, datetime.fromisoformat(value))
+
+
+_CONVERSIONS: dict[type, Callable[[Column[Any], Value], Value]] = {
+    str: lambda _, value: normal(value),
+    int: lambda _, value: _whole(value),
+    bool: lambda _, value: _truth(value),
+    float: lambda _, value: float(value),
+    Decimal: lambda _, value: Decimal(str(normal(value))),
+    datetime: _moment,
+    date: lambda _, value: value.date() if isinstance(value, datetime) else date.fromisoformat(value),
+    UUID: lambda _, value: UUID(str(value)),
+}

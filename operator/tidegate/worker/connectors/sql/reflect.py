@@ -1,0 +1,85 @@
+"""Find a table in the database as it is, and whether the sync can work with it. Serves `sql`.
+
+What does not fit is found here, before anything is read, and named: the object, the connector, the column.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Engine, MetaData, Table, UniqueConstraint, inspect
+from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.types import INTEGER, Integer, NullType, String
+
+from tidegate.worker.connectors import Description
+from tidegate.worker.connectors.sql.columns import key_codec, python_type
+from tidegate.worker.connectors.sql.settings import TableSettings
+from tidegate.worker.errors import ConfigurationError
+
+
+def reflect(engine: Engine, description: Description) -> Table:
+    """The table that an object names. Raises ConfigurationError with all that does not fit."""
+    settings = description.settings
+    assert isinstance(settings, TableSettings)  # noqa: S101
+    schema, _, name = settings.table.rpartition(".")
+    try:
+        table = Table(name, MetaData(), schema=schema or None, autoload_with=engine, resolve_fks=False)
+    except NoSuchTableError:
+        there = ", ".join(sorted(inspect(engine).get_table_names(schema or None))[:20]) or "no table"
+        raise ConfigurationError(
+            f"{description.title}: there is no table {settings.table}; the database has {there}"
+        ) from None
+    if engine.dialect.name == "sqlite":
+        for column in table.columns:  # SQLite stores what it is given: read and write it as it is
+            if not isinstance(column.type, (Integer, String)):
+                column.type = NullType()
+            if column.primary_key:
+                column.nullable = False  # it need not say so there
+    complaints = _complaints(table, settings, description)
+    if complaints:
+        raise ConfigurationError(*(f"{description.title}: {complaint}" for complaint in complaints))
+    return table
+
+
+def _complaints(table: Table, settings: TableSettings, description: Description) -> list[str]:
+    columns = table.columns
+    uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
+    uses += [(f"field {field.name}", field.name) for field in description.fields]
+    missing = [
+        f"{use}: table {settings.table} has no column {name}; it has {', '.join(columns.keys())}"
+        for use, name in uses
+        if name not in columns
+    ]
+    if missing:
+        return missing
+    complaints = []
+    id_column = columns[settings.id]
+    if not _is_unique(table, id_column):
+        complaints.append(f"id: column {settings.id} is not unique; it must be the primary key or have a unique index")
+    if key_codec(id_column) is None:
+        complaints.append(f"id: column {settings.id} holds {id_column.type}; ids are whole numbers, texts or UUIDs")
+    for field in description.fields:
+        if field.written and columns[field.name].computed is not None:
+            complaints.append(f"field {field.name}: the database computes this column, so that it cannot be written")
+    if description.creates:
+        written = {field.name for field in description.fields if field.written}
+        complaints += [
+            f"records cannot be created: column {column.name} must have a value, has no default, and no field maps it"
+            for column in columns
+            if column.name not in written and not column.nullable and not _gets_value(table, column)
+        ]
+    return complaints
+
+
+def _is_unique(table: Table, column: Column[Any]) -> bool:
+    keys = [list(table.primary_key.columns), *(list(index.columns) for index in table.indexes if index.unique)]
+    keys += [list(rule.columns) for rule in table.constraints if isinstance(rule, UniqueConstraint)]
+    return not table.primary_key.columns or [column] in keys
+
+
+def _gets_value(table: Table, column: Column[Any]) -> bool:
+    if column.server_default is not None or column.identity is not None or column.computed is not None:
+        return True
+    if python_type(column) is UUID and column.primary_key:
+        return True  # made here
+    rowid = column.primary_key and len(table.primary_key.columns) == 1 and type(column.type) is INTEGER
+    return rowid and column.autoincrement is not False

@@ -1,0 +1,269 @@
+"""One table's rows, read and written. Serves `sql`.
+
+All writes of a batch are one transaction in three steps: read what is there under lock, write what is still as
+expected, read back what was stored.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+
+from tidegate.worker.connectors import Changed, Description, Key, Page, Record, Rejected, Token, Window, Write
+from tidegate.worker.connectors.sql.columns import (
+    adapt,
+    before,
+    cursor_to_token,
+    key_codec,
+    python_type,
+    token_to_cursor,
+)
+from tidegate.worker.connectors.sql.engine import is_refusal, speaking_of, words
+from tidegate.worker.connectors.sql.settings import TableSettings
+from tidegate.worker.values import Value, normal
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+
+
+class Rows:
+    """A Collection: one table's rows."""
+
+    def __init__(self, connector: str, engine: Engine, table: Table, description: Description) -> None:
+        settings = description.settings
+        assert isinstance(settings, TableSettings)  # noqa: S101
+        codec = key_codec(table.columns[settings.id])
+        assert codec is not None  # noqa: S101
+        self._connector = connector
+        self._engine = engine
+        self._table = table
+        self._id: Column[Any] = table.columns[settings.id]
+        self._cursor: Column[Any] | None = table.columns[settings.cursor] if settings.cursor else None
+        self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
+        self._uses = description.fields
+        self._match = description.match
+        self._codec = codec
+        cursor = [self._cursor.label("cursor")] if self._cursor is not None else []
+        fields = [column.label(f"field{i}") for i, column in enumerate(self._fields)]
+        self._first_field = 1 + len(cursor)
+        self._select: Select[Any] = select(self._id.label("key"), *cursor, *fields)
+        self._locked = self._select.with_for_update(of=table).order_by(self._id)
+
+    def watermark(self) -> Token | None:
+        """See Collection."""
+        if self._cursor is None:
+            return None
+        with speaking_of(self._connector), self._engine.connect() as connection:
+            return cursor_to_token(connection.execute(select(func.max(self._cursor))).scalar())
+
+    def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
+        """See Collection. The token is the last key, or the last cursor value and key."""
+        query = self._select.limit(limit)
+        query = self._all(query, after) if window is None else self._changed(query, after, window)
+        with speaking_of(self._connector), self._engine.connect() as connection:
+            records = self._records(connection.execute(query).all())
+        if len(records) < limit:
+            return Page(records, None)
+        last = records[-1]
+        return Page(records, last.key if window is None else [cursor_to_token(last.cursor), last.key])
+
+    def _all(self, query: Select[Any], after: Token | None) -> Select[Any]:
+        query = query.order_by(self._id)
+        return query.where(self._id.is_not(None) if after is None else self._id > self._native(after))
+
+    def _changed(self, query: Select[Any], after: Token | None, window: Window) -> Select[Any]:
+        cursor = self._cursor
+        assert cursor is not None  # noqa: S101 - only what has a cursor has a window
+        query = query.order_by(cursor, self._id).where(cursor <= token_to_cursor(cursor, window.until))
+        if after is not None:
+            moment, key = token_to_cursor(cursor, after[0]), self._native(after[1])
+            return query.where(or_(cursor > moment, and_(cursor == moment, self._id > key)), cursor >= moment)
+        if window.since is None:
+            return query
+        return query.where(cursor >= before(token_to_cursor(cursor, window.since), window.overlap))
+
+    def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """See Collection."""
+        if not keys:
+            return {}
+        with speaking_of(self._connector), self._engine.connect() as connection:
+            return self._read(connection, keys)
+
+    def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
+        """See Collection."""
+        expressions: list[ColumnElement[Any]] = []
+        for i in self._match:
+            column = self._fields[i]
+            folded = self._uses[i].casefold and python_type(column) in (str, None)
+            expressions.append(self._lower(column) if folded else column)
+        tuples = [values for values in map(self._as_sought, wanted) if values is not None]
+        if not tuples:
+            return []
+        if len(expressions) == 1:
+            condition = expressions[0].in_([values[0] for values in tuples])
+        else:
+            condition = tuple_(*expressions).in_(tuples)
+        with speaking_of(self._connector), self._engine.connect() as connection:
+            return self._records(connection.execute(self._select.where(condition)).all())
+
+    def _lower(self, column: Column[Any]) -> ColumnElement[Any]:
+        return func.unicode_lower(column) if self._engine.dialect.name == "sqlite" else func.lower(column)
+
+    def _as_sought(self, values: tuple[Value, ...]) -> tuple[Value, ...] | None:
+        sought = []
+        for i, value in zip(self._match, values, strict=True):
+            try:
+                adapted = adapt(self._fields[i], value)
+            except ValueError:
+                return None  # what the column cannot hold is not there
+            sought.append(adapted.lower() if self._uses[i].casefold and isinstance(adapted, str) else adapted)
+        return tuple(sought)
+
+    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
+        """See Collection."""
+        return self._write(records, self._create)
+
+    def _create(self, connection: Connection, records: Sequence[Sequence[Value]]) -> list[Record | Rejected]:
+        answers: list[Record | Rejected | None] = [None] * len(records)
+        # What has no value is left to the column's default; rows of the same columns are one statement.
+        alike: dict[tuple[str, ...], list[tuple[int, dict[str, Value]]]] = defaultdict(list)
+        for n, values in enumerate(records):
+            try:
+                row = self._row(dict(enumerate(values)))
+            except ValueError as error:
+                answers[n] = Rejected(str(error))
+                continue
+            row = {name: value for name, value in row.items() if value is not None}
+            if self._id.name not in row and python_type(self._id) is UUID and self._id.server_default is None:
+                row[self._id.name] = uuid4()
+            alike[tuple(row)].append((n, row))
+        created: dict[int, Key] = {}
+        for rows in alike.values():
+            statement = insert(self._table).returning(self._id, sort_by_parameter_order=True)
+            keys = connection.execute(statement, [row for _, row in rows]).scalars().all()
+            created.update((n, self._key(key)) for (n, _), key in zip(rows, keys, strict=True))
+        stored = self._read(connection, list(created.values()))
+        for n, key in created.items():
+            answers[n] = stored[key] if key in stored else Rejected("the database did not keep the new record")
+        return [answer for answer in answers if answer is not None]
+
+    def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
+        """See Collection."""
+        return self._write(writes, self._update)
+
+    def _update(self, connection: Connection, writes: Sequence[Write]) -> list[Record | Changed | Rejected]:
+        current = self._read(connection, [write.expected.key for write in writes], lock=True)
+        answers: list[Record | Changed | Rejected] = [Changed()] * len(writes)
+        alike: dict[tuple[str, ...], list[dict[str, Value]]] = defaultdict(list)
+        written: dict[int, Key] = {}
+        for n, (expected, values) in enumerate(writes):
+            if not _same(current.get(expected.key), expected):
+                continue
+            try:
+                row = self._row(values)
+            except ValueError as error:
+                answers[n] = Rejected(str(error))
+                continue
+            if self._id.name in row:
+                answers[n] = Rejected(f"column {self._id.name} is the record's id, which cannot be changed")
+                continue
+            alike[tuple(row)].append(
+                {f"new_{name}": value for name, value in row.items()} | {"the_key": self._native(expected.key)}
+            )
+            written[n] = expected.key
+        for names, rows in alike.items():
+            statement = update(self._table).where(self._id == bindparam("the_key", type_=self._id.type))
+            connection.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
+        stored = self._read(connection, list(written.values()))
+        for n, key in written.items():
+            answers[n] = stored.get(key, Changed())
+        return answers
+
+    def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
+        """See Collection."""
+        return self._write(expected, self._delete)
+
+    def _delete(self, connection: Connection, expected: Sequence[Record]) -> list[Changed | Rejected | None]:
+        current = self._read(connection, [record.key for record in expected], lock=True)
+        due = [record.key for record in expected if _same(current.get(record.key), record)]
+        if due:
+            connection.execute(delete(self._table).where(self._id.in_([self._native(key) for key in due])))
+        gone = {*due, *(record.key for record in expected if record.key not in current)}
+        return [None if record.key in gone else Changed() for record in expected]
+
+    def _write(
+        self, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
+    ) -> list[_Answer | Rejected]:
+        """All items in one transaction; when the database refuses one, each on its own to find out which."""
+        if not items:
+            return []
+        engine = self._engine.execution_options(writing=True)
+        with speaking_of(self._connector):
+            try:
+                with engine.begin() as connection:
+                    return [*write(connection, items)]
+            except DBAPIError as error:
+                if not is_refusal(error):
+                    raise
+            answers: list[_Answer | Rejected] = []
+            with engine.begin() as connection:
+                for item in items:
+                    try:
+                        with connection.begin_nested():
+                            answers += write(connection, [item])
+                    except DBAPIError as error:
+                        if not is_refusal(error):
+                            raise
+                        answers.append(Rejected(words(error)))
+            return answers
+
+    def _read(self, connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> dict[Key, Record]:
+        if not keys:
+            return {}
+        query = (self._locked if lock else self._select).where(self._id.in_([self._native(key) for key in keys]))
+        return {record.key: record for record in self._records(connection.execute(query).all())}
+
+    def _records(self, rows: Sequence[Any]) -> list[Record]:
+        first, convert, has_cursor = self._first_field, self._codec.to_cache, self._cursor is not None
+        return [
+            Record(convert(row[0]) if convert else row[0], tuple(row[first:]), row[1] if has_cursor else None)
+            for row in rows
+        ]
+
+    def _row(self, values: Mapping[int, Value]) -> dict[str, Value]:
+        return {
+            self._fields[i].name: adapt(self._fields[i], value) for i, value in values.items() if self._uses[i].written
+        }
+
+    def _key(self, native: Any) -> Key:
+        return self._codec.to_cache(native) if self._codec.to_cache else native
+
+    def _native(self, key: Key) -> Any:
+        return self._codec.from_cache(key) if self._codec.from_cache else key
+
+
+def _same(current: Record | None, expected: Record) -> bool:
+    if current is None:
+        return False
+    if current.values == expected.values:
+        return True
+    return all(map(lambda a, b: normal(a) == normal(b), current.values, expected.values))

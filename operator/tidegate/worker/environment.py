@@ -1,0 +1,64 @@
+"""What the operator asks of this run: the environment contract of design section 6.1, read once by `main`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tidegate.api.contract import PROTOCOL, Environment
+from tidegate.worker.errors import ConfigurationError
+
+TERMINATION_LOG = "/dev/termination-log"
+
+Scope = Literal["full", "changes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run as it was ordered; the same over its retries, pauses and resumptions."""
+
+    run: int
+    scope: Scope
+    push: bool
+    cache_dir: Path
+    cache_epoch: str
+    config: Path
+    allow_deletes: int | None = None
+
+
+def read(environ: Mapping[str, str]) -> Order:
+    """The order in these environment variables. Raises ConfigurationError that names every one that does not fit."""
+    complaints: list[str] = []
+
+    def take(name: str, *choices: str) -> str:
+        value = environ.get(name, "")
+        if not value:
+            complaints.append(f"the environment variable {name} is not set")
+        elif choices and value not in choices:
+            complaints.append(f"{name} must be {' or '.join(choices)}, not {value!r}")
+        return value
+
+    def number(name: str, value: str) -> int:
+        if value and not (value.isascii() and value.isdigit()):
+            complaints.append(f"{name} must be a whole number, not {value!r}")
+            return 0
+        return int(value or 0)
+
+    take(Environment.PROTOCOL, PROTOCOL)
+    run = number(Environment.RUN, take(Environment.RUN))
+    scope = take(Environment.SCOPE, "full", "changes")
+    push = take(Environment.PUSH, "true", "false")
+    allowed = environ.get(Environment.ALLOW_DELETES, "")
+    allow_deletes = number(Environment.ALLOW_DELETES, allowed) if allowed else None
+    order = Order(
+        run=run,
+        scope="full" if scope == "full" else "changes",
+        push=push == "true",
+        cache_dir=Path(take(Environment.CACHE_DIR)),
+        cache_epoch=take(Environment.CACHE_EPOCH),
+        config=Path(take(Environment.CONFIG)),
+        allow_deletes=allow_deletes,
+    )
+    if complaints:
+        raise ConfigurationError(*complaints)
+    return order

@@ -1,0 +1,59 @@
+"""What is wrong with a configuration, in sentences for who wrote it. Serves `config`: pydantic's words stay inside."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+_EXPECTED = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "list_type": "a list",
+}
+
+
+def complaints(error: ValidationError, where: str, model: type[BaseModel]) -> list[str]:
+    """One sentence per problem, each with its place, such as `object contact, crm`."""
+    return [_complaint(dict(problem), where, model) for problem in error.errors(include_url=False)]
+
+
+def _complaint(problem: dict[str, Any], where: str, model: type[BaseModel]) -> str:
+    path: Sequence[str | int] = problem["loc"]
+    name = ".".join(str(part) for part in path)
+    place = f"{where}: {name}" if where and name else where or name
+    kind, context = str(problem["type"]), problem.get("ctx", {})
+    if kind == "missing":
+        return f"{place} is missing"
+    if kind == "extra_forbidden":
+        known = _names(model, path[:-1])
+        return f"{place} is not known" + (f"; known are {', '.join(known)}" if known else "")
+    if kind == "literal_error":
+        return f"{place} must be {context['expected']}, not {problem['input']!r}"
+    if kind == "value_error":
+        return f"{place}: {context['error']}"
+    if kind in _EXPECTED:
+        return f"{place} must be {_EXPECTED[kind]}, not {_shown(problem['input'])}"
+    return f"{place}: {str(problem['msg'])[:1].lower()}{str(problem['msg'])[1:]}"
+
+
+def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    for part in path:
+        inner = next((f.annotation for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value)

@@ -1,0 +1,46 @@
+"""Guard: stop before anything is pushed when what the scan found looks like an accident.
+
+The fourth step of a run, after `pair`. A table that was emptied, or a URL of another database, looks like thousands
+of deletes; a human confirms them by the halted run's number, or resets (design sections 4 and 6.2).
+"""
+
+from tidegate.worker.config import SIDES, other
+from tidegate.worker.errors import Halted
+from tidegate.worker.session import Session, SourcePair
+
+
+def guard(session: Session) -> None:
+    """Raise Halted unless what is about to be deleted is within limits, or was confirmed."""
+    reasons = [reason for both in session.pairs for reason in _reasons(session, both)]
+    if not reasons or _confirmed(session):
+        return
+    with session.commit():
+        session.cache.remember("halted", session.order.run)
+    raise Halted("; ".join(reasons))
+
+
+def _confirmed(session: Session) -> bool:
+    # Only for the run that was halted: a confirmation that was left in place must not wave the next accident through.
+    allowed = session.order.allow_deletes
+    return allowed is not None and allowed == session.cache.recall("halted")
+
+
+def _reasons(session: Session, both: SourcePair) -> list[str]:
+    cache, safety = session.cache, session.sync.safety
+    reasons = []
+    for side in SIDES:
+        source, across = both.sources[side], both.sources[other(side)]
+        gone, known = cache.count_gone(source.number), cache.count(source.number)
+        if safety.empty_side == "halt" and gone and gone == known:
+            reasons.append(f"{source.name} has no {both.item.name} any more, and had {known} before")
+            continue
+        if both.item.deletes != "propagate" or not both.item.exists_on[across.side]:
+            continue
+        deletes, linked = cache.count_deletes(source.number)
+        limit = safety.max_deletes
+        if deletes > limit.min and deletes * 100 > limit.percent * linked:
+            reasons.append(
+                f"{deletes} of {linked} {both.item.name} records are gone from {source.name} and would be deleted in "
+                f"{across.name}, more than the {limit.percent} % that safety.maxDeletes allows"
+            )
+    return reasons

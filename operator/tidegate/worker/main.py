@@ -1,0 +1,71 @@
+"""`tidegate-worker`: one run, as a process. Environment in; exit code, termination message and progress lines out.
+
+The outermost layer: it knows of signals and exit codes, `run` knows of neither. SIGTERM lets the batch in flight
+finish (design section 6.1); a second one ends the process at once, which loses nothing either.
+"""
+
+import os
+import signal
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from tidegate.api.contract import Environment, ExitCode
+from tidegate.worker import environment
+from tidegate.worker.cache import meaning_of
+from tidegate.worker.config import parse
+from tidegate.worker.errors import ConfigurationError, RunEnded
+from tidegate.worker.report import Report
+from tidegate.worker.run import run
+
+_DEFECT = 1
+
+
+def main() -> int:
+    """Run to the end, and exit with the contract's code."""
+    terminated = False
+
+    def terminate(_signal: int, _frame: object) -> None:
+        nonlocal terminated
+        terminated = True
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, terminate)
+    return work(os.environ, sys.stdout, lambda: terminated)
+
+
+def work(environ: Mapping[str, str], out: TextIO, interrupted: Callable[[], bool]) -> int:
+    """Do the run that the environment asks for; returns the exit code."""
+    report = Report(Path(environ.get(Environment.TERMINATION_LOG) or environment.TERMINATION_LOG), out)
+    try:
+        remark = _run(environ, report, interrupted)
+    except RunEnded as end:
+        report.end(end.outcome, str(end))
+        return int(end.exit_code)
+    except sqlite3.Error as error:  # the connectors' errors come wrapped: this is the cache
+        meaning = meaning_of(error)
+        report.end(meaning.outcome, str(meaning))
+        return int(meaning.exit_code)
+    except Exception as error:
+        report.end("failed", f"defect of the worker: {type(error).__name__}: {error}")
+        traceback.print_exc()
+        return _DEFECT
+    report.end("complete", remark)
+    return int(ExitCode.COMPLETE)
+
+
+def _run(environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]) -> str:
+    order = environment.read(environ)
+    report.begin(order.run, order.scope, push=order.push)
+    try:
+        text = order.config.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"the configuration cannot be read: {error}") from error
+    return run(order, parse(text), environ, report, interrupted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

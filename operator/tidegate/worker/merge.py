@@ -1,0 +1,142 @@
+"""The merge: two shadows and two current records → what is to be done. Pure: it sees hashes, and does no I/O.
+
+The centre of a run: `push` calls it for every record that `scan` found to differ from its shadow, and carries out
+what it decides. Its rules (design section 6.2), of which none may ever lose an edit without saying so:
+- a change is what differs from its own side's shadow; what differs only between the sides was accepted, and stays;
+- equal on both sides is agreement, however it came about;
+- changed on one side: it flows to the other; changed on both: the conflict policy decides, and parks what it cannot;
+- at the first pairing, without shadows, a blank never overwrites a value; else the conflict policy decides;
+- an edit beats a delete, and what was never seen whole is never deleted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from tidegate.worker.config import SIDES, FieldRule, Side, other
+from tidegate.worker.values import Hash
+
+
+class Presence(Enum):
+    """Whether a side has the record."""
+
+    PRESENT = "present"
+    GONE = "gone"  # it had it, linked to the other side's
+    NEVER = "never"  # it never had a counterpart
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One side's record: per field, what it held when last seen (None: never seen) and what it holds now."""
+
+    presence: Presence
+    seen: tuple[Hash | None, ...] = ()
+    now: tuple[Hash, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says about one object."""
+
+    conflict: Side | Literal["newest", "park"]
+    deletes: Literal["unlink", "propagate"]
+    exists_on: tuple[bool, bool] = (True, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Both are there: the fields whose values go to side 0 and to side 1, the parked ones, and all in conflict."""
+
+    to: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    parked: tuple[int, ...] = ()
+    conflicts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make the record on a side that does not have it."""
+
+    on: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the record on a side, because its counterpart was deleted."""
+
+    on: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Take what there is as it is; a counterpart that is gone is no counterpart any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Neither side has it."""
+
+
+Decision = Patch | Create | Delete | Keep | Forget
+
+
+def merge(
+    states: tuple[State, State], rules: Sequence[FieldRule], policy: Policy, blank: Hash, newer: Side | None = None
+) -> Decision:
+    """What is to be done about one record.
+
+    `blank` is the hash of no value; `newer` is the side that was changed last, where that is known.
+    """
+    present = [side for side in SIDES if states[side].presence is Presence.PRESENT]
+    if not present:
+        return Forget()
+    if len(present) == 1:
+        return _one_sided(states, present[0], rules, policy)
+    return _two_sided(states, rules, policy, blank, newer)
+
+
+def _one_sided(states: tuple[State, State], here: Side, rules: Sequence[FieldRule], policy: Policy) -> Decision:
+    there = other(here)
+    state = states[here]
+    new = all(seen is None for seen in state.seen)
+    edited = any(
+        rule.to[there] and seen is not None and seen != now
+        for rule, seen, now in zip(rules, state.seen, state.now, strict=True)
+    )
+    if new or edited:
+        return Create(there) if policy.exists_on[there] else Keep()
+    # From here on the record is as it was when both sides were last seen: to delete it loses no edit.
+    if states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.exists_on[here]:
+        return Delete(here)
+    return Keep()
+
+
+def _two_sided(
+    states: tuple[State, State], rules: Sequence[FieldRule], policy: Policy, blank: Hash, newer: Side | None
+) -> Patch:
+    winner = newer if policy.conflict == "newest" else policy.conflict if policy.conflict != "park" else None
+    to: tuple[list[int], list[int]] = ([], [])
+    parked: list[int] = []
+    conflicts: list[int] = []
+    for i, rule in enumerate(rules):
+        sources = _sources(rule, (states[0].seen[i], states[1].seen[i]), (states[0].now[i], states[1].now[i]), blank)
+        if len(sources) == len(SIDES):
+            conflicts.append(i)
+            if winner is None:
+                parked.append(i)
+                continue
+            sources = (winner,)
+        for source in sources:
+            to[other(source)].append(i)
+    return Patch((tuple(to[0]), tuple(to[1])), tuple(parked), tuple(conflicts))
+
+
+def _sources(
+    rule: FieldRule, seen: tuple[Hash | None, Hash | None], now: tuple[Hash, Hash], blank: Hash
+) -> tuple[Side, ...]:
+    """The sides whose value has a claim to flow to the other; two of them are a conflict."""
+    if now[0] == now[1]:
+        return ()
+    if seen[0] is None or seen[1] is None:
+        return tuple(side for side in SIDES if rule.to[other(side)] and now[side] != blank)
+    return tuple(side for side in SIDES if rule.to[other(side)] and now[side] != seen[side])

@@ -1,0 +1,93 @@
+"""Recover: find out which pushes of a batch that was cut short have happened.
+
+The first step of a run, and once more after the scan when a create is in doubt. An update whose target holds what was
+intended is our own echo: without this it would be taken for an edit made there, and in conflict with a newer edit of
+the source. A create is looked up by its match key, as before every create.
+"""
+
+from tidegate.worker.cache import Intent, Row
+from tidegate.worker.config import other
+from tidegate.worker.connectors import Record
+from tidegate.worker.session import Session, Source, SourcePair
+
+
+def recover(session: Session, *, after_scan: bool) -> None:
+    """Settle all intents; those that only a whole scan can tell of make the scan begin anew.
+
+    That is a create whose source record has been given another match key since, or was deleted: the new record, if
+    there is one, can only be found by the key that it was created under.
+    """
+    unsettled = []
+    for intent in session.cache.intents():
+        settled = _recover(session, intent)
+        if settled or after_scan:
+            with session.cache.transaction():
+                session.cache.settle([intent.rid])
+        else:
+            unsettled.append(intent)
+    if unsettled and not session.progress.in_doubt:
+        with session.commit():
+            session.progress.scan_again()
+
+
+def _recover(session: Session, intent: Intent) -> bool:
+    both = next((both for both in session.pairs if intent.target in both.numbers), None)
+    origin = session.cache.rows([intent.rid]).get(intent.rid)
+    if both is None or origin is None:
+        return True
+    target = both.sources[0] if both.numbers[0] == intent.target else both.sources[1]
+    source = both.sources[other(target.side)]
+    if intent.match is not None and origin.link is None:
+        return _recover_create(session, both, source, target, origin, intent)
+    _recover_update(session, source, target, origin, intent)
+    return True
+
+
+def _recover_update(session: Session, source: Source, target: Source, origin: Row, intent: Intent) -> None:
+    written = session.cache.rows([origin.link] if origin.link else []).get(origin.link or 0)
+    record = target.collection.get([written.key]).get(written.key) if written else None
+    if written is not None and record is not None:
+        _absorb(session, source, target, origin, written, record, intent)
+
+
+def _recover_create(
+    session: Session, both: SourcePair, source: Source, target: Source, origin: Row, intent: Intent
+) -> bool:
+    now = source.collection.get([origin.key]).get(origin.key)
+    key = source.match_key(source.field_hashes(now)) if now is not None else None
+    candidates = {row.key: row for row in session.cache.unpaired(intent.target, intent.match or b"")}
+    found = list(target.collection.get(list(candidates)).values())
+    if not found and now is not None and key == intent.match:
+        sought = tuple(now.values[i] for i in both.item.match)
+        found = [r for r in target.collection.find([sought]) if target.match_key(target.field_hashes(r)) == key]
+    if len(found) != 1:
+        # Found none under the key that it still has: it did not happen. Found several: `push` parks them.
+        return key == intent.match
+    created = session.cache.row_of(intent.target, found[0].key)
+    if created is not None and created.link is not None:
+        return True
+    if created is None:
+        with session.cache.transaction():
+            (rid,) = session.cache.add(intent.target, [(found[0].key, intent.match, None)])
+        created = session.cache.rows([rid])[rid]
+    _absorb(session, source, target, origin, created, found[0], intent)
+    return True
+
+
+def _absorb(
+    session: Session, source: Source, target: Source, origin: Row, written: Row, record: Record, intent: Intent
+) -> None:
+    """What the target holds as intended is what both sides held then."""
+    seen_origin = list(source.layout.unpack(origin.shadow))
+    seen_written = list(target.layout.unpack(written.shadow))
+    for i, (intended, now) in enumerate(
+        zip(target.layout.unpack(intent.fields), target.field_hashes(record), strict=True)
+    ):
+        if intended == now:
+            seen_origin[i] = seen_written[i] = intended
+    with session.cache.transaction():
+        shadows = (origin.rid, source.partial_shadow(seen_origin)), (written.rid, target.partial_shadow(seen_written))
+        session.cache.set_shadows(shadows)
+        session.cache.link([(origin.rid, written.rid)])
+        gone = session.cache.gone([origin.rid, written.rid])
+        session.cache.soil({origin.rid, written.rid} - gone)

@@ -1,0 +1,94 @@
+"""What a run says of itself: the termination message at every checkpoint, progress lines for `kubectl logs`.
+
+Informative only (design section 6.1): the operator decides by the exit code, so that a report that cannot be written
+does not fail the run.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from tidegate.api.contract import TERMINATION_MESSAGE_BYTES
+from tidegate.worker.progress import Progress
+
+VERSION = 1
+
+_REASON_BYTES = 1500
+_LINE_SECONDS = 1.0
+_PARKED_LINES = 100
+
+
+class Report:
+    """The termination message and the progress lines of one process."""
+
+    def __init__(self, path: Path, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._out = out
+        self._clock = clock
+        self._spoke_at = clock() - _LINE_SECONDS
+        self._parked_lines = 0
+        self._writable = True
+        self._last: dict[str, Any] = {"v": VERSION}
+
+    def begin(self, run: int, scope: str, *, push: bool) -> None:
+        """Which run this is, for a message written before there is any progress."""
+        self._last |= {"run": run, "scope": scope, "push": push}
+
+    def checkpoint(self, progress: Progress, position: str, parked: int) -> None:
+        """The progress that has just been committed."""
+        self._last = {
+            "v": VERSION,
+            "run": progress.run,
+            "outcome": "running",
+            "scope": progress.scope,
+            "push": progress.push,
+            "phase": progress.phase,
+            "read": progress.read,
+            "changed": progress.changed,
+            "pushed": progress.pushed,
+            "conflicts": progress.conflicts,
+            "parked": parked,
+            "checkpoint": position,
+            "seconds": round(progress.seconds, 3),
+        }
+        self._write(self._last)
+        if self._clock() - self._spoke_at >= _LINE_SECONDS:
+            self._spoke_at = self._clock()
+            self._say({"type": "progress", **self._last})
+
+    def end(self, outcome: str, reason: str) -> None:
+        """The run's end, with what was last committed."""
+        message = {**self._last, "outcome": outcome, "reason": _shortened(reason)}
+        self._write(message)
+        self._say({"type": "end", **message})
+
+    def parked(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
+        """One record or field that waits for a human; after a hundred of them only the count is told."""
+        self._parked_lines += 1
+        if self._parked_lines <= _PARKED_LINES:
+            said = {"type": "parked", "object": title, "connector": connector, "id": key, "reason": reason}
+            self._say({**said, "field": field} if field else said)
+
+    def _write(self, message: Mapping[str, Any]) -> None:
+        text = json.dumps(message, ensure_ascii=False)
+        if len(text.encode()) >= TERMINATION_MESSAGE_BYTES:
+            text = json.dumps({key: message.get(key) for key in ("v", "run", "outcome", "reason")}, ensure_ascii=False)
+        try:
+            # The file is mounted: it cannot be replaced, and is written in place.
+            self._path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            if self._writable:
+                self._say({"type": "warning", "reason": f"the termination message cannot be written: {error}"})
+            self._writable = False
+
+    def _say(self, said: Mapping[str, Any]) -> None:
+        print(json.dumps(said, ensure_ascii=False, default=str), file=self._out, flush=True)
+
+
+def _shortened(reason: str) -> str:
+    encoded = reason.encode("utf-8", "replace")
+    if len(encoded) <= _REASON_BYTES:
+        return encoded.decode()
+    return encoded[:_REASON_BYTES].decode("utf-8", "ignore") + "…"

@@ -1,0 +1,107 @@
+"""One run, step by step: recover → scan → pair → guard → push. Called by `main`.
+
+Where a run that was cut short stands is in its progress: the same run number goes on from there, another begins anew
+and keeps the cache.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from tidegate.worker.cache import Cache
+from tidegate.worker.config import Sync
+from tidegate.worker.environment import Order
+from tidegate.worker.guard import guard
+from tidegate.worker.identity import fields_were_read
+from tidegate.worker.pace import Pace
+from tidegate.worker.pair import pair
+from tidegate.worker.progress import Progress
+from tidegate.worker.push import push
+from tidegate.worker.recover import recover
+from tidegate.worker.report import Report
+from tidegate.worker.scan import scan
+from tidegate.worker.session import Connects, Session, connect, open_pairs
+
+
+def run(
+    order: Order,
+    sync: Sync,
+    environ: Mapping[str, str],
+    report: Report,
+    interrupted: Callable[[], bool],
+    *,
+    connects: Connects = connect,
+    opens: Callable[[Order], Cache] = lambda order: Cache(order.cache_dir, order.cache_epoch),
+    now: Callable[[], float] = time.time,
+) -> str:
+    """Do the run, or the rest of it. Returns what a human should know of a complete run; raises RunEnded otherwise."""
+    connectors = connects(sync, environ)
+    try:
+        cache = opens(order)
+        try:
+            pairs = open_pairs(sync, connectors, cache)
+            progress = Progress.resume(cache.recall("progress"), order) or Progress.start(order, sync.names)
+            pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
+            seconds = progress.seconds
+            session = Session(order, sync, cache, pairs, progress, pace, report, now, seconds_before=seconds)
+            _run(session)
+            return _remark(cache)
+        finally:
+            cache.close()
+    finally:
+        for connector in connectors:
+            connector.close()
+
+
+def _run(session: Session) -> None:
+    progress = session.progress
+    if progress.phase == "complete":
+        with session.commit():
+            return
+    recover(session, after_scan=False)
+    if progress.phase == "scan":
+        scan(session)
+        recover(session, after_scan=True)
+        pair(session)
+        _enter_guard(session)
+    if progress.phase == "guard":
+        guard(session)
+        _enter_push(session)
+    if progress.phase == "push":
+        push(session)
+        with session.commit():
+            progress.phase = "complete"
+
+
+def _enter_guard(session: Session) -> None:
+    with session.commit():
+        if session.progress.push:
+            session.progress.phase = "guard"
+        else:
+            _whole_scans_count(session)
+            session.progress.phase = "complete"
+
+
+def _enter_push(session: Session) -> None:
+    with session.commit():
+        session.cache.remember("halted", None)
+        session.cache.retry_parked_records()
+        _whole_scans_count(session)
+        session.progress.phase = "push"
+
+
+def _whole_scans_count(session: Session) -> None:
+    """From now on it is enough to read changes, until the next whole scan is due."""
+    cache = session.cache
+    for both in session.pairs:
+        for source in both.sources:
+            name = f"source {source.number}"
+            remembered = cache.recall(name)
+            if remembered["scannedWhole"]:
+                cache.remember(name, remembered | {"readWholeAt": session.now()})
+    if all(cache.recall(f"source {s.number}")["scannedWhole"] for both in session.pairs for s in both.sources):
+        fields_were_read(cache, session.sync)
+
+
+def _remark(cache: Cache) -> str:
+    parked = cache.count_parked()
+    return f"{parked} waiting for a human: see the run's log" if parked else ""

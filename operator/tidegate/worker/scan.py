@@ -1,0 +1,119 @@
+"""Scan: read both sides, page by page, and note what differs from the shadows.
+
+The second step of a run, after `recover`. Each page's effect, its visits and the place where the scan goes on are one
+transaction: a scan that is cut short repeats at most one page. In a run that pushes, shadows stay as they are and the
+records become dirty; in a read-only run what is read is the new shadow, and nothing stays dirty (design section 6.2).
+"""
+
+from collections.abc import Sequence
+
+from tidegate.worker.connectors import Record, Window
+from tidegate.worker.session import Session, Source
+
+PAGE = 5000
+
+
+def scan(session: Session) -> None:
+    """Read what the run's scope asks for, from the checkpoint on."""
+    progress = session.progress
+    sources = [source for pair in session.pairs for source in pair.sources]
+    while progress.sources_done < len(sources):
+        _scan_source(session, sources[progress.sources_done])
+
+
+def _scan_source(session: Session, source: Source) -> None:
+    progress, cache = session.progress, session.cache
+    if not progress.scanning:
+        session.pace.wait()
+        # Taken before the first page: what changes while the pages are read is read by the next run.
+        until = source.collection.watermark()
+        with session.commit():
+            progress.scanning = True
+            progress.whole = _must_read_whole(session, source) or until is None
+            progress.until, progress.after = until, None
+            if progress.whole:
+                cache.begin_visits()
+                cache.doubt_absence(source.number)
+    window = None
+    if not progress.whole:
+        since = (cache.recall(f"source {source.number}") or {}).get("watermark")
+        window = Window(since, progress.until, session.sync.overlap)
+    while True:
+        session.pace.wait()
+        page = source.collection.scan(progress.after, session.pace.batch(PAGE), window)
+        with session.commit():
+            _take(session, source, page.records)
+            progress.after = page.after
+            if page.after is None:
+                _finish(session, source)
+        session.pace.took(len(page.records))
+        if page.after is None:
+            return
+
+
+def _must_read_whole(session: Session, source: Source) -> bool:
+    """True unless the changes since the last whole scan are enough."""
+    if session.order.scope == "full" or session.progress.in_doubt or source.widened or source.cursor is None:
+        return True
+    remembered = session.cache.recall(f"source {source.number}") or {}
+    if remembered.get("cursor") != source.cursor or remembered.get("watermark") is None:
+        return True
+    read_whole_at = remembered.get("readWholeAt")
+    due = session.sync.full_scan_every.total_seconds()
+    return read_whole_at is None or not 0 <= session.now() - read_whole_at < due
+
+
+def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
+    cache, progress = session.cache, session.progress
+    known = cache.known(source.number, [record.key for record in records])
+    new: list[Record] = []
+    changed: list[tuple[int, Record]] = []
+    visited: list[int] = []
+    digest = source.digest
+    for record in records:
+        rid, seen = known.get(record.key, (0, None))
+        if not rid:
+            new.append(record)
+            continue
+        visited.append(rid)
+        if seen != digest(record):
+            changed.append((rid, record))
+    hashes = [source.field_hashes(record) for record in new]
+    if progress.push:
+        rids = cache.add(source.number, [(r.key, source.match_key(h), None) for r, h in zip(new, hashes, strict=True)])
+        cache.soil([*rids, *(rid for rid, _ in changed)])
+    else:
+        rows = [(r.key, source.match_key(h), source.shadow(r, h)) for r, h in zip(new, hashes, strict=True)]
+        rids = cache.add(source.number, rows)
+        cache.accept(visited)
+    visited += rids
+    _note_changed(session, source, changed)
+    if progress.whole:
+        cache.visit(visited)
+    progress.read[source.name] += len(records)
+    progress.changed[source.name] += len(new) + len(changed)
+
+
+def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int, Record]]) -> None:
+    hashes = [(rid, record, source.field_hashes(record)) for rid, record in changed]
+    session.cache.set_matches((rid, source.match_key(fields)) for rid, _, fields in hashes)
+    if not session.progress.push:
+        session.cache.set_shadows((rid, source.shadow(record, fields)) for rid, record, fields in hashes)
+
+
+def _finish(session: Session, source: Source) -> None:
+    """The source has been read: what a whole scan has not met is gone."""
+    cache, progress = session.cache, session.progress
+    if progress.whole:
+        for missed in list(cache.unvisited(source.number)):
+            progress.changed[source.name] += len(missed)
+            if progress.push:
+                cache.soil(missed, gone=True)
+            else:
+                cache.forget(missed)
+    remembered = cache.recall(f"source {source.number}") or {}
+    # A whole scan counts as done only when what it found has passed the guard: see `run`.
+    found = {"cursor": source.cursor, "watermark": progress.until, "scannedWhole": progress.whole}
+    cache.remember(f"source {source.number}", remembered | found)
+    progress.sources_done += 1
+    progress.scanning, progress.after = False, None

@@ -1,0 +1,93 @@
+"""The one value space in which two systems are compared: a normal form per value, and keyed hashes of it.
+
+`scan`, `push` and `recover` hash what they read; `merge` sees hashes only. No value is ever written to the cache.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+Value = Any
+Hash = bytes
+
+HASH_BYTES = 8
+
+
+def normal(value: Value) -> str | None:
+    """A value as text that is the same whichever system holds it; None for no value.
+
+    Systems disagree on how they keep the same thing: 5 is 5.0 and Decimal("5"), an instant is the same in any time
+    zone (one without a zone is taken as UTC), and an empty text is no value (CSV and many forms know no other).
+    """
+    kind = type(value)
+    if kind is str:
+        return value or None
+    if value is None:
+        return None
+    for base, form in _FORMS:
+        if isinstance(value, base):
+            return form(value)
+    return str(value)
+
+
+def _number(value: Decimal) -> str:
+    if not value.is_finite():
+        return str(value)
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "") else text
+
+
+def _instant(value: datetime) -> str:
+    utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat() + "Z"
+
+
+_FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] = (
+    (int, lambda value: str(int(value))),  # bool too: not every system has one
+    (float, lambda value: _number(Decimal(repr(value)))),
+    (Decimal, _number),
+    (datetime, _instant),
+    ((date, time), lambda value: value.isoformat()),
+    ((bytes, bytearray, memoryview), lambda value: bytes(value).hex() or None),
+    ((dict, list, tuple), lambda value: orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()),
+    (str, lambda value: str(value) or None),
+)
+
+
+class Hasher:
+    """Hashes of 64 bits, keyed with the cache's own salt so that two caches cannot be compared with each other."""
+
+    def __init__(self, salt: bytes) -> None:
+        # Copying a keyed state is half the price of making one.
+        self._fresh = blake2b(key=salt, digest_size=HASH_BYTES)
+
+    def of_bytes(self, data: bytes) -> Hash:
+        """The hash of these bytes."""
+        state = self._fresh.copy()
+        state.update(data)
+        return state.digest()
+
+    def of_text(self, text: str | None) -> Hash:
+        """The hash of a value's normal form. No value is hashed as the empty text, which no normal form is."""
+        state = self._fresh.copy()
+        if text:
+            state.update(text.encode("utf-8", "surrogatepass"))
+        return state.digest()
+
+    def of_record(self, values: Sequence[Value]) -> Hash:
+        """One hash over the raw values, far cheaper than one per field: equal means that nothing has changed."""
+        state = self._fresh.copy()
+        try:
+            state.update(orjson.dumps(values, default=_raw, option=orjson.OPT_SORT_KEYS))
+        except TypeError:  # such as a number beyond 64 bits
+            state.update(repr(values).encode("utf-8", "surrogatepass"))
+        return state.digest()
+
+
+def _raw(value: object) -> object:
+    return bytes(value).hex() if isinstance(value, (bytes, bytearray, memoryview)) else str(value)

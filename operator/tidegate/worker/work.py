@@ -1,0 +1,42 @@
+"""One record's way through a batch of `push`: remembered, read, decided, answered: filled in step by step."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from tidegate.worker.cache import Row
+from tidegate.worker.connectors import Changed, Record, Rejected
+from tidegate.worker.merge import Decision
+from tidegate.worker.values import Hash
+
+_T = TypeVar("_T")
+
+Two: TypeAlias = tuple[_T, _T]
+
+
+@dataclass(slots=True)
+class Work:
+    """A record, or two that are linked; everything by side. Without a decision it stays dirty."""
+
+    rows: Two[Row | None]
+    gone: Two[bool]
+    records: list[Record | None] = field(default_factory=lambda: [None, None])
+    hashes: list[tuple[Hash, ...]] = field(default_factory=lambda: [(), ()])
+    decision: Decision | None = None
+    answers: list[Record | Changed | Rejected | None] = field(default_factory=lambda: [None, None])
+
+    @property
+    def rids(self) -> list[int]:
+        """The remembered records' rids."""
+        return [row.rid for row in self.rows if row is not None]
+
+    def row(self, side: int) -> Row:
+        """What is remembered of a side that is there."""
+        row = self.rows[side]
+        assert row is not None  # noqa: S101
+        return row
+
+    def record(self, side: int) -> Record:
+        """What was read of a side that is there."""
+        record = self.records[side]
+        assert record is not None  # noqa: S101
+        return record
