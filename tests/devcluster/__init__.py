@@ -1,0 +1,1 @@
+"""The development cluster of Tidegate: a real Kubernetes on any machine, for `make demo` and for the tests."""

@@ -1,0 +1,59 @@
+"""Debian packages that the node and the image builds need, installed when missing and when we may."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from devcluster.errors import DevclusterError
+from devcluster.lock import file_lock
+from devcluster.paths import cache_home
+from devcluster.process import environment
+from devcluster.progress import Reporter
+
+# Package: a file of it whose absence shows that it is missing.
+NODE = {
+    "runc": "runc",
+    "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "nftables": "nft",
+    "iproute2": "ip",
+    "mount": "mount",
+    "openssl": "openssl",
+    "busybox-static": "/bin/busybox",
+}
+IMAGES = {"mmdebstrap": "mmdebstrap", "buildah": "buildah"}
+
+
+def missing(packages: Mapping[str, str]) -> list[str]:
+    """Those of `packages` that are not installed."""
+    return [package for package, file in packages.items() if _find(file) is None]
+
+
+def ensure(packages: Mapping[str, str], reporter: Reporter) -> None:
+    """Have `packages` installed."""
+    if not missing(packages):
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise DevclusterError(f"missing, to be installed by an administrator: {', '.join(missing(packages))}")
+    with file_lock(cache_home() / "packages.lock", reporter, "installs packages"):
+        if names := missing(packages):
+            with reporter.step(f"Installing {', '.join(names)}", "a minute or less"):
+                _install(names)
+
+
+def _find(file: str) -> str | None:
+    if file.startswith("/"):
+        return file if Path(file).exists() else None
+    return shutil.which(file, path=environment()["PATH"])
+
+
+def _install(names: list[str]) -> None:
+    variables = {**environment(), "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *names]
+    # The lists may be old or absent: only then are they fetched.
+    for command in (install, ["apt-get", "update"], install):
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if command is install and done.returncode == 0:
+            return
+    raise DevclusterError(f"apt-get could not install {', '.join(names)}:\n{done.stderr[-2000:]}")
