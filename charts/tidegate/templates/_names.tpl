@@ -1,0 +1,53 @@
+{{- define "tidegate.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* `tidegate` for a release of that name, else `<release>-tidegate`. */}}
+{{- define "tidegate.fullname" -}}
+{{- $name := include "tidegate.name" . -}}
+{{- $default := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- default $default .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "tidegate.serviceAccountName" -}}
+{{- default (include "tidegate.fullname" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "tidegate.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "tidegate.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "tidegate.labels" -}}
+{{ include "tidegate.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* An image reference, from (dict "image" .Values.….image "root" $). */}}
+{{- define "tidegate.image" -}}
+{{- printf "%s:%s" .image.repository (default .root.Chart.AppVersion .image.tag) -}}
+{{- end -}}
+
+{{/* What the operator may do: exactly the requests that it makes. */}}
+{{- define "tidegate.rules" -}}
+- apiGroups: [tidegate.dev]
+  resources: [syncintegrations]
+  verbs: [list, watch]
+- apiGroups: [tidegate.dev]
+  resources: [syncintegrations/status]
+  verbs: [patch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end -}}
