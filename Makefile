@@ -24,6 +24,10 @@ demo-down: setup ## remove the demo's cluster
 test: lint ## all checks and tests; pytest's summary comes last
 	@$(BIN)/pytest
 
+.PHONY: test-long
+test-long: lint ## the same with more steps, and every single write of a life disturbed on its own: hours
+	@HYPOTHESIS_PROFILE=long $(BIN)/pytest -m "long or not long"
+
 .PHONY: unit
 unit: setup ## the tests that need no cluster
 	@$(BIN)/pytest tests/unit

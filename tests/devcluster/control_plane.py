@@ -1,5 +1,6 @@
 """etcd, API server, controller manager and scheduler as processes: no root, no containers."""
 
+import json
 import random
 import socket
 import ssl
@@ -20,6 +21,10 @@ API_SERVICE_IP = "10.96.0.1"
 POD_RANGE = "10.244.0.0/16"
 PORT = 6443
 _ETCD_PORTS = (2379, 2380)
+
+# The service accounts whose requests are recorded, and where: an audit.k8s.io/v1 Event in each line.
+AUDITED = "system:serviceaccounts:tidegate-system"
+AUDIT_LOG = "audit.log"
 
 # Turns a command into the one that runs it where the cluster lives.
 Wrap = Callable[[Sequence[str]], list[str]]
@@ -125,7 +130,17 @@ class ControlPlane:
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged=true",
+            f"--audit-policy-file={self._audit_policy()}",
+            f"--audit-log-path={self.directory / AUDIT_LOG}",
         )
+
+    def _audit_policy(self) -> Path:
+        """What the installed operator asks for is recorded, so that a test can hold it against its rights."""
+        operator = {"level": "Metadata", "userGroups": [AUDITED], "omitStages": ["RequestReceived"]}
+        policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [operator, {"level": "None"}]}
+        path = self.directory / "audit-policy.json"
+        path.write_text(json.dumps(policy))
+        return path
 
     def _start_controller_manager(self, service_accounts: Pair) -> Daemon:
         return self.spawn(

@@ -12,7 +12,7 @@ from devcluster.paths import cache_home
 from devcluster.process import environment
 from devcluster.progress import Reporter
 
-# Package: a file of it whose absence shows that it is missing.
+# Package: a file of it whose absence shows that it is missing; a path may be a pattern.
 NODE = {
     "runc": "runc",
     "containernetworking-plugins": "/usr/lib/cni/ptp",
@@ -23,11 +23,13 @@ NODE = {
     "busybox-static": "/bin/busybox",
 }
 IMAGES = {"mmdebstrap": "mmdebstrap", "buildah": "buildah"}
+# The database servers that the worker's tests start.
+SERVERS = {"mariadb-server": "mariadbd", "postgresql": "/usr/lib/postgresql/*/bin/postgres"}
 
 
 def missing(packages: Mapping[str, str]) -> list[str]:
     """Those of `packages` that are not installed."""
-    return [package for package, file in packages.items() if _find(file) is None]
+    return [package for package, file in packages.items() if find(file) is None]
 
 
 def ensure(packages: Mapping[str, str], reporter: Reporter) -> None:
@@ -42,9 +44,10 @@ def ensure(packages: Mapping[str, str], reporter: Reporter) -> None:
                 _install(names)
 
 
-def _find(file: str) -> str | None:
+def find(file: str) -> str | None:
+    """Where a program or file is, in its newest version; None when it is missing."""
     if file.startswith("/"):
-        return file if Path(file).exists() else None
+        return max(map(str, Path("/").glob(file[1:])), default=None)
     return shutil.which(file, path=environment()["PATH"])
 
 

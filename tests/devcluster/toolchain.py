@@ -1,5 +1,6 @@
 """The programs of the cluster, built from Go modules at pinned versions and kept in the user's cache."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -55,6 +56,14 @@ def _kubernetes(name: str, cost: str = GoTool.cost) -> GoTool:
     return GoTool(name, f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES, HERE, _KUBERNETES_LDFLAGS, cost)
 
 
+def _own(name: str, module: Path) -> GoTool:
+    """A main package of ours, whose version is what it is built from."""
+    digest = hashlib.sha256()
+    for file in sorted(module.glob("*.*")):
+        digest.update(file.read_bytes())
+    return GoTool(name, ".", digest.hexdigest()[:12], module)
+
+
 _TOOLS = {
     tool.name: tool
     for tool in (
@@ -76,8 +85,9 @@ _TOOLS = {
         GoTool("containerd-shim-runc-v2", f"{_CONTAINERD}/containerd-shim-runc-v2", _CONTAINERD_VERSION),
         GoTool("ctr", f"{_CONTAINERD}/ctr", _CONTAINERD_VERSION),
         GoTool("local-path-provisioner", "github.com/rancher/local-path-provisioner", "v0.0.30"),
-        GoTool("coredns", ".", _required_version(HERE / "dns", "github.com/coredns/coredns"), HERE / "dns"),
-        GoTool("pause", ".", "v1", HERE / "pause"),
+        _own("coredns", HERE / "dns"),
+        _own("pause", HERE / "pause"),
+        _own("kstatus", HERE.parent / "cluster" / "kstatus"),
         GoTool("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1", cost="2 minutes the first time"),
         GoTool("kind", "sigs.k8s.io/kind", "v0.33.0"),
     )

@@ -21,6 +21,8 @@ RUN_LABEL = f"{GROUP}/run"
 RUN_KIND_ANNOTATION = f"{GROUP}/run-kind"
 RUN_PUSH_ANNOTATION = f"{GROUP}/run-push"
 RUN_CACHE_EPOCH_ANNOTATION = f"{GROUP}/run-cache-epoch"
+RUN_STARTED_ANNOTATION = f"{GROUP}/run-started-at"
+RUN_GENERATION_ANNOTATION = f"{GROUP}/run-generation"
 
 # Annotation of a run's Pod: `spec.sync` as it was when the run began, mounted as a file (design section 6.1).
 SYNC_CONFIG_ANNOTATION = f"{GROUP}/sync-config"

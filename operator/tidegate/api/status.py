@@ -60,6 +60,10 @@ class Activation(ApiModel):
     reset: Annotated[bool, Field(description="Whether it began by deleting the cache.")]
     started_at: Time
     caught_up: Annotated[bool, Field(description="Whether its full sync has succeeded.")] = False
+    epoch_before: Annotated[
+        int | None,
+        Field(description="The cache epoch that its reset replaces; it comes back if OFF comes before the first run."),
+    ] = None
 
 
 class Run(ApiModel):
@@ -71,7 +75,8 @@ class Run(ApiModel):
     cache_epoch: int
     job_name: str
     started_at: Annotated[Time, Field(description="When the run was claimed first.")]
-    claimed_at: Annotated[Time, Field(description="When its Job was last about to be created.")]
+    claimed_at: Annotated[Time, Field(description="When its Job was last about to be created or resumed.")]
+    generation: Annotated[int, Field(description="The resource's generation that its Job was made from.")] = 0
     cancelling: Annotated[bool, Field(description="A paused run whose Job is being deleted, for a reset.")] = False
     allow_deletes: Annotated[
         int | None, Field(description="The halted run whose deletes were confirmed for this one.")
@@ -111,10 +116,12 @@ class LastRun(ApiModel):
     number: int
     kind: RunKind
     outcome: Outcome
-    finished_at: Time
+    finished_at: Annotated[
+        Time, Field(description="When the operator saw its end, by its own clock: the delay counts from here.")
+    ]
     generation: Annotated[
         int,
-        Field(description="The resource's generation when the end was recorded: a later one is a reason to try again."),
+        Field(description="The resource's generation that its Job was made from; a later one is a reason to retry."),
     ]
     reason: Annotated[str | None, Field(description="Why it did not succeed.")] = None
 
@@ -157,7 +164,9 @@ class SyncIntegrationStatus(ApiModel):
     last_run: LastRun | None = None
     last_synced_at: Annotated[Time | None, Field(description="The end of the newest run that succeeded.")] = None
     next_run_at: Time | None = None
-    cache_epoch: Annotated[int, Field(description="One more for each reset.")] = 1
+    cache_epoch: Annotated[
+        int, Field(description="Which life of the cache this is: the number of the run that began it, by a reset.")
+    ] = 1
     activations: Annotated[int, Field(description="The number of the newest activation.")] = 0
     runs: Annotated[int, Field(description="The number of the newest run; numbers are never used again.")] = 0
     consecutive_failures: int = 0

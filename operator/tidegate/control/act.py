@@ -16,7 +16,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from tidegate.api import names
 from tidegate.control import render
 from tidegate.control.merge_patch import merge_patch
-from tidegate.control.observe import Body, Integration, controller_uid
+from tidegate.control.observe import Body, Integration, controller_uid, pod_of
 from tidegate.control.plan import (
     Action,
     Announce,
@@ -31,7 +31,6 @@ from tidegate.control.settings import Settings
 logger = logging.getLogger(__name__)
 
 MERGE_PATCH = "application/merge-patch+json"
-REQUEST_TIMEOUT = 30.0  # seconds; a write of unknown outcome is settled by the next observation
 FIELD_MANAGER = "tidegate"
 
 _NOT_FOUND = 404
@@ -48,12 +47,12 @@ class StaleViewError(Exception):
 class RefusedError(Exception):
     """The API server will not create a run's Job or cache; the message is its own.
 
-    `permanent`: it would refuse the same request again.
+    `needs_human`: as far as can be told it will refuse the same request again.
     """
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    def __init__(self, message: str, *, needs_human: bool) -> None:
         super().__init__(message)
-        self.permanent = permanent
+        self.needs_human = needs_human
 
 
 class Writer:
@@ -71,7 +70,7 @@ class Writer:
 
         Raises StaleViewError when somebody else has written, or the object is gone.
         """
-        change = merge_patch(integration.status.to_wire(), status)
+        change = merge_patch(integration.stored_status, status)
         body = {
             "metadata": {"resourceVersion": integration.resource_version, "uid": integration.uid},
             "status": change,
@@ -86,7 +85,7 @@ class Writer:
                 body,
                 field_manager=FIELD_MANAGER,
                 _content_type=MERGE_PATCH,
-                _request_timeout=REQUEST_TIMEOUT,
+                _request_timeout=self._settings.request_timeout,
             )
         except ApiException as error:
             if error.status in (_CONFLICT, _NOT_FOUND):
@@ -95,8 +94,15 @@ class Writer:
         return _resource_version(written)
 
     async def job_is_absent(self, integration: Integration, name: str) -> bool:
-        """Ask the API server itself whether no Job has this name."""
-        return await self._read_job(integration, name) is None
+        """Ask the API server itself whether no Job has this name, and no Pod of the integration is alive."""
+        if await self._read_job(integration, name) is not None:
+            return False
+        pods = await self._core.list_namespaced_pod(
+            integration.namespace,
+            label_selector=f"{names.INTEGRATION_UID_LABEL}={integration.uid}",
+            _request_timeout=self._settings.request_timeout,
+        )
+        return not any(pod_of(pod.model_dump(mode="json", by_alias=True, exclude_none=True)).live for pod in pods.items)
 
     async def take(self, integration: Integration, action: Action) -> str | None:
         """Take one action; return the resourceVersion of what was written, if the watch is to show it.
@@ -123,17 +129,20 @@ class Writer:
         claim = client.V1PersistentVolumeClaim.model_validate(manifest)
         try:
             written = await self._core.create_namespaced_persistent_volume_claim(
-                integration.namespace, claim, field_manager=FIELD_MANAGER, _request_timeout=REQUEST_TIMEOUT
+                integration.namespace,
+                claim,
+                field_manager=FIELD_MANAGER,
+                _request_timeout=self._settings.request_timeout,
             )
         except ApiException as error:
             if error.status != _CONFLICT:
                 raise _refused(error) from error
             name = manifest["metadata"]["name"]
             present = await self._core.read_namespaced_persistent_volume_claim(
-                name, integration.namespace, _request_timeout=REQUEST_TIMEOUT
+                name, integration.namespace, _request_timeout=self._settings.request_timeout
             )
             if controller_uid(present.model_dump(by_alias=True)) != integration.uid:
-                raise RefusedError(_taken("PersistentVolumeClaim", name), permanent=True) from error
+                raise RefusedError(_taken("PersistentVolumeClaim", name), needs_human=True) from error
             return _resource_version(present.model_dump(by_alias=True))
         return _resource_version(written.model_dump(by_alias=True))
 
@@ -148,7 +157,7 @@ class Writer:
                 manifest,
                 field_manager=FIELD_MANAGER,
                 field_validation="Strict",
-                _request_timeout=REQUEST_TIMEOUT,
+                _request_timeout=self._settings.request_timeout,
             )
         except ApiException as error:
             if error.status != _CONFLICT:
@@ -157,7 +166,7 @@ class Writer:
             if present is None:
                 raise StaleViewError(f"Job {action.run.job_name} has just been deleted") from error
             if controller_uid(present) != integration.uid:
-                raise RefusedError(_taken("Job", action.run.job_name), permanent=True) from error
+                raise RefusedError(_taken("Job", action.run.job_name), needs_human=True) from error
             return _resource_version(present)
         return _resource_version(written)
 
@@ -166,7 +175,7 @@ class Writer:
             return cast(
                 Body,
                 await self._objects.get_namespaced_custom_object(
-                    "batch", "v1", integration.namespace, "jobs", name, _request_timeout=REQUEST_TIMEOUT
+                    "batch", "v1", integration.namespace, "jobs", name, _request_timeout=self._settings.request_timeout
                 ),
             )
         except ApiException as error:
@@ -189,7 +198,7 @@ class Writer:
                 body,
                 field_manager=FIELD_MANAGER,
                 _content_type=MERGE_PATCH,
-                _request_timeout=REQUEST_TIMEOUT,
+                _request_timeout=self._settings.request_timeout,
             )
         except ApiException as error:
             if error.status in (_CONFLICT, _NOT_FOUND):
@@ -209,7 +218,7 @@ class Writer:
                 "jobs",
                 action.name,
                 body=options,
-                _request_timeout=REQUEST_TIMEOUT,
+                _request_timeout=self._settings.request_timeout,
             )
         except ApiException as error:
             if error.status not in (_CONFLICT, _NOT_FOUND):  # gone already, or another one of the same name
@@ -236,7 +245,12 @@ class Writer:
         }
         try:
             await self._objects.create_namespaced_custom_object(
-                "events.k8s.io", "v1", integration.namespace, "events", manifest, _request_timeout=REQUEST_TIMEOUT
+                "events.k8s.io",
+                "v1",
+                integration.namespace,
+                "events",
+                manifest,
+                _request_timeout=self._settings.request_timeout,
             )
         except ApiException as error:
             # An Event is a courtesy: the status says the same, and no decision rests on it.
@@ -257,7 +271,7 @@ def _refused(error: ApiException) -> Exception:
     status = error.status or 0
     if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR or status == 0:
         return error
-    return RefusedError(_words(error), permanent=status in (_BAD_REQUEST, _UNPROCESSABLE))
+    return RefusedError(_words(error), needs_human=status in (_BAD_REQUEST, _UNPROCESSABLE))
 
 
 def _words(error: ApiException) -> str:

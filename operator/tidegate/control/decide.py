@@ -8,36 +8,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tidegate.api import names
-from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Mode, OffPolicy, Switch
-from tidegate.api.status import (
-    Activation,
-    ActivityEntry,
-    LastRun,
-    Outcome,
-    Phase,
-    Run,
-    RunKind,
-    SyncIntegrationStatus,
-)
-from tidegate.control.observe import TROUBLE_PATIENCE, Job, JobState, Observation, exit_code_of, report_of
+from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.control.history import CREATION_PATIENCE, entry_of, record_end, superfluous_jobs, with_entry
+from tidegate.control.observe import TROUBLE_PATIENCE, Job, Observation, Refusal
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 
 FIRST_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(hours=1)
 
-# A Job's end and its Pod's last words come by two watches; this is how long the words are waited for.
-LAST_WORDS_PATIENCE = timedelta(seconds=5)
 LOOK_AGAIN = timedelta(seconds=1)
+LOOK_UP_AGAIN = timedelta(seconds=10)  # a request each time
 
-# Kubernetes cuts times to the second, so a run may have ended this much later than its Job says (invariant I5).
+# Kubernetes cuts times to the second, so a run may have ended this much later than its status says (invariant I5).
 TIME_RESOLUTION = timedelta(seconds=1)
-
-_OUTCOME_OF_EXIT_CODE = {
-    ExitCode.CONFIGURATION_ERROR: Outcome.CONFIGURATION_ERROR,
-    ExitCode.HALTED: Outcome.HALTED,
-    ExitCode.CACHE_UNUSABLE: Outcome.CACHE_UNUSABLE,
-}
 
 
 def decide(seen: Observation, now: datetime) -> Plan:
@@ -46,200 +30,226 @@ def decide(seen: Observation, now: datetime) -> Plan:
     Calling it again with the result applied yields a Plan that writes nothing, until something changes or
     `look_again_at` has come (invariant I6).
     """
-    remembered = _without_reused_numbers(seen)
+    remembered = _remembered(seen)
     if seen.integration.deleting:
         return Plan(phase=remembered.phase or Phase.OFF, status=remembered)
-    remembered, announcements = _record_end(seen, remembered, now)
-    if remembered.run is None:
-        remembered = _adopt_stray_job(seen, remembered)
+    remembered, announcements = record_end(seen, remembered, now)
+    remembered = _adopt_stray_job(seen, remembered)
+    strays = tuple(job for job in seen.jobs if not job.finished and not _is_claimed(job, remembered))
     if remembered.run is not None:
-        plan = _continue_run(seen, remembered, remembered.run, now)
+        plan = _continue_run(seen, remembered, remembered.run, strays, now)
+    elif strays:
+        plan = Plan(_phase_between_runs(seen), remembered)
     elif seen.integration.spec.status is Switch.OFF:
         plan = _be_off(seen, remembered)
     else:
         plan = _start_next_run(seen, remembered, now)
-    return replace(plan, actions=(*announcements, *plan.actions, *_prune_history(seen)))
+    put_away = tuple(action for job in strays for action in _put_away(seen, job))
+    pruned, prune_at = superfluous_jobs(seen, now)
+    return replace(
+        plan,
+        actions=(*announcements, *plan.actions, *put_away, *pruned),
+        look_again_at=_earliest(plan.look_again_at, prune_at),
+    )
 
 
-def _without_reused_numbers(seen: Observation) -> SyncIntegrationStatus:
-    # Should the status have been lost, the Jobs still know which numbers have been used.
+def _earliest(*times: datetime | None) -> datetime | None:
+    return min((at for at in times if at is not None), default=None)
+
+
+def _remembered(seen: Observation) -> SyncIntegrationStatus:
+    """The status, set right: the Jobs still know which runs and cache epochs there have been, should it be lost."""
     status = seen.integration.status
-    newest = max((job.run.number for job in seen.jobs), default=0)
-    return status.model_copy(update={"runs": max(status.runs, newest)})
-
-
-def _record_end(
-    seen: Observation, status: SyncIntegrationStatus, now: datetime
-) -> tuple[SyncIntegrationStatus, tuple[Action, ...]]:
-    """Turn a finished Job into history; its result and the honoured OFF are one write."""
     run = status.run
     job = seen.job_of(run) if run else None
-    if run is None or job is None or not job.finished or _awaiting_last_words(seen, job, now):
-        return status, ()
-    outcome = _outcome(seen, job)
-    report = report_of(seen.pods_of(job))
-    reason = None
-    if outcome is not Outcome.SUCCEEDED:
-        reason = (report.reason if report else None) or job.failure_message or job.failure_reason
-    # Two clocks meet here: an end that lies ahead of our own would prolong the delay.
-    finished_at = min(job.finished_at or now, now)
-    entry = _entry(run, outcome, finished_at).model_copy(update={"report": report})
-    succeeded = outcome is Outcome.SUCCEEDED
-    caught_up = succeeded and run.kind is RunKind.FULL and status.activation is not None
-    failures = 0 if succeeded else status.consecutive_failures + 1
-    updated = status.model_copy(
+    if run and job and job.run.started_at != run.started_at:
+        # The Job under the claimed name is of another life of the status: it is what it says that it is.
+        run = None if job.finished else job.run
+    runs = max((job.run.number for job in seen.jobs), default=0)
+    epoch = max((job.run.cache_epoch for job in seen.jobs), default=0)
+    return status.model_copy(
         update={
-            "run": None,
-            "last_run": LastRun(
-                number=run.number,
-                kind=run.kind,
-                outcome=outcome,
-                finished_at=finished_at,
-                generation=seen.integration.generation,
-                reason=reason,
-            ),
-            "last_synced_at": finished_at if succeeded else status.last_synced_at,
-            "consecutive_failures": failures,
-            "recent_activity": _with_entry(seen, status, entry),
+            "run": run,
+            "runs": max(status.runs, runs),
+            "cache_epoch": max(status.cache_epoch, epoch),
+            "recent_activity": status.recent_activity[: seen.integration.spec.activity_limit],
         }
     )
-    if caught_up and status.activation:
-        updated = updated.model_copy(update={"activation": status.activation.model_copy(update={"caught_up": True})})
-        return updated, (Announce("CaughtUp", f"run {run.number} completed the full sync"),)
-    if not succeeded:
-        return updated, (Announce(f"Run{outcome}", f"run {run.number}: {reason}", warning=True),)
-    return updated, ()
-
-
-def _awaiting_last_words(seen: Observation, job: Job, now: datetime) -> bool:
-    pods = seen.pods_of(job)
-    if any(pod.live for pod in pods):
-        return True
-    heard = any(pod.exit_code is not None for pod in pods)
-    return not heard and job.finished_at is not None and now < job.finished_at + LAST_WORDS_PATIENCE
-
-
-def _outcome(seen: Observation, job: Job) -> Outcome:
-    if job.state is JobState.COMPLETE:
-        return Outcome.SUCCEEDED
-    if job.failure_reason == "DeadlineExceeded":
-        return Outcome.TIMED_OUT
-    code = exit_code_of(job, seen.pods_of(job))
-    known = {int(code): outcome for code, outcome in _OUTCOME_OF_EXIT_CODE.items()}
-    return known.get(code, Outcome.FAILED) if code is not None else Outcome.FAILED
-
-
-def _entry(run: Run, outcome: Outcome, finished_at: datetime) -> ActivityEntry:
-    return ActivityEntry(
-        run=run.number,
-        kind=run.kind,
-        outcome=outcome,
-        mark=outcome.mark,
-        summary=f"{outcome.mark} run {run.number}",
-        started_at=run.started_at,
-        finished_at=finished_at,
-        duration=max(finished_at - run.started_at, timedelta(0)),
-    )
-
-
-def _with_entry(seen: Observation, status: SyncIntegrationStatus, entry: ActivityEntry) -> tuple[ActivityEntry, ...]:
-    # A run that was paused before it ended stands once, with its end.
-    others = tuple(other for other in status.recent_activity if other.run != entry.run)
-    return (entry, *others)[: seen.integration.spec.activity_limit]
 
 
 def _adopt_stray_job(seen: Observation, status: SyncIntegrationStatus) -> SyncIntegrationStatus:
-    """An unfinished Job of ours that no claim names is the run, never ignored (invariant I1)."""
-    stray = min((job for job in seen.jobs if not job.finished), key=lambda job: job.run.number, default=None)
-    return status.model_copy(update={"run": stray.run}) if stray else status
+    """An unfinished Job of ours whose number has never been claimed, as the status has it, is the run (invariant I1).
+
+    One whose claim was given up, or whose end is recorded, is left over, or is seen on an old view: it is put away.
+    """
+    newest = max((job for job in seen.jobs if not job.finished), key=lambda job: job.run.number, default=None)
+    if newest is None or newest.run.number <= seen.integration.status.runs:
+        return status
+    return status.model_copy(update={"run": newest.run})
 
 
-def _continue_run(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
+def _is_claimed(job: Job, status: SyncIntegrationStatus) -> bool:
+    return status.run is not None and status.run.job_name == job.name
+
+
+def _put_away(seen: Observation, job: Job) -> tuple[Action, ...]:
+    """Give up an unfinished Job: it is deleted only at rest, so that its Pod has ended before its name is free.
+
+    Suspending carries the Job's resourceVersion: on an old view of a Job that has finished it does nothing.
+    """
+    if not job.suspended:
+        return (SuspendJob(job.name, job.uid, job.resource_version, suspend=True),)
+    return (DeleteJob(job.name, job.uid),) if _is_at_rest(seen, job) else ()
+
+
+def _is_at_rest(seen: Observation, job: Job) -> bool:
+    """True when the Job is suspended, its controller has acknowledged that, and no Pod of it is left."""
+    return job.suspended and job.suspension_seen and not job.pods and not any(p.live for p in seen.pods_of(job))
+
+
+def _continue_run(
+    seen: Observation, status: SyncIntegrationStatus, run: Run, strays: tuple[Job, ...], now: datetime
+) -> Plan:
     job = seen.job_of(run)
-    if run.cancelling:
-        return _cancel_run(seen, status, run, job, now)
     if job is None:
-        return _continue_claim(seen, status, run, now)
+        if strays:  # first come, first served: the claimed Job is not created beside another one
+            return Plan(_phase_of_running(seen), status)
+        return _give_up_claim(seen, status, run, now) if run.cancelling else _continue_claim(seen, status, run, now)
     if job.finished:  # its last words are still on their way
         return Plan(_phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
-    spec = seen.integration.spec
-    if spec.status is Switch.ON:
-        if not job.suspended:
-            return Plan(Phase.SYNCING, status, look_again_at=_trouble_due(seen, now))
-        if _wants_reset(seen, status):
-            cancelling = run.model_copy(update={"cancelling": True})
-            return _cancel_run(seen, status.model_copy(update={"run": cancelling}), cancelling, job, now)
-        resume = SuspendJob(job.name, job.uid, job.resource_version, suspend=False)
-        return Plan(
-            Phase.SYNCING, status, (resume, Announce("Resumed", f"run {run.number} picks up where it left off"))
-        )
+    if run.cancelling:
+        return Plan(_phase_of_running(seen), status, _put_away(seen, job))
+    if seen.integration.spec.status is Switch.OFF:
+        return _turn_off(seen, status, run, job, now)
     if not job.suspended:
-        if spec.off_policy is OffPolicy.FINISH_RUN:
-            return Plan(Phase.TURNING_OFF, status, look_again_at=_trouble_due(seen, now))
-        pause = SuspendJob(job.name, job.uid, job.resource_version, suspend=True)
-        return Plan(Phase.TURNING_OFF, status, (pause,))
-    if job.pods or any(pod.live for pod in seen.pods_of(job)):
+        return _watch_over(seen, Phase.SYNCING, status, now)
+    if wants_reset(seen, status) or (seen.integration.spec.reset and status.phase is Phase.PAUSED):
+        # That the run is given up is written first, so that its Job is never made again.
+        cancelling = status.model_copy(update={"run": run.model_copy(update={"cancelling": True})})
+        return Plan(Phase.SYNCING, cancelling, _put_away(seen, job))
+    # The new time makes the status differ, so that its write is a fence against an old view of the switch.
+    resumed = status.model_copy(update={"run": run.model_copy(update={"claimed_at": now})})
+    resume = SuspendJob(job.name, job.uid, job.resource_version, suspend=False)
+    return Plan(Phase.SYNCING, resumed, (resume, Announce("Resumed", f"run {run.number} picks up where it left off")))
+
+
+def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
+    if _is_at_rest(seen, job):
+        return _be_paused(seen, status, run, now)
+    if job.suspended:
         return Plan(Phase.TURNING_OFF, status)
-    return _be_paused(seen, status, run, now)
+    if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN:
+        return _watch_over(seen, Phase.TURNING_OFF, status, now)
+    if job.suspension_seen:
+        # Its controller has not noticed yet that it was resumed: suspended again now, it would look as if at rest.
+        return Plan(Phase.TURNING_OFF, status)
+    pause = SuspendJob(job.name, job.uid, job.resource_version, suspend=True)
+    return Plan(Phase.TURNING_OFF, status, (pause,))
 
 
-def _trouble_due(seen: Observation, now: datetime) -> datetime | None:
-    """When a Pod that has not started yet is late enough to be spoken of."""
+def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, now: datetime) -> Plan:
+    """Let the run go on; look again when a Pod that has not started yet is late enough to be spoken of."""
     due = (pod.created_at + TROUBLE_PATIENCE for pod in seen.pods if pod.trouble)
-    return min((at for at in due if at > now), default=None)
+    trouble_at = min((at for at in due if at > now), default=None)
+    if not _lacks_cache(seen):
+        return Plan(phase, status, look_again_at=trouble_at)
+    refusal = _refusal_of(seen, status.run)
+    if refusal and now < refusal.retry_at:
+        return Plan(phase, status, look_again_at=_earliest(trouble_at, refusal.retry_at))
+    # Somebody has deleted it; without it the run's Pod would wait for ever.
+    return Plan(phase, status, (CreateCache(),), look_again_at=trouble_at)
 
 
 def _phase_of_running(seen: Observation) -> Phase:
     return Phase.SYNCING if seen.integration.spec.status is Switch.ON else Phase.TURNING_OFF
 
 
+def _phase_between_runs(seen: Observation) -> Phase:
+    return Phase.WAITING if seen.integration.spec.status is Switch.ON else Phase.TURNING_OFF
+
+
 def _be_paused(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
     if status.phase is Phase.PAUSED:
         return Plan(Phase.PAUSED, status)
-    entry = _entry(run, Outcome.PAUSED, now)
-    paused = status.model_copy(update={"recent_activity": _with_entry(seen, status, entry)})
+    entry = entry_of(run, Outcome.PAUSED, now)
+    paused = status.model_copy(update={"recent_activity": with_entry(seen, status, entry)})
     return Plan(Phase.PAUSED, paused, (Announce("Paused", f"run {run.number} is paused"),))
-
-
-def _cancel_run(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job | None, now: datetime) -> Plan:
-    """Give up a paused run. That it is given up is written first, so that its Job is never made again."""
-    if job is not None:
-        return Plan(_phase_of_running(seen), status, (DeleteJob(job.name, job.uid),))
-    if seen.has_live_pod:
-        return Plan(_phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
-    entry = _entry(run, Outcome.CANCELLED, now)
-    cancelled = status.model_copy(update={"run": None, "recent_activity": _with_entry(seen, status, entry)})
-    if seen.integration.spec.status is Switch.OFF:
-        return _be_off(seen, cancelled)
-    return _start_next_run(seen, cancelled, now)
 
 
 def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
     """A claim without a Job: the operator stopped between the two writes, or somebody deleted the Job."""
     if seen.integration.spec.status is Switch.OFF:
-        if seen.absent_job != run.job_name:
-            return Plan(Phase.TURNING_OFF, status, (LookUpJob(run.job_name),))
-        return _be_off(seen, status.model_copy(update={"run": None}))
-    if seen.has_live_pod:  # of the Job that somebody deleted: two at once must never be (invariant I1)
-        return Plan(Phase.SYNCING, status, look_again_at=now + LOOK_AGAIN)
+        return _give_up_claim(seen, status, run, now)
+    refusal = _refusal_of(seen, run)
+    stalled = _refused_words(run, refusal) if refusal and refusal.needs_human else None
+    if refusal and now < refusal.retry_at:
+        return Plan(Phase.WAITING, status, look_again_at=refusal.retry_at, stalled=stalled)
+    # It stays refused until an attempt succeeds, so that a status does not flicker with every attempt.
+    phase = Phase.WAITING if refusal else Phase.SYNCING
+    if seen.has_live_pod:
+        return Plan(phase, status, look_again_at=now + LOOK_AGAIN, stalled=stalled)
+    if seen.absent_job != run.job_name:
+        return Plan(phase, status, (LookUpJob(run.job_name),), now + LOOK_UP_AGAIN, stalled)
+    again = run.model_copy(update={"claimed_at": now, "generation": seen.integration.generation})
+    return replace(_launch(seen, status, again), phase=phase, stalled=stalled)
+
+
+def _give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
+    """End a claim whose Job does not exist and, as certain as can be, will not come to exist any more."""
+    phase = _phase_of_running(seen)
+    if run.claimed_at > now:  # the clock was set back
+        status = status.model_copy(update={"run": run.model_copy(update={"claimed_at": now})})
+    certain_at = min(run.claimed_at, now) + CREATION_PATIENCE
+    if now < certain_at:
+        return Plan(phase, status, look_again_at=certain_at)
+    if seen.has_live_pod:
+        return Plan(phase, status, look_again_at=now + LOOK_AGAIN)
+    if seen.absent_job != run.job_name:
+        return Plan(phase, status, (LookUpJob(run.job_name),), look_again_at=now + LOOK_UP_AGAIN)
+    ended = status.model_copy(
+        update={
+            "run": None,
+            "recent_activity": with_entry(seen, status, entry_of(run, Outcome.CANCELLED, now)),
+            "cache_epoch": _epoch_without(run, status),
+        }
+    )
+    if seen.integration.spec.status is Switch.OFF:
+        return _be_off(seen, ended)
+    return _start_next_run(seen, ended.model_copy(update={"activation": None}), now)
+
+
+def _epoch_without(run: Run, status: SyncIntegrationStatus) -> int:
+    # A reset whose first run never came to be has deleted nothing, and must not do so in a later activation (I4).
+    activation = status.activation
+    if run.cancelling or activation is None or activation.epoch_before is None or run.number != run.cache_epoch:
+        return status.cache_epoch
+    return activation.epoch_before
+
+
+def _refusal_of(seen: Observation, run: Run | None) -> Refusal | None:
+    """The API server's refusal of this run, unless the spec has changed since."""
     refusal = seen.refusal
-    if (
-        refusal
-        and refusal.run == run.number
-        and refusal.permanent
-        and refusal.generation == seen.integration.generation
-    ):
-        return Plan(Phase.WAITING, status, stalled=refusal.message)
-    return _launch(seen, status, run.model_copy(update={"claimed_at": now}))
+    if refusal is None or run is None or refusal.run != run.number:
+        return None
+    return refusal if refusal.generation == seen.integration.generation else None
+
+
+def _refused_words(run: Run, refusal: Refusal) -> str:
+    when = "it is tried again when the spec is changed, and from time to time"
+    return f"run {run.number} cannot start: {refusal.message}; {when}"
+
+
+def _lacks_cache(seen: Observation) -> bool:
+    return seen.cache is None and not seen.integration.spec.cache.none
 
 
 def _launch(seen: Observation, status: SyncIntegrationStatus, run: Run, *announcements: Announce) -> Plan:
     """Claim, then create. The claim changes the status each time, so that its write is a fence against a second
     operator and against an older self: who cannot write the claim creates nothing (invariant I1).
     """
-    needs_cache = seen.cache is None and not seen.integration.spec.cache.none
-    actions: tuple[Action, ...] = (*announcements, *((CreateCache(),) if needs_cache else ()), CreateJob(run))
-    return Plan(Phase.SYNCING, status.model_copy(update={"run": run, "next_run_at": None}), actions)
+    creations: tuple[Action, ...] = (CreateCache(), CreateJob(run)) if _lacks_cache(seen) else (CreateJob(run),)
+    claimed = status.model_copy(update={"run": run, "next_run_at": None})
+    return Plan(Phase.SYNCING, claimed, (*creations, *announcements))
 
 
 def _be_off(seen: Observation, status: SyncIntegrationStatus) -> Plan:
@@ -253,7 +263,7 @@ def _be_off(seen: Observation, status: SyncIntegrationStatus) -> Plan:
     return Plan(Phase.OFF, off, announcements)
 
 
-def _wants_reset(seen: Observation, status: SyncIntegrationStatus) -> bool:
+def wants_reset(seen: Observation, status: SyncIntegrationStatus) -> bool:
     """True when a new activation with reset is owed: declared and not yet done in this activation, or requested."""
     declared = seen.integration.spec.reset and status.activation is not None and not status.activation.reset
     return declared or _reset_requested(seen, status)
@@ -267,21 +277,28 @@ def _reset_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
 def _start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
     if seen.has_live_pod:
         return Plan(Phase.WAITING, status, look_again_at=now + LOOK_AGAIN)
-    if status.activation is None or _wants_reset(seen, status):
+    if status.activation is None or wants_reset(seen, status):
         return _activate(seen, status, now)
     last = status.last_run
     requests = seen.integration.requests
     asked = requests.sync is not None and requests.sync != status.handled.sync_requested_at
-    confirmed = last is not None and last.outcome is Outcome.HALTED and requests.allow_deletes == str(last.number)
     if last is not None and last.outcome.needs_human:
-        if not (asked or confirmed or seen.integration.generation > last.generation):
+        if not (asked or _deletes_confirmed(seen, last) or seen.integration.generation > last.generation):
             waiting = status.model_copy(update={"next_run_at": None})
             return Plan(Phase.WAITING, waiting, stalled=_stalled_words(last))
     elif last is not None and not asked:
+        if last.finished_at > now:  # the clock was set back: the run ended before now, whatever it says
+            last = last.model_copy(update={"finished_at": now})
         due = last.finished_at + _pause_before_next(seen, status)
         if now < due:
-            return Plan(Phase.WAITING, status.model_copy(update={"next_run_at": due}), look_again_at=due)
+            waiting = status.model_copy(update={"last_run": last, "next_run_at": due})
+            return Plan(Phase.WAITING, waiting, look_again_at=due)
     return _claim(seen, status, status.activation, now)
+
+
+def _deletes_confirmed(seen: Observation, last: LastRun | None) -> bool:
+    confirmed = seen.integration.requests.allow_deletes
+    return last is not None and last.outcome is Outcome.HALTED and confirmed == str(last.number)
 
 
 _WHAT_HELPS = {
@@ -302,7 +319,7 @@ def _pause_before_next(seen: Observation, status: SyncIntegrationStatus) -> time
         return delay + TIME_RESOLUTION if delay else delay
     # The exponent is bounded so that a large count cannot overflow a timedelta.
     doublings = min(status.consecutive_failures - 1, 20)
-    return max(delay + TIME_RESOLUTION, min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF))
+    return max(delay, min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)) + TIME_RESOLUTION
 
 
 def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
@@ -310,22 +327,23 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
     is done exactly once (invariant I4). The delay lies between runs of an activation: turning ON starts at once.
     """
     spec = seen.integration.spec
-    requested = _reset_requested(seen, status)
+    reset = spec.reset or _reset_requested(seen, status)
     activation = Activation(
         number=status.activations + 1,
         mode=spec.mode,
-        reset=spec.reset or requested,
+        reset=reset,
         started_at=now,
+        epoch_before=status.cache_epoch if reset else None,
     )
+    requested = seen.integration.requests.reset or status.handled.reset_requested_at
     begun = status.model_copy(
         update={
             "activation": activation,
             "activations": activation.number,
-            "cache_epoch": status.cache_epoch + (1 if activation.reset else 0),
+            # The number of the run that begins it: like run numbers, an epoch never comes twice.
+            "cache_epoch": status.runs + 1 if reset else status.cache_epoch,
             "consecutive_failures": 0,
-            "handled": status.handled.model_copy(
-                update={"reset_requested_at": seen.integration.requests.reset or status.handled.reset_requested_at}
-            ),
+            "handled": status.handled.model_copy(update={"reset_requested_at": requested}),
         }
     )
     what = "read-only full sync" if activation.mode is Mode.FUTURE_ONLY else "full sync"
@@ -345,7 +363,6 @@ def _claim(
     number = status.runs + 1
     last = status.last_run
     kind = RunKind.INCREMENTAL if activation.caught_up else RunKind.FULL
-    confirmed = last is not None and integration.requests.allow_deletes == str(last.number)
     run = Run(
         number=number,
         kind=kind,
@@ -354,23 +371,8 @@ def _claim(
         job_name=names.job_name(integration.name, integration.uid, number),
         started_at=now,
         claimed_at=now,
-        allow_deletes=last.number if last is not None and confirmed else None,
+        generation=integration.generation,
+        allow_deletes=last.number if last is not None and _deletes_confirmed(seen, last) else None,
     )
     handled = status.handled.model_copy(update={"sync_requested_at": integration.requests.sync})
     return _launch(seen, status.model_copy(update={"runs": number, "handled": handled}), run, *announcements)
-
-
-def _prune_history(seen: Observation) -> tuple[DeleteJob, ...]:
-    """Delete finished Jobs beyond the limit, of runs whose end the API server already holds in the status.
-
-    The newest finished Job stays until a newer one has finished: its name is a lock against a late creation.
-    """
-    recorded = seen.integration.status.last_run
-    if recorded is None:
-        return ()
-    finished = sorted(
-        (job for job in seen.jobs if job.finished and job.run.number <= recorded.number),
-        key=lambda job: job.run.number,
-        reverse=True,
-    )
-    return tuple(DeleteJob(job.name, job.uid) for job in finished[seen.integration.spec.activity_limit :])

@@ -5,8 +5,11 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import kopf
@@ -17,9 +20,14 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from tidegate.api import names
 from tidegate.control import watch
 from tidegate.control.act import Writer
+from tidegate.control.endpoint import Endpoint
+from tidegate.control.freshness import Freshness
+from tidegate.control.leadership import Leadership, LeadershipLostError
+from tidegate.control.metrics import Metrics
 from tidegate.control.queue import WorkQueue
 from tidegate.control.reconcile import Reconciler
 from tidegate.control.settings import Settings, parse
+from tidegate.control.watchdog import BlindError, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -46,29 +54,64 @@ def main() -> None:
         asyncio.run(run(settings))
     except ConfigException as error:
         sys.exit(f"tidegate-operator: no cluster to work for: {error}. Set KUBECONFIG, or run inside a cluster.")
+    except (BlindError, LeadershipLostError) as error:
+        sys.exit(f"tidegate-operator: {error}; ending, to be started anew")
 
 
 async def run(settings: Settings) -> None:
     """Serve until kopf is told to stop by SIGTERM or SIGINT.
 
-    Raises ConfigException when there is neither a kubeconfig nor a service account.
+    Raises ConfigException when there is neither a kubeconfig nor a service account, BlindError when a watch has died,
+    LeadershipLostError when the Lease could not be renewed.
     """
     await _load_cluster_access()
     queue = WorkQueue()
     view = watch.ClusterView()
+    freshness = Freshness(per_namespace=bool(settings.namespaces))
+    metrics = Metrics()
+    metrics.observe(view.integrations, queue, freshness)
     registry = kopf.OperatorRegistry()
-    watch.register(registry, view, queue)
+    watch.register(registry, view, queue, freshness)
     kopf.on.login(registry=registry)(kopf.login_via_client)
-    async with client.ApiClient() as api:
-        writer = Writer(api, settings, instance=socket.gethostname())
-        reconciler = Reconciler(view, writer)
-        workers = [asyncio.create_task(_work(queue, reconciler)) for _ in range(settings.concurrency)]
-        try:
-            await _serve_until_stopped(settings, registry, workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+    async with client.ApiClient() as api, AsyncExitStack() as stack:
+        watchdog = Watchdog(
+            api,
+            freshness,
+            settings.namespaces,
+            period=settings.watch_check_period,
+            patience=settings.watch_patience,
+        )
+        if settings.port is not None:
+            await stack.enter_async_context(Endpoint(settings.port, watchdog, metrics))
+        instance = socket.gethostname()
+        reconciler = Reconciler(view, Writer(api, settings, instance), metrics=metrics)
+        leadership = None
+        if settings.lease is not None:
+            leadership = await stack.enter_async_context(Leadership(api, *settings.lease, instance))
+        await _until_one_ends(
+            _informer(registry, settings),
+            watchdog.run(),
+            *([leadership.run()] if leadership else []),
+            *(_work(queue, reconciler, metrics, leadership) for _ in range(settings.concurrency)),
+        )
+
+
+async def _until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run all of them; when one has ended, end the others. Raises what it raised.
+
+    Only kopf ends in peace, when it is told to stop. Whatever else ends has met a defect or a dead watch, and the
+    process must not live on without it.
+    """
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        if not task.cancelled():  # kopf cancels whatever else there is when it is told to stop
+            task.result()
 
 
 async def _load_cluster_access() -> None:
@@ -78,24 +121,14 @@ async def _load_cluster_access() -> None:
         load_incluster_config()  # type: ignore[no-untyped-call]
 
 
-async def _serve_until_stopped(
-    settings: Settings, registry: kopf.OperatorRegistry, workers: list[asyncio.Task[None]]
-) -> None:
-    endpoint = f"http://0.0.0.0:{settings.liveness_port}/healthz" if settings.liveness_port else None
-    informer = asyncio.create_task(
-        kopf.operator(
-            registry=registry,
-            settings=_kopf_settings(),
-            standalone=True,
-            clusterwide=not settings.namespaces,
-            namespaces=settings.namespaces,
-            liveness_endpoint=endpoint,
-        )
+async def _informer(registry: kopf.OperatorRegistry, settings: Settings) -> None:
+    await kopf.operator(
+        registry=registry,
+        settings=_kopf_settings(),
+        standalone=True,
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
     )
-    # Workers never end by themselves: one that does has met a defect, and the process must not live on without it.
-    done, _ = await asyncio.wait([informer, *workers], return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
 
 
 def _kopf_settings() -> kopf.OperatorSettings:
@@ -118,9 +151,12 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def _work(queue: WorkQueue, reconciler: Reconciler) -> None:
+async def _work(queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, leadership: Leadership | None) -> None:
+    if leadership is not None:
+        await leadership.wait()
     while True:
         uid = await queue.take()
+        began = time.monotonic()
         failed = False
         try:
             look_again_at = await reconciler.reconcile(uid)
@@ -128,12 +164,15 @@ async def _work(queue: WorkQueue, reconciler: Reconciler) -> None:
                 await queue.add_after(uid, (look_again_at - datetime.now(UTC)).total_seconds())
         except (ApiException, aiohttp.ClientError, TimeoutError) as error:
             logger.warning("the API server did not do as asked, trying again: %s", error)
+            metrics.failed("api")
             failed = True
         except Exception:
             # One integration that meets a defect must not take the others down with it.
             logger.exception("reconciling %s failed, trying again", uid)
+            metrics.failed("defect")
             failed = True
         finally:
+            metrics.reconciled(time.monotonic() - began)
             await queue.done(uid, failed=failed)
 
 

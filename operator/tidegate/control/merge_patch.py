@@ -19,37 +19,49 @@ _MERGE_KEYS = {
 }
 
 # Setting one member of these takes the place of another one, so the two must not stand side by side.
-_ONE_OF = {"volumes": "name", "env": "name"}
+_ONE_OF = ("volumes", "env")
 
 
-def strategic_merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """`patch` laid over `base`, a Pod template: lists with a merge key are merged by it, null deletes a field."""
+def strategic_merge(
+    base: Mapping[str, Any], patch: Mapping[str, Any], *, malformed_stays: bool = False
+) -> dict[str, Any]:
+    """`patch` laid over `base`, a Pod template: lists with a merge key are merged by it, null deletes a field.
+
+    With `malformed_stays`, what is of another type in `base` is kept, for the API server to say what is wrong with it.
+    """
     merged = dict(base)
     for key, value in patch.items():
         present = merged.get(key)
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(present, Mapping):
-            merged[key] = strategic_merge(present, value)
+            merged[key] = strategic_merge(present, value, malformed_stays=malformed_stays)
         elif isinstance(value, list) and isinstance(present, list) and key in _MERGE_KEYS:
-            merged[key] = _merge_lists(present, value, _MERGE_KEYS[key], whole=key in _ONE_OF)
-        else:
+            merged[key] = _merge_lists(present, value, key, malformed_stays=malformed_stays)
+        elif present is None or isinstance(present, type(value)) or not malformed_stays:
             merged[key] = value
     return merged
 
 
-def _merge_lists(base: list[Any], patch: list[Any], merge_key: str, *, whole: bool) -> list[Any]:
-    if not all(isinstance(item, Mapping) and merge_key in item for item in patch):
+def _merge_lists(base: list[Any], patch: list[Any], field: str, *, malformed_stays: bool) -> list[Any]:
+    merge_key = _MERGE_KEYS[field]
+    if not all(_is_keyed(item, merge_key) for item in patch):
         return [*base, *patch]  # malformed: the API server will say so in its own words
     patches = {item[merge_key]: item for item in patch}
     merged = []
     for item in base:
-        over = patches.pop(item.get(merge_key), None)
+        over = patches.pop(item[merge_key], None) if _is_keyed(item, merge_key) else None
         if over is None:
             merged.append(item)
+        elif field in _ONE_OF:
+            merged.append(over)
         else:
-            merged.append(over if whole else strategic_merge(item, over))
+            merged.append(strategic_merge(item, over, malformed_stays=malformed_stays))
     return [*merged, *patches.values()]
+
+
+def _is_keyed(item: object, merge_key: str) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get(merge_key), str | int)
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,11 @@ what stands in an Observation.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
-
-from pydantic import ValidationError
 
 from tidegate.api import contract, names
 from tidegate.api.spec import SyncIntegrationSpec
@@ -43,6 +41,7 @@ class Integration:
     status: SyncIntegrationStatus
     requests: Requests = Requests()
     deleting: bool = False
+    stored_status: Body = field(default_factory=dict)  # to the letter, so that what is written is exactly what differs
 
 
 class JobState(Enum):
@@ -63,6 +62,7 @@ class Job:
     run: Run
     state: JobState = JobState.UNFINISHED
     suspended: bool = False
+    suspension_seen: bool = False  # the Job controller's own word that it has suspended it, and not yet resumed it
     pods: int = 0  # active and terminating, as the Job's own status counts them
     finished_at: datetime | None = None
     failure_reason: str = ""
@@ -104,7 +104,8 @@ class Refusal:
     run: int
     generation: int
     message: str
-    permanent: bool  # the same request would be refused again
+    needs_human: bool  # as far as can be told, the same request will be refused again
+    retry_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Observation:
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
     cache: Cache | None = None
-    absent_job: str | None = None  # the name that a live read, not the watch, has just found to be free
+    absent_job: str | None = None  # the name that LookUpJob has just found to be free
     refusal: Refusal | None = field(default=None)
 
     def job_of(self, run: Run) -> Job | None:
@@ -159,6 +160,7 @@ def integration_of(body: Body) -> Integration:
             allow_deletes=annotations.get(names.ALLOW_DELETES_ANNOTATION),
         ),
         deleting="deletionTimestamp" in metadata,
+        stored_status=body.get("status") or {},
     )
 
 
@@ -169,9 +171,8 @@ def job_of(body: Body) -> Job:
     """
     metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     annotations = metadata["annotations"]
-    created_at = _time(metadata["creationTimestamp"])
-    end = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
-    failed, complete = end.get("Failed"), end.get("Complete")
+    holds = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
+    failed, complete = holds.get("Failed"), holds.get("Complete")
     ended = failed or complete
     return Job(
         name=metadata["name"],
@@ -183,23 +184,26 @@ def job_of(body: Body) -> Job:
             push=annotations[names.RUN_PUSH_ANNOTATION] == "true",
             cache_epoch=int(annotations[names.RUN_CACHE_EPOCH_ANNOTATION]),
             job_name=metadata["name"],
-            started_at=created_at,
-            claimed_at=created_at,
+            started_at=_time(annotations[names.RUN_STARTED_ANNOTATION]),
+            claimed_at=_time(metadata["creationTimestamp"]),
+            generation=int(annotations[names.RUN_GENERATION_ANNOTATION]),
         ),
         state=JobState.FAILED if failed else JobState.COMPLETE if complete else JobState.UNFINISHED,
         suspended=bool(spec.get("suspend")),
+        suspension_seen="Suspended" in holds,
         pods=status.get("active", 0) + status.get("terminating", 0),
         finished_at=_time(status.get("completionTime") or ended["lastTransitionTime"]) if ended else None,
-        failure_reason=failed.get("reason", "") if failed else "",
-        failure_message=failed.get("message", "") if failed else "",
+        failure_reason=_inert(failed.get("reason", "")) if failed else "",
+        failure_message=_inert(failed.get("message", "")) if failed else "",
     )
 
 
 def pod_of(body: Body) -> Pod:
     """A Pod of ours from the API server's JSON."""
     metadata, status = body["metadata"], body.get("status") or {}
-    containers = {c["name"]: c for c in status.get("containerStatuses") or ()}
-    terminated = containers.get(contract.WORKER_CONTAINER, {}).get("state", {}).get("terminated") or {}
+    ended = _ended(status.get("containerStatuses")).get(contract.WORKER_CONTAINER, {})
+    # Where the worker has not run, what its cache was prepared with has the last word.
+    speaker = ended or _ended(status.get("initContainerStatuses")).get(contract.CACHE_CONTAINER, {})
     live = status.get("phase") not in ("Succeeded", "Failed")
     return Pod(
         name=metadata["name"],
@@ -207,10 +211,15 @@ def pod_of(body: Body) -> Pod:
         job_uid=controller_uid(body),
         created_at=_time(metadata["creationTimestamp"]),
         live=live,
-        exit_code=terminated.get("exitCode"),
-        termination_message=terminated.get("message", ""),
-        trouble=_trouble(status) if live else "",
+        exit_code=ended.get("exitCode"),
+        termination_message=speaker.get("message", ""),
+        trouble=_inert(_trouble(status)) if live else "",
     )
+
+
+def _ended(containers: Sequence[Body] | None) -> dict[str, Body]:
+    states = {c["name"]: (c.get("state") or {}).get("terminated") for c in containers or ()}
+    return {name: terminated for name, terminated in states.items() if terminated}
 
 
 def cache_of(body: Body) -> Cache:
@@ -235,7 +244,7 @@ def _trouble(status: Body) -> str:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"{condition.get('reason', '')}: {condition.get('message', '')}"
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        waiting = container.get("state", {}).get("waiting") or {}
+        waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason", "") not in _ORDINARY:
             return f"{waiting['reason']}: {waiting.get('message', '')}"
     return ""
@@ -245,56 +254,59 @@ _EXIT_CODE_IN_MESSAGE = re.compile(r"^Container \S+ for pod \S+ failed with exit
 
 
 def exit_code_of(job: Job, pods: tuple[Pod, ...]) -> int | None:
-    """The worker's exit code in a failed Job: from its newest Pod, or from the Job's words when the Pod is gone."""
-    for pod in pods:
-        if pod.exit_code is not None:
-            return pod.exit_code
+    """The worker's exit code in a failed Job: from the Job's words if it was decisive, else from its newest Pod."""
+    # The Job's words come first: its newest Pod may not have been shown by the watch yet.
     quoted = _EXIT_CODE_IN_MESSAGE.match(job.failure_message)
-    return int(quoted[1]) if quoted else None
+    if quoted:
+        return int(quoted[1])
+    return next((pod.exit_code for pod in pods if pod.exit_code is not None), None)
 
 
 _REASON_CHARACTERS = 512
 _SIDES = 8
+_SIDE_CHARACTERS = 63
 
 
 def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
-    """What the worker said of its run: from the newest Pod that said anything.
+    """What the worker said of its run, with the last words of the newest Pod that has ended.
 
     The text comes from an image that anybody may have built: it is bounded and stripped of control characters, and
     what does not look like the contract's JSON is shown as a reason (design section 6.1).
     """
-    message = next((pod.termination_message for pod in pods if pod.termination_message), "")
+    message = next((pod.termination_message for pod in pods if not pod.live), "")
     if not message:
         return None
     try:
         said = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
         return RunReport(reason=_inert(message))
     pushed = said.get("pushed")
-    counted = {
-        "read": _counts(said.get("read")),
-        "changed": _counts(said.get("changed")),
-        "pushed": _counts({side: _total(count) for side, count in pushed.items()} if isinstance(pushed, dict) else {}),
-        "conflicts": said.get("conflicts", 0),
-    }
     reason = said.get("reason")
-    try:
-        return RunReport(reason=_inert(reason) if isinstance(reason, str) and reason else None, **counted)
-    except ValidationError:
-        return RunReport(reason=_inert(message))
+    return RunReport(
+        reason=_inert(reason) if isinstance(reason, str) and reason else None,
+        read=_counts(said.get("read")),
+        changed=_counts(said.get("changed")),
+        pushed=_counts({side: _total(count) for side, count in pushed.items()} if isinstance(pushed, dict) else {}),
+        conflicts=said["conflicts"] if _is_count(said.get("conflicts")) else 0,
+    )
 
 
 def _total(count: object) -> object:
-    return sum(n for n in count.values() if isinstance(n, int)) if isinstance(count, dict) else count
+    return sum(n for n in count.values() if _is_count(n)) if isinstance(count, dict) else count
 
 
 def _counts(said: object) -> dict[str, int]:
     if not isinstance(said, dict):
         return {}
-    counts = [(_inert(str(side))[:63], n) for side, n in said.items() if isinstance(n, int) and 0 <= n < 2**53]
+    counts = [(_inert(side)[:_SIDE_CHARACTERS], n) for side, n in said.items() if _is_count(n)]
     return dict(counts[:_SIDES])
+
+
+def _is_count(said: object) -> bool:
+    # What is larger the API server does not store, and the status could not be written.
+    return isinstance(said, int) and not isinstance(said, bool) and 0 <= said < 2**53
 
 
 def _inert(text: str) -> str:

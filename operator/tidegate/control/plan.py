@@ -38,7 +38,10 @@ class DeleteJob:
 
 @dataclass(frozen=True, slots=True)
 class LookUpJob:
-    """Ask the API server, not the watch, whether a name is free; then decide again."""
+    """Ask the API server, not the watch, whether a Job's name is free and no Pod of the integration is left alive.
+
+    If so, decide again.
+    """
 
     name: str
 

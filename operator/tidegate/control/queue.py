@@ -25,6 +25,11 @@ class WorkQueue:
         self._failures: dict[str, int] = {}
         self._changed = asyncio.Condition()
 
+    @property
+    def depth(self) -> int:
+        """How many keys wait for a worker."""
+        return len(self._ready)
+
     async def add(self, key: str) -> None:
         """Look at `key` as soon as a worker is free."""
         async with self._changed:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.decide import decide
+from tidegate.control.metrics import Metrics
 from tidegate.control.observe import Observation, Refusal
 from tidegate.control.plan import CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 from tidegate.control.report import report
@@ -33,7 +34,6 @@ class _Memory:
     written_at: datetime = _NEVER
     refusal: Refusal | None = None
     refusals: int = 0
-    refused_until: datetime = _NEVER
 
 
 _STATUS = "status"
@@ -44,10 +44,15 @@ class Reconciler:
     """Brings one integration after the other to what is declared."""
 
     def __init__(
-        self, view: ClusterView, writer: Writer, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        view: ClusterView,
+        writer: Writer,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        metrics: Metrics | None = None,
     ) -> None:
         self._view = view
         self._writer = writer
+        self._metrics = metrics or Metrics()
         self._clock = clock
         self._memories: dict[str, _Memory] = {}
 
@@ -59,6 +64,7 @@ class Reconciler:
         seen = self._view.observe(uid)
         if seen is None:
             self._memories.pop(uid, None)
+            self._metrics.forgot(uid)
             return None
         memory = self._memories.setdefault(uid, _Memory())
         now = self._clock()
@@ -80,14 +86,13 @@ class Reconciler:
 
     async def _carry_out(self, seen: Observation, plan: Plan, memory: _Memory, now: datetime) -> datetime | None:
         launches = any(isinstance(action, CreateJob) for action in plan.actions)
-        if launches and now < memory.refused_until and not self._has_changed_since_refusal(seen, memory):
-            return memory.refused_until
         integration = seen.integration
-        status = report(seen, plan, now).to_wire()
+        status = report(seen, plan, now)
         # A launch writes its claim even where it reads the same: the write is the fence.
-        if launches or status != integration.status.to_wire():
-            version = await self._writer.write_status(integration, status)
+        if launches or status.to_wire() != integration.stored_status:
+            version = await self._writer.write_status(integration, status.to_wire())
             self._remember(memory, _STATUS, version, now)
+            self._metrics.wrote(integration, status)
         for action in plan.actions:
             try:
                 written = await self._writer.take(integration, action)
@@ -120,22 +125,18 @@ class Reconciler:
             return True
         return any(job.uid in memory.deleted for job in seen.jobs)
 
-    def _has_changed_since_refusal(self, seen: Observation, memory: _Memory) -> bool:
-        return memory.refusal is None or memory.refusal.generation != seen.integration.generation
-
     def _remember_refusal(
         self, seen: Observation, plan: Plan, refused: RefusedError, memory: _Memory, now: datetime
     ) -> datetime:
         run = plan.status.run
+        memory.refusals += 1
+        wait = min(FIRST_ATTEMPT_AFTER_REFUSAL * (1 << min(memory.refusals - 1, 10)), LONGEST_WAIT_AFTER_REFUSAL)
         memory.refusal = Refusal(
             run=run.number if run else 0,
             generation=seen.integration.generation,
             message=str(refused),
-            permanent=refused.permanent,
+            needs_human=refused.needs_human,
+            retry_at=now + wait,
         )
-        memory.refusals += 1
-        wait = min(FIRST_ATTEMPT_AFTER_REFUSAL * (1 << min(memory.refusals - 1, 10)), LONGEST_WAIT_AFTER_REFUSAL)
-        # A permanent refusal is looked at again at once, to be told in the status.
-        memory.refused_until = now if refused.permanent else now + wait
         logger.warning("%s/%s: %s", seen.integration.namespace, seen.integration.name, refused)
-        return memory.refused_until
+        return now  # at once, to be told in the status

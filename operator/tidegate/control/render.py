@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from tidegate.api import contract, names
+from tidegate.api.base import format_time
 from tidegate.api.contract import Environment, ExitCode
 from tidegate.api.status import Run, RunKind
 from tidegate.control.merge_patch import strategic_merge
@@ -56,6 +57,8 @@ def job(integration: Integration, run: Run, settings: Settings) -> Manifest:
         names.RUN_KIND_ANNOTATION: run.kind,
         names.RUN_PUSH_ANNOTATION: _boolean(run.push),
         names.RUN_CACHE_EPOCH_ANNOTATION: str(run.cache_epoch),
+        names.RUN_STARTED_ANNOTATION: format_time(run.started_at),
+        names.RUN_GENERATION_ANNOTATION: str(run.generation),
     }
     job_spec: Manifest = {
         "parallelism": 1,
@@ -113,13 +116,24 @@ def _on_exit_codes(action: str, codes: list[ExitCode]) -> Manifest:
 
 
 def _pod_template(integration: Integration, run: Run, settings: Settings) -> Manifest:
-    merged = strategic_merge(_default_template(integration, run, settings), integration.spec.template or {})
-    metadata = merged.setdefault("metadata", {})
-    # What the operator finds its own Pods by is not the template's to change.
-    metadata.setdefault("labels", {}).update(_labels(integration), **{names.RUN_LABEL: str(run.number)})
-    metadata.setdefault("annotations", {})[names.SYNC_CONFIG_ANNOTATION] = _sync_config(integration)
-    merged["spec"]["restartPolicy"] = "Never"
-    return merged
+    declared = strategic_merge(_default_template(integration, run, settings), integration.spec.template or {})
+    return strategic_merge(declared, _fixed_template(integration, run), malformed_stays=True)
+
+
+def _fixed_template(integration: Integration, run: Run) -> Manifest:
+    """What is not the declared template's to change: what Pods are found by, and what a run is told."""
+    environment = _environment(integration, run)
+    return {
+        "metadata": {
+            "labels": {**_labels(integration), names.RUN_LABEL: str(run.number)},
+            "annotations": {names.SYNC_CONFIG_ANNOTATION: _sync_config(integration)},
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "initContainers": [{"name": contract.CACHE_CONTAINER, "env": environment}],
+            "containers": [{"name": contract.WORKER_CONTAINER, "env": environment}],
+        },
+    }
 
 
 def _sync_config(integration: Integration) -> str:
@@ -143,6 +157,7 @@ def _default_template(integration: Integration, run: Run, settings: Settings) ->
         "image": settings.operator_image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["python", "-m", "tidegate.worker.epoch"],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "env": environment,
         "volumeMounts": [cache_mount],
         "securityContext": _CONTAINER_SECURITY,

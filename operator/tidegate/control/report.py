@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Literal
 
 from tidegate.api.base import format_time
-from tidegate.api.spec import Switch
-from tidegate.api.status import Condition, Phase, RunKind, SyncIntegrationStatus
+from tidegate.api.spec import OffPolicy, Switch
+from tidegate.api.status import Condition, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.control.decide import wants_reset
 from tidegate.control.observe import TROUBLE_PATIENCE, Observation
 from tidegate.control.plan import Plan
 
@@ -37,6 +38,8 @@ def _activity(plan: Plan) -> str | None:
 
 
 def _message(seen: Observation, plan: Plan, now: datetime) -> str:
+    if seen.integration.deleting:
+        return "being deleted: the running run is told to end, and no other one starts"
     sentence = plan.stalled or _phase_words(seen, plan)
     if not plan.stalled:
         sentence += _trouble_words(seen, plan, now)
@@ -45,29 +48,49 @@ def _message(seen: Observation, plan: Plan, now: datetime) -> str:
 
 def _phase_words(seen: Observation, plan: Plan) -> str:
     status = plan.status
-    run = status.run
     match plan.phase:
         case Phase.OFF:
             return "OFF: no sync is running"
-        case Phase.PAUSED if run:
-            return f"run {run.number} is paused; turning ON continues it where it left off"
-        case Phase.TURNING_OFF if run and _is_pausing(seen):
-            return f"waiting for run {run.number} to pause before turning OFF"
-        case Phase.TURNING_OFF if run:
-            return f"waiting for run {run.number} to finish before turning OFF"
-        case Phase.SYNCING if run and run.kind is RunKind.FULL:
-            purpose = "pushing what has changed" if run.push else "read-only: catching up, pushing nothing"
-            return f"run {run.number} is in progress: full sync, {purpose}"
-        case Phase.SYNCING if run:
-            return f"run {run.number} is in progress: incremental sync"
-        case Phase.WAITING if status.next_run_at:
+        case Phase.PAUSED if status.run:
+            what = "gives it up and resets" if _resets_when_on(seen, status) else "continues it where it left off"
+            return f"run {status.run.number} is paused; turning ON {what}"
+        case Phase.TURNING_OFF if status.run:
+            return _turning_off_words(seen, status.run)
+        case Phase.SYNCING if status.run:
+            return _running_words(status.run)
+        case Phase.WAITING if status.run and seen.refusal:
+            return f"run {status.run.number} cannot start yet: {seen.refusal.message}"
+        case Phase.WAITING if status.next_run_at and not _has_remains(seen):
             return _waiting_words(status, status.next_run_at)
         case _:
             return "waiting for the Pod of an earlier run to end"
 
 
-def _is_pausing(seen: Observation) -> bool:
-    return any(job.suspended for job in seen.jobs if not job.finished)
+def _turning_off_words(seen: Observation, run: Run) -> str:
+    job = seen.job_of(run)
+    if run.cancelling:
+        return f"giving up the paused run {run.number} before turning OFF"
+    if job is None:
+        return f"run {run.number} was about to start; waiting until it is certain that it will not"
+    pauses = not job.finished and (job.suspended or seen.integration.spec.off_policy is OffPolicy.PAUSE_RUN)
+    return f"waiting for run {run.number} to {'pause' if pauses else 'finish'} before turning OFF"
+
+
+def _running_words(run: Run) -> str:
+    if run.cancelling:
+        return f"giving up the paused run {run.number}; a new activation follows"
+    if run.kind is RunKind.INCREMENTAL:
+        return f"run {run.number} is in progress: incremental sync"
+    purpose = "pushing what has changed" if run.push else "read-only: catching up, pushing nothing"
+    return f"run {run.number} is in progress: full sync, {purpose}"
+
+
+def _has_remains(seen: Observation) -> bool:
+    return seen.has_live_pod or any(not job.finished for job in seen.jobs)
+
+
+def _resets_when_on(seen: Observation, status: SyncIntegrationStatus) -> bool:
+    return seen.integration.spec.reset or wants_reset(seen, status)
 
 
 def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
@@ -82,25 +105,32 @@ def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
 def _trouble_words(seen: Observation, plan: Plan, now: datetime) -> str:
     if plan.status.run is None:
         return ""
-    if seen.refusal and seen.refusal.run == plan.status.run.number and not seen.job_of(plan.status.run):
-        return f"; it cannot start yet: {seen.refusal.message}"
     late = (pod for pod in seen.pods if pod.live and now >= pod.created_at + TROUBLE_PATIENCE)
     trouble = next((pod.trouble for pod in late if pod.trouble), "")
     return f"; its Pod cannot start: {trouble}" if trouble else ""
 
 
 def _pending_words(seen: Observation, plan: Plan) -> str:
-    activation = plan.status.activation
-    spec = seen.integration.spec
-    if activation and spec.status is Switch.ON and spec.mode is not activation.mode:
-        return f"; mode {spec.mode} applies when it is next turned ON"
-    return ""
+    """What is declared and does not apply yet."""
+    status, spec = plan.status, seen.integration.spec
+    activation = status.activation
+    if activation is None or plan.phase is Phase.OFF or (status.run and status.run.cancelling):
+        return ""
+    on = spec.status is Switch.ON
+    if on and wants_reset(seen, status):
+        return f"; then a new activation begins with a reset, in mode {spec.mode}"
+    if spec.mode is activation.mode or (_resets_when_on(seen, status) and plan.phase is Phase.PAUSED):
+        return ""
+    if plan.phase is Phase.PAUSED or spec.off_policy is OffPolicy.PAUSE_RUN:
+        return f"; mode {spec.mode} applies to the next activation"
+    return f"; mode {spec.mode} applies when it is next turned ON" if on else ""
 
 
 def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> tuple[Condition, ...]:
     status = plan.status
     on = seen.integration.spec.status is Switch.ON
-    running = status.run is not None and plan.phase in (Phase.SYNCING, Phase.TURNING_OFF)
+    # A Pod that is alive is a sync in progress, whichever run it belongs to.
+    running = seen.has_live_pod or (status.run is not None and plan.phase in (Phase.SYNCING, Phase.TURNING_OFF))
     caught_up = status.activation is not None and status.activation.caught_up
     failing = on and status.consecutive_failures > 0
     # A paused run counts as an honoured OFF; ON is honoured when the full sync that it owes is done.

@@ -1,8 +1,11 @@
 """What an installation chooses: the operator's own settings, from the command line or the environment."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+# A claimed Job that is not there after this time will not come to be there (see `history.CREATION_PATIENCE`).
+LONGEST_REQUEST = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +17,11 @@ class Settings:
     image_pull_policy: str = "IfNotPresent"
     namespaces: tuple[str, ...] = ()  # empty: the whole cluster
     concurrency: int = 8  # integrations that are reconciled at the same time
-    liveness_port: int | None = None
+    port: int | None = None  # of /healthz, /readyz and /metrics
+    lease: tuple[str, str] | None = None  # namespace and name, where several operators stand by
+    request_timeout: float = LONGEST_REQUEST  # seconds; a write of unknown outcome is settled by the next observation
+    watch_check_period: float = 60.0  # seconds between two comparisons of the watches with the API server
+    watch_patience: float = 60.0  # seconds in which a watch has to show what the API server holds
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -28,25 +35,73 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         "The cluster is that of KUBECONFIG, or the one that this runs in.",
     )
 
-    def option(name: str, help_text: str, default: str | None = None) -> None:
+    def option(name: str, help_text: str, default: str | None = None, read: Callable[[str], object] = str) -> None:
         variable = f"TIDEGATE_{name.replace('-', '_').upper()}"
         value = environment.get(variable, default)
         parser.add_argument(
-            f"--{name}", default=value, required=value is None, help=f"{help_text} (environment: {variable})"
+            f"--{name}",
+            type=read,
+            default=value,
+            required=value is None,
+            help=f"{help_text} (environment: {variable})",
         )
 
     option("operator-image", "image of this operator, for the container that prepares a run's cache")
     option("worker-image", "image of the built-in worker")
     option("image-pull-policy", "pull policy of both images", "IfNotPresent")
-    option("namespaces", "comma-separated namespaces to serve; empty: all", "")
-    option("concurrency", "how many integrations are reconciled at the same time", "8")
-    option("liveness-port", "port of the liveness endpoint /healthz; empty: none", "")
-    given = parser.parse_args(arguments)
-    return Settings(
-        operator_image=given.operator_image,
-        worker_image=given.worker_image,
-        image_pull_policy=given.image_pull_policy,
-        namespaces=tuple(name.strip() for name in given.namespaces.split(",") if name.strip()),
-        concurrency=int(given.concurrency),
-        liveness_port=int(given.liveness_port) if given.liveness_port else None,
+    option("namespaces", "comma-separated namespaces to serve; empty: all", "", namespaces)
+    option("concurrency", "how many integrations are reconciled at the same time", "8", count)
+    option("port", "port of /healthz, /readyz and /metrics; empty: none", "", port_number)
+    option(
+        "lease", "NAMESPACE/NAME of the Lease by which one of several operators leads; empty: it is alone", "", lease
     )
+    timeout = f"seconds after which a request to the API server is given up, at most {LONGEST_REQUEST:.0f}"
+    option("request-timeout", timeout, f"{LONGEST_REQUEST:.0f}", seconds_of_a_request)
+    option("watch-check-period", "seconds between two comparisons of the watches with the API server", "60", seconds)
+    patience = "seconds after which a watch that lags behind the API server ends the process"
+    option("watch-patience", patience, "60", seconds)
+    return Settings(**vars(parser.parse_args(arguments)))
+
+
+# argparse shows a function's name and what it could not read: `invalid seconds value: 'soon'`.
+
+
+def namespaces(text: str) -> tuple[str, ...]:
+    """Names, separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def count(text: str) -> int:
+    """A number from 1 on."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return int(text)
+
+
+def port_number(text: str) -> int | None:
+    """A port; empty: none."""
+    return int(text) if text else None
+
+
+def lease(text: str) -> tuple[str, str] | None:
+    """A namespace and a name; empty: none."""
+    if not text:
+        return None
+    namespace, _, name = text.partition("/")
+    if not namespace or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME")
+    return namespace, name
+
+
+def seconds(text: str) -> float:
+    """A time above 0."""
+    if not 0 < float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return float(text)
+
+
+def seconds_of_a_request(text: str) -> float:
+    """A time above 0, and no longer than what a claim counts on."""
+    if seconds(text) > LONGEST_REQUEST:
+        raise argparse.ArgumentTypeError(f"{text} is more than {LONGEST_REQUEST:.0f} seconds")
+    return float(text)

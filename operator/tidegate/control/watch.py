@@ -5,13 +5,14 @@ integration to look at. Nothing of ours is stored in framework annotations, and 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import kopf
 from pydantic import ValidationError
 
 from tidegate.api import names
+from tidegate.control.freshness import Freshness
 from tidegate.control.observe import (
     Body,
     Cache,
@@ -53,6 +54,11 @@ class ClusterView:
         """Read from these indices from now on."""
         self._integrations, self._jobs, self._pods, self._claims = integrations, jobs, pods, claims
 
+    def integrations(self) -> Iterator[Integration]:
+        """All that there are."""
+        for uid in self._integrations:
+            yield from self._integrations.get(uid, ())
+
     def observe(self, uid: str) -> Observation | None:
         """All that is known of an integration now, frozen; None when it does not exist (any more)."""
         integration = next(iter(self._integrations.get(uid, ())), None)
@@ -66,8 +72,18 @@ class ClusterView:
         )
 
 
-def register(registry: kopf.OperatorRegistry, view: ClusterView, queue: WorkQueue) -> None:
-    """Let kopf keep `view` and fill `queue`."""
+def register(registry: kopf.OperatorRegistry, view: ClusterView, queue: WorkQueue, freshness: Freshness) -> None:
+    """Let kopf keep `view`, fill `queue`, and tell `freshness` of every event."""
+
+    def saw(resource: kopf.Resource, event: kopf.RawEvent) -> None:
+        metadata = event["object"]["metadata"]
+        freshness.saw(
+            resource.plural,
+            metadata["namespace"],
+            metadata["uid"],
+            int(metadata["resourceVersion"]),
+            deleted=event["type"] == "DELETED",
+        )
 
     @kopf.index(*INTEGRATIONS, id="integrations", registry=registry)
     def integration(body: kopf.Body, **_: Any) -> dict[str, Integration] | None:
@@ -90,18 +106,21 @@ def register(registry: kopf.OperatorRegistry, view: ClusterView, queue: WorkQueu
         view.attach(indices["integrations"], indices["jobs"], indices["pods"], indices["claims"])
 
     @kopf.on.event(*INTEGRATIONS, registry=registry)
-    async def integration_changed(body: kopf.Body, **_: Any) -> None:
+    async def integration_changed(body: kopf.Body, resource: kopf.Resource, event: kopf.RawEvent, **_: Any) -> None:
+        saw(resource, event)
         await queue.add(body.metadata["uid"])
 
     @kopf.on.event(*JOBS, registry=registry)
     @kopf.on.event(*CLAIMS, registry=registry)
-    async def owned_object_changed(body: kopf.Body, **_: Any) -> None:
+    async def owned_object_changed(body: kopf.Body, resource: kopf.Resource, event: kopf.RawEvent, **_: Any) -> None:
+        saw(resource, event)
         uid = controller_uid(body)
         if uid is not None:
             await queue.add(uid)
 
     @kopf.on.event(*PODS, registry=registry)
-    async def pod_changed(body: kopf.Body, **_: Any) -> None:
+    async def pod_changed(body: kopf.Body, resource: kopf.Resource, event: kopf.RawEvent, **_: Any) -> None:
+        saw(resource, event)
         uid = _integration_uid_of_pod(body)
         if uid is not None:
             await queue.add(uid)

@@ -1,4 +1,4 @@
-"""Situations that the decision tables start from: an integration and what the cluster holds for it."""
+"""Situations that the decision tables start from: what is declared, what is remembered, what the cluster holds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -6,35 +6,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidegate.api import names
+from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Mode, SyncIntegrationSpec
-from tidegate.api.status import (
-    Activation,
-    LastRun,
-    Outcome,
-    Phase,
-    Run,
-    RunKind,
-    SyncIntegrationStatus,
-)
+from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.decide import decide
-from tidegate.control.observe import Cache, Integration, Job, JobState, Observation, Pod, Requests
+from tidegate.control.observe import Cache, Integration, Job, JobState, Observation, Pod, Refusal, Requests
 from tidegate.control.plan import Action, Announce, Plan
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 NAME, NAMESPACE, UID = "crm-to-billing", "sales", "5f0c7a52-7f6a-4c59-9d0e-6f0d3b7c1a11"
+GENERATION = 1
 
 
 def run(number: int, kind: RunKind = RunKind.FULL, *, push: bool = True, ago: float = 60, **fields: Any) -> Run:
     started_at = NOW - timedelta(seconds=ago)
+    given = {"cache_epoch": 1, "claimed_at": started_at, "generation": GENERATION, **fields}
     return Run(
         number=number,
         kind=kind,
         push=push,
-        cache_epoch=fields.pop("cache_epoch", 1),
         job_name=names.job_name(NAME, UID, number),
         started_at=started_at,
-        claimed_at=started_at,
-        **fields,
+        **given,
     )
 
 
@@ -42,7 +35,9 @@ def activation(number: int = 1, mode: Mode = Mode.PAST_AND_FUTURE, **fields: Any
     return Activation(number=number, mode=mode, **{"reset": False, "started_at": NOW - timedelta(hours=1), **fields})
 
 
-def last_run(number: int, outcome: Outcome = Outcome.SUCCEEDED, *, ago: float = 30, generation: int = 1) -> LastRun:
+def last_run(
+    number: int, outcome: Outcome = Outcome.SUCCEEDED, *, ago: float = 30, generation: int = GENERATION
+) -> LastRun:
     return LastRun(
         number=number,
         kind=RunKind.FULL,
@@ -55,15 +50,13 @@ def last_run(number: int, outcome: Outcome = Outcome.SUCCEEDED, *, ago: float = 
 
 def job(of: Run, state: JobState = JobState.UNFINISHED, *, ago: float = 10, **fields: Any) -> Job:
     finished_at = None if state is JobState.UNFINISHED else NOW - timedelta(seconds=ago)
-    return Job(
-        name=of.job_name,
-        uid=f"job-{of.number}",
-        resource_version="20",
-        run=of,
-        state=state,
-        finished_at=finished_at,
-        **fields,
-    )
+    given = {"uid": f"job-{of.number}", "resource_version": "20", "finished_at": finished_at, **fields}
+    return Job(name=of.job_name, run=of, state=state, **given)
+
+
+def at_rest(of: Run) -> Job:
+    """A Job that is suspended, as its controller has acknowledged, and has no Pod left."""
+    return job(of, suspended=True, suspension_seen=True)
 
 
 def pod(of: Run, exit_code: int | None = None, *, message: str = "", job_uid: str | None = None) -> Pod:
@@ -90,9 +83,10 @@ class Situation:
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
     requests: Requests = Requests()
-    generation: int = 1
+    generation: int = GENERATION
     cache: Cache | None = CACHE
     absent_job: str | None = None
+    refusal: Refusal | None = None
     deleting: bool = False
 
     def observe(self) -> Observation:
@@ -107,10 +101,18 @@ class Situation:
             requests=self.requests,
             deleting=self.deleting,
         )
-        return Observation(integration, self.jobs, self.pods, self.cache, self.absent_job)
+        return Observation(integration, self.jobs, self.pods, self.cache, self.absent_job, self.refusal)
 
     def but(self, **changes: Any) -> "Situation":
         return replace(self, **changes)
+
+    def declaring(self, **fields: Any) -> "Situation":
+        """The same with other fields of the spec."""
+        return replace(self, spec={**self.spec, **fields})
+
+    def remembering(self, **fields: Any) -> "Situation":
+        """The same with other fields of the status."""
+        return replace(self, status=self.status.model_copy(update=fields))
 
     def decide(self, at: datetime = NOW) -> Plan:
         return decide(self.observe(), at)
@@ -118,10 +120,87 @@ class Situation:
 
 def status(phase: Phase | None = None, **fields: Any) -> SyncIntegrationStatus:
     fields.setdefault("runs", fields["run"].number if fields.get("run") else 0)
-    fields.setdefault("activations", 1 if fields.get("activation") else 0)
+    fields.setdefault("activations", fields["activation"].number if fields.get("activation") else 0)
     return SyncIntegrationStatus(phase=phase, **fields)
 
 
 def deeds(actions: Iterable[Action]) -> list[Action]:
     """The actions that change something: all but the Events."""
     return [action for action in actions if not isinstance(action, Announce)]
+
+
+ON: dict[str, Any] = {"status": "ON", "delay": "5m"}
+OFF: dict[str, Any] = {"status": "OFF", "delay": "5m"}
+PAUSE: dict[str, Any] = {**OFF, "offPolicy": "PauseRun"}
+
+CAUGHT_UP = activation(caught_up=True)
+FIRST = run(1)
+SECOND = run(2, RunKind.INCREMENTAL)
+
+NEW = Situation(OFF)
+# Turned OFF after run 1.
+IS_OFF = Situation(
+    OFF, status(Phase.OFF, runs=1, activations=1, last_run=last_run(1)), jobs=(job(FIRST, JobState.COMPLETE, ago=30),)
+)
+# Run 1 of the first activation is running.
+RUNNING = Situation(
+    ON, status(Phase.SYNCING, run=FIRST, activation=activation()), jobs=(job(FIRST),), pods=(pod(FIRST),)
+)
+# Run 1 is claimed, but the watch has not shown its Job.
+CLAIMED = RUNNING.but(jobs=(), pods=())
+# The same, and a live look has found that there is none.
+CLAIMED_ONLY = CLAIMED.but(absent_job=FIRST.job_name)
+FINISHED = RUNNING.but(jobs=(job(FIRST, JobState.COMPLETE),), pods=(pod(FIRST, ExitCode.COMPLETE),))
+# Its Job has been suspended, and its Pod has not ended yet.
+PAUSING = RUNNING.but(
+    spec=PAUSE,
+    status=status(Phase.TURNING_OFF, run=FIRST, activation=activation()),
+    jobs=(job(FIRST, suspended=True, suspension_seen=True, pods=1),),
+)
+PAUSED = PAUSING.but(
+    status=status(Phase.PAUSED, run=FIRST, activation=activation()),
+    jobs=(at_rest(FIRST),),
+    pods=(pod(FIRST, ExitCode.PAUSED),),
+)
+# The first full sync has succeeded half a minute ago.
+WAITING = Situation(
+    ON,
+    status(Phase.WAITING, runs=1, activation=CAUGHT_UP, last_run=last_run(1)),
+    jobs=(job(FIRST, JobState.COMPLETE, ago=30),),
+)
+
+
+def failed(code: int, message: str = "", **fields: Any) -> Situation:
+    """Run 1 has just failed with this exit code."""
+    reason = "PodFailurePolicy" if code in (2, 3, 4) else "BackoffLimitExceeded"
+    return RUNNING.but(
+        jobs=(job(FIRST, JobState.FAILED, **{"failure_reason": reason, **fields}),),
+        pods=(pod(FIRST, code, message=message),),
+    )
+
+
+def failing(times: int, *, ago: float = 0, delay: str = "0s") -> Situation:
+    """The full sync has failed this often in a row."""
+    remembered = status(
+        Phase.WAITING,
+        activation=activation(),
+        runs=times,
+        last_run=last_run(times, Outcome.FAILED, ago=ago),
+        consecutive_failures=times,
+    )
+    return Situation({**ON, "delay": delay}, remembered)
+
+
+def stalled(outcome: Outcome, *, ago: float = 5) -> Situation:
+    """Run 1 has ended in a way that only a human can mend."""
+    remembered = status(
+        Phase.WAITING, activation=activation(), runs=1, last_run=last_run(1, outcome, ago=ago), consecutive_failures=1
+    )
+    return Situation(ON, remembered)
+
+
+def refusal(*, needs_human: bool, run_number: int = 1, generation: int = GENERATION, retry_in: float = 5) -> Refusal:
+    """The API server's answer to the creation of run 1's Job, to be tried again."""
+    words = 'unknown field "spec.template.spec.imge"'
+    retry_at = NOW + timedelta(seconds=retry_in)
+    return Refusal(run_number, generation, words, needs_human=needs_human, retry_at=retry_at)

@@ -1,0 +1,47 @@
+"""The operator's HTTP endpoint: /healthz and /readyz for Kubernetes, /metrics for Prometheus."""
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from tidegate.control.metrics import Metrics
+from tidegate.control.watchdog import Watchdog
+
+
+class Endpoint:
+    """Serves while it is entered."""
+
+    def __init__(self, port: int, watchdog: Watchdog, metrics: Metrics) -> None:
+        """`port` is opened on all addresses."""
+        self._port = port
+        self._watchdog = watchdog
+        self._metrics = metrics
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._exposition),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None)
+
+    async def __aenter__(self) -> "Endpoint":
+        await self._runner.setup()
+        await web.TCPSite(self._runner, port=self._port).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        if self._watchdog.blind:
+            return web.Response(status=503, text="a watch is dead or silent\n")
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        if not self._watchdog.sighted:
+            return web.Response(status=503, text="the watches have not shown everything yet\n")
+        return web.Response(text="ok\n")
+
+    async def _exposition(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,145 @@
+"""History: what has become of runs, and which finished Jobs are kept. Pure.
+
+Serves `decide`. A finished Job and its Pod's last words become the newest run in the status, exactly once; a Job is
+deleted only when its result is stored and its name can no longer be needed as a lock.
+"""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from tidegate.api.contract import ExitCode
+from tidegate.api.spec import Mode
+from tidegate.api.status import (
+    Activation,
+    ActivityEntry,
+    LastRun,
+    Outcome,
+    Run,
+    RunKind,
+    RunReport,
+    SyncIntegrationStatus,
+)
+from tidegate.control.observe import Job, JobState, Observation, exit_code_of, report_of
+from tidegate.control.plan import Action, Announce, DeleteJob
+
+# A Job's end and its Pod's last words come by two watches; this is how long the words are waited for.
+LAST_WORDS_PATIENCE = timedelta(seconds=5)
+
+# A claimed Job is created within this time, or never by that claim: `act` gives up earlier. Until then another
+# operator's request may be on its way, so the name must stay taken or the claim must stay (invariants I1 and I2).
+CREATION_PATIENCE = timedelta(seconds=30)
+
+_OUTCOME_OF_EXIT_CODE = {
+    int(ExitCode.CONFIGURATION_ERROR): Outcome.CONFIGURATION_ERROR,
+    int(ExitCode.HALTED): Outcome.HALTED,
+    int(ExitCode.CACHE_UNUSABLE): Outcome.CACHE_UNUSABLE,
+}
+
+
+def record_end(
+    seen: Observation, status: SyncIntegrationStatus, now: datetime
+) -> tuple[SyncIntegrationStatus, tuple[Action, ...]]:
+    """Turn the claimed run, if its Job has finished, into history; nothing is claimed afterwards."""
+    run = status.run
+    job = seen.job_of(run) if run else None
+    if run is None or job is None or not job.finished or _awaiting_last_words(seen, job, now):
+        return status, ()
+    outcome = _outcome(seen, job)
+    succeeded = outcome is Outcome.SUCCEEDED
+    report = report_of(seen.pods_of(job))
+    reason = None if succeeded else _reason(job, report)
+    finished_at = min(job.finished_at or now, now)
+    entry = entry_of(run, outcome, finished_at).model_copy(update={"report": report})
+    last = LastRun(
+        number=run.number, kind=run.kind, outcome=outcome, finished_at=now, generation=run.generation, reason=reason
+    )
+    activation = status.activation
+    caught_up = succeeded and activation is not None and _pays(run, activation)
+    if activation and caught_up:
+        activation = activation.model_copy(update={"caught_up": True})
+    if run.cancelling:  # it ended before it could be given up; what it was given up for is still owed
+        activation = None
+    updated = status.model_copy(
+        update={
+            "run": None,
+            "activation": activation,
+            "last_run": last,
+            "last_synced_at": finished_at if succeeded else status.last_synced_at,
+            "consecutive_failures": 0 if succeeded else status.consecutive_failures + 1,
+            "recent_activity": with_entry(seen, status, entry),
+        }
+    )
+    if not succeeded:
+        return updated, (Announce(f"Run{outcome}", f"run {run.number}: {reason}", warning=True),)
+    if caught_up:
+        return updated, (Announce("CaughtUp", f"run {run.number} completed the full sync"),)
+    return updated, ()
+
+
+def _awaiting_last_words(seen: Observation, job: Job, now: datetime) -> bool:
+    pods = seen.pods_of(job)
+    if pods or job.finished_at is None:
+        return any(pod.live for pod in pods)
+    # Two clocks meet here: where they disagree by more than the patience, nothing is to be learned from them.
+    return abs(now - job.finished_at) < LAST_WORDS_PATIENCE
+
+
+def _outcome(seen: Observation, job: Job) -> Outcome:
+    if job.state is JobState.COMPLETE:
+        return Outcome.SUCCEEDED
+    if job.failure_reason == "DeadlineExceeded":
+        return Outcome.TIMED_OUT
+    code = exit_code_of(job, seen.pods_of(job))
+    return Outcome.FAILED if code is None else _OUTCOME_OF_EXIT_CODE.get(code, Outcome.FAILED)
+
+
+def _reason(job: Job, report: RunReport | None) -> str:
+    return (report.reason if report else None) or job.failure_message or job.failure_reason
+
+
+def _pays(run: Run, activation: Activation) -> bool:
+    """Whether the run is the full sync that the activation owes, if it succeeds."""
+    return run.kind is RunKind.FULL and run.push is (activation.mode is Mode.PAST_AND_FUTURE)
+
+
+def entry_of(run: Run, outcome: Outcome, finished_at: datetime) -> ActivityEntry:
+    """A run as recent activity shows it."""
+    return ActivityEntry(
+        run=run.number,
+        kind=run.kind,
+        outcome=outcome,
+        mark=outcome.mark,
+        summary=f"{outcome.mark} run {run.number}",
+        started_at=run.started_at,
+        finished_at=finished_at,
+        duration=max(finished_at - run.started_at, timedelta(0)),
+    )
+
+
+def with_entry(seen: Observation, status: SyncIntegrationStatus, entry: ActivityEntry) -> tuple[ActivityEntry, ...]:
+    """Recent activity with one more run; a run that was paused before it ended stands once, with its end."""
+    others = tuple(other for other in status.recent_activity if other.run != entry.run)
+    return (entry, *others)[: seen.integration.spec.activity_limit]
+
+
+def superfluous_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ...], datetime | None]:
+    """Finished Jobs beyond the limit whose results the API server holds; and when to look for more.
+
+    A Job's name is a lock against a late creation, so it stays until a newer one has had its time to come to be.
+    """
+    recorded = seen.integration.status.last_run
+    if recorded is None:
+        return (), None
+    newest_first = sorted(seen.jobs, key=lambda job: job.run.number, reverse=True)
+    finished = [job for job in newest_first if job.finished and job.run.number <= recorded.number]
+    beyond_limit = {job.uid for job in finished[seen.integration.spec.activity_limit :]}
+    superfluous, due = [], None
+    for newer, job in pairwise(newest_first):
+        if job.uid not in beyond_limit:
+            continue
+        at = newer.run.started_at + CREATION_PATIENCE
+        if at <= now:
+            superfluous.append(DeleteJob(job.name, job.uid))
+        else:
+            due = at if due is None else min(due, at)
+    return tuple(superfluous), due

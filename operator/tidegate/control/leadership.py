@@ -1,0 +1,95 @@
+"""Leadership: of several operators one works, and another takes over when it ends. By a Lease, as Kubernetes' own do.
+
+It saves requests and log lines, and is no safeguard: that two operators never start two runs rests on the claim and on
+the Job's name alone (design section 4). All replicas watch, so that whoever takes over already knows everything.
+"""
+
+import asyncio
+import logging
+import uuid
+from types import TracebackType
+from typing import Self
+
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+
+logger = logging.getLogger(__name__)
+
+# A leader that ends without a word is followed after LEASE + RETRY at the latest, one that says so after RETRY.
+LEASE_SECONDS = 12
+RENEW_SECONDS = 8.0
+RETRY_SECONDS = 1.5
+
+
+class LeadershipLostError(Exception):
+    """The Lease could not be renewed in time: another operator may be at work, so this one has to end."""
+
+
+class _Lease(LeaseLock):
+    """The library's lock, whose own `create` passes an option that the library's client refuses (kubernetes 37.0)."""
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        """Create the Lease; False when it cannot be had, to be tried again."""
+        lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        try:
+            await self.api_instance.create_namespaced_lease(namespace, lease)
+        except ApiException as error:
+            logger.warning("the Lease %s/%s cannot be created: %s", namespace, name, error.reason)
+            return False
+        return True
+
+
+class Leadership:
+    """One candidate for the Lease `name` in `namespace`; it gives the Lease back when it is left."""
+
+    def __init__(self, api: client.ApiClient, namespace: str, name: str, instance: str) -> None:
+        """`instance` names this process for people; it need not be unique."""
+        self._leases = client.CoordinationV1Api(api)
+        self._namespace = namespace
+        self._name = name
+        self._lock = _Lease(name, namespace, f"{instance}-{uuid.uuid4().hex[:8]}", api)
+        self._held = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Return as soon as this process leads."""
+        await self._held.wait()
+
+    async def run(self) -> None:
+        """Stand for election, and lead for as long as the Lease can be renewed; then raise LeadershipLostError."""
+        election = Config(
+            self._lock,
+            lease_duration=LEASE_SECONDS,
+            renew_deadline=RENEW_SECONDS,
+            retry_period=RETRY_SECONDS,
+            onstarted_leading=self._lead,
+            onstopped_leading=self._lose,
+        )
+        logger.info("standing by for the Lease %s/%s", self._namespace, self._name)
+        await LeaderElection(election).run()
+
+    async def _lead(self) -> None:
+        logger.info("leading: the Lease %s/%s is held by %s", self._namespace, self._name, self._lock.identity)
+        self._held.set()
+
+    async def _lose(self) -> None:
+        raise LeadershipLostError(f"the Lease {self._namespace}/{self._name} could not be renewed in time")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._held.is_set() or isinstance(error, LeadershipLostError):
+            return
+        try:
+            lease = await self._leases.read_namespaced_lease(self._name, self._namespace)
+            if lease.spec is not None and lease.spec.holder_identity == self._lock.identity:
+                lease.spec.holder_identity = None
+                await self._leases.replace_namespaced_lease(self._name, self._namespace, lease)
+        except ApiException as failure:
+            logger.warning("the Lease could not be given back, and has to run out: %s", failure.reason)

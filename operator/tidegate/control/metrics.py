@@ -1,0 +1,167 @@
+"""Metrics for Prometheus: what the operator has done, counted where it happens, and where each sync stands.
+
+Fed by `reconcile` with every status that it has written; what has a present value (phase, ages, queue) is read when
+Prometheus asks, so that nothing is told of an integration that is gone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from tidegate.api.status import ActivityEntry, Phase, SyncIntegrationStatus
+from tidegate.control.freshness import Freshness
+from tidegate.control.observe import Integration
+from tidegate.control.queue import WorkQueue
+
+_RUN_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200)
+_LATENCY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_RECONCILE_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+
+OF_INTEGRATION = ("namespace", "name")
+
+
+class Metrics:
+    """The operator's counters and histograms, in a registry of their own."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
+        self._registry = CollectorRegistry()
+        self._names: dict[str, tuple[str, str]] = {}
+        self._turning_off_since: dict[str, datetime] = {}
+        self._runs = Counter(
+            "tidegate_runs",
+            "Runs that have ended, by kind (Full, Incremental) and outcome.",
+            (*OF_INTEGRATION, "kind", "outcome"),
+            registry=self._registry,
+        )
+        self._run_seconds = Histogram(
+            "tidegate_run_duration_seconds",
+            "From the claim of a run to its end.",
+            ("kind",),
+            buckets=_RUN_SECONDS,
+            registry=self._registry,
+        )
+        self._drain_seconds = Histogram(
+            "tidegate_drain_duration_seconds",
+            "From the moment an OFF was seen to the moment it was honoured.",
+            buckets=_RUN_SECONDS,
+            registry=self._registry,
+        )
+        self._start_seconds = Histogram(
+            "tidegate_run_start_latency_seconds",
+            "From the moment a run was due to its claim.",
+            buckets=_LATENCY_SECONDS,
+            registry=self._registry,
+        )
+        self._reconcile_seconds = Histogram(
+            "tidegate_reconcile_duration_seconds",
+            "One look at one integration, API writes included.",
+            buckets=_RECONCILE_SECONDS,
+            registry=self._registry,
+        )
+        self._reconcile_errors = Counter(
+            "tidegate_reconcile_errors",
+            "Looks that failed and are repeated, by reason (api, defect).",
+            ("reason",),
+            registry=self._registry,
+        )
+
+    def observe(
+        self, integrations: Callable[[], Iterable[Integration]], queue: WorkQueue, freshness: Freshness
+    ) -> None:
+        """Read the present values from these when asked."""
+        self._registry.register(_Present(integrations, queue, freshness, self._clock))
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def reconciled(self, seconds: float) -> None:
+        """A look at an integration has come to its end."""
+        self._reconcile_seconds.observe(seconds)
+
+    def failed(self, reason: str) -> None:
+        """A look at an integration has failed: `api` when the API server could not be had, `defect` otherwise."""
+        self._reconcile_errors.labels(reason).inc()
+
+    def forgot(self, uid: str) -> None:
+        """An integration is gone, and so are its series."""
+        self._turning_off_since.pop(uid, None)
+        name = self._names.pop(uid, None)
+        if name is not None:
+            self._runs.remove_by_labels(dict(zip(OF_INTEGRATION, name, strict=True)))
+
+    def wrote(self, integration: Integration, new: SyncIntegrationStatus) -> None:
+        """A status has been stored over the one that the integration had."""
+        old = integration.status
+        self._names[integration.uid] = (integration.namespace, integration.name)
+        if new.last_run is not None and (old.last_run is None or new.last_run.number != old.last_run.number):
+            entry = next((entry for entry in new.recent_activity if entry.run == new.last_run.number), None)
+            if entry is not None:
+                self._ended(integration, entry)
+        if new.run is not None and new.runs > old.runs and old.next_run_at is not None:
+            self._start_seconds.observe(max(0.0, (new.run.started_at - old.next_run_at).total_seconds()))
+        self._drain(integration.uid, new.phase)
+
+    def _ended(self, integration: Integration, entry: ActivityEntry) -> None:
+        self._runs.labels(integration.namespace, integration.name, entry.kind, entry.outcome).inc()
+        self._run_seconds.labels(entry.kind).observe(entry.duration.total_seconds())
+
+    def _drain(self, uid: str, phase: Phase | None) -> None:
+        if phase is Phase.TURNING_OFF:
+            self._turning_off_since.setdefault(uid, self._clock())
+            return
+        since = self._turning_off_since.pop(uid, None)
+        if since is not None and phase in (Phase.OFF, Phase.PAUSED):
+            self._drain_seconds.observe((self._clock() - since).total_seconds())
+
+
+class _Present(Collector):
+    def __init__(
+        self,
+        integrations: Callable[[], Iterable[Integration]],
+        queue: WorkQueue,
+        freshness: Freshness,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._integrations = integrations
+        self._queue = queue
+        self._freshness = freshness
+        self._clock = clock
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The present values."""
+        phase = GaugeMetricFamily(
+            "tidegate_phase", "1 for the phase that a sync is in.", labels=(*OF_INTEGRATION, "phase")
+        )
+        stalled = GaugeMetricFamily("tidegate_stalled", "1 when a sync needs a human.", labels=OF_INTEGRATION)
+        age = GaugeMetricFamily(
+            "tidegate_last_success_age_seconds",
+            "Since the end of the newest run that succeeded.",
+            labels=OF_INTEGRATION,
+        )
+        now = self._clock()
+        for integration in self._integrations():
+            name = (integration.namespace, integration.name)
+            status = integration.status
+            for each in Phase:
+                phase.add_metric((*name, each), float(status.phase is each))
+            needs_human = any(c.type == "Stalled" and c.status == "True" for c in status.conditions)
+            stalled.add_metric(name, float(needs_human))
+            if status.last_synced_at is not None:
+                age.add_metric(name, (now - status.last_synced_at).total_seconds())
+        yield from (phase, stalled, age)
+        depth = GaugeMetricFamily("tidegate_queue_depth", "Integrations that wait to be looked at.")
+        depth.add_metric((), self._queue.depth)
+        yield depth
+        silence = GaugeMetricFamily(
+            "tidegate_watch_last_event_age_seconds", "Since the last event of a watch.", labels=("resource",)
+        )
+        for resource in self._freshness.resources():
+            seconds = self._freshness.seconds_since_last_event(resource)
+            if seconds is not None:
+                silence.add_metric((resource,), seconds)
+        yield silence

@@ -1,0 +1,150 @@
+"""Watchdog: compares what the watches show with what the API server holds, and ends a process that is blind.
+
+kopf's watch of a resource may end for good, or hang on a dead connection, while the process lives on. A blind operator
+is worse than none, since Kubernetes restarts only what ends: so the truth is asked for from time to time, by a list of
+metadata, and a watch that does not show it in time ends the process (design section 5).
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+from pydantic import BaseModel, Field
+
+from tidegate.api import names
+from tidegate.control.freshness import Freshness
+
+logger = logging.getLogger(__name__)
+
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_REQUEST_TIMEOUT = 30.0
+_PAGE = "500"
+_OURS = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
+_LOOK_AGAIN = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A resource that the operator watches: where it is listed, and under which label selector."""
+
+    plural: str
+    prefix: str
+    selector: str = ""
+
+
+WATCHED = (
+    Watched(names.PLURAL, f"/apis/{names.GROUP}/{names.VERSION}"),
+    Watched("jobs", "/apis/batch/v1", _OURS),
+    Watched("pods", "/api/v1", _OURS),
+    Watched("persistentvolumeclaims", "/api/v1", _OURS),
+)
+
+
+class BlindError(Exception):
+    """A watch does not show what the API server holds: the process has to end, to be started anew."""
+
+
+class Watchdog:
+    """Asks for the truth every `period` seconds, and gives the watches `patience` seconds to show it."""
+
+    def __init__(
+        self, api: client.ApiClient, freshness: Freshness, namespaces: Sequence[str], *, period: float, patience: float
+    ) -> None:
+        self._api = api
+        self._freshness = freshness
+        self._namespaces = namespaces
+        self._period = period
+        self._patience = patience
+        self._sighted = False
+        self._blind = False
+
+    @property
+    def sighted(self) -> bool:
+        """True when the watches have once shown all that there is: before that the operator is not ready."""
+        return self._sighted
+
+    @property
+    def blind(self) -> bool:
+        """True when a watch has been found to be dead or silent."""
+        return self._blind
+
+    async def run(self) -> None:
+        """Check for ever. Raises BlindError when a watch is dead or silent."""
+        while True:
+            try:
+                for watched in WATCHED:
+                    for namespace in self._namespaces or ("",):
+                        await self._check(watched, namespace)
+            except (ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
+                # Nobody knows the truth now; a restart would not find it out either.
+                logger.warning("cannot compare the watches with the API server: %s", error)
+            else:
+                self._sighted = True
+            await asyncio.sleep(self._period)
+
+    async def _check(self, watched: Watched, namespace: str) -> None:
+        stream = (watched.plural, namespace)
+        before = self._freshness.uids(stream)
+        stored = await self._list(watched, namespace)
+        try:
+            async with asyncio.timeout(self._patience):
+                while self._freshness.lags(stream, stored, before):  # noqa: ASYNC110 - events come often, this is rare
+                    await asyncio.sleep(_LOOK_AGAIN)
+        except TimeoutError:
+            self._blind = True
+            where = f" in namespace {namespace}" if namespace else ""
+            raise BlindError(
+                f"the watch of {watched.plural}{where} has not shown for {self._patience:.0f} s what the API server "
+                "holds: it is dead or silent"
+            ) from None
+
+    async def _list(self, watched: Watched, namespace: str) -> Mapping[str, int]:
+        """The resourceVersion of each object, by UID."""
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        path = f"{watched.prefix}{scope}/{watched.plural}"
+        versions: dict[str, int] = {}
+        proceed: str | None = ""
+        while proceed is not None:
+            page = await self._get(path, {"labelSelector": watched.selector, "continue": proceed, "limit": _PAGE})
+            versions.update((item.metadata.uid, item.metadata.resource_version) for item in page.items or ())
+            proceed = page.metadata.proceed or None
+        return versions
+
+    async def _get(self, path: str, query: Mapping[str, str]) -> "_Page":
+        request = await self._api.param_serialize(
+            "GET",
+            path,
+            query_params=[(key, value) for key, value in query.items() if value],
+            header_params={"Accept": _METADATA_ONLY},
+            auth_settings=["BearerToken"],
+        )
+        response = await self._api.call_api(*request, _request_timeout=_REQUEST_TIMEOUT)
+        body = await response.read()  # type: ignore[no-untyped-call]
+        if response.status != HTTPStatus.OK:
+            raise ApiException(status=response.status, reason=response.reason)
+        return _Page.model_validate_json(body)
+
+
+class _ListMetadata(BaseModel):
+    proceed: str = Field(default="", alias="continue")
+
+
+class _Metadata(BaseModel):
+    uid: str
+    resource_version: int = Field(alias="resourceVersion")
+
+
+class _Item(BaseModel):
+    metadata: _Metadata
+
+
+class _Page(BaseModel):
+    """A page of a PartialObjectMetadataList."""
+
+    metadata: _ListMetadata
+    items: list[_Item] | None = None  # the API server writes null for none

@@ -1,0 +1,362 @@
+"""From run to run: how a run ends, and when the next one begins."""
+
+from datetime import timedelta
+
+from tidegate.api.spec import Mode
+from tidegate.api.status import HandledRequests, Outcome
+from tidegate.control.history import LAST_WORDS_PATIENCE
+from tidegate.control.observe import JobState
+
+from ..situations import (
+    CAUGHT_UP,
+    FINISHED,
+    FIRST,
+    IS_OFF,
+    NOW,
+    OFF,
+    ON,
+    RUNNING,
+    SECOND,
+    WAITING,
+    activation,
+    failed,
+    failing,
+    job,
+    last_run,
+    pod,
+    run,
+    stalled,
+)
+from .notation import LATER, ORPHAN, RESET, Row, asked
+
+DELAY = [
+    Row("the delay is counted from the last run's end", WAITING, "Waiting | none | nothing", again="271s"),
+    Row("the delay is over", WAITING, "Syncing | claims 2 changes | create Job 2", at=NOW + timedelta(seconds=271)),
+    Row(
+        "a moment before",
+        WAITING,
+        "Waiting | none | nothing",
+        again="1e-06s",
+        at=NOW + timedelta(seconds=271) - timedelta(microseconds=1),
+    ),
+    Row(
+        "delay made shorter while waiting: it applies at once",
+        WAITING.declaring(delay="10s"),
+        "Syncing | claims 2 changes | create Job 2",
+    ),
+    Row("delay made longer while waiting", WAITING.declaring(delay="1h"), "Waiting | none | nothing", again="3571s"),
+    Row(
+        "delay 0s: the next run is claimed together with the end of the last",
+        FINISHED.declaring(delay="0s"),
+        "Syncing | claims 2 changes | create Job 2",
+        activity="✓ 1",
+    ),
+    Row(
+        "a delay below a second",
+        FINISHED.declaring(delay="250ms"),
+        "Waiting | none | nothing",
+        again="1.25s",
+        activity="✓ 1",
+    ),
+    Row(
+        "due, but a Pod of a Job that somebody deleted is alive",
+        WAITING.but(pods=ORPHAN),
+        "Waiting | none | nothing",
+        at=LATER,
+        again="1s",
+    ),
+    Row(
+        "the clock was set back by an hour: the wait is the delay, not an hour more",
+        WAITING.remembering(last_run=last_run(1, ago=-3600)),
+        "Waiting | none | nothing",
+        again="301s",
+    ),
+    Row(
+        "the Job controller's clock is an hour behind: the delay counts from when the end was seen",
+        FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=3600),)),
+        "Waiting | none | nothing",
+        again="301s",
+        activity="✓ 1",
+    ),
+    Row(
+        "the Job controller's clock is an hour ahead: likewise",
+        FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=-3600),)),
+        "Waiting | none | nothing",
+        again="301s",
+        activity="✓ 1",
+    ),
+]
+
+END_OF_A_RUN = [
+    Row(
+        "success of the full sync: caught up",
+        FINISHED,
+        "Waiting | none | nothing",
+        activation="1 PastAndFuture caught-up",
+        activity="✓ 1",
+    ),
+    Row(
+        "success of an incremental run",
+        WAITING.remembering(run=SECOND, runs=2).but(
+            jobs=(job(FIRST, JobState.COMPLETE), job(SECOND, JobState.COMPLETE)), pods=(pod(SECOND, 0),)
+        ),
+        "Waiting | none | nothing",
+        activation="1 PastAndFuture caught-up",
+        activity="✓ 2",
+    ),
+    Row(
+        "a full sync that does not push does not pay for one that must",
+        FINISHED.remembering(run=run(1, push=False)).but(jobs=(job(run(1, push=False), JobState.COMPLETE),)),
+        "Waiting | none | nothing",
+        activation="1 PastAndFuture",
+        activity="✓ 1",
+    ),
+    Row(
+        "failure: a full sync is still owed",
+        failed(1),
+        "Waiting | none | nothing",
+        activation="1 PastAndFuture",
+        again="301s",
+    ),
+    Row("killed", failed(137), "Waiting | none | nothing", activity="✗ 1"),
+    Row(
+        "retries exhausted",
+        failed(1, failure_reason="BackoffLimitExceeded"),
+        "Waiting | none | nothing",
+        activity="✗ 1",
+    ),
+    Row(
+        "over the time limit, its Pod having paused at SIGTERM",
+        failed(75, failure_reason="DeadlineExceeded"),
+        "Waiting | none | nothing",
+        activity="✗ 1",
+    ),
+    Row("configuration error", failed(2), "Waiting | none | nothing", again="never", stalled=True),
+    Row("halted for safety", failed(3), "Waiting | none | nothing", again="never", stalled=True),
+    Row("cache unusable", failed(4), "Waiting | none | nothing", again="never", stalled=True),
+    Row(
+        "the spec was corrected while the run was still failing: it is tried at once",
+        failed(2).but(generation=2),
+        "Syncing | claims 2 full push | create Job 2",
+        activity="✗ 1",
+    ),
+    Row(
+        "its Pod has not been seen to end yet",
+        FINISHED.but(pods=(pod(FIRST),)),
+        "Syncing | keeps 1 full push | nothing",
+        again="1s",
+    ),
+    Row(
+        "no Pod of it has been seen at all: its last words may be on their way",
+        FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=1),), pods=()),
+        "Syncing | keeps 1 full push | nothing",
+        again="1s",
+    ),
+    Row(
+        "… but not for ever",
+        FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=LAST_WORDS_PATIENCE.total_seconds()),), pods=()),
+        "Waiting | none | nothing",
+        activity="✓ 1",
+    ),
+    Row(
+        "… also where the Job controller's clock is far ahead",
+        FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=-3600),), pods=()),
+        "Waiting | none | nothing",
+        activity="✓ 1",
+    ),
+    Row(
+        "the exit code stands in the Job's own words when its Pod is gone",
+        failed(
+            2, failure_message="Container sync for pod sales/x failed with exit code 3 matching FailJob rule at index 0"
+        ).but(pods=()),
+        "Waiting | none | nothing",
+        at=NOW + LAST_WORDS_PATIENCE,
+        stalled=True,
+    ),
+    Row(
+        "… and counts more than that of a Pod which is not the newest",
+        failed(
+            3, failure_message="Container sync for pod sales/x failed with exit code 3 matching FailJob rule at index 0"
+        ).but(pods=(pod(FIRST, 1),)),
+        "Waiting | none | nothing",
+        stalled=True,
+    ),
+]
+
+FAILURES = [
+    *(
+        Row(f"{times} failures in a row", failing(times), "Waiting | none | nothing", again=f"{seconds + 1}s")
+        for times, seconds in [(1, 10), (2, 20), (3, 40), (9, 2560), (10, 3600), (99, 3600), (10**9, 3600)]
+    ),
+    Row("a delay longer than the backoff", failing(1, delay="5m"), "Waiting | none | nothing", again="301s"),
+    Row("a delay shorter than the backoff", failing(5, delay="1m"), "Waiting | none | nothing", again="161s"),
+    Row(
+        "the retry is of the same kind: a full sync", failing(1, ago=60), "Syncing | claims 2 full push | create Job 2"
+    ),
+    Row(
+        "the retry is of the same kind: a read-only full sync",
+        failing(1, ago=60).remembering(activation=activation(mode=Mode.FUTURE_ONLY)),
+        "Syncing | claims 2 full read-only | create Job 2",
+    ),
+    Row(
+        "the retry is of the same kind: changes",
+        failing(2, ago=60).remembering(activation=CAUGHT_UP),
+        "Syncing | claims 3 changes | create Job 3",
+    ),
+    Row(
+        "OFF while waiting to retry", failing(3).but(spec=OFF), "Off | none | nothing", activation="none", again="never"
+    ),
+]
+
+ONLY_A_HUMAN_HELPS = [
+    *(
+        Row(
+            f"{outcome}: nothing is tried",
+            stalled(outcome),
+            "Waiting | none | nothing",
+            again="never",
+            stalled=True,
+            at=LATER,
+        )
+        for outcome in Outcome
+        if outcome.needs_human
+    ),
+    *(
+        Row(
+            f"{outcome}, then a changed spec",
+            stalled(outcome).but(generation=2),
+            "Syncing | claims 2 full push | create Job 2",
+        )
+        for outcome in Outcome
+        if outcome.needs_human
+    ),
+    *(
+        Row(
+            f"{outcome}, then a requested sync",
+            stalled(outcome).but(requests=asked(sync="now")),
+            "Syncing | claims 2 full push | create Job 2",
+        )
+        for outcome in Outcome
+        if outcome.needs_human
+    ),
+    Row(
+        "halted, and its deletes are confirmed: the next run may do them",
+        stalled(Outcome.HALTED).but(requests=asked(allow_deletes="1")),
+        "Syncing | claims 2 full push deletes of 1 | create Job 2",
+    ),
+    Row(
+        "halted, and the deletes of another run are confirmed",
+        stalled(Outcome.HALTED).but(requests=asked(allow_deletes="7")),
+        "Waiting | none | nothing",
+        stalled=True,
+    ),
+    Row(
+        "halted and turned OFF: a confirmation serves the next activation's first run",
+        IS_OFF.but(spec=ON, requests=asked(allow_deletes="1")).remembering(last_run=last_run(1, Outcome.HALTED)),
+        "Syncing | claims 2 full push deletes of 1 | create Job 2",
+    ),
+    Row(
+        "the confirmation is still there when its run has halted again: it is used up",
+        stalled(Outcome.HALTED)
+        .but(requests=asked(allow_deletes="1"))
+        .remembering(runs=2, last_run=last_run(2, Outcome.HALTED)),
+        "Waiting | none | nothing",
+        stalled=True,
+    ),
+    Row(
+        "a confirmation for a run that has not halted confirms nothing",
+        WAITING.but(requests=asked(allow_deletes="1", sync="now")),
+        "Syncing | claims 2 changes | create Job 2",
+    ),
+    Row(
+        "a configuration error is not confirmed away",
+        stalled(Outcome.CONFIGURATION_ERROR).but(requests=asked(allow_deletes="1")),
+        "Waiting | none | nothing",
+        stalled=True,
+    ),
+    Row(
+        "cache unusable, then reset",
+        stalled(Outcome.CACHE_UNUSABLE).declaring(**RESET),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+    ),
+    Row(
+        "cache unusable, then a requested reset",
+        stalled(Outcome.CACHE_UNUSABLE).but(requests=asked(reset="now")),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+    ),
+    Row("stalled, then OFF", stalled(Outcome.HALTED).but(spec=OFF), "Off | none | nothing", activation="none"),
+]
+
+REQUESTS = [
+    Row(
+        "a requested sync skips the rest of the delay",
+        WAITING.but(requests=asked(sync="now")),
+        "Syncing | claims 2 changes | create Job 2",
+    ),
+    Row(
+        "… once",
+        WAITING.but(requests=asked(sync="now")).remembering(handled=HandledRequests(sync_requested_at="now")),
+        "Waiting | none | nothing",
+    ),
+    Row(
+        "… and any new value is another request",
+        WAITING.but(requests=asked(sync="0")).remembering(handled=HandledRequests(sync_requested_at="now")),
+        "Syncing | claims 2 changes | create Job 2",
+    ),
+    Row(
+        "… and skips the backoff too",
+        failing(9).but(requests=asked(sync="now")),
+        "Syncing | claims 10 full push | create Job 10",
+    ),
+    Row(
+        "a sync requested while one is running",
+        RUNNING.but(requests=asked(sync="now")),
+        "Syncing | keeps 1 full push | nothing",
+    ),
+    Row(
+        "… is done when that has ended",
+        FINISHED.but(requests=asked(sync="now")),
+        "Syncing | claims 2 changes | create Job 2",
+        activity="✓ 1",
+    ),
+    Row("a sync requested while OFF starts nothing", IS_OFF.but(requests=asked(sync="now")), "Off | none | nothing"),
+    Row(
+        "a requested reset while waiting: a new activation",
+        WAITING.but(requests=asked(reset="now")),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+    ),
+    Row(
+        "a requested reset while running",
+        RUNNING.but(requests=asked(reset="now")),
+        "Syncing | keeps 1 full push | nothing",
+    ),
+    Row(
+        "… follows the running run",
+        FINISHED.but(requests=asked(reset="now")),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+    ),
+    Row(
+        "… once",
+        WAITING.but(requests=asked(reset="now")).remembering(handled=HandledRequests(reset_requested_at="now")),
+        "Waiting | none | nothing",
+    ),
+    Row(
+        "… also in an activation that began with reset",
+        WAITING.declaring(**RESET)
+        .but(requests=asked(reset="now"))
+        .remembering(activation=activation(reset=True, caught_up=True)),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+    ),
+    Row("a reset requested while OFF", IS_OFF.but(requests=asked(reset="now")), "Off | none | nothing"),
+    Row(
+        "… is done by the next ON",
+        IS_OFF.but(spec=ON, requests=asked(reset="now")),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+    ),
+]

@@ -1,0 +1,87 @@
+"""How a row of the decision table is written, and how a Plan reads in the same words."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tidegate.api.status import Run, RunKind
+from tidegate.control.observe import Requests
+from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
+
+from ..situations import FIRST, NOW, Situation, activation, deeds, pod
+
+FUTURE_ONLY = {"mode": "FutureOnly"}
+RESET = {"reset": True}
+WITH_RESET = activation(reset=True, epoch_before=1)
+ORPHAN = (pod(FIRST, job_uid="gone"),)  # alive, though its Job is gone
+LATER = NOW + timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A situation, and `phase | run | what is done`; of the rest, what is None is not looked at."""
+
+    words: str
+    given: Situation
+    expected: str
+    activation: str | None = None
+    activity: str | None = None  # the newest entry
+    again: str | None = None  # when to look again, from now
+    stalled: bool = False
+    at: datetime = NOW
+
+
+def asked(**requests: str) -> Requests:
+    return Requests(**requests)
+
+
+def plan_words(plan: Plan, at: datetime) -> str:
+    done = ", ".join(_action_words(action) for action in deeds(plan.actions))
+    return f"{plan.phase} | {_run_words(plan.status.run, at)} | {done or 'nothing'}"
+
+
+def activation_words(plan: Plan) -> str:
+    begun = plan.status.activation
+    if begun is None:
+        return "none"
+    return f"{begun.number} {begun.mode}{' reset' if begun.reset else ''}{' caught-up' if begun.caught_up else ''}"
+
+
+def activity_words(plan: Plan) -> str:
+    newest = plan.status.recent_activity[0]
+    return f"{newest.mark} {newest.run}"
+
+
+def again_words(plan: Plan, at: datetime) -> str:
+    return "never" if plan.look_again_at is None else f"{(plan.look_again_at - at).total_seconds():g}s"
+
+
+def _run_words(claimed: Run | None, at: datetime) -> str:
+    if claimed is None:
+        return "none"
+    verb = "claims" if claimed.claimed_at == at else "keeps"
+    kind = "changes" if claimed.kind is RunKind.INCREMENTAL else f"full {'push' if claimed.push else 'read-only'}"
+    epoch = f" epoch {claimed.cache_epoch}" if claimed.cache_epoch != 1 else ""
+    cancelling = " cancelling" if claimed.cancelling else ""
+    confirmed = f" deletes of {claimed.allow_deletes}" if claimed.allow_deletes is not None else ""
+    return f"{verb} {claimed.number} {kind}{epoch}{cancelling}{confirmed}"
+
+
+def _action_words(action: Action) -> str:
+    match action:
+        case CreateCache():
+            return "create cache"
+        case CreateJob(claimed):
+            return f"create Job {claimed.number}"
+        case SuspendJob(name=name, suspend=True):
+            return f"suspend Job {_number(name)}"
+        case SuspendJob(name=name):
+            return f"resume Job {_number(name)}"
+        case DeleteJob(name=name):
+            return f"delete Job {_number(name)}"
+        case LookUpJob(name=name):
+            return f"look up Job {_number(name)}"
+    raise AssertionError(action)
+
+
+def _number(job_name: str) -> str:
+    return job_name.rpartition("-")[2]

@@ -1,0 +1,189 @@
+"""OFF with PauseRun: pausing, resuming, and giving up a paused run for a reset."""
+
+from datetime import timedelta
+
+from tidegate.api.status import Phase
+from tidegate.control.observe import JobState
+
+from ..situations import FINISHED, FIRST, NOW, OFF, ON, PAUSE, PAUSED, PAUSING, RUNNING, WAITING, at_rest, job, pod, run
+from .notation import FUTURE_ONLY, ORPHAN, RESET, WITH_RESET, Row, asked
+
+PAUSING_AND_RESUMING = [
+    Row("OFF with PauseRun", RUNNING.but(spec=PAUSE), "TurningOff | keeps 1 full push | suspend Job 1"),
+    Row("its Pod has not ended yet", PAUSING, "TurningOff | keeps 1 full push | nothing", again="never"),
+    Row(
+        "the Job says that no Pod is left, but one is seen alive",
+        PAUSING.but(jobs=(at_rest(FIRST),)),
+        "TurningOff | keeps 1 full push | nothing",
+    ),
+    Row(
+        "no Pod is seen, but the Job controller has not acknowledged the suspension",
+        PAUSING.but(jobs=(job(FIRST, suspended=True),), pods=()),
+        "TurningOff | keeps 1 full push | nothing",
+    ),
+    Row(
+        "its Pod has ended: paused",
+        PAUSED.remembering(phase=Phase.TURNING_OFF),
+        "Paused | keeps 1 full push | nothing",
+        activation="1 PastAndFuture",
+        activity="⏸ 1",
+        again="never",
+    ),
+    Row("paused, and OFF again", PAUSED, "Paused | keeps 1 full push | nothing", again="never"),
+    Row(
+        "paused, for a year",
+        PAUSED,
+        "Paused | keeps 1 full push | nothing",
+        at=NOW + timedelta(days=365),
+        again="never",
+    ),
+    Row(
+        "the run ended while it was being paused",
+        FINISHED.but(spec=PAUSE, jobs=(job(FIRST, JobState.COMPLETE, suspended=True),)),
+        "Off | none | nothing",
+        activity="✓ 1",
+    ),
+    Row(
+        "OFF with PauseRun, and the run has just finished: there is nothing to pause",
+        FINISHED.but(spec=PAUSE),
+        "Off | none | nothing",
+        activity="✓ 1",
+    ),
+    Row("OFF with PauseRun while waiting", WAITING.but(spec=PAUSE), "Off | none | nothing", activation="none"),
+    Row(
+        "ON while paused: the same Job goes on",
+        PAUSED.but(spec=ON),
+        "Syncing | claims 1 full push | resume Job 1",
+        activation="1 PastAndFuture",
+    ),
+    Row(
+        "ON while still pausing: the same Job goes on",
+        PAUSING.but(spec=ON),
+        "Syncing | claims 1 full push | resume Job 1",
+    ),
+    Row(
+        "resumed, and the Job controller has not noticed yet",
+        RUNNING.but(jobs=(job(FIRST, suspension_seen=True),), pods=()),
+        "Syncing | keeps 1 full push | nothing",
+    ),
+    Row(
+        "OFF again before the Job controller has noticed that it was resumed: it must be told from at rest",
+        RUNNING.but(spec=PAUSE, jobs=(job(FIRST, suspension_seen=True),), pods=()),
+        "TurningOff | keeps 1 full push | nothing",
+    ),
+    Row(
+        "PauseRun changed to FinishRun while paused: OFF starts nothing",
+        PAUSED.but(spec=OFF),
+        "Paused | keeps 1 full push | nothing",
+    ),
+    Row(
+        "PauseRun changed to FinishRun while pausing", PAUSING.but(spec=OFF), "TurningOff | keeps 1 full push | nothing"
+    ),
+    Row(
+        "FinishRun changed to PauseRun while turning off",
+        RUNNING.but(spec=PAUSE).remembering(phase=Phase.TURNING_OFF),
+        "TurningOff | keeps 1 full push | suspend Job 1",
+    ),
+    Row("reset declared while paused and OFF", PAUSED.declaring(**RESET), "Paused | keeps 1 full push | nothing"),
+    Row(
+        "reset requested while paused and OFF",
+        PAUSED.but(requests=asked(reset="now")),
+        "Paused | keeps 1 full push | nothing",
+    ),
+    Row(
+        "a sync requested while paused and OFF",
+        PAUSED.but(requests=asked(sync="now")),
+        "Paused | keeps 1 full push | nothing",
+    ),
+    Row(
+        "mode changed while paused: the same run goes on as it was",
+        PAUSED.but(spec={**ON, **FUTURE_ONLY}),
+        "Syncing | claims 1 full push | resume Job 1",
+        activation="1 PastAndFuture",
+    ),
+    Row(
+        "ON with reset while paused: the run is given up, which is written before its Job goes",
+        PAUSED.but(spec={**ON, **RESET}),
+        "Syncing | keeps 1 full push cancelling | delete Job 1",
+    ),
+    Row(
+        "ON with reset while paused, in an activation that began with reset: ON is with reset again",
+        PAUSED.but(spec={**ON, **RESET}).remembering(activation=WITH_RESET),
+        "Syncing | keeps 1 full push cancelling | delete Job 1",
+    ),
+    Row(
+        "ON while still pausing, reset left in place: it has not been OFF",
+        PAUSING.but(spec={**ON, **RESET}).remembering(activation=WITH_RESET),
+        "Syncing | claims 1 full push | resume Job 1",
+    ),
+    Row(
+        "ON with a requested reset while paused",
+        PAUSED.but(spec=ON, requests=asked(reset="now")),
+        "Syncing | keeps 1 full push cancelling | delete Job 1",
+    ),
+    Row(
+        "ON with reset while still pausing: its Pod must have ended before its Job goes",
+        PAUSING.but(spec={**ON, **RESET}),
+        "Syncing | keeps 1 full push cancelling | nothing",
+    ),
+]
+
+CANCELLING = PAUSED.but(spec={**ON, **RESET}).remembering(run=run(1, cancelling=True))
+
+CANCELLED = CANCELLING.but(jobs=(), pods=(), absent_job=FIRST.job_name)
+
+GIVING_UP_A_PAUSED_RUN = [
+    Row("its Job is still there", CANCELLING, "Syncing | keeps 1 full push cancelling | delete Job 1"),
+    Row(
+        "somebody has resumed its Job",
+        CANCELLING.but(jobs=(job(FIRST),), pods=(pod(FIRST),)),
+        "Syncing | keeps 1 full push cancelling | suspend Job 1",
+    ),
+    Row(
+        "its Job is gone, as the watch says",
+        CANCELLED.but(absent_job=None),
+        "Syncing | keeps 1 full push cancelling | look up Job 1",
+        again="10s",
+    ),
+    Row(
+        "its Job is gone, as the API server says: a new activation with reset",
+        CANCELLED,
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+        activity="✗ 1",
+    ),
+    Row(
+        "its Job is gone, but was claimed a moment ago: another operator may be about to create it",
+        CANCELLED.remembering(run=run(1, cancelling=True, ago=10)),
+        "Syncing | keeps 1 full push cancelling | nothing",
+        again="20s",
+    ),
+    Row(
+        "its Job is gone, but a Pod of it is alive",
+        CANCELLED.but(pods=ORPHAN),
+        "Syncing | keeps 1 full push cancelling | nothing",
+        again="1s",
+    ),
+    Row(
+        "reset taken back after the run was given up: a new activation without",
+        CANCELLED.but(spec=ON),
+        "Syncing | claims 2 full push | create Job 2",
+        activation="2 PastAndFuture",
+        activity="✗ 1",
+    ),
+    Row(
+        "OFF again, its Job still there",
+        CANCELLING.but(spec=PAUSE),
+        "TurningOff | keeps 1 full push cancelling | delete Job 1",
+    ),
+    Row(
+        "OFF again, its Job gone", CANCELLED.but(spec=PAUSE), "Off | none | nothing", activation="none", activity="✗ 1"
+    ),
+    Row(
+        "it finished before it could be given up: the new activation is still owed",
+        FINISHED.but(spec={**ON, **RESET}).remembering(run=run(1, cancelling=True), activation=WITH_RESET),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+        activity="✓ 1",
+    ),
+]

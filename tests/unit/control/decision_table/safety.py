@@ -1,0 +1,272 @@
+"""One run at a time, whatever crashes: claims, strays, refusals, history, deletion."""
+
+from datetime import timedelta
+
+from tidegate.api.status import Phase
+from tidegate.control.observe import JobState
+
+from ..situations import (
+    CLAIMED,
+    CLAIMED_ONLY,
+    FINISHED,
+    FIRST,
+    IS_OFF,
+    NEW,
+    NOW,
+    OFF,
+    ON,
+    PAUSE,
+    RUNNING,
+    SECOND,
+    WAITING,
+    Situation,
+    activation,
+    at_rest,
+    job,
+    last_run,
+    pod,
+    refusal,
+    run,
+    status,
+)
+from .notation import LATER, ORPHAN, Row
+
+ONE_RUN_AT_A_TIME = [
+    Row(
+        "a claim whose Job is not seen: the API server itself is asked",
+        CLAIMED,
+        "Syncing | keeps 1 full push | look up Job 1",
+        again="10s",
+    ),
+    Row(
+        "there is none: claimed again, as a fence, and created under the same name",
+        CLAIMED_ONLY,
+        "Syncing | claims 1 full push | create Job 1",
+    ),
+    Row(
+        "there is none, and no cache either",
+        CLAIMED_ONLY.but(cache=None),
+        "Syncing | claims 1 full push | create cache, create Job 1",
+    ),
+    Row(
+        "there is none, but a Pod of it is alive: somebody has deleted the Job in the middle of the run",
+        CLAIMED_ONLY.but(pods=ORPHAN),
+        "Syncing | keeps 1 full push | nothing",
+        again="1s",
+    ),
+    Row(
+        "its Job was deleted before its result was recorded: the run is done again, as the same run",
+        CLAIMED_ONLY.but(pods=(pod(FIRST, 0, job_uid="gone"),)),
+        "Syncing | claims 1 full push | create Job 1",
+    ),
+    Row(
+        "OFF, and there is a claim: another operator may be about to create its Job",
+        CLAIMED.but(spec=OFF).remembering(run=run(1, ago=29)),
+        "TurningOff | keeps 1 full push | nothing",
+        again="1s",
+    ),
+    Row(
+        "OFF, and the claim is too old for that: the API server itself is asked",
+        CLAIMED.but(spec=OFF).remembering(run=run(1, ago=30)),
+        "TurningOff | keeps 1 full push | look up Job 1",
+        again="10s",
+    ),
+    Row(
+        "OFF, and there is no Job: the claim is given up",
+        CLAIMED_ONLY.but(spec=OFF),
+        "Off | none | nothing",
+        activation="none",
+        activity="✗ 1",
+    ),
+    Row(
+        "OFF, there is no Job, but a Pod of it is alive",
+        CLAIMED_ONLY.but(spec=OFF, pods=ORPHAN),
+        "TurningOff | keeps 1 full push | nothing",
+        again="1s",
+    ),
+    Row(
+        "OFF, and the clock was set back after the claim: not waited for longer than the patience",
+        CLAIMED.but(spec=OFF).remembering(run=run(1, ago=-3600)),
+        "TurningOff | claims 1 full push | nothing",
+        again="30s",
+    ),
+    Row(
+        "the number of a claim that was given up is not used again",
+        IS_OFF.but(spec=ON).remembering(runs=2),
+        "Syncing | claims 3 full push | create Job 3",
+    ),
+    Row(
+        "an unfinished Job that no claim names is the run",
+        Situation(ON, status(Phase.OFF), jobs=(job(run(7)),)),
+        "Syncing | keeps 7 full push | nothing",
+    ),
+    Row(
+        "… also while OFF",
+        Situation(OFF, status(Phase.OFF), jobs=(job(run(7)),)),
+        "TurningOff | keeps 7 full push | nothing",
+    ),
+    Row(
+        "… also one that is paused",
+        Situation(PAUSE, status(Phase.OFF), jobs=(at_rest(run(7)),)),
+        "Paused | keeps 7 full push | nothing",
+    ),
+    Row(
+        "a newer unfinished Job than the claimed one: the claim is out of date",
+        RUNNING.but(jobs=(job(FIRST), job(SECOND)), pods=()),
+        "Syncing | keeps 2 changes | suspend Job 1",
+    ),
+    Row(
+        "an older unfinished Job beside the claimed one: it is suspended at once",
+        RUNNING.remembering(run=SECOND, runs=2).but(jobs=(job(FIRST), job(SECOND)), pods=()),
+        "Syncing | keeps 2 changes | suspend Job 1",
+    ),
+    Row(
+        "… and deleted when it is at rest",
+        RUNNING.remembering(run=SECOND, runs=2).but(jobs=(at_rest(FIRST), job(SECOND)), pods=()),
+        "Syncing | keeps 2 changes | delete Job 1",
+    ),
+    Row(
+        "an older unfinished Job, and the claimed one is not there: it is not created before the other is gone",
+        CLAIMED.remembering(run=SECOND, runs=2).but(jobs=(job(FIRST),), absent_job=SECOND.job_name),
+        "Syncing | keeps 2 changes | suspend Job 1",
+    ),
+    Row(
+        "the Job of a claim that was given up comes late: it is not let run",
+        IS_OFF.remembering(runs=2).but(jobs=(job(SECOND),)),
+        "TurningOff | none | suspend Job 2",
+    ),
+    Row(
+        "… also while ON, where nothing is started beside it",
+        IS_OFF.but(spec=ON, jobs=(job(SECOND),)).remembering(runs=2),
+        "Waiting | none | suspend Job 2",
+    ),
+    Row(
+        "… until it is gone",
+        IS_OFF.remembering(runs=2).but(jobs=(at_rest(SECOND),)),
+        "TurningOff | none | delete Job 2",
+    ),
+    Row(
+        "an unfinished Job of a run whose end is recorded: it is not that run once more",
+        WAITING.but(jobs=(job(FIRST),)),
+        "Waiting | none | suspend Job 1",
+        at=LATER,
+    ),
+    Row(
+        "… and while it is there OFF is not honoured",
+        WAITING.but(spec=OFF, jobs=(job(FIRST),)),
+        "TurningOff | none | suspend Job 1",
+    ),
+    Row(
+        "status lost, a Job left: its number is not used again",
+        Situation(ON, status(), jobs=(job(run(7), JobState.COMPLETE),)),
+        "Syncing | claims 8 full push | create Job 8",
+    ),
+    Row(
+        "status lost, a Job left: its cache epoch stays",
+        Situation(ON, status(), jobs=(job(run(7, cache_epoch=3), JobState.COMPLETE),)),
+        "Syncing | claims 8 full push epoch 3 | create Job 8",
+    ),
+    Row(
+        "the Job under the claimed name is of another life of the status, unfinished: it is what it says that it is",
+        CLAIMED.but(jobs=(job(run(1, push=False, cache_epoch=4, ago=9999)),)),
+        "Syncing | keeps 1 full read-only epoch 4 | nothing",
+    ),
+    Row(
+        "the Job under the claimed name is of another life of the status, finished: its number is spent",
+        CLAIMED.but(jobs=(job(run(1, ago=9999), JobState.COMPLETE),), pods=(pod(FIRST, 0),)),
+        "Syncing | claims 2 full push | create Job 2",
+    ),
+]
+
+REFUSED = [
+    Row(
+        "a Job that is refused for good",
+        CLAIMED.but(refusal=refusal(needs_human=True)),
+        "Waiting | keeps 1 full push | nothing",
+        again="5s",
+        stalled=True,
+    ),
+    Row(
+        "a Job that is refused for now",
+        CLAIMED.but(refusal=refusal(needs_human=False)),
+        "Waiting | keeps 1 full push | nothing",
+        again="5s",
+    ),
+    Row(
+        "the time for another attempt has come",
+        CLAIMED_ONLY.but(refusal=refusal(needs_human=True)),
+        "Waiting | claims 1 full push | create Job 1",
+        stalled=True,
+        at=NOW + timedelta(seconds=5),
+    ),
+    Row(
+        "a changed spec is tried at once, as it is now",
+        CLAIMED_ONLY.but(refusal=refusal(needs_human=True), generation=2),
+        "Syncing | claims 1 full push | create Job 1",
+    ),
+    Row(
+        "the refusal was of another run",
+        CLAIMED_ONLY.but(refusal=refusal(needs_human=True, run_number=7)),
+        "Syncing | claims 1 full push | create Job 1",
+    ),
+    Row(
+        "OFF: the claim is given up",
+        CLAIMED_ONLY.but(spec=OFF, refusal=refusal(needs_human=True)),
+        "Off | none | nothing",
+        activation="none",
+    ),
+    Row(
+        "OFF before the first run of a reset came to be: it has deleted nothing, and never will",
+        CLAIMED_ONLY.but(spec=OFF)
+        .remembering(
+            run=run(5, cache_epoch=5), runs=5, cache_epoch=5, activation=activation(reset=True, epoch_before=2)
+        )
+        .but(absent_job=run(5).job_name),
+        "Off | none | nothing",
+    ),
+]
+
+HISTORY_RUNS = [run(number, ago=1000 - number) for number in range(1, 6)]
+
+HISTORY = (
+    WAITING.declaring(activityLimit=2)
+    .but(jobs=tuple(job(done, JobState.COMPLETE) for done in HISTORY_RUNS))
+    .remembering(runs=5, last_run=last_run(5))
+)
+
+HISTORY_OF_JOBS = [
+    Row("finished Jobs beyond the limit", HISTORY, "Waiting | none | delete Job 3, delete Job 2, delete Job 1"),
+    Row(
+        "the limit was lowered: it applies at once",
+        HISTORY.declaring(activityLimit=1),
+        "Waiting | none | delete Job 4, delete Job 3, delete Job 2, delete Job 1",
+    ),
+    Row("the limit was raised", HISTORY.declaring(activityLimit=10), "Waiting | none | nothing"),
+    Row(
+        "the newest finished Job stays until the next exists: its name is a lock",
+        WAITING.declaring(activityLimit=1),
+        "Waiting | none | nothing",
+    ),
+    Row(
+        "a Job whose end the API server does not hold yet stays",
+        FINISHED.declaring(activityLimit=1),
+        "Waiting | none | nothing",
+    ),
+    Row(
+        "a Job whose successor was claimed a moment ago stays: another operator may be about to create it again",
+        HISTORY.but(jobs=(*HISTORY.jobs[:2], job(run(3, ago=10), JobState.COMPLETE), *HISTORY.jobs[3:])),
+        "Waiting | none | delete Job 3, delete Job 1",
+        again="20s",
+    ),
+]
+
+DELETED = [
+    Row(
+        "deleted while running: the garbage collector ends the run",
+        RUNNING.but(deleting=True),
+        "Syncing | keeps 1 full push | nothing",
+    ),
+    Row("deleted while OFF", IS_OFF.but(deleting=True), "Off | none | nothing"),
+    Row("deleted while due", WAITING.but(deleting=True), "Waiting | none | nothing", at=LATER),
+    Row("deleted before the operator had seen it", NEW.but(spec=ON, deleting=True), "Off | none | nothing"),
+]

@@ -1,0 +1,164 @@
+"""The ledger of what has happened in the model, and the invariants of design section 4, asserted at every step.
+
+What exactly is promised, beyond the words of the design:
+
+- I1 holds for any number of operators, provided that a pass of `reconcile` is ended after PASS_LIMIT, that the
+  operators' clocks agree, and that nobody deletes an unfinished Job by hand.
+- I2: a run is claimed, and a paused one resumed, only by a write to a resource that says ON. A Job is created only
+  while its claim stands. So a Job that comes to be after an OFF belongs to a claim from before, is seen, and is
+  waited for.
+- I4: the epoch of an activation's runs is one and the same; it is a new one exactly if the activation is with reset.
+  Who deletes the Job of a reset's first run by hand and turns OFF may see the cache deleted once more.
+- I5 is measured by the operators' clock, and a clock that is set forward counts as time that has passed. The delay
+  lies between runs of one activation and is skipped by a requested sync.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from tidegate.api.spec import Mode, Switch
+from tidegate.api.status import Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.control.observe import Integration, Job, Pod
+
+PASS_LIMIT = timedelta(seconds=20)
+
+
+@dataclass
+class Ledger:
+    """All that has happened, as far as a later check needs it."""
+
+    uid: str
+    operators: int = 1
+    clock: timedelta = timedelta(0)  # what the operators' clock has gone forward, jumps included
+    claimed: dict[int, Run] = field(default_factory=dict)
+    created: dict[int, str] = field(default_factory=dict)  # run → UID of its Job
+    lost: set[int] = field(default_factory=set)  # runs whose Job somebody has deleted before their end was recorded
+    ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
+    epoch: int = 1  # of the cache, as the newest Job has it
+    epoch_before: int = 1
+    wiped: set[int] = field(default_factory=set)
+
+    # Writes of operators
+
+    def status_written(self, before: Integration, after: Integration, jobs: list[Job], pods: list[Pod]) -> None:
+        old, new = before.status, after.status
+        on = after.spec.status is Switch.ON
+        busy = [job.name for job in jobs if not job.finished] + [pod.name for pod in pods if pod.live]
+        if new.run is not None and (old.run is None or old.run.number != new.run.number):
+            self._run_claimed(before, old, new, new.run)
+        if new.phase is Phase.OFF:
+            assert not on
+            assert not busy, "OFF is shown and a sync is running"
+        if new.phase is Phase.PAUSED and self.operators == 1:
+            assert not any(pod.live for pod in pods), "Paused is shown and a Pod is alive"
+        assert new.runs >= old.runs
+        numbers = [entry.run for entry in new.recent_activity]
+        assert len(set(numbers)) == len(numbers), "a run stands twice in recent activity"
+        assert len(numbers) <= after.spec.activity_limit
+        if new.last_run is not None and old.last_run is not None and new.last_run.number == old.last_run.number:
+            assert new.last_run.outcome is old.last_run.outcome, "an end is recorded twice"
+        elif new.last_run is not None:
+            assert new.last_run.number in self.ended, "an end is recorded that was none"
+            assert old.last_run is None or new.last_run.number > old.last_run.number
+
+    def _run_claimed(
+        self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus, run: Run
+    ) -> None:
+        assert run.number not in self.claimed, "a number is used again"
+        spec = before.spec
+        assert spec.status is Switch.ON, "I2: a run is claimed while OFF"
+        assert run.number > max(self.claimed, default=0), "a number is used again"
+        self.claimed[run.number] = run
+        activation = new.activation
+        assert activation is not None
+        begins = old.activation is None or old.activation.number != activation.number
+        if begins:
+            assert activation.mode is spec.mode
+            asked = before.requests.reset is not None and before.requests.reset != old.handled.reset_requested_at
+            assert activation.reset == (spec.reset or asked), "I4: a reset is lost or invented"
+        if begins and activation.reset:
+            assert run.cache_epoch not in self.wiped, "I4: a reset without a new cache epoch"
+            assert run.cache_epoch != self.epoch or not self.created
+        else:
+            assert run.cache_epoch == (self.epoch if begins else old.cache_epoch), "I4: a wipe without a reset"
+        full = begins or not activation.caught_up
+        assert run.kind is (RunKind.FULL if full else RunKind.INCREMENTAL)
+        assert run.push == (not full or activation.mode is Mode.PAST_AND_FUTURE)
+        if not begins:
+            self._check_delay(before, old, new)
+
+    def _check_delay(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
+        requested = new.handled.sync_requested_at != old.handled.sync_requested_at
+        last = new.last_run
+        if requested or last is None or last.outcome.needs_human or last.number not in self.ended:
+            return
+        pause = before.spec.delay
+        if new.consecutive_failures:
+            pause = max(pause, min(timedelta(seconds=10) * 2 ** (new.consecutive_failures - 1), timedelta(hours=1)))
+        assert self.clock - self.ended[last.number] >= pause, "I5: the delay is cut short"
+
+    def job_created(self, job: Job, jobs: list[Job], integration: Integration) -> None:
+        number = job.run.number
+        assert sum(1 for one in jobs if not one.finished) <= 1, "I1: two unfinished Jobs"
+        run = integration.status.run
+        assert run is not None, "a Job is created without a claim"
+        assert run.number == number, "a Job is created for another claim"
+        assert number not in self.created or number in self.lost, "I3: a run has a second Job"
+        assert self.claimed[number].cache_epoch == job.run.cache_epoch
+        self.lost.discard(number)
+        self.ended.pop(number, None)
+        self.created[number] = job.uid
+        if job.run.cache_epoch != self.epoch:
+            self.epoch, self.epoch_before = job.run.cache_epoch, self.epoch
+
+    def job_suspended(self, job: Job, integration: Integration) -> None:
+        run = integration.status.run
+        assert run is not None
+        assert run.job_name == job.name
+        assert self.created[run.number] == job.uid, "I3: another Job is resumed"
+
+    def job_deleted(self, job: Job, jobs: list[Job], integration: Integration) -> None:
+        status = integration.status
+        if job.finished:
+            assert status.last_run is not None
+            assert job.run.number <= status.last_run.number, "a result is deleted before it is recorded"
+            assert any(one.run.number > job.run.number for one in jobs), "the newest Job is a lock"
+        else:
+            assert job.suspended
+            assert status.run is None or status.run.number != job.run.number or status.run.cancelling
+
+    def touched(self, owner: str | None) -> None:
+        assert owner == self.uid, "I7: an object of somebody else is touched"
+
+    # What the cluster does
+
+    def pod_created(self, pods: list[Pod]) -> None:
+        assert sum(1 for pod in pods if pod.live) <= 1, "I1: two live Pods"
+
+    def cache_prepared(self, epoch: int, marker: int | None) -> None:
+        """The init container of a run has found this marker, and made the cache be of this epoch."""
+        if marker is not None and marker != epoch:
+            assert epoch not in self.wiped, "I4: a second wipe for one reset"
+            self.wiped.add(epoch)
+
+    def job_ended(self, job: Job) -> None:
+        self.ended[job.run.number] = self.clock
+
+    # What people do
+
+    def job_deleted_by_hand(self, job: Job, integration: Integration) -> None:
+        last = integration.status.last_run
+        if last is None or last.number < job.run.number:
+            self.lost.add(job.run.number)
+            if job.run.number == self.epoch:
+                # The run that began the epoch counts as one that never came to be, should OFF come next.
+                self.epoch = self.epoch_before
+                self.wiped.discard(self.epoch)
+
+    def status_is_true(self, integration: Integration) -> None:
+        """In the end, when everybody has seen everything."""
+        status = integration.status
+        assert status.declared is integration.spec.status
+        assert status.observed_generation == integration.generation
+        last = max((number for number in self.ended if number not in self.lost), default=None)
+        assert (status.last_run.number if status.last_run else None) == last, "an end is not recorded"

@@ -1,0 +1,279 @@
+"""A model of the API server, for one SyncIntegration and what belongs to it.
+
+It holds the JSON that the API server would store, and offers what the operator meets: `ModelWriter` for its writes,
+`ModelView` for what its watches have shown. A write waits until the test lets it happen, so that anything can happen
+in between. The Ledger is told of everything that happens and asserts the invariants.
+"""
+
+import itertools
+import types
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from tidegate.api.base import format_time
+from tidegate.control import render
+from tidegate.control.act import RefusedError, StaleViewError
+from tidegate.control.merge_patch import merge_patch
+from tidegate.control.observe import (
+    Body,
+    Cache,
+    Integration,
+    Job,
+    Observation,
+    Pod,
+    cache_of,
+    controller_uid,
+    integration_of,
+    job_of,
+    pod_of,
+)
+from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, SuspendJob
+from tidegate.control.settings import Settings
+
+from .ledger import Ledger
+
+NAME, NAMESPACE, UID = "crm-to-billing", "sales", "5f0c7a52-7f6a-4c59-9d0e-6f0d3b7c1a11"
+EPOCH = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+SETTINGS = Settings(operator_image="registry.example/operator:1", worker_image="registry.example/worker:1")
+
+INTEGRATION, JOB, POD, CLAIM = "SyncIntegration", "Job", "Pod", "PersistentVolumeClaim"
+Key = tuple[str, str]  # kind and name
+View = Integration | Job | Pod | Cache
+_READ: dict[str, Callable[[Body], View]] = {INTEGRATION: integration_of, JOB: job_of, POD: pod_of, CLAIM: cache_of}
+
+Answer = TypeVar("Answer")
+Request = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Version:
+    """What the watch says of an object since a revision; None: it is deleted."""
+
+    revision: int
+    view: View | None
+
+
+@dataclass
+class Server:
+    """The API server: what is stored, and what has been stored before."""
+
+    ledger: Ledger = field(default_factory=lambda: Ledger(UID))
+    time: timedelta = timedelta(0)  # since the beginning; only ever grows
+    revision: int = 0
+    objects: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    history: dict[Key, list[Version]] = field(default_factory=dict)
+    refusal: RefusedError | None = None  # of any creation
+    writes: int = 0  # by operators
+    _uids: Any = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def now(self) -> datetime:
+        return EPOCH + self.time
+
+    def stored(self, kind: str) -> list[dict[str, Any]]:
+        return [body for (its_kind, _), body in self.objects.items() if its_kind == kind]
+
+    def view(self, kind: str, name: str) -> Any:
+        return self.history[kind, name][-1].view
+
+    @property
+    def integration(self) -> Integration:
+        return cast(Integration, self.view(INTEGRATION, NAME))
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Of the integration; other owners' are left out."""
+        views = [self.view(JOB, body["metadata"]["name"]) for body in self.stored(JOB)]
+        return [view for view in views if view is not None]
+
+    @property
+    def pods(self) -> list[Pod]:
+        return [self.view(POD, body["metadata"]["name"]) for body in self.stored(POD)]
+
+    def create(self, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        given = {"uid": f"{kind}-{next(self._uids)}", **body["metadata"]}
+        created = {**body, "metadata": {**given, "creationTimestamp": format_time(self.now)}}
+        self.objects[kind, created["metadata"]["name"]] = created
+        self.changed(kind, created)
+        return created
+
+    def changed(self, kind: str, body: dict[str, Any]) -> str:
+        """Give a changed object its new version."""
+        self.revision += 1
+        body["metadata"]["resourceVersion"] = str(self.revision)
+        name = body["metadata"]["name"]
+        # What is another owner's is not shown by the operator's watches.
+        ours = kind in (INTEGRATION, POD) or controller_uid(body) == UID
+        frozen = _READ[kind](body) if ours else None
+        self.history.setdefault((kind, name), []).append(Version(self.revision, frozen))
+        return str(self.revision)
+
+    def delete(self, kind: str, name: str) -> None:
+        del self.objects[kind, name]
+        self.revision += 1
+        self.history[kind, name].append(Version(self.revision, None))
+
+    # What operators ask for
+
+    def patch_status(self, seen: Integration, change: Body) -> str:
+        body = self.objects.get((INTEGRATION, NAME))
+        if body is None or body["metadata"]["resourceVersion"] != seen.resource_version:
+            raise StaleViewError("the object has been modified")
+        before = self.integration
+        status = apply_merge_patch(body.get("status") or {}, change)
+        if status == body.get("status"):
+            return seen.resource_version
+        body["status"] = status
+        self.writes += 1
+        version = self.changed(INTEGRATION, body)
+        self.ledger.status_written(before, self.integration, self.jobs, self.pods)
+        return version
+
+    def create_owned(self, kind: str, manifest: Body) -> str:
+        if self.refusal is not None:
+            raise self.refusal
+        present = self.objects.get((kind, manifest["metadata"]["name"]))
+        if present is None:
+            self.writes += 1
+            created = self.create(kind, manifest)
+            if kind == JOB:
+                job = self.view(JOB, created["metadata"]["name"])
+                self.ledger.job_created(job, self.jobs, self.integration)
+            return cast(str, created["metadata"]["resourceVersion"])
+        if controller_uid(present) != UID:
+            raise RefusedError(f"{kind} exists and is not this SyncIntegration's", needs_human=True)
+        return cast(str, present["metadata"]["resourceVersion"])
+
+    def suspend_job(self, action: SuspendJob) -> str:
+        body = self.objects.get((JOB, action.name))
+        if body is None or body["metadata"]["resourceVersion"] != action.resource_version:
+            raise StaleViewError("the Job has been modified")
+        self.ledger.touched(controller_uid(body))
+        self.writes += 1
+        body["spec"]["suspend"] = action.suspend
+        version = self.changed(JOB, body)
+        self.ledger.job_suspended(self.view(JOB, action.name), self.integration)
+        return version
+
+    def delete_job(self, action: DeleteJob) -> None:
+        body = self.objects.get((JOB, action.name))
+        if body is None or body["metadata"]["uid"] != action.uid:
+            return
+        self.ledger.touched(controller_uid(body))
+        self.writes += 1
+        job = self.view(JOB, action.name)
+        self.delete(JOB, action.name)
+        self.ledger.job_deleted(job, self.jobs, self.integration)
+
+    def job_is_absent(self, name: str) -> bool:
+        return (JOB, name) not in self.objects and not any(pod.live for pod in self.pods)
+
+    # What users ask for
+
+    def declare(self, **spec: Any) -> None:
+        body = self.objects[INTEGRATION, NAME]
+        if body["spec"] == {**body["spec"], **spec}:
+            return
+        body["spec"] = {**body["spec"], **spec}
+        body["metadata"]["generation"] += 1
+        self.changed(INTEGRATION, body)
+
+    def annotate(self, annotation: str, value: str) -> None:
+        body = self.objects[INTEGRATION, NAME]
+        body["metadata"]["annotations"] = {**body["metadata"].get("annotations", {}), annotation: value}
+        self.changed(INTEGRATION, body)
+
+
+def new_integration(server: Server, **spec: Any) -> None:
+    metadata = {"name": NAME, "namespace": NAMESPACE, "uid": UID, "generation": 1}
+    server.create(INTEGRATION, {"metadata": metadata, "spec": {"status": "OFF", "delay": "10s", **spec}})
+
+
+def apply_merge_patch(old: Body, patch: Body) -> dict[str, Any]:
+    """RFC 7386, as the API server applies it."""
+    new = dict(old)
+    for key, value in patch.items():
+        if value is None:
+            new.pop(key, None)
+        elif isinstance(value, Mapping):
+            present = new.get(key)
+            new[key] = apply_merge_patch(present if isinstance(present, Mapping) else {}, value)
+        else:
+            new[key] = value
+    return new
+
+
+@types.coroutine
+def _when_let(request: Request) -> Generator[Request, Any, Any]:
+    """Wait until the test lets the request happen; it answers, or raises, as it sees fit."""
+    return (yield request)
+
+
+class ModelWriter:
+    """`act.Writer` for the model."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def write_status(self, integration: Integration, status: Body) -> str:
+        change = merge_patch(integration.stored_status, status)
+        return cast(str, await _when_let(lambda: self._server.patch_status(integration, change)))
+
+    async def job_is_absent(self, integration: Integration, name: str) -> bool:
+        return cast(bool, await _when_let(lambda: self._server.job_is_absent(name)))
+
+    async def take(self, integration: Integration, action: Action) -> str | None:
+        request: Request
+        match action:
+            case CreateCache():
+                request = partial(self._server.create_owned, CLAIM, render.cache_claim(integration))
+            case CreateJob(run):
+                request = partial(self._server.create_owned, JOB, render.job(integration, run, SETTINGS))
+            case SuspendJob():
+                request = partial(self._server.suspend_job, action)
+            case DeleteJob():
+                request = partial(self._server.delete_job, action)
+            case _:
+                return None
+        return cast(str | None, await _when_let(request))
+
+
+class ModelView:
+    """`watch.ClusterView` for the model: of each object some version that has been, and never an older one again."""
+
+    def __init__(self, server: Server, revision: int) -> None:
+        """As a list at this revision shows it."""
+        self._server = server
+        self._shown: dict[Key, int] = {}
+        for key, versions in server.history.items():
+            known = sum(1 for version in versions if version.revision <= revision)
+            if known:
+                self._shown[key] = known
+
+    def behind(self) -> list[Key]:
+        """The objects of which there is news, oldest news first."""
+        news = [key for key, versions in self._server.history.items() if self._shown.get(key, 0) < len(versions)]
+        return sorted(news, key=lambda key: self._server.history[key][self._shown.get(key, 0)].revision)
+
+    def show(self, key: Key, *, newest: bool = True) -> None:
+        """Deliver the next, or all, of what has happened to an object."""
+        versions = len(self._server.history[key])
+        self._shown[key] = versions if newest else min(self._shown.get(key, 0) + 1, versions)
+
+    def observe(self, uid: str) -> Observation | None:
+        seen: dict[str, list[Any]] = {INTEGRATION: [], JOB: [], POD: [], CLAIM: []}
+        for key, known in self._shown.items():
+            view = self._server.history[key][known - 1].view
+            if view is not None:
+                seen[key[0]].append(view)
+        if not seen[INTEGRATION]:
+            return None
+        return Observation(
+            integration=seen[INTEGRATION][0],
+            jobs=tuple(seen[JOB]),
+            pods=tuple(seen[POD]),
+            cache=next(iter(seen[CLAIM]), None),
+        )

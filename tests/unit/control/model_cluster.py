@@ -1,0 +1,228 @@
+"""What goes on in the model's cluster by itself: the Job controller, the kubelet, the garbage collector.
+
+As slow and as far behind as the test has it. Idealized: the Job controller makes no Pod for a Job that is already
+deleted, and keeps count of the Pods that it has seen end.
+"""
+
+import copy
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tidegate.api import names
+from tidegate.api.base import format_time
+from tidegate.api.contract import CACHE_CONTAINER, WORKER_CONTAINER, Environment, ExitCode
+from tidegate.control.observe import controller_uid
+
+from .model import CLAIM, JOB, POD, Server
+
+Body = dict[str, Any]
+_FINAL = (ExitCode.CONFIGURATION_ERROR, ExitCode.HALTED, ExitCode.CACHE_UNUSABLE)
+
+
+@dataclass
+class Tally:
+    """What has become of a Job's Pods so far."""
+
+    succeeded: bool = False
+    failed: int = 0
+    final: int | None = None
+
+
+@dataclass
+class ModelCluster:
+    """The controllers of a cluster, each step at the test's bidding."""
+
+    server: Server
+    _tallies: dict[str, Tally] = field(default_factory=dict)
+    _counted: set[str] = field(default_factory=set)
+    _markers: dict[str, int] = field(default_factory=dict)  # cache → epoch
+    _names: Counter[str] = field(default_factory=Counter)
+
+    # The Job controller
+
+    def look_at(self, name: str) -> Body:
+        """A Job as the Job controller sees it; it may act upon it later."""
+        job = self.server.objects[JOB, name]
+        return {
+            "metadata": {**job["metadata"]},
+            "spec": {**job["spec"]},
+            "status": copy.deepcopy(job.get("status", {})),
+        }
+
+    def control_job(self, seen: Body) -> None:
+        """One pass of the Job controller: it acts on what it has seen; its status update fails if that is old."""
+        name, uid = seen["metadata"]["name"], seen["metadata"]["uid"]
+        stored = self.server.objects.get((JOB, name))
+        status = copy.deepcopy(seen.get("status") or {})
+        conditions = {c["type"]: c for c in status.get("conditions", ())}
+        if stored is None or stored["metadata"]["uid"] != uid or conditions.keys() & {"Complete", "Failed"}:
+            return
+        self._count(uid)
+        tally = self._tallies.setdefault(uid, Tally())
+        end = self._end_of(seen, status, tally)
+        if end is not None:
+            self._delete_pods(uid)
+            if not self._live(uid):
+                conditions |= {end["type"]: end}
+                if end["type"] == "Complete":
+                    status["completionTime"] = format_time(self.server.now)
+        elif seen["spec"].get("suspend"):
+            self._delete_pods(uid)
+            conditions["Suspended"] = self._condition("Suspended", "True")
+            status.pop("startTime", None)
+        else:
+            if "startTime" not in status:
+                status["startTime"] = format_time(self.server.now)
+            if conditions.get("Suspended", {}).get("status") == "True":
+                conditions["Suspended"] = self._condition("Suspended", "False")
+            if not self._live(uid):
+                self._create_pod(seen)
+        live = self._live(uid)
+        status["terminating"] = sum(1 for pod in live if "deletionTimestamp" in pod["metadata"])
+        status["active"] = len(live) - status["terminating"]
+        status["conditions"] = list(conditions.values())
+        if stored["metadata"]["resourceVersion"] == seen["metadata"]["resourceVersion"] and status != stored.get(
+            "status"
+        ):
+            stored["status"] = status
+            self.server.changed(JOB, stored)
+            if end is not None and not live:
+                self.server.ledger.job_ended(self.server.view(JOB, name))
+
+    def _end_of(self, seen: Body, status: Body, tally: Tally) -> Body | None:
+        if tally.succeeded:
+            return self._condition("Complete", "True")
+        if tally.final is not None:
+            words = (
+                f"Container sync for pod sales/x failed with exit code {tally.final} matching FailJob rule at index 0"
+            )
+            return self._condition("Failed", "True", "PodFailurePolicy", words)
+        if tally.failed > seen["spec"]["backoffLimit"]:
+            return self._condition(
+                "Failed", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
+            )
+        limit = seen["spec"].get("activeDeadlineSeconds")
+        if limit is not None and "startTime" in status and not seen["spec"].get("suspend"):
+            started = datetime.fromisoformat(status["startTime"])
+            if self.server.now >= started + timedelta(seconds=limit):
+                return self._condition(
+                    "Failed", "True", "DeadlineExceeded", "Job was active longer than specified deadline"
+                )
+        return None
+
+    def _condition(self, type_: str, status: str, reason: str = "", message: str = "") -> Body:
+        at = format_time(self.server.now)
+        return {"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": at}
+
+    def _count(self, job_uid: str) -> None:
+        tally = self._tallies.setdefault(job_uid, Tally())
+        for pod in self._pods(job_uid):
+            uid = pod["metadata"]["uid"]
+            if uid in self._counted or pod["status"]["phase"] not in ("Succeeded", "Failed"):
+                continue
+            self._counted.add(uid)
+            code = _exit_code(pod)
+            if code == 0:
+                tally.succeeded = True
+            elif code in _FINAL:
+                tally.final = code
+            elif code is not None and code != ExitCode.PAUSED:
+                tally.failed += 1
+
+    def _create_pod(self, job: Body) -> None:
+        template, job_name = job["spec"]["template"], job["metadata"]["name"]
+        self._names[job_name] += 1
+        metadata = {
+            **copy.deepcopy(template["metadata"]),
+            "name": f"{job_name}-{self._names[job_name]}",
+            "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
+        }
+        self.server.create(POD, {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}})
+        self.server.ledger.pod_created(self.server.pods)
+
+    def _delete_pods(self, job_uid: str) -> None:
+        for pod in self._live(job_uid):
+            self._delete_pod(pod)
+
+    def _delete_pod(self, pod: Body) -> None:
+        if "deletionTimestamp" not in pod["metadata"]:
+            pod["metadata"]["deletionTimestamp"] = format_time(self.server.now)
+            self.server.changed(POD, pod)
+
+    def _pods(self, job_uid: str) -> list[Body]:
+        return [pod for pod in self.server.stored(POD) if controller_uid(pod) == job_uid]
+
+    def _live(self, job_uid: str) -> list[Body]:
+        return [pod for pod in self._pods(job_uid) if pod["status"]["phase"] in ("Pending", "Running")]
+
+    # The kubelet
+
+    def live_pods(self) -> list[Body]:
+        return [pod for pod in self.server.stored(POD) if pod["status"]["phase"] in ("Pending", "Running")]
+
+    def start(self, pod: Body) -> None:
+        """Run the init container, and then the worker."""
+        if "deletionTimestamp" in pod["metadata"]:
+            self._report(pod, "Failed")
+            return
+        (volume,) = (v for v in pod["spec"]["volumes"] if v["name"] == "cache")
+        claim = volume.get("persistentVolumeClaim")
+        if claim is not None:
+            cache = self.server.objects.get((CLAIM, claim["claimName"]))
+            if cache is None:
+                return  # it waits for its volume
+            (init,) = (c for c in pod["spec"]["initContainers"] if c["name"] == CACHE_CONTAINER)
+            epoch = next(int(e["value"]) for e in init["env"] if e["name"] == Environment.CACHE_EPOCH)
+            marker = self._markers.get(cache["metadata"]["uid"])
+            self.server.ledger.cache_prepared(epoch, marker)
+            self._markers[cache["metadata"]["uid"]] = epoch
+        self._report(pod, "Running")
+
+    def end(self, pod: Body, exit_code: int | None) -> None:
+        """The worker ends; None: its Pod is evicted."""
+        state = None if exit_code is None else {"exitCode": exit_code, "message": f'{{"reason": "code {exit_code}"}}'}
+        self._report(pod, "Succeeded" if exit_code == 0 else "Failed", state)
+
+    def _report(self, pod: Body, phase: str, terminated: Body | None = None) -> None:
+        pod["status"]["phase"] = phase
+        if terminated is not None:
+            pod["status"]["containerStatuses"] = [{"name": WORKER_CONTAINER, "state": {"terminated": terminated}}]
+        self.server.changed(POD, pod)
+
+    # The garbage collector
+
+    def collect(self) -> None:
+        """Delete what has no owner, and remove Pods that have ended and are counted."""
+        owners = {job["metadata"]["uid"] for job in self.server.stored(JOB)}
+        for pod in self.server.stored(POD):
+            orphan = controller_uid(pod) not in owners
+            live = pod["status"]["phase"] in ("Pending", "Running")
+            if orphan and live:
+                self._delete_pod(pod)
+                continue
+            counted = "deletionTimestamp" in pod["metadata"] and pod["metadata"]["uid"] in self._counted
+            if not live and (orphan or counted):
+                self.server.delete(POD, pod["metadata"]["name"])
+
+    # All at once
+
+    def work(self, exit_code: int | None = 0) -> None:
+        """Everybody does what is to be done, once; a worker that runs ends, one that is told to end pauses."""
+        for job in self.server.stored(JOB):
+            if controller_uid(job) is not None and names.RUN_LABEL in job["metadata"]["labels"]:
+                self.control_job(self.look_at(job["metadata"]["name"]))
+        for pod in self.live_pods():
+            if pod["status"]["phase"] == "Pending":
+                self.start(pod)
+            else:
+                self.end(pod, int(ExitCode.PAUSED) if "deletionTimestamp" in pod["metadata"] else exit_code)
+        self.collect()
+
+
+def _exit_code(pod: Body) -> int | None:
+    for container in pod["status"].get("containerStatuses", ()):
+        code: int = container["state"]["terminated"]["exitCode"]
+        return code
+    return None

@@ -1,0 +1,357 @@
+"""What people and machines read: the message, the conditions as kstatus reads them, the printer columns' fields."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tidegate.api.status import Condition, Outcome, Phase, SyncIntegrationStatus
+from tidegate.control.observe import TROUBLE_PATIENCE, JobState, Requests
+from tidegate.control.plan import Announce
+from tidegate.control.report import report
+
+from .decision_table.notation import Row
+from .situations import (
+    CAUGHT_UP,
+    CLAIMED,
+    CLAIMED_ONLY,
+    FINISHED,
+    FIRST,
+    IS_OFF,
+    NEW,
+    NOW,
+    OFF,
+    ON,
+    PAUSE,
+    PAUSED,
+    PAUSING,
+    RUNNING,
+    SECOND,
+    WAITING,
+    Situation,
+    activation,
+    failed,
+    failing,
+    job,
+    pod,
+    refusal,
+    run,
+    stalled,
+)
+from .test_decision_table import TABLE
+
+INCREMENTAL = RUNNING.remembering(run=SECOND, activation=CAUGHT_UP, runs=2).but(
+    jobs=(job(SECOND),), pods=(pod(SECOND),)
+)
+CANCELLING = PAUSED.but(spec={**ON, "reset": True}).remembering(run=run(1, cancelling=True))
+LATE_POD = replace(pod(FIRST), trouble="Unschedulable: 0/3 nodes are available")
+EARLY_POD = replace(LATE_POD, created_at=NOW - TROUBLE_PATIENCE + timedelta(seconds=1))
+
+
+def shown(given: Situation) -> SyncIntegrationStatus:
+    seen = given.observe()
+    return report(seen, given.decide(), NOW)
+
+
+def condition(given: Situation, type_: str) -> Condition:
+    (found,) = (condition for condition in shown(given).conditions if condition.type == type_)
+    return found
+
+
+MESSAGES = [
+    (NEW, "OFF: no sync is running"),
+    (IS_OFF, "OFF: no sync is running"),
+    (NEW.but(spec=ON), "run 1 is in progress: full sync, pushing what has changed"),
+    (
+        IS_OFF.but(spec={**ON, "mode": "FutureOnly"}),
+        "run 2 is in progress: full sync, read-only: catching up, pushing nothing",
+    ),
+    (RUNNING, "run 1 is in progress: full sync, pushing what has changed"),
+    (INCREMENTAL, "run 2 is in progress: incremental sync"),
+    (
+        INCREMENTAL.declaring(mode="FutureOnly"),
+        "run 2 is in progress: incremental sync; mode FutureOnly applies when it is next turned ON",
+    ),
+    (
+        INCREMENTAL.declaring(mode="FutureOnly", offPolicy="PauseRun"),
+        "run 2 is in progress: incremental sync; mode FutureOnly applies to the next activation",
+    ),
+    (
+        INCREMENTAL.declaring(reset=True),
+        "run 2 is in progress: incremental sync; then a new activation begins with a reset, in mode PastAndFuture",
+    ),
+    (
+        INCREMENTAL.but(requests=Requests(reset="now")),
+        "run 2 is in progress: incremental sync; then a new activation begins with a reset, in mode PastAndFuture",
+    ),
+    (
+        RUNNING.but(pods=(LATE_POD,)),
+        "run 1 is in progress: full sync, pushing what has changed; "
+        "its Pod cannot start: Unschedulable: 0/3 nodes are available",
+    ),
+    (RUNNING.but(pods=(EARLY_POD,)), "run 1 is in progress: full sync, pushing what has changed"),
+    (WAITING, "waiting until 2026-11-24T12:04:31Z for the next run"),
+    (
+        WAITING.declaring(mode="FutureOnly"),
+        "waiting until 2026-11-24T12:04:31Z for the next run; mode FutureOnly applies when it is next turned ON",
+    ),
+    (
+        failing(3),
+        "run 3 failed: the worker's own words; trying again at 2026-11-24T12:00:41Z",
+    ),
+    (
+        failed(1, '{"reason": "connection refused"}'),
+        "run 1 failed: connection refused; trying again at 2026-11-24T12:05:01Z",
+    ),
+    (WAITING.but(pods=(pod(FIRST),)), "waiting for the Pod of an earlier run to end"),
+    (
+        stalled(Outcome.CONFIGURATION_ERROR),
+        "run 1 stopped: the worker's own words; correct spec.sync or spec.template, and it is tried again",
+    ),
+    (
+        stalled(Outcome.HALTED),
+        "run 1 stopped: the worker's own words; "
+        'confirm with the annotation tidegate.dev/allow-deletes: "1", or turn OFF and reset',
+    ),
+    (
+        stalled(Outcome.CACHE_UNUSABLE),
+        "run 1 stopped: the worker's own words; reset the sync to start with a new cache",
+    ),
+    (
+        CLAIMED.but(refusal=refusal(needs_human=True)),
+        'run 1 cannot start: unknown field "spec.template.spec.imge"; '
+        "it is tried again when the spec is changed, and from time to time",
+    ),
+    (
+        CLAIMED.but(refusal=refusal(needs_human=False)),
+        'run 1 cannot start yet: unknown field "spec.template.spec.imge"',
+    ),
+    (RUNNING.but(spec=OFF), "waiting for run 1 to finish before turning OFF"),
+    (RUNNING.but(spec=PAUSE), "waiting for run 1 to pause before turning OFF"),
+    (PAUSING, "waiting for run 1 to pause before turning OFF"),
+    (PAUSING.but(spec=OFF), "waiting for run 1 to pause before turning OFF"),
+    (
+        FINISHED.but(spec=PAUSE, pods=(pod(FIRST),)),
+        "waiting for run 1 to finish before turning OFF",
+    ),
+    (
+        CLAIMED.but(spec=OFF),
+        "run 1 was about to start; waiting until it is certain that it will not",
+    ),
+    (PAUSED, "run 1 is paused; turning ON continues it where it left off"),
+    (PAUSED.declaring(reset=True), "run 1 is paused; turning ON gives it up and resets"),
+    (PAUSED.but(requests=Requests(reset="now")), "run 1 is paused; turning ON gives it up and resets"),
+    (
+        PAUSED.declaring(mode="FutureOnly"),
+        "run 1 is paused; turning ON continues it where it left off; mode FutureOnly applies to the next activation",
+    ),
+    (CANCELLING, "giving up the paused run 1; a new activation follows"),
+    (CANCELLING.but(spec=PAUSE), "giving up the paused run 1 before turning OFF"),
+    (WAITING.but(spec=OFF, pods=(pod(FIRST),)), "waiting for the Pod of an earlier run to end"),
+    (RUNNING.but(deleting=True), "being deleted: the running run is told to end, and no other one starts"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), MESSAGES, ids=[message for _, message in MESSAGES])
+def test_the_message_says_what_is_happening_and_what_would_change_it(given: Situation, message: str) -> None:
+    assert shown(given).message == message
+
+
+def rows() -> Iterator[Row]:
+    for section in TABLE.values():
+        yield from section
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.words) for row in rows()])
+def test_in_every_situation_of_the_table_the_message_is_one_line_that_tells_of_the_run(row: Row) -> None:
+    seen, plan = row.given.observe(), row.given.decide(row.at)
+    message = report(seen, plan, row.at).message
+    assert message
+    assert message.isprintable()
+    assert "None" not in message
+    if plan.status.run is not None and not seen.integration.deleting:
+        assert re.search(rf"\brun {plan.status.run.number}\b", message)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.words) for row in rows()])
+def test_in_every_situation_kstatus_reads_one_of_three_answers(row: Row) -> None:
+    seen, plan = row.given.observe(), row.given.decide(row.at)
+    holds = {c.type: c.status == "True" for c in report(seen, plan, row.at).conditions}
+    assert holds.keys() == {"Ready", "Reconciling", "Stalled", "Syncing"}
+    assert [holds["Ready"], holds["Reconciling"], holds["Stalled"]].count(True) == 1
+    assert holds["Stalled"] == (plan.stalled is not None)
+    if plan.phase in (Phase.OFF, Phase.PAUSED) and not row.given.pods:
+        assert not holds["Syncing"]
+
+
+CONDITIONS = [
+    ("a full sync is running", RUNNING, "Reconciling", "CatchingUp", True),
+    ("an incremental run is running", INCREMENTAL, "Ready", "CaughtUp", True),
+    ("waiting for the next run", WAITING, "Ready", "CaughtUp", False),
+    ("waiting to retry a full sync", failing(1), "Reconciling", "Retrying", False),
+    ("waiting to retry changes", failing(1).remembering(activation=CAUGHT_UP), "Reconciling", "Retrying", False),
+    ("a retry is running", failing(1, ago=60), "Reconciling", "Retrying", True),
+    ("turning off", RUNNING.but(spec=OFF), "Reconciling", "TurningOff", True),
+    ("off", IS_OFF, "Ready", "Off", False),
+    ("paused", PAUSED, "Ready", "Paused", False),
+    ("halted", stalled(Outcome.HALTED), "Stalled", "Halted", False),
+    ("refused for good", CLAIMED.but(refusal=refusal(needs_human=True)), "Stalled", "JobRefused", False),
+    ("refused for now", CLAIMED.but(refusal=refusal(needs_human=False)), "Reconciling", "CatchingUp", False),
+    ("an orphan Pod is alive", WAITING.but(spec=OFF, pods=(pod(FIRST),)), "Reconciling", "TurningOff", True),
+    ("a Pod of before is alive", IS_OFF.but(spec=ON, pods=(pod(FIRST),)), "Reconciling", "CatchingUp", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "true", "reason", "syncing"), [row[1:] for row in CONDITIONS], ids=[row[0] for row in CONDITIONS]
+)
+def test_the_conditions(given: Situation, true: str, reason: str, syncing: bool) -> None:
+    assert (condition(given, true).status, condition(given, true).reason) == ("True", reason)
+    assert (condition(given, "Syncing").status == "True") is syncing
+    assert {c.observed_generation for c in shown(given).conditions} == {1}
+
+
+def test_a_condition_s_time_is_that_of_its_last_change() -> None:
+    before = shown(RUNNING)
+    later = NOW + timedelta(minutes=7)
+    given = FINISHED.but(status=before.model_copy(update={"run": FIRST, "activation": activation(), "runs": 1}))
+    after = {c.type: c for c in report(given.observe(), given.decide(later), later).conditions}
+    assert after["Stalled"].last_transition_time == NOW
+    assert after["Syncing"].last_transition_time == later
+
+
+@pytest.mark.parametrize(
+    ("given", "activity"),
+    [
+        (NEW, None),
+        (RUNNING, "▶ run 1"),
+        (RUNNING.but(spec=OFF), "▶ run 1"),
+        (FINISHED, "✓ run 1"),
+        (failed(1), "✗ run 1"),
+        (PAUSED.remembering(phase=Phase.TURNING_OFF), "⏸ run 1"),
+        (CLAIMED_ONLY.but(spec=OFF), "✗ run 1"),
+    ],
+)
+def test_the_activity_column_shows_the_newest_run(given: Situation, activity: str | None) -> None:
+    assert shown(given).activity == activity
+
+
+@pytest.mark.parametrize(("switch", "declared"), [("ON", "ON"), ("OFF", "OFF"), (True, "ON"), (False, "OFF")])
+def test_the_status_column_reads_on_or_off_however_it_was_written(switch: object, declared: str) -> None:
+    assert shown(NEW.declaring(status=switch)).declared == declared
+
+
+def test_the_observed_generation_is_that_of_the_spec_that_was_read() -> None:
+    assert shown(NEW.but(generation=7)).observed_generation == 7
+
+
+def test_nothing_relative_is_shown_so_that_nothing_is_written_while_nothing_happens() -> None:
+    seen = WAITING.observe()
+    first = report(seen, WAITING.decide(NOW), NOW)
+    stored = WAITING.but(status=SyncIntegrationStatus.model_validate(first.to_wire()))
+    later = NOW + timedelta(minutes=4)
+    assert report(stored.observe(), stored.decide(later), later).to_wire() == first.to_wire()
+
+
+class TestRecentActivity:
+    def test_an_entry_tells_of_its_run(self) -> None:
+        message = '{"read": {"crm": 3}, "pushed": {"erp": {"create": 1, "update": 2}}, "conflicts": 1}'
+        entry = shown(FINISHED.but(pods=(pod(FIRST, 0, message=message),))).recent_activity[0].to_wire()
+        assert entry == {
+            "run": 1,
+            "kind": "Full",
+            "outcome": "Succeeded",
+            "mark": "✓",
+            "summary": "✓ run 1",
+            "startedAt": "2026-11-24T11:59:00Z",
+            "finishedAt": "2026-11-24T11:59:50Z",
+            "duration": "50s",
+            "report": {"read": {"crm": 3}, "changed": {}, "pushed": {"erp": 3}, "conflicts": 1},
+        }
+
+    def test_the_newest_run_comes_first_and_the_oldest_goes(self) -> None:
+        three = FINISHED.declaring(activityLimit=2)
+        for number in (1, 2, 3):
+            one = run(number)
+            three = three.remembering(run=one, runs=number).but(jobs=(job(one, JobState.COMPLETE),), pods=())
+            three = three.but(pods=(pod(one, 0),))
+            three = three.but(status=shown(three))
+        assert [entry.run for entry in three.status.recent_activity] == [3, 2]
+
+    def test_a_lowered_limit_applies_at_once(self) -> None:
+        entries = shown(FINISHED).recent_activity
+        many = WAITING.remembering(recent_activity=entries * 5)
+        assert len(shown(many.declaring(activityLimit=2)).recent_activity) == 2
+
+    def test_a_run_that_was_paused_before_it_ended_stands_once(self) -> None:
+        paused = shown(PAUSED.remembering(phase=Phase.TURNING_OFF))
+        ended = shown(FINISHED.but(status=paused))
+        assert [(entry.run, entry.mark) for entry in ended.recent_activity] == [(1, "✓")]
+
+    def test_an_end_before_the_beginning_lasts_no_time(self) -> None:
+        hurried = FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=3600),))
+        assert shown(hurried).recent_activity[0].duration == timedelta(0)
+
+    def test_an_end_in_the_future_is_now(self) -> None:
+        ahead = FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=-3600),))
+        assert shown(ahead).recent_activity[0].finished_at == NOW
+
+
+class TestLastRun:
+    def test_it_says_why_it_failed_in_the_worker_s_words(self) -> None:
+        last = shown(failed(1, '{"reason": "connection refused"}')).last_run
+        assert last is not None
+        assert last.reason == "connection refused"
+
+    def test_or_in_the_job_s(self) -> None:
+        last = shown(failed(1, failure_message="Job has reached the specified backoff limit")).last_run
+        assert last is not None
+        assert last.reason == "Job has reached the specified backoff limit"
+
+    def test_a_success_has_no_reason(self) -> None:
+        last = shown(FINISHED.but(pods=(pod(FIRST, 0, message='{"reason": "all is well"}'),))).last_run
+        assert last is not None
+        assert last.reason is None
+
+    def test_the_last_sync_is_the_newest_that_succeeded(self) -> None:
+        succeeded = shown(FINISHED)
+        failing_now = failed(1).but(status=succeeded.model_copy(update={"run": FIRST}))
+        assert shown(failing_now).last_synced_at == succeeded.last_synced_at == NOW - timedelta(seconds=10)
+
+
+EVENTS = [
+    (NEW.but(spec=ON), [("TurnedOn", "activation 1 begins with a full sync (PastAndFuture)")]),
+    (
+        IS_OFF.but(spec={**ON, "mode": "FutureOnly", "reset": True}),
+        [
+            (
+                "TurnedOn",
+                "activation 2 begins with a read-only full sync (FutureOnly); all cached data is deleted first",
+            )
+        ],
+    ),
+    (FINISHED, [("CaughtUp", "run 1 completed the full sync")]),
+    (
+        FINISHED.remembering(run=SECOND, activation=CAUGHT_UP).but(jobs=(job(SECOND, JobState.COMPLETE),), pods=()),
+        [],
+    ),
+    (failed(1, "boom"), [("RunFailed", "run 1: boom")]),
+    (failed(3, "too many deletes"), [("RunHalted", "run 1: too many deletes")]),
+    (
+        FINISHED.but(spec=OFF),
+        [("CaughtUp", "run 1 completed the full sync"), ("TurnedOff", "OFF is honoured: no sync is running")],
+    ),
+    (IS_OFF, []),
+    (PAUSED.remembering(phase=Phase.TURNING_OFF), [("Paused", "run 1 is paused")]),
+    (PAUSED, []),
+    (PAUSED.but(spec=ON), [("Resumed", "run 1 picks up where it left off")]),
+]
+
+
+@pytest.mark.parametrize(("given", "events"), EVENTS)
+def test_the_admin_is_told_by_events_of_what_has_happened_once(given: Situation, events: list[tuple[str, str]]) -> None:
+    told = [action for action in given.decide().actions if isinstance(action, Announce)]
+    assert [(event.reason, event.note) for event in told] == events
+    assert all(event.warning == event.reason.startswith("Run") for event in told)

@@ -1,0 +1,270 @@
+"""The real reconcile and decide against a model of the cluster, through everything that can go wrong in between.
+
+Hypothesis plays users, watches that lag and lose, slow controllers, a second operator, clocks that jump, requests that
+fail or come late, and crashes between any two writes. The Ledger asserts the invariants at every step; in the end the
+disturbances stop, and the declared state must be reached without another write (invariant I6).
+
+`--hypothesis-profile=long` takes more steps.
+"""
+
+import sys
+from datetime import datetime, timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from tidegate.api import names
+from tidegate.api.contract import ExitCode
+from tidegate.api.spec import Switch
+from tidegate.api.status import Phase
+from tidegate.control.act import RefusedError
+
+from .model import EPOCH, JOB, Server, new_integration
+from .model_cluster import Body, ModelCluster
+from .model_operator import InFlight, ModelOperator, arrive
+
+MODES = st.sampled_from(["PastAndFuture", "FutureOnly"])
+POLICIES = st.sampled_from(["FinishRun", "PauseRun"])
+DELAYS = st.sampled_from(["0s", "10s", "2m"])
+SECONDS = st.sampled_from([0.3, 1, 3, 6, 11, 31, 61, 121, 700, 4000])
+EXIT_CODES = st.sampled_from([0, 0, 0, 1, 3, None, int(ExitCode.PAUSED)])
+CHANGES = st.one_of(
+    st.builds(lambda on: {"status": on}, st.sampled_from(["ON", "OFF"])),
+    st.builds(lambda on: {"status": on}, st.sampled_from(["ON", "OFF"])),
+    st.builds(lambda policy: {"status": "OFF", "offPolicy": policy}, POLICIES),
+    st.builds(lambda mode, reset: {"status": "ON", "mode": mode, "reset": reset}, MODES, st.booleans()),
+    st.builds(lambda reset: {"reset": reset}, st.booleans()),
+    st.builds(lambda delay: {"delay": delay}, DELAYS),
+    st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
+)
+REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
+# The long way forward, to the end of every delay and backoff.
+A_LONG_TIME = timedelta(hours=3)
+
+
+class Steps:
+    """How many steps have been taken, in all examples."""
+
+    taken = 0
+
+
+class Toggle(RuleBasedStateMachine):
+    """One SyncIntegration, and all that may befall it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = Server()
+        self.cluster = ModelCluster(self.server)
+        self.offset = timedelta(0)  # of the operators' clock from the API server's
+        new_integration(self.server)
+        self.operators = [ModelOperator(self.server, self.clock)]
+        self.late: list[InFlight] = []
+        self.behind: list[Body] = []  # what the Job controller has seen and will act upon
+        self.requests = 0
+
+    def clock(self) -> datetime:
+        return EPOCH + self.server.time + self.offset
+
+    @initialize(change=CHANGES, off_policy=POLICIES)
+    def declare_first(self, change: dict[str, object], off_policy: str) -> None:
+        self.server.declare(**{"status": "ON", "offPolicy": off_policy, **change})
+
+    def nothing_is_on_its_way(self) -> bool:
+        return not self.late and not any(operator.pending for operator in self.operators)
+
+    # The operators
+
+    def operator(self, second: bool) -> ModelOperator:
+        return self.operators[-1 if second else 0]
+
+    @rule(second=st.booleans())
+    def an_operator_works(self, second: bool) -> None:
+        Steps.taken += 1
+        operator = self.operator(second)
+        operator.see_everything()
+        operator.complete()
+
+    @rule(second=st.booleans(), news=st.lists(st.integers(0, 9), max_size=4), requests=st.integers(0, 4))
+    def an_operator_works_on_some_of_the_news(self, second: bool, news: list[int], requests: int) -> None:
+        Steps.taken += 1
+        operator = self.operator(second)
+        for number in news:
+            behind = operator.view.behind()
+            if behind:
+                operator.view.show(behind[number % len(behind)], newest=number < 5)
+        operator.begin()
+        while operator.pending is not None and requests:
+            operator.answer()
+            requests -= 1
+
+    @precondition(lambda self: any(operator.pending for operator in self.operators))
+    @rule(second=st.booleans(), how=st.sampled_from(["answered", "answered", "lost before", "lost after"]))
+    def a_request_is_answered_or_not(self, second: bool, how: str) -> None:
+        Steps.taken += 1
+        operator = self.operator(second)
+        if operator.pending is None:
+            return
+        if how == "answered":
+            operator.answer()
+        else:
+            operator.fail(done=how == "lost after")
+
+    @rule(second=st.booleans(), news=st.integers(0, 99))
+    def a_watch_shows_something(self, second: bool, news: int) -> None:
+        Steps.taken += 1
+        view = self.operator(second).view
+        behind = view.behind()
+        if behind:
+            view.show(behind[news % len(behind)], newest=news < 50)
+
+    @rule(second=st.booleans(), ago=st.sampled_from([0, 0, 0, 1, 2, 5, 20]), on_its_way=st.booleans())
+    def an_operator_crashes(self, second: bool, ago: int, on_its_way: bool) -> None:
+        Steps.taken += 1
+        in_flight = self.operator(second).crash(max(1, self.server.revision - ago))
+        if in_flight is not None and on_its_way:
+            self.late.append(in_flight)
+
+    @precondition(lambda self: self.late)
+    @rule(which=st.integers(0, 9))
+    def a_late_request_arrives(self, which: int) -> None:
+        Steps.taken += 1
+        arrive(self.late.pop(which % len(self.late)).request)
+
+    @precondition(lambda self: len(self.operators) == 1)
+    @rule(ago=st.sampled_from([0, 3]))
+    def somebody_starts_a_second_operator(self, ago: int) -> None:
+        Steps.taken += 1
+        self.operators.append(ModelOperator(self.server, self.clock))
+        self.operators[-1].restart(max(1, self.server.revision - ago))
+        self.server.ledger.operators = 2
+
+    # The cluster
+
+    @rule(exit_code=EXIT_CODES)
+    def the_cluster_works(self, exit_code: int | None) -> None:
+        Steps.taken += 1
+        self.cluster.work(exit_code)
+
+    @rule(late=st.booleans())
+    def the_job_controller_works(self, late: bool) -> None:
+        Steps.taken += 1
+        due, self.behind = self.behind, []
+        for seen in due:
+            self.cluster.control_job(seen)
+        for job in self.server.jobs:
+            seen = self.cluster.look_at(job.name)
+            if late:
+                self.behind.append(seen)
+            else:
+                self.cluster.control_job(seen)
+
+    @precondition(lambda self: self.cluster.live_pods())
+    @rule(exit_code=EXIT_CODES)
+    def a_pod_starts_or_ends(self, exit_code: int | None) -> None:
+        Steps.taken += 1
+        pod = self.cluster.live_pods()[0]
+        if pod["status"]["phase"] == "Pending":
+            self.cluster.start(pod)
+        else:
+            self.cluster.end(pod, exit_code)
+
+    @rule()
+    def the_garbage_collector_works(self) -> None:
+        Steps.taken += 1
+        self.cluster.collect()
+
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds: float) -> None:
+        Steps.taken += 1
+        self.server.time += timedelta(seconds=seconds)
+        self.server.ledger.clock += timedelta(seconds=seconds)
+        self.late = [in_flight for in_flight in self.late if self.server.time <= in_flight.until]
+        for operator in self.operators:
+            operator.time_passes()
+
+    @precondition(lambda self: self.nothing_is_on_its_way())
+    @rule(offset=st.sampled_from([-3600, -30, 0, 30, 3600]))
+    def the_operators_clock_is_set(self, offset: int) -> None:
+        Steps.taken += 1
+        before, self.offset = self.offset, timedelta(seconds=offset)
+        self.server.ledger.clock += max(self.offset - before, timedelta(0))
+
+    # People
+
+    @rule(change=CHANGES)
+    def a_user_declares(self, change: dict[str, object]) -> None:
+        Steps.taken += 1
+        self.server.declare(**change)
+
+    @rule(annotation=st.sampled_from(REQUESTS))
+    def a_user_asks(self, annotation: str) -> None:
+        Steps.taken += 1
+        self.requests += 1
+        last = self.server.integration.status.last_run
+        confirms = annotation == names.ALLOW_DELETES_ANNOTATION and last is not None
+        self.server.annotate(annotation, str(last.number) if confirms and last else f"request {self.requests}")
+
+    @precondition(lambda self: self.server.jobs and self.nothing_is_on_its_way())
+    @rule(which=st.integers(0, 9))
+    def somebody_deletes_a_job(self, which: int) -> None:
+        Steps.taken += 1
+        job = self.server.jobs[which % len(self.server.jobs)]
+        self.server.delete(JOB, job.name)
+        self.server.ledger.job_deleted_by_hand(job, self.server.integration)
+        for operator in self.operators:
+            operator.view.show((JOB, job.name))
+
+    @rule(refusal=st.sampled_from([None, None, RefusedError("no quota", needs_human=False)]))
+    def the_api_server_refuses(self, refusal: RefusedError | None) -> None:
+        Steps.taken += 1
+        self.server.refusal = refusal
+
+    # In the end
+
+    def teardown(self) -> None:
+        if sys.exc_info()[0] is not None:
+            return  # a step has failed already
+        self.late, self.behind, self.server.refusal = [], [], None
+        self.server.declare(delay="12h")
+        for _ in range(300):
+            before = self.server.revision
+            self.cluster.work()
+            for operator in self.operators:
+                while operator.pending is not None:
+                    operator.answer()
+                operator.see_everything()
+                operator.complete()
+            if self.server.revision == before:
+                wake_at = min((o.wake_at for o in self.operators if o.wake_at is not None), default=None)
+                if wake_at is None or wake_at > self.clock() + A_LONG_TIME:
+                    break
+                self.wait_until(max(wake_at, self.clock() + timedelta(seconds=1)))
+        else:
+            raise AssertionError("it does not come to rest (invariant I6)")
+        self.check_rest()
+
+    def wait_until(self, at: datetime) -> None:
+        pause = at - self.clock()
+        self.server.time += pause
+        self.server.ledger.clock += pause
+
+    def check_rest(self) -> None:
+        integration = self.server.integration
+        status = integration.status
+        self.server.ledger.status_is_true(integration)
+        stalled = any(c.type == "Stalled" and c.status == "True" for c in status.conditions)
+        if integration.spec.status is Switch.OFF:
+            assert status.phase in (Phase.OFF, Phase.PAUSED)
+        elif not stalled:
+            assert status.phase is Phase.WAITING
+            assert status.activation is not None
+            assert status.activation.caught_up
+            assert status.activation.reset or not integration.spec.reset, "a reset is lost"
+            assert status.handled.reset_requested_at == integration.requests.reset, "a requested reset is lost"
+        assert not self.cluster.live_pods()
+
+
+def test_the_invariants_hold_whatever_happens() -> None:
+    Steps.taken = 0
+    run_state_machine_as_test(Toggle)
+    assert Steps.taken > 0
