@@ -1,0 +1,63 @@
+"""Choose: names, a selector or all → the integrations that a command is about, and what was not found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from tidegate.cli.cluster import Cluster
+from tidegate.cli.errors import CommandError
+from tidegate.cli.integration import Integration, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to look, as the options say."""
+
+    namespace: str | None = None  # the context's
+    all_namespaces: bool = False
+    selector: str = ""
+    everything: bool = False
+
+    def where(self, cluster: Cluster) -> str | None:
+        """The namespace; None: all of them."""
+        return None if self.all_namespaces else self.namespace or cluster.namespace
+
+    def title(self, key: Key) -> str:
+        """An integration's name as it is shown: with its namespace where there are several."""
+        return str(key) if self.all_namespaces else key.name
+
+    def check(self, names: Sequence[str], *, required: bool) -> None:
+        """Raises UsageError when it is not clear which integrations are meant."""
+        if names and (self.all_namespaces or self.selector or self.everything):
+            raise click.UsageError("give either names, or -A, -l or --all")
+        if required and not (names or self.selector or self.everything):
+            raise click.UsageError("name the SyncIntegrations, or give -l or --all")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was found, and for what was not, why."""
+
+    found: Sequence[Integration]
+    errors: Sequence[CommandError] = ()
+    single: bool = False  # one was named
+
+
+def choose(cluster: Cluster, scope: Scope, names: Sequence[str]) -> Chosen:
+    """The integrations of these names; without names, all in scope."""
+    if not names:
+        return Chosen(cluster.find(scope.where(cluster), scope.selector))
+    found: list[Integration] = []
+    errors: list[CommandError] = []
+    for name in dict.fromkeys(names):
+        try:
+            found.append(choose_one(cluster, scope, name))
+        except CommandError as error:
+            errors.append(error)
+    return Chosen(found, errors, single=len(names) == 1)
+
+
+def choose_one(cluster: Cluster, scope: Scope, name: str) -> Integration:
+    """The integration of this name. Raises NotFoundError."""
+    return cluster.get(Key(scope.namespace or cluster.namespace, name))

@@ -1,0 +1,66 @@
+"""Complete: what may stand next on the command line. Serves click, and kubectl through `kubectl_complete-sync`.
+
+Completion never fails: where the cluster cannot be had there is nothing to suggest.
+"""
+
+from collections.abc import Callable
+
+import click
+from click.shell_completion import CompletionItem
+from kubernetes import config
+from kubernetes.config import ConfigException
+
+from tidegate.cli.cluster import Cluster
+from tidegate.cli.errors import CommandError
+from tidegate.cli.integration import Key
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def integrations(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of SyncIntegrations, with what they do."""
+    already = context.params.get(parameter.name or "") or ()
+
+    def found(cluster: Cluster) -> list[CompletionItem]:
+        namespace = context.params.get("namespace") or cluster.namespace
+        return [
+            CompletionItem(seen.name, help=f"{seen.spec.status}, {seen.status.phase or 'not seen yet'}")
+            for seen in cluster.find(namespace)
+            if seen.name not in already
+        ]
+
+    return _matching(context, found, incomplete)
+
+
+def namespaces(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of namespaces."""
+    return _matching(context, lambda cluster: list(map(CompletionItem, cluster.namespaces())), incomplete)
+
+
+def runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Numbers of the runs of the integration that is named."""
+
+    def found(cluster: Cluster) -> list[CompletionItem]:
+        key = Key(context.params.get("namespace") or cluster.namespace, context.params.get("name") or "")
+        return [CompletionItem(str(e.run), help=e.summary) for e in cluster.get(key).status.recent_activity]
+
+    return _matching(context, found, incomplete)
+
+
+def contexts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the kubeconfig's contexts."""
+    try:
+        known, _ = config.list_kube_config_contexts(context.params.get("kubeconfig"))  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError):
+        return []
+    return [CompletionItem(each["name"]) for each in known if each["name"].startswith(incomplete)]
+
+
+def _matching(
+    context: click.Context, find: Callable[[Cluster], list[CompletionItem]], incomplete: str
+) -> list[CompletionItem]:
+    try:
+        found = find(Cluster.connect(context.params.get("kubeconfig"), context.params.get("context")))
+    except CommandError:
+        return []
+    return [item for item in found if str(item.value).startswith(incomplete)]

@@ -1,0 +1,96 @@
+"""Conflicts: what the logs of an integration's runs say of parked records → what may still wait for a human. Pure.
+
+The worker names what it parks in its log, at most a hundred a process, and in its last line how many wait in all. A
+whole record is tried again, and named again, by every run that pushes; a field is named once, by the run that met it.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A record, or one field of it, that was set aside."""
+
+    run: int
+    object: str
+    connector: str
+    id: str
+    field: str  # empty: the whole record
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """The lines that the worker of one run has printed."""
+
+    run: int
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicts:
+    """What is known of them."""
+
+    named: tuple[Conflict, ...]
+    waiting: int | None  # how many wait in all, as of that run; None: no log tells
+    as_of: int | None
+
+
+def read(logs: Iterable[RunLog]) -> Conflicts:
+    """What the logs of all runs that still have one say together; any order."""
+    named: dict[tuple[str, str, str, str], Conflict] = {}
+    waiting: int | None = None
+    as_of: int | None = None
+    for log in sorted(logs, key=lambda log: log.run):
+        said = [message for message in map(_message, log.lines) if message]
+        if any(message.get("push") and message.get("outcome") == "complete" for message in said):
+            named = {key: conflict for key, conflict in named.items() if conflict.field}
+        for message in said:
+            if message.get("type") == "parked":
+                conflict = _conflict(log.run, message)
+                named[conflict.object, conflict.connector, conflict.id, conflict.field] = conflict
+            elif isinstance(parked := message.get("parked"), int):
+                waiting, as_of = parked, log.run
+    if waiting == 0:
+        named = {}
+    return Conflicts(tuple(named.values()), waiting, as_of)
+
+
+def to_wire(of: Conflicts) -> dict[str, Any]:
+    """As plain data, with the counts that say how complete it is."""
+    return {"waiting": of.waiting, "asOfRun": of.as_of, "named": [asdict(conflict) for conflict in of.named]}
+
+
+def summary(of: Conflicts) -> str:
+    """How complete the list is, in one sentence."""
+    if of.waiting is None:
+        return "no log of a run is left that would tell of conflicts"
+    if of.waiting == 0:
+        return f"as of run {of.as_of}, nothing waits for a human"
+    counted = f"as of run {of.as_of}, {of.waiting:,} wait{'s' if of.waiting == 1 else ''} for a human"
+    if len(of.named) > of.waiting:
+        return f"{counted}; {len(of.named) - of.waiting:,} of those listed are settled since, and no log tells which"
+    if len(of.named) < of.waiting:
+        return f"{counted}; {of.waiting - len(of.named):,} of them are not named in the logs that are left"
+    return counted
+
+
+def _message(line: str) -> dict[str, object] | None:
+    # A worker of somebody's own may print anything.
+    if not line.startswith("{"):
+        return None
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _conflict(run: int, message: dict[str, object]) -> Conflict:
+    object_, connector, id_, field, reason = (
+        str(message.get(key, "")) for key in ("object", "connector", "id", "field", "reason")
+    )
+    return Conflict(run, object_, connector, id_, field, reason)

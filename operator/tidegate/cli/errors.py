@@ -1,0 +1,49 @@
+"""How a command ends when it does not end well: one sentence, and an exit code that scripts can rely on."""
+
+from enum import IntEnum
+
+import click
+
+
+class ExitCode(IntEnum):
+    """What a script learns. Of several integrations the highest code counts."""
+
+    DONE = 0
+    FAILED = 1  # refused, or a run failed, or the cluster could not be reached
+    USAGE = 2  # click's own
+    STALLED = 3
+    TIMED_OUT = 4
+    NOT_FOUND = 5
+    INTERRUPTED = 130
+
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    refused or failed; the message says why
+  2    the command was used wrongly
+  3    the sync is stalled: it needs a human, and the message says what for
+  4    --timeout is over
+  5    there is no such SyncIntegration, run or log
+  130  interrupted by Ctrl-C; what was asked for goes on
+Of several SyncIntegrations, the highest code counts."""
+
+
+class CommandError(click.ClickException):
+    """Ends the command; the message is one plain sentence for its user."""
+
+    exit_code = ExitCode.FAILED
+
+
+class RefusedError(CommandError):
+    """What was asked for would not do what it says; the message has what would."""
+
+
+class ClusterError(CommandError):
+    """The cluster cannot be reached, or does not do what was asked; in its own words where it has any."""
+
+
+class NotFoundError(CommandError):
+    """There is nothing of this name."""
+
+    exit_code = ExitCode.NOT_FOUND

@@ -1,0 +1,125 @@
+"""A SyncIntegration as the API server has it: what the pure modules of this package decide by and show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from tidegate.api import names
+from tidegate.api.spec import OffPolicy, Switch, SyncIntegrationSpec
+from tidegate.api.status import Condition, SyncIntegrationStatus
+from tidegate.cli.errors import ClusterError
+
+Body = Mapping[str, Any]
+
+# Set by `off --pause` and `off --finish`, and only there: the offPolicy that the next ON puts back.
+OFF_POLICY_ANNOTATION = f"{names.GROUP}/declared-off-policy"
+
+
+class Key(NamedTuple):
+    """What tells one integration from another."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One SyncIntegration at one resourceVersion."""
+
+    body: Body
+    spec: SyncIntegrationSpec
+    status: SyncIntegrationStatus
+
+    @property
+    def key(self) -> Key:
+        """Its namespace and name."""
+        return Key(self.body["metadata"]["namespace"], self.name)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.body["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        """Tells it from another one that had the same name before."""
+        return str(self.body["metadata"]["uid"])
+
+    @property
+    def generation(self) -> int:
+        """Grows with each change of the spec."""
+        return int(self.body["metadata"]["generation"])
+
+    @property
+    def resource_version(self) -> str:
+        """Changes with each change of anything."""
+        return str(self.body["metadata"]["resourceVersion"])
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """All of them."""
+        return self.body["metadata"].get("annotations") or {}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """All of them."""
+        return self.body["metadata"].get("labels") or {}
+
+    @property
+    def on(self) -> bool:
+        """Whether ON is declared; whether it is honoured is for the status to say."""
+        return self.spec.status is Switch.ON
+
+    @property
+    def observed(self) -> bool:
+        """Whether the status tells of the spec as it is now."""
+        return self.status.observed_generation == self.generation
+
+    @property
+    def reset_pending(self) -> bool:
+        """Whether a reset has been requested by annotation and has not begun."""
+        requested = self.annotations.get(names.RESET_REQUESTED_ANNOTATION)
+        return requested is not None and requested != self.status.handled.reset_requested_at
+
+    @property
+    def declared_off_policy(self) -> OffPolicy | None:
+        """The offPolicy that an `off` has put aside for this one OFF, if one has."""
+        value = self.annotations.get(OFF_POLICY_ANNOTATION, "")
+        return OffPolicy(value) if value in tuple(OffPolicy) else None
+
+    def condition(self, type_: str) -> Condition | None:
+        """A condition, if the operator has set it."""
+        return next((condition for condition in self.status.conditions if condition.type == type_), None)
+
+    def holds(self, type_: str, generation: int = 0) -> bool:
+        """Whether a condition is true, as of this generation or a later one."""
+        condition = self.condition(type_)
+        return condition is not None and condition.status == "True" and condition.observed_generation >= generation
+
+    @property
+    def job_refused(self) -> bool:
+        """Whether it is stalled because the API server refuses the Job of a run: only another spec helps."""
+        return self.holds("Stalled") and self.status.run is not None
+
+
+def integration_of(body: Body) -> Integration:
+    """A SyncIntegration from the API server's JSON.
+
+    Raises ClusterError when it does not fit the models.
+    """
+    try:
+        return Integration(
+            body,
+            SyncIntegrationSpec.model_validate(body["spec"]),
+            SyncIntegrationStatus.model_validate(body.get("status") or {}),
+        )
+    except ValidationError as error:
+        key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
+        raise ClusterError(
+            f"{key} is of another version of Tidegate than this client: upgrade the older one"
+        ) from error

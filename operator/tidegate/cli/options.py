@@ -1,0 +1,139 @@
+"""Options: what several commands have in common, as decorators that hand the command ready-made objects."""
+
+import functools
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from tidegate.api.base import parse_duration
+from tidegate.cli import complete
+from tidegate.cli.carry_out import Patience
+from tidegate.cli.choose import Scope
+from tidegate.cli.cluster import Cluster
+from tidegate.cli.screen import Format, Screen
+
+Command = Callable[..., Any]
+
+
+class DurationType(click.ParamType[timedelta]):
+    """A duration as the resource writes it."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Text to timedelta; what is one already stays."""
+        try:
+            parsed = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        assert isinstance(parsed, timedelta)  # noqa: S101
+        return parsed
+
+
+DURATION = DurationType()
+
+several_names = click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete.integrations)
+one_name = click.argument("name", metavar="NAME", shell_complete=complete.integrations)
+
+_CONNECTION = (
+    click.option("-n", "--namespace", shell_complete=complete.namespaces, help="Namespace; the context's by default."),
+    click.option("--context", shell_complete=complete.contexts, help="Context of the kubeconfig."),
+    click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Kubeconfig to use."),
+    click.option("--no-color", is_flag=True, default=None, help="No colours; NO_COLOR=1 says the same."),
+)
+
+_SEVERAL = (
+    click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces."),
+    click.option("-l", "--selector", default="", help="Those whose labels match."),
+)
+
+
+def connection(command: Command) -> Command:
+    """The options that say which cluster, as they are: for the group, which hands them down."""
+    return _with(command, _CONNECTION)
+
+
+def one(command: Command) -> Command:
+    """For a command about one integration: `cluster`, `scope` and `screen`."""
+
+    @functools.wraps(command)
+    def called(*, namespace: str | None, context: str | None, kubeconfig: str | None, **rest: Any) -> Any:
+        screen = Screen(color=not rest.pop("no_color"))
+        return command(cluster=Cluster.connect(kubeconfig, context), scope=Scope(namespace), screen=screen, **rest)
+
+    return _with(called, _CONNECTION)
+
+
+def several(command: Command) -> Command:
+    """For a command about all that match: `names`, `cluster`, `scope` and `screen`."""
+    return several_names(_with(_scoped(command, required=False), (*_SEVERAL, *_CONNECTION)))
+
+
+def several_to_change(command: Command) -> Command:
+    """Like `several`, for a command that acts: to act on all of them takes `--all`."""
+    everything = click.option("--all", "everything", is_flag=True, help="All in the namespace.")
+    return several_names(_with(_scoped(command, required=True), (everything, *_SEVERAL, *_CONNECTION)))
+
+
+def _scoped(command: Command, *, required: bool) -> Command:
+    @functools.wraps(command)
+    def called(
+        *,
+        names: tuple[str, ...],
+        namespace: str | None,
+        context: str | None,
+        kubeconfig: str | None,
+        all_namespaces: bool,
+        selector: str,
+        everything: bool = False,
+        **rest: Any,
+    ) -> Any:
+        screen = Screen(color=not rest.pop("no_color"))
+        scope = Scope(namespace, all_namespaces, selector, everything)
+        scope.check(names, required=required)
+        cluster = Cluster.connect(kubeconfig, context)
+        return command(names=names, cluster=cluster, scope=scope, screen=screen, **rest)
+
+    return called
+
+
+def output(*formats: Format) -> Callable[[Command], Command]:
+    """`output`, one of these or text."""
+    choice = click.Choice([str(each) for each in formats])
+    option = click.option("-o", "--output", "output", type=choice, help="Output format.")
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def called(*, output: str | None, **rest: Any) -> Any:
+            return command(output=Format(output) if output else Format.TEXT, **rest)
+
+        return option(called)
+
+    return decorate
+
+
+def patience(until: str) -> Callable[[Command], Command]:
+    """`patience`: whether to wait until this is so."""
+    options = (
+        click.option("--wait", is_flag=True, help=f"Wait until {until}."),
+        click.option("--timeout", type=DURATION, help="How long to wait, such as 30s or 1h; no limit by default."),
+    )
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def called(*, wait: bool, timeout: timedelta | None, **rest: Any) -> Any:
+            if timeout is not None and not wait:
+                raise click.UsageError("--timeout goes with --wait")
+            return command(patience=Patience(wait, timeout), **rest)
+
+        return _with(called, options)
+
+    return decorate
+
+
+def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,103 @@
+"""Runs that do not succeed: retried where that may help, `Stalled` with the worker's own words where it cannot."""
+
+import json
+
+import pytest
+
+from cluster.namespace import Namespace, condition, wait_for
+from cluster.played_node import Ending, PlayedNode
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+def test_a_failed_run_is_tried_again_as_the_same_kind(namespace: Namespace, node: PlayedNode) -> None:
+    namespace.create_integration(status="ON", delay="0s", mode="FutureOnly", retries=0)
+    node.end(1, exit_code=1, message="connection refused")
+    entry = namespace.wait_ended(1)
+    assert (entry["mark"], entry["outcome"], entry["report"]["reason"]) == ("✗", "Failed", "connection refused")
+    status = namespace.wait_phase("Waiting")
+    assert status["message"].startswith("run 1 failed: connection refused; trying again at ")
+    assert condition(status, "Ready")["status"] == "False"
+    assert condition(status, "Reconciling")["status"] == "True"
+    namespace.annotate(sync_requested_at="now")
+    assert namespace.job(2)["metadata"]["annotations"]["tidegate.dev/run-kind"] == "Full"
+    assert namespace.job(2)["metadata"]["annotations"]["tidegate.dev/run-push"] == "false"
+
+
+def test_a_pod_that_fails_is_replaced_within_the_run(namespace: Namespace, node: PlayedNode) -> None:
+    namespace.create_integration(status="ON", delay="1h", retries=1)
+    node.end(1, exit_code=1)
+    wait_for("a second Pod", lambda: len(namespace.pods()) == 2)
+    node.end(1)
+    assert namespace.wait_ended(1)["mark"] == "✓"
+    assert len(namespace.jobs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "outcome", "what_helps"),
+    [
+        (2, "ConfigurationError", "correct spec.sync or spec.template, and it is tried again"),
+        (3, "Halted", 'confirm with the annotation tidegate.dev/allow-deletes: "1", or turn OFF and reset'),
+        (4, "CacheUnusable", "reset the sync to start with a new cache"),
+    ],
+)
+def test_what_only_a_human_can_mend_stalls_at_once_in_the_worker_s_words(
+    namespace: Namespace, node: PlayedNode, exit_code: int, outcome: str, what_helps: str
+) -> None:
+    namespace.create_integration(status="ON", delay="0s")
+    node.end(1, exit_code, json.dumps({"reason": "the worker's own words"}))
+    stalled = namespace.wait_condition("Stalled")
+    assert stalled["reason"] == outcome
+    assert stalled["message"] == f"run 1 stopped: the worker's own words; {what_helps}"
+    assert len(namespace.pods()) == 1
+
+
+def test_a_corrected_configuration_is_tried_at_once(namespace: Namespace, node: PlayedNode) -> None:
+    namespace.create_integration(status="ON", delay="1h", sync={"connectors": "wrong"})
+    node.end(1, exit_code=2)
+    namespace.wait_condition("Stalled")
+    namespace.patch(sync={"connectors": "right"})
+    node.end(2)
+    assert namespace.wait_ended(2)["mark"] == "✓"
+    assert condition(namespace.status(), "Stalled")["status"] == "False"
+
+
+def test_confirmed_deletes_are_told_to_the_next_run_only(namespace: Namespace, node: PlayedNode) -> None:
+    namespace.create_integration(status="ON", delay="0s")
+    node.end(1, exit_code=3)
+    namespace.wait_condition("Stalled")
+    namespace.annotate(allow_deletes="1")
+    node.end(2)
+
+    def allowed(run: int) -> str | None:
+        (worker,) = namespace.job(run)["spec"]["template"]["spec"]["containers"]
+        return next((entry["value"] for entry in worker["env"] if entry["name"] == "SYNC_ALLOW_DELETES"), None)
+
+    assert allowed(2) == "1"
+    assert allowed(3) is None
+
+
+def test_a_run_over_its_time_limit_has_failed(namespace: Namespace, node: PlayedNode) -> None:
+    namespace.create_integration(status="ON", delay="1h", runTimeout="1s")
+    entry = namespace.wait_ended(1)
+    assert (entry["outcome"], entry["mark"]) == ("TimedOut", "✗")
+
+
+def test_a_pod_that_cannot_be_scheduled_is_explained_in_the_cluster_s_words(
+    namespace: Namespace, node: PlayedNode
+) -> None:
+    node.starts_pods = False
+    namespace.create_integration(status="ON", delay="1h")
+    status = namespace.wait_until("an explanation", lambda status: "its Pod cannot start" in status["message"])
+    assert "Unschedulable: 0/1 nodes are available" in status["message"]
+    node.starts_pods = True
+    namespace.wait_until("no complaint", lambda status: "cannot start" not in status["message"])
+
+
+def test_hostile_words_of_a_worker_are_shown_inert(namespace: Namespace, node: PlayedNode) -> None:
+    namespace.create_integration(status="ON", delay="1h", retries=0)
+    node.script = lambda pod: Ending(1, "\x1b[2Jgone\n\u202eevil" + "x" * 4000)
+    entry = namespace.wait_ended(1)
+    reason = entry["report"]["reason"]
+    assert len(reason) <= 512
+    assert reason.isprintable()

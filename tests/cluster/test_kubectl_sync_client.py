@@ -1,0 +1,155 @@
+"""`kubectl sync` as a client of a cluster in which no operator runs: whom it acts on, as whom, and what it prints."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster.command_line import CommandLine
+from cluster.namespace import Namespace
+from cluster.operator_process import OperatorProcess
+from devcluster.certificates import Authority
+from devcluster.cluster import Cluster
+from devcluster.toolchain import kubectl
+
+
+@pytest.fixture
+def sync(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> CommandLine:
+    """`kubectl sync` in the test's namespace."""
+    return CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path)
+
+
+def test_an_operator_that_does_not_run_is_asked_after(
+    control_plane: Cluster, namespace: Namespace, sync: CommandLine, tmp_path: Path
+) -> None:
+    namespace.create_integration(status="ON")
+    turning_off = sync.start("off", "contacts", "--wait")
+    turning_off.hear("the operator has not taken notice yet: is it running?")
+    with OperatorProcess(control_plane.kubeconfig, namespace.name, tmp_path / "operator.log"):
+        done = turning_off.end()
+    assert done.code == 0, done.err
+
+
+def test_a_wait_ends_in_time(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    late = sync("off", "contacts", "--wait", "--timeout", "300ms")
+    assert late.code == 4
+    assert "Error: contacts: not done after 300ms: the operator has not seen it" in late.err
+
+
+def test_a_wait_ends_when_somebody_deletes_it(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    turning_off = sync.start("off", "contacts", "--wait")
+    turning_off.hear_out("turning OFF")
+    namespace.delete("tidegate.dev/v1alpha1", "SyncIntegration", "contacts")
+    namespace.create_integration(status="OFF")  # another one of the same name
+    gone = turning_off.end()
+    assert (gone.code, gone.err) == (5, "Error: contacts: somebody has deleted it\n")
+
+
+def test_a_selector_and_all_choose(namespace: Namespace, sync: CommandLine) -> None:
+    for name in ("orders", "people"):
+        namespace.create_integration(name, status="ON")
+    label = {"metadata": {"labels": {"team": "sales"}}}
+    patch = ["patch", "sync", "people", f"--namespace={namespace.name}", "--type=merge", f"--patch={json.dumps(label)}"]
+    subprocess.run([kubectl(), *patch], env=sync.environment(), check=True, capture_output=True)
+    assert sync("off").code == 2, "to act on all takes --all"
+    assert sync("off", "-l", "team=sales").out.startswith("people: turning OFF")
+    assert [line.split(":")[0] for line in sync("off", "--all").out.splitlines()] == ["orders", "people"]
+    everywhere = sync("status", "-A", "-l", "team=sales").out.splitlines()
+    assert everywhere[0].startswith("NAMESPACE ")
+    assert any(line.split()[:3] == [namespace.name, "people", "OFF"] for line in everywhere[1:])
+
+
+def test_what_one_meets_with_does_not_keep_the_others_from_theirs(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    done = sync("off", "nobody", "contacts")
+    assert done.code == 5
+    assert done.out.startswith("contacts: turning OFF")
+    assert done.err == 'Error: syncintegrations.tidegate.dev "nobody" not found\n'
+
+
+def test_objects_are_printed_as_kubectl_prints_them(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    done = sync("off", "contacts", "-o", "json")
+    printed = json.loads(done.out)
+    assert (printed["spec"]["status"], "managedFields" in printed["metadata"]) == ("OFF", False)
+    assert done.err == "contacts: turning OFF: no run is in progress, and none will start\n"
+    (listed,) = yaml.safe_load(sync("status", "-o", "yaml").out)["items"]
+    assert listed["metadata"]["name"] == "contacts"
+    assert sync("status", "-o", "name").out == "syncintegration.tidegate.dev/contacts\n"
+
+
+def test_who_may_only_read_is_told_so_by_the_api_server(
+    control_plane: Cluster, namespace: Namespace, sync: CommandLine, tmp_path: Path
+) -> None:
+    namespace.create_integration(status="ON")
+    rules = [{"apiGroups": ["tidegate.dev"], "resources": ["syncintegrations"], "verbs": ["get", "list", "watch"]}]
+    namespace.create_object(
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "look"}, "rules": rules}
+    )
+    namespace.create_object(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "look"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "look"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "guest"}],
+        }
+    )
+    authority = Authority(control_plane.directory / "pki")
+    server = json.loads(control_plane.kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+    kubeconfig = authority.kubeconfig(tmp_path / "guest", server, authority.client("guest"))
+    guest = CommandLine.open(kubeconfig, namespace.name, tmp_path)
+    assert guest("status", "contacts").code == 0
+    forbidden = guest("off", "contacts")
+    assert forbidden.code == 1
+    assert 'Error: contacts: syncintegrations.tidegate.dev "contacts" is forbidden: User "guest" cannot patch' in (
+        forbidden.err
+    )
+
+
+def test_the_owner_s_source_is_named(namespace: Namespace, sync: CommandLine) -> None:
+    tracking = {"argocd.argoproj.io/tracking-id": "shop:tidegate.dev/SyncIntegration:sales/contacts"}
+    namespace.create_integration(annotations=tracking, status="ON")
+    assert sync("off", "contacts").err == (
+        "Warning: contacts: the Argo CD Application shop will put its spec back as the source has it: there, edit spec "
+        "of contacts to status: OFF\n"
+    )
+
+
+def test_a_cluster_that_cannot_be_reached_is_told_in_one_line(sync: CommandLine) -> None:
+    content = json.loads(sync.kubeconfig.read_text())
+    content["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    sync.kubeconfig.write_text(json.dumps(content))
+    failed = sync("status")
+    assert failed.code == 1
+    assert failed.err.startswith("Error: the API server cannot be reached: ")
+    assert len(failed.err.splitlines()) == 1
+    assert sync("status", "--context", "elsewhere").err == "Error: the kubeconfig has no context elsewhere\n"
+
+
+def test_kubectl_runs_and_completes_it(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+
+    def typed(*arguments: str) -> list[str]:
+        command = [str(kubectl()), *arguments]
+        done = subprocess.run(command, env=sync.environment(), check=True, capture_output=True, text=True)
+        return done.stdout.splitlines()
+
+    assert typed("sync", "status", "contacts", "--output=name") == ["syncintegration.tidegate.dev/contacts"]
+    assert "off\tTurn syncs OFF, once the running run has..." in typed("__complete", "sync", "of")
+    assert "contacts\tON, not seen yet" in typed("__complete", "sync", "on", "c")
+    assert ":4" in typed("__complete", "sync", "on", "c")
+    assert "--future-only" in " ".join(typed("__complete", "sync", "on", "--f"))
+    assert namespace.name in typed("__complete", "sync", "status", "-n", namespace.name[:5])
+    assert "tidegate" in typed("__complete", "sync", "status", "--context", "")
+
+
+def test_options_of_the_connection_may_come_first(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    assert sync("-n", namespace.name, "status", "-o", "name").out == "syncintegration.tidegate.dev/contacts\n"
+    assert sync("-n", "default", "status", "-o", "name").out == ""
+    assert sync("-n", "default", "status", "-n", namespace.name, "-o", "name").out.endswith("/contacts\n")

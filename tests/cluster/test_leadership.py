@@ -1,0 +1,80 @@
+"""Two operators: one leads, the other takes over in time, and whatever happens no run is doubled."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from cluster.lifecycle import Census
+from cluster.namespace import Namespace, wait_for
+from cluster.operator_process import OperatorProcess
+from cluster.played_node import PlayedNode
+from devcluster.cluster import Cluster
+
+Start = Callable[[], OperatorProcess]
+
+
+@pytest.fixture
+def start(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> Iterator[Start]:
+    """Starts one more operator that stands for election."""
+    with ExitStack() as stack:
+        logs = iter(range(100))
+
+        def one_more() -> OperatorProcess:
+            log = tmp_path / f"operator-{next(logs)}.log"
+            option = f"--lease={namespace.name}/tidegate"
+            return stack.enter_context(OperatorProcess(control_plane.kubeconfig, namespace.name, log, option))
+
+        yield one_more
+
+
+def leads(operator: OperatorProcess) -> bool:
+    assert operator.running(), operator.log()
+    return "leading: the Lease" in operator.log()
+
+
+def pair(start: Start) -> tuple[OperatorProcess, OperatorProcess]:
+    """A leader, and one that stands by."""
+    leader = start()
+    wait_for("a leader", lambda: leads(leader))
+    standby = start()
+    wait_for("one that stands by", lambda: "standing by for the Lease" in standby.log())
+    return leader, standby
+
+
+def test_the_one_that_stands_by_does_nothing(namespace: Namespace, node: PlayedNode, start: Start) -> None:
+    node.end_every_run()
+    _, standby = pair(start)
+    namespace.create_integration(status="ON", delay="0s", activityLimit=1)
+    namespace.wait_until("five runs", lambda status: status.get("lastRun", {}).get("number", 0) >= 5)
+    assert not leads(standby)
+
+
+@pytest.mark.parametrize(("signal", "seconds"), [("SIGTERM", 2), ("SIGKILL", 20)])
+def test_it_takes_over_in_time(
+    namespace: Namespace,
+    node: PlayedNode,
+    start: Start,
+    signal: str,
+    seconds: int,
+    record_property: Callable[[str, object], None],
+) -> None:
+    census = Census(node)
+    leader, standby = pair(start)
+    namespace.create_integration(status="ON", delay="1h")
+    namespace.wait_phase("Syncing")
+    wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
+    if signal == "SIGTERM":
+        assert leader.stop() == 0
+    else:
+        leader.kill()
+    ended = time.monotonic()
+    wait_for("a new leader", lambda: leads(standby))
+    # The promise of the chart's documentation; the lease's own times are what it rests on.
+    record_property(f"takeover after {signal}", time.monotonic() - ended)
+    assert time.monotonic() - ended <= seconds
+    node.end(1)
+    assert namespace.wait_ended(1)["mark"] == "✓"
+    assert (census.most_at_once, len(namespace.jobs())) == (1, 1)

@@ -1,0 +1,55 @@
+"""What a user reads when the API server will not, or cannot be reached."""
+
+import json
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.poolmanager import PoolManager
+
+from tidegate.cli.api_errors import translated, words
+from tidegate.cli.errors import ClusterError, NotFoundError
+
+
+def answer(status: int, body: str, reason: str = "") -> ApiException:
+    error = ApiException(status=status, reason=reason)
+    error.body = body
+    return error
+
+
+def refused_connection() -> HTTPError:
+    try:
+        PoolManager(retries=False).request("GET", "http://127.0.0.1:1/")
+    except NewConnectionError as error:
+        return MaxRetryError(PoolManager().connection_from_url("http://127.0.0.1:1/"), "/", error)
+    raise AssertionError("somebody listens on port 1")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (answer(403, json.dumps({"message": "sync is forbidden:\n  no"})), "sync is forbidden: no"),
+        (answer(404, "404 page not found\n"), "the cluster knows no SyncIntegrations: Tidegate is not installed there"),
+        (answer(502, "<html>", "Bad Gateway"), "the API server answers: 502 Bad Gateway"),
+        (ProtocolError("Connection broken"), "the API server cannot be reached: Connection broken"),
+        (refused_connection(), "the API server cannot be reached: "),
+    ],
+)
+def test_errors_are_sentences(error: ApiException | HTTPError, expected: str) -> None:
+    said = words(error)
+    assert said.startswith(expected)
+    assert "0x" not in said
+    assert "HTTPConnection" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (answer(404, "{}"), NotFoundError),
+        (answer(409, json.dumps({"message": "conflict"})), ClusterError),
+        (ProtocolError("broken"), ClusterError),
+    ],
+)
+def test_errors_have_exit_codes(error: Exception, kind: type[Exception]) -> None:
+    with pytest.raises(kind), translated():
+        raise error

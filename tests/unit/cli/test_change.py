@@ -1,0 +1,338 @@
+"""What each command writes and says, by what it finds."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tidegate.api.spec import Mode, OffPolicy
+from tidegate.cli.change import Change, ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn
+from tidegate.cli.errors import RefusedError
+
+from .situations import (
+    AT,
+    DECLARED_POLICY,
+    RESET_REQUEST,
+    halted,
+    integration,
+    off,
+    paused,
+    refused,
+    run,
+    syncing,
+    turning_off,
+    waiting,
+)
+
+PAST, FUTURE = Mode.PAST_AND_FUTURE, Mode.FUTURE_ONLY
+
+
+def written(change: Change) -> dict[str, Any]:
+    """All that a change writes."""
+    return {**change.spec, **change.annotations}
+
+
+BEGINS = {"status": "ON", "mode": "PastAndFuture", "reset": False}
+
+
+@pytest.mark.parametrize(
+    ("title", "wish", "spec", "status", "expected", "words"),
+    [
+        ("in a script past and future is the default", TurnOn(AT), {"switch": "OFF"}, off(), BEGINS, "pushes what"),
+        (
+            "the answer to the question",
+            TurnOn(AT, default_mode=FUTURE),
+            {"switch": "OFF"},
+            off(),
+            {**BEGINS, "mode": "FutureOnly"},
+            "turned ON: a read-only full sync pushes nothing",
+        ),
+        (
+            "a demanded mode replaces the one that was left",
+            TurnOn(AT, PAST),
+            {"switch": "OFF", "mode": "FutureOnly"},
+            off(),
+            BEGINS,
+            "turned ON",
+        ),
+        (
+            "a reset that was left is not done again",
+            TurnOn(AT),
+            {"switch": "OFF", "reset": True},
+            off(),
+            BEGINS,
+            "reset: true was left in its spec and is taken out",
+        ),
+        (
+            "a reset is requested once, so that nothing is left to be done again",
+            TurnOn(AT, reset=True),
+            {"switch": "OFF", "reset": True},
+            off(),
+            {**BEGINS, RESET_REQUEST: AT},
+            "all cached data is deleted first",
+        ),
+        (
+            "a delay",
+            TurnOn(AT, delay=timedelta(minutes=90)),
+            {"switch": "OFF"},
+            off(),
+            {**BEGINS, "delay": "1h30m"},
+            "turned ON",
+        ),
+        (
+            "one that nobody has served yet",
+            TurnOn(AT),
+            {"switch": "OFF"},
+            {},
+            BEGINS,
+            "turned ON",
+        ),
+        (
+            "paused: the run goes on as it began",
+            TurnOn(AT),
+            {"switch": "OFF", "mode": "FutureOnly"},
+            paused(),
+            BEGINS,
+            "run 13 picks up where it left off, with PastAndFuture",
+        ),
+        (
+            "paused: the mode that it began with may be demanded",
+            TurnOn(AT, PAST),
+            {"switch": "OFF"},
+            paused(),
+            BEGINS,
+            "run 13 picks up where it left off",
+        ),
+        (
+            "paused: a reset that was left does not cost the paused run",
+            TurnOn(AT),
+            {"switch": "OFF", "reset": True},
+            paused(),
+            BEGINS,
+            "picks up where it left off, with PastAndFuture (reset: true was left",
+        ),
+        (
+            "paused: a reset gives the run up, and a mode is chosen",
+            TurnOn(AT, FUTURE, reset=True),
+            {"switch": "OFF"},
+            paused(),
+            {**BEGINS, "mode": "FutureOnly", RESET_REQUEST: AT},
+            "run 13 is given up, and a read-only full sync",
+        ),
+        ("turning OFF: it goes on", TurnOn(AT), {"switch": "OFF"}, turning_off(), BEGINS, "it goes on with Past"),
+        (
+            "turning OFF: a reset waits for the run",
+            TurnOn(AT, reset=True),
+            {"switch": "OFF"},
+            turning_off(),
+            {**BEGINS, RESET_REQUEST: AT},
+            "when run 13 has ended, a full sync",
+        ),
+        (
+            "OFF was declared and is not honoured yet",
+            TurnOn(AT),
+            {"switch": "OFF"},
+            waiting(),
+            BEGINS,
+            "before the OFF was honoured",
+        ),
+        ("ON already: nothing is written", TurnOn(AT), {"mode": "FutureOnly"}, syncing("FutureOnly"), {}, "ON already"),
+        ("ON already with the demanded mode", TurnOn(AT, PAST), {}, waiting(), {}, "is ON already; waiting until"),
+        (
+            "ON already: the delay is changed",
+            TurnOn(AT, delay=timedelta(0)),
+            {"delay": "5m"},
+            waiting(),
+            {"delay": "0s"},
+            "the delay is 0s from now on",
+        ),
+        ("ON already: the delay is the same", TurnOn(AT, delay=timedelta(minutes=5)), {}, waiting(), {}, "ON already"),
+        (
+            "ON already: a reset begins anew",
+            TurnOn(AT, reset=True),
+            {"mode": "FutureOnly"},
+            syncing("FutureOnly"),
+            {**BEGINS, RESET_REQUEST: AT},
+            "when run 13 has ended, a full sync",
+        ),
+        (
+            "about to begin, with what is declared",
+            TurnOn(AT),
+            {"mode": "FutureOnly", "reset": True},
+            {},
+            {},
+            "ON already; the operator has not seen it yet",
+        ),
+        (
+            "about to begin, with another mode",
+            TurnOn(AT, FUTURE),
+            {},
+            {},
+            {**BEGINS, "mode": "FutureOnly"},
+            "read-only",
+        ),
+    ],
+)
+def test_on(
+    title: str, wish: TurnOn, spec: dict[str, Any], status: dict[str, Any], expected: dict[str, Any], words: str
+) -> None:
+    change = wish.change(integration(status=status, **spec))
+    assert written(change) == expected, title
+    assert words in change.sentence
+
+
+@pytest.mark.parametrize(
+    ("wish", "spec", "status", "words"),
+    [
+        (TurnOn(AT, FUTURE), {}, waiting(), "turn it OFF first (kubectl sync off contacts --wait)"),
+        (TurnOn(AT, FUTURE), {"switch": "OFF"}, turning_off(), "wait until it is OFF"),
+        (TurnOn(AT, FUTURE), {"switch": "OFF"}, paused(), "leave the mode out, or begin anew with --reset"),
+        (TurnOn(AT, reset=True), {}, refused(), "run 13 cannot start, and so none can: Job is invalid"),
+    ],
+)
+def test_on_refuses_what_would_not_take_effect(
+    wish: TurnOn, spec: dict[str, Any], status: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        wish.change(integration(status=status, **spec))
+    assert words in refusal.value.message
+
+
+def test_a_reset_that_was_requested_costs_the_paused_run_and_is_spoken_of() -> None:
+    change = TurnOn(AT).change(integration(status=paused(), annotations={RESET_REQUEST: "now"}, switch="OFF"))
+    assert change.sentence.startswith("turned ON: run 13 is given up, and a full sync")
+    assert change.sentence.endswith("all cached data is deleted first, as was requested before")
+
+
+def test_a_reset_that_was_requested_while_off_is_spoken_of() -> None:
+    seen = integration(status=off(), annotations={RESET_REQUEST: "yesterday"}, switch="OFF")
+    assert "all cached data is deleted first, as was requested before" in TurnOn(AT).change(seen).sentence
+
+
+@pytest.mark.parametrize(
+    ("title", "wish", "policy", "declared", "expected"),
+    [
+        ("as declared: it finishes", TurnOff(), "FinishRun", None, {"status": "OFF"}),
+        ("as declared: it pauses", TurnOff(), "PauseRun", None, {"status": "OFF"}),
+        (
+            "pause this time: what is declared is remembered",
+            TurnOff(OffPolicy.PAUSE_RUN),
+            "FinishRun",
+            None,
+            {"status": "OFF", "offPolicy": "PauseRun", DECLARED_POLICY: "FinishRun"},
+        ),
+        (
+            "finish this time, although pausing is declared",
+            TurnOff(OffPolicy.FINISH_RUN),
+            "PauseRun",
+            None,
+            {"status": "OFF", "offPolicy": "FinishRun", DECLARED_POLICY: "PauseRun"},
+        ),
+        ("pausing is declared anyway", TurnOff(OffPolicy.PAUSE_RUN), "PauseRun", None, {"status": "OFF"}),
+        (
+            "an earlier pause was for its own OFF",
+            TurnOff(),
+            "PauseRun",
+            "FinishRun",
+            {"status": "OFF", "offPolicy": "FinishRun", DECLARED_POLICY: None},
+        ),
+        ("pause again", TurnOff(OffPolicy.PAUSE_RUN), "PauseRun", "FinishRun", {"status": "OFF"}),
+    ],
+)
+def test_off(title: str, wish: TurnOff, policy: str, declared: str | None, expected: dict[str, Any]) -> None:
+    annotations = {DECLARED_POLICY: declared} if declared else {}
+    change = wish.change(integration(status=syncing(), annotations=annotations, offPolicy=policy))
+    assert written(change) == expected, title
+
+
+def test_on_puts_the_declared_policy_back() -> None:
+    seen = integration(status=paused(), annotations={DECLARED_POLICY: "FinishRun"}, offPolicy="PauseRun", switch="OFF")
+    assert written(TurnOn(AT).change(seen)) == {**BEGINS, "offPolicy": "FinishRun", DECLARED_POLICY: None}
+
+
+@pytest.mark.parametrize(
+    ("wish", "spec", "status", "words"),
+    [
+        (TurnOff(), {}, syncing(), "turning OFF: run 13 finishes first"),
+        (TurnOff(OffPolicy.PAUSE_RUN), {}, syncing(), "turning OFF: run 13 is paused"),
+        (TurnOff(), {}, waiting(), "turning OFF: no run is in progress, and none will start"),
+        (TurnOff(), {"switch": "OFF"}, turning_off(), "turning OFF: run 13 finishes first"),
+        (TurnOff(), {"switch": "OFF"}, off(), "is OFF already: no sync is running"),
+        (TurnOff(), {"switch": "OFF"}, paused(), "is OFF already; run 13 is paused; turning ON continues it"),
+    ],
+)
+def test_off_says_what_becomes_of_the_run(
+    wish: TurnOff, spec: dict[str, Any], status: dict[str, Any], words: str
+) -> None:
+    assert wish.change(integration(status=status, **spec)).sentence.startswith(words)
+
+
+def test_off_writes_nothing_when_it_is_off() -> None:
+    assert TurnOff().change(integration(status=off(), switch="OFF")).empty
+
+
+def test_off_turns_a_finishing_run_into_a_pausing_one() -> None:
+    change = TurnOff(OffPolicy.PAUSE_RUN).change(integration(status=turning_off(), switch="OFF"))
+    assert written(change) == {"offPolicy": "PauseRun", DECLARED_POLICY: "FinishRun"}
+
+
+def test_run_asks_for_one_run() -> None:
+    change = RunNow(AT).change(integration(status=waiting()))
+    assert written(change) == {"tidegate.dev/sync-requested-at": AT}
+    assert change.sentence == "run 13 starts now"
+    assert "as soon as run 13 has ended" in RunNow(AT).change(integration(status=syncing())).sentence
+
+
+def test_run_tries_a_halted_sync_again() -> None:
+    assert RunNow(AT).change(integration(status=halted())).sentence == "run 13 starts now"
+
+
+def test_reset_asks_for_one_reset_with_the_declared_mode() -> None:
+    change = Reset(AT).change(integration(status=syncing(), mode="FutureOnly"))
+    assert written(change) == {RESET_REQUEST: AT}
+    assert change.sentence.startswith("when run 13 has ended, all cached data is deleted, and a read-only full sync")
+
+
+@pytest.mark.parametrize("wish", [RunNow(AT), Reset(AT)])
+def test_run_and_reset_need_on_and_a_job_that_is_accepted(wish: RunNow | Reset) -> None:
+    with pytest.raises(RefusedError, match=r"it is OFF; .*kubectl sync on contacts"):
+        wish.change(integration(status=off(), switch="OFF"))
+    with pytest.raises(RefusedError, match="run 13 cannot start, and so none can: Job is invalid"):
+        wish.change(integration(status=refused()))
+
+
+def test_a_corrected_spec_may_be_run_before_the_operator_has_seen_it() -> None:
+    assert RunNow(AT).change(integration(status=refused(), generation=2)).annotations
+
+
+def test_confirming_deletes_names_the_halted_run() -> None:
+    change = ConfirmDeletes(12).change(integration(status=halted()))
+    assert written(change) == {"tidegate.dev/allow-deletes": "12"}
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "status", "words"),
+    [
+        (11, halted(), "run 12 is the one that was halted, not run 11: run 12 stopped: 900 gone"),
+        (12, waiting(), "was not halted"),
+        (12, halted(run=run(13)), "run 13 is in progress"),
+    ],
+)
+def test_nothing_is_confirmed_that_nobody_has_looked_at(confirmed: int, status: dict[str, Any], words: str) -> None:
+    with pytest.raises(RefusedError, match=words):
+        ConfirmDeletes(confirmed).change(integration(status=status))
+
+
+def test_a_patch_applies_to_what_was_seen_only() -> None:
+    seen = integration(status=waiting())
+    assert TurnOff().change(seen).patch(seen) == {
+        "metadata": {"resourceVersion": "41", "uid": "5f0c7a52"},
+        "spec": {"status": "OFF"},
+    }
+    assert RunNow(AT).change(seen).patch(seen) == {
+        "metadata": {
+            "resourceVersion": "41",
+            "uid": "5f0c7a52",
+            "annotations": {"tidegate.dev/sync-requested-at": AT},
+        }
+    }

@@ -1,0 +1,95 @@
+"""What the logs of runs say of parked records, taken together."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tidegate.cli import conflicts
+from tidegate.cli.conflicts import RunLog
+
+
+def parked(id_: str, field: str = "", reason: str = "refused") -> dict[str, Any]:
+    said = {"type": "parked", "object": "contact", "connector": "crm", "id": id_, "reason": reason}
+    return {**said, "field": field} if field else said
+
+
+def end(parked: int, *, push: bool = True, outcome: str = "complete") -> dict[str, Any]:
+    return {"type": "end", "push": push, "outcome": outcome, "parked": parked}
+
+
+def log(run: int, *said: object) -> RunLog:
+    return RunLog(run, [line if isinstance(line, str) else json.dumps(line) for line in said])
+
+
+@pytest.mark.parametrize(
+    ("title", "logs", "named", "summary"),
+    [
+        ("no log", [], [], "no log of a run is left that would tell of conflicts"),
+        ("a foreign worker", [log(1, "hello", "{not json", "[]", "{}")], [], "no log of a run is left"),
+        ("nothing", [log(1, end(0))], [], "as of run 1, nothing waits for a human"),
+        ("one", [log(1, parked("7"), end(1))], ["7"], "as of run 1, 1 waits for a human"),
+        (
+            "a field is named once, and waits",
+            [log(1, parked("7", "phone"), end(1)), log(2, end(1))],
+            ["7 phone"],
+            "as of run 2, 1 waits for a human",
+        ),
+        (
+            "a whole record that is not named again has been settled",
+            [log(1, parked("7"), parked("8"), end(2)), log(2, parked("8"), end(1))],
+            ["8"],
+            "as of run 2, 1 waits for a human",
+        ),
+        (
+            "a run that did not push tried nothing again",
+            [log(1, parked("7"), end(1)), log(2, end(1, push=False))],
+            ["7"],
+            "as of run 2, 1 waits for a human",
+        ),
+        (
+            "nor did one that failed",
+            [log(1, parked("7"), end(1)), log(2, end(1, outcome="failed"))],
+            ["7"],
+            "as of run 2, 1 waits for a human",
+        ),
+        (
+            "a field may have been settled, and no log tells which",
+            [log(1, parked("7", "phone"), parked("8", "name"), end(2)), log(2, end(1))],
+            ["7 phone", "8 name"],
+            "as of run 2, 1 waits for a human; 1 of those listed are settled since, and no log tells which",
+        ),
+        ("all are settled", [log(1, parked("7", "phone"), end(1)), log(2, end(0))], [], "as of run 2, nothing waits"),
+        (
+            "more than the worker names",
+            [log(1, parked("7"), end(101))],
+            ["7"],
+            "as of run 1, 101 wait for a human; 100 of them are not named in the logs that are left",
+        ),
+        (
+            "a run in progress",
+            [log(2, parked("8"), {"type": "progress", "push": True, "outcome": "running", "parked": 2})],
+            ["8"],
+            "as of run 2, 2 wait for a human; 1 of them are not named",
+        ),
+        ("in any order", [log(2, end(0)), log(1, parked("7"), end(1))], [], "as of run 2, nothing waits"),
+    ],
+)
+def test_conflicts_are_told_truthfully(title: str, logs: list[RunLog], named: list[str], summary: str) -> None:
+    found = conflicts.read(logs)
+    assert [f"{conflict.id} {conflict.field}".strip() for conflict in found.named] == named, title
+    assert conflicts.summary(found).startswith(summary)
+
+
+def test_the_newest_words_on_a_conflict_count() -> None:
+    found = conflicts.read([log(1, parked("7", reason="old"), end(1)), log(2, parked("7", reason="new"), end(1))])
+    assert [(conflict.run, conflict.reason) for conflict in found.named] == [(2, "new")]
+
+
+def test_a_script_learns_how_complete_the_list_is() -> None:
+    found = conflicts.read([log(3, parked("7"), end(5))])
+    assert conflicts.to_wire(found) == {
+        "waiting": 5,
+        "asOfRun": 3,
+        "named": [{"run": 3, "object": "contact", "connector": "crm", "id": "7", "field": "", "reason": "refused"}],
+    }

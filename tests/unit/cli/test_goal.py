@@ -1,0 +1,114 @@
+"""When a wait ends, and with which exit code."""
+
+from typing import Any
+
+import pytest
+
+from tidegate.cli.errors import ExitCode
+from tidegate.cli.goal import CaughtUp, Goal, Off, RunEnded, judge, noticed
+
+from .situations import (
+    RESET_REQUEST,
+    conditions,
+    entry,
+    halted,
+    integration,
+    off,
+    paused,
+    refused,
+    run,
+    syncing,
+    turning_off,
+    waiting,
+)
+
+DONE, FAILED, STALLED = ExitCode.DONE, ExitCode.FAILED, ExitCode.STALLED
+OFF = {"switch": "OFF"}
+CATCHING_UP = syncing(conditions=conditions())
+RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
+
+
+@pytest.mark.parametrize(
+    ("title", "goal", "spec", "status", "code"),
+    [
+        ("caught up", CaughtUp(1), {}, waiting(), DONE),
+        ("catching up", CaughtUp(1), {}, CATCHING_UP, None),
+        ("a failed run is tried again", CaughtUp(1), {}, RETRYING, None),
+        ("the status is of before the change", CaughtUp(2), {}, waiting(), None),
+        ("stalled", CaughtUp(1), {}, halted(), STALLED),
+        ("stalled before the change", CaughtUp(2), {}, halted(), None),
+        ("the Job is refused", CaughtUp(1), {}, refused(), STALLED),
+        ("somebody turns it OFF", CaughtUp(1), OFF, turning_off(), FAILED),
+        ("no operator", CaughtUp(1), {}, {}, None),
+        ("OFF is honoured", Off(1), OFF, off(), DONE),
+        ("paused is OFF", Off(1), OFF, paused(), DONE),
+        ("turning OFF", Off(1), OFF, turning_off(), None),
+        ("OFF has not been seen", Off(2), OFF, waiting(), None),
+        ("somebody turns it ON", Off(1), {}, waiting(), FAILED),
+        ("the run before", RunEnded(12), {}, waiting(recentActivity=[entry(12)]), None),
+        ("in progress", RunEnded(12), {}, syncing(recentActivity=[entry(12)]), None),
+        ("the run succeeds", RunEnded(12), {}, waiting(recentActivity=[entry(13), entry(12)]), DONE),
+        ("a later one counts too", RunEnded(12), {}, waiting(recentActivity=[entry(15)]), DONE),
+        (
+            "the first one counts",
+            RunEnded(12),
+            {},
+            waiting(recentActivity=[entry(14), entry(13, "Failed", "✗")]),
+            FAILED,
+        ),
+        ("the run is halted", RunEnded(11), {}, halted(recentActivity=[entry(12, "Halted", "✗")]), STALLED),
+        ("halted before", RunEnded(12), {}, halted(recentActivity=[entry(12, "Halted", "✗")]), None),
+        ("the run is paused", RunEnded(12), OFF, paused(recentActivity=[entry(13, "Paused", "⏸")]), FAILED),
+        ("its Job is refused", RunEnded(12), {}, refused(), STALLED),
+        ("OFF before it could start", RunEnded(12), OFF, off(), FAILED),
+        ("OFF is under way", RunEnded(12), OFF, turning_off(), None),
+    ],
+)
+def test_a_wait_ends(
+    title: str, goal: Goal, spec: dict[str, Any], status: dict[str, Any], code: ExitCode | None
+) -> None:
+    verdict = judge(goal, integration(status=status, **spec))
+    assert (verdict.code if verdict else None) == code, title
+
+
+@pytest.mark.parametrize("status", [waiting(), halted()])
+def test_a_requested_reset_must_have_begun_before_anything_counts(status: dict[str, Any]) -> None:
+    pending = integration(status=status, annotations={RESET_REQUEST: "now"})
+    assert judge(CaughtUp(1), pending) is None
+    begun = {**status, "handled": {"resetRequestedAt": "now"}}
+    assert judge(CaughtUp(1), integration(status=begun, annotations={RESET_REQUEST: "now"})) is not None
+
+
+def test_a_failed_run_gives_its_reason() -> None:
+    failed = waiting(recentActivity=[entry(13, "Failed", "✗", reason="no route to crm")])
+    verdict = judge(RunEnded(12), integration(status=failed))
+    assert verdict is not None
+    assert verdict.sentence == "✗ run 13: no route to crm"
+
+
+def test_a_stalled_run_says_what_would_help() -> None:
+    verdict = judge(RunEnded(11), integration(status=halted(recentActivity=[entry(12, "Halted", "✗")])))
+    assert verdict is not None
+    assert "confirm with the annotation" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("goal", "status", "expected"),
+    [
+        (CaughtUp(1), waiting(), True),
+        (CaughtUp(2), waiting(), False),
+        (CaughtUp(1), {}, False),
+        (Off(2), syncing(), False),
+        (RunEnded(12), waiting(), False),
+        (RunEnded(12), waiting(runs=13), True),
+        (RunEnded(13), syncing(), True),
+    ],
+)
+def test_an_operator_that_does_not_answer_is_noticed(goal: Goal, status: dict[str, Any], expected: bool) -> None:
+    assert noticed(goal, integration(status=status)) == expected
+
+
+def test_a_reset_that_waits_for_a_run_has_been_noticed() -> None:
+    annotations = {RESET_REQUEST: "now"}
+    assert not noticed(CaughtUp(1), integration(status=waiting(), annotations=annotations))
+    assert noticed(CaughtUp(1), integration(status=syncing(run=run(13)), annotations=annotations))
