@@ -1,0 +1,1 @@
+"""The demonstration: the article's toggle acted out on a real cluster with two real databases, every claim checked."""

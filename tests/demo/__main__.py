@@ -1,0 +1,55 @@
+"""The command line: `python -m demo [up | down]`."""
+
+import argparse
+import signal
+import sys
+import time
+
+from demo import epilogue, story
+from demo.errors import DemoError
+from demo.installation import install
+from demo.kubectl import Kubectl
+from demo.screen import Screen
+from devcluster import front, toolchain
+from devcluster.errors import DevclusterError
+from devcluster.progress import for_stderr
+
+DEFAULT_CLUSTER = "demo"
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    screen = Screen()
+    try:
+        if arguments.command == "down":
+            front.down(arguments.cluster, progress=for_stderr())
+        else:
+            _play(arguments.cluster, screen)
+    except (DemoError, DevclusterError) as error:
+        screen.failure(str(error))
+        return 1
+    except KeyboardInterrupt:
+        screen.failure("interrupted; `make demo` starts anew, `make demo-down` removes the cluster")
+        return 130
+    return 0
+
+
+def _play(cluster_name: str, screen: Screen) -> None:
+    started = time.monotonic()
+    screen.title("Tidegate: one toggle for a two-way sync, acted out on two PostgreSQL databases")
+    cluster = install(cluster_name, for_stderr())
+    kubectl = Kubectl(toolchain.kubectl(), cluster.kubeconfig, story.NAMESPACE, screen)
+    story.tell(kubectl, screen)
+    epilogue.show(screen, cluster.kubeconfig, started)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description="Tidegate's toggle, acted out and checked.")
+    parser.add_argument("command", nargs="?", choices=("up", "down"), default="up", help="default: %(default)s")
+    parser.add_argument("--cluster", default=DEFAULT_CLUSTER, help="the development cluster's name (default: demo)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""The demo, run as a visitor runs it: it checks itself, and fails when anything is not as it says."""
+
+import os
+import subprocess
+import sys
+
+from devcluster.front import DevelopmentCluster
+from devcluster.paths import ROOT
+
+
+def test_the_demo_keeps_all_its_promises(cluster: DevelopmentCluster, cluster_name: str) -> None:
+    command = [sys.executable, "-m", "demo", "up", "--cluster", cluster_name]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "All as promised" in done.stdout
