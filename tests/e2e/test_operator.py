@@ -23,6 +23,9 @@ signal.sigwait([signal.SIGTERM])
 """
 
 
+CARRIER_PIGEON = {"connectors": {"crm": {"type": "carrier-pigeon"}, "erp": {"type": "sql"}}, "objects": []}
+
+
 def integration(script: str, **spec: Any) -> str:
     """A SyncIntegration whose worker runs a Python script."""
     worker = {"name": "sync", "image": "tidegate-worker:dev", "command": ["python3", "-c", script]}
@@ -61,7 +64,7 @@ def test_the_resource_s_metadata_is_its_owner_s(namespace: Kubectl) -> None:
 
 
 def test_a_configuration_error_shows_the_worker_s_own_reason(namespace: Kubectl) -> None:
-    manifest = json.loads(integration(SUCCEED, sync={"connectors": {"crm": {"type": "carrier-pigeon"}}}))
+    manifest = json.loads(integration(SUCCEED, sync=CARRIER_PIGEON))
     del manifest["spec"]["template"]  # the built-in worker
     namespace.run("create", "--filename=-", text=json.dumps(manifest))
     wait(namespace, "sync/contacts", "--for=condition=Stalled")

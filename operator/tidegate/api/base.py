@@ -29,7 +29,7 @@ def parse_duration(text: object) -> object:
     """
     if not isinstance(text, str):
         return text
-    if not re.match(DURATION_PATTERN, text):
+    if not re.fullmatch(DURATION_PATTERN, text):
         raise ValueError(f"{text!r} is not a duration: write it like 30s, 5m or 1h30m")
     return durationpy.from_str(text)
 

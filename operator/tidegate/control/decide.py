@@ -11,7 +11,7 @@ from tidegate.api import names
 from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.history import CREATION_PATIENCE, entry_of, record_end, superfluous_jobs, with_entry
-from tidegate.control.observe import TROUBLE_PATIENCE, Job, Observation, Refusal
+from tidegate.control.observe import TROUBLE_PATIENCE, Job, Observation, Refusal, inert
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 
 FIRST_BACKOFF = timedelta(seconds=10)
@@ -236,7 +236,7 @@ def _refusal_of(seen: Observation, run: Run | None) -> Refusal | None:
 
 def _refused_words(run: Run, refusal: Refusal) -> str:
     when = "it is tried again when the spec is changed, and from time to time"
-    return f"run {run.number} cannot start: {refusal.message}; {when}"
+    return f"run {run.number} cannot start: {inert(refusal.message)}; {when}"
 
 
 def _lacks_cache(seen: Observation) -> bool:

@@ -179,22 +179,22 @@ def job_of(body: Body) -> Job:
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         run=Run(
-            number=int(metadata["labels"][names.RUN_LABEL]),
+            number=_number(metadata["labels"][names.RUN_LABEL]),
             kind=RunKind(annotations[names.RUN_KIND_ANNOTATION]),
             push=annotations[names.RUN_PUSH_ANNOTATION] == "true",
-            cache_epoch=int(annotations[names.RUN_CACHE_EPOCH_ANNOTATION]),
+            cache_epoch=_number(annotations[names.RUN_CACHE_EPOCH_ANNOTATION]),
             job_name=metadata["name"],
             started_at=_time(annotations[names.RUN_STARTED_ANNOTATION]),
             claimed_at=_time(metadata["creationTimestamp"]),
-            generation=int(annotations[names.RUN_GENERATION_ANNOTATION]),
+            generation=_number(annotations[names.RUN_GENERATION_ANNOTATION]),
         ),
         state=JobState.FAILED if failed else JobState.COMPLETE if complete else JobState.UNFINISHED,
         suspended=bool(spec.get("suspend")),
         suspension_seen="Suspended" in holds,
         pods=status.get("active", 0) + status.get("terminating", 0),
         finished_at=_time(status.get("completionTime") or ended["lastTransitionTime"]) if ended else None,
-        failure_reason=_inert(failed.get("reason", "")) if failed else "",
-        failure_message=_inert(failed.get("message", "")) if failed else "",
+        failure_reason=inert(failed.get("reason", "")) if failed else "",
+        failure_message=inert(failed.get("message", "")) if failed else "",
     )
 
 
@@ -213,7 +213,7 @@ def pod_of(body: Body) -> Pod:
         live=live,
         exit_code=ended.get("exitCode"),
         termination_message=speaker.get("message", ""),
-        trouble=_inert(_trouble(status)) if live else "",
+        trouble=inert(_trouble(status)) if live else "",
     )
 
 
@@ -262,6 +262,9 @@ def exit_code_of(job: Job, pods: tuple[Pod, ...]) -> int | None:
     return next((pod.exit_code for pod in pods if pod.exit_code is not None), None)
 
 
+# What is larger the API server does not store, and the status could not be written.
+_LARGEST_NUMBER = 2**53 - 1
+
 _REASON_CHARACTERS = 512
 _SIDES = 8
 _SIDE_CHARACTERS = 63
@@ -281,11 +284,11 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
-        return RunReport(reason=_inert(message))
+        return RunReport(reason=inert(message))
     pushed = said.get("pushed")
     reason = said.get("reason")
     return RunReport(
-        reason=_inert(reason) if isinstance(reason, str) and reason else None,
+        reason=inert(reason) if isinstance(reason, str) and reason else None,
         read=_counts(said.get("read")),
         changed=_counts(said.get("changed")),
         pushed=_counts({side: _total(count) for side, count in pushed.items()} if isinstance(pushed, dict) else {}),
@@ -300,17 +303,24 @@ def _total(count: object) -> object:
 def _counts(said: object) -> dict[str, int]:
     if not isinstance(said, dict):
         return {}
-    counts = [(_inert(side)[:_SIDE_CHARACTERS], n) for side, n in said.items() if _is_count(n)]
+    counts = [(inert(side)[:_SIDE_CHARACTERS], n) for side, n in said.items() if _is_count(n)]
     return dict(counts[:_SIDES])
 
 
 def _is_count(said: object) -> bool:
-    # What is larger the API server does not store, and the status could not be written.
-    return isinstance(said, int) and not isinstance(said, bool) and 0 <= said < 2**53
+    return isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= _LARGEST_NUMBER
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
+    """Text of an untrusted origin, bounded and without control characters."""
     return "".join(c if c.isprintable() else " " for c in text[:_REASON_CHARACTERS]).strip()
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= _LARGEST_NUMBER:
+        raise ValueError(f"{text} is not a number of ours")
+    return number
 
 
 def _time(text: str) -> datetime:

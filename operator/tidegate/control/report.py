@@ -11,7 +11,7 @@ from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.decide import wants_reset
-from tidegate.control.observe import TROUBLE_PATIENCE, Observation
+from tidegate.control.observe import TROUBLE_PATIENCE, Observation, inert
 from tidegate.control.plan import Plan
 
 
@@ -59,7 +59,7 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
         case Phase.SYNCING if status.run:
             return _running_words(status.run)
         case Phase.WAITING if status.run and seen.refusal:
-            return f"run {status.run.number} cannot start yet: {seen.refusal.message}"
+            return f"run {status.run.number} cannot start yet: {inert(seen.refusal.message)}"
         case Phase.WAITING if status.next_run_at and not _has_remains(seen):
             return _waiting_words(status, status.next_run_at)
         case _:

@@ -159,6 +159,15 @@ def test_the_message_says_what_is_happening_and_what_would_change_it(given: Situ
     assert shown(given).message == message
 
 
+@pytest.mark.parametrize("needs_human", [True, False])
+def test_the_api_server_s_words_quote_what_users_wrote_and_are_shown_inert(needs_human: bool) -> None:
+    hostile = replace(refusal(needs_human=needs_human), message="Invalid value: \x1b[2J\n" + "x" * 5000)
+    message = shown(CLAIMED.but(refusal=hostile)).message
+    assert message is not None
+    assert message.isprintable()
+    assert len(message) < 1000
+
+
 def rows() -> Iterator[Row]:
     for section in TABLE.values():
         yield from section

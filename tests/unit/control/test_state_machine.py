@@ -25,16 +25,13 @@ from .model_operator import InFlight, ModelOperator, arrive
 
 MODES = st.sampled_from(["PastAndFuture", "FutureOnly"])
 POLICIES = st.sampled_from(["FinishRun", "PauseRun"])
-DELAYS = st.sampled_from(["0s", "10s", "2m"])
 SECONDS = st.sampled_from([0.3, 1, 3, 6, 11, 31, 61, 121, 700, 4000])
 EXIT_CODES = st.sampled_from([0, 0, 0, 1, 3, None, int(ExitCode.PAUSED)])
 CHANGES = st.one_of(
-    st.builds(lambda on: {"status": on}, st.sampled_from(["ON", "OFF"])),
-    st.builds(lambda on: {"status": on}, st.sampled_from(["ON", "OFF"])),
-    st.builds(lambda policy: {"status": "OFF", "offPolicy": policy}, POLICIES),
-    st.builds(lambda mode, reset: {"status": "ON", "mode": mode, "reset": reset}, MODES, st.booleans()),
     st.builds(lambda reset: {"reset": reset}, st.booleans()),
-    st.builds(lambda delay: {"delay": delay}, DELAYS),
+    st.builds(lambda mode: {"mode": mode}, MODES),
+    st.builds(lambda policy: {"offPolicy": policy}, POLICIES),
+    st.builds(lambda delay: {"delay": delay}, st.sampled_from(["0s", "10s", "2m"])),
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
@@ -65,14 +62,23 @@ class Toggle(RuleBasedStateMachine):
     def clock(self) -> datetime:
         return EPOCH + self.server.time + self.offset
 
-    @initialize(change=CHANGES, off_policy=POLICIES)
-    def declare_first(self, change: dict[str, object], off_policy: str) -> None:
-        self.server.declare(**{"status": "ON", "offPolicy": off_policy, **change})
-
     def nothing_is_on_its_way(self) -> bool:
         return not self.late and not any(operator.pending for operator in self.operators)
 
-    # The operators
+    @initialize(change=CHANGES)
+    def declare_first(self, change: dict[str, object]) -> None:
+        self.server.declare(status="ON", **change)
+
+    @rule(exit_code=EXIT_CODES)
+    def life_goes_on(self, exit_code: int | None) -> None:
+        Steps.taken += 1
+        operator = self.operators[0]
+        for _ in range(2):
+            operator.see_everything()
+            operator.complete()
+            self.cluster.work(exit_code)
+
+    # Operators
 
     def operator(self, second: bool) -> ModelOperator:
         return self.operators[-1 if second else 0]
@@ -98,24 +104,14 @@ class Toggle(RuleBasedStateMachine):
             requests -= 1
 
     @precondition(lambda self: any(operator.pending for operator in self.operators))
-    @rule(second=st.booleans(), how=st.sampled_from(["answered", "answered", "lost before", "lost after"]))
-    def a_request_is_answered_or_not(self, second: bool, how: str) -> None:
+    @rule(how=st.sampled_from(["answered", "answered", "lost before", "lost after"]))
+    def a_request_is_answered_or_not(self, how: str) -> None:
         Steps.taken += 1
-        operator = self.operator(second)
-        if operator.pending is None:
-            return
+        operator = next(operator for operator in self.operators if operator.pending)
         if how == "answered":
             operator.answer()
         else:
             operator.fail(done=how == "lost after")
-
-    @rule(second=st.booleans(), news=st.integers(0, 99))
-    def a_watch_shows_something(self, second: bool, news: int) -> None:
-        Steps.taken += 1
-        view = self.operator(second).view
-        behind = view.behind()
-        if behind:
-            view.show(behind[news % len(behind)], newest=news < 50)
 
     @rule(second=st.booleans(), ago=st.sampled_from([0, 0, 0, 1, 2, 5, 20]), on_its_way=st.booleans())
     def an_operator_crashes(self, second: bool, ago: int, on_its_way: bool) -> None:
@@ -129,14 +125,6 @@ class Toggle(RuleBasedStateMachine):
     def a_late_request_arrives(self, which: int) -> None:
         Steps.taken += 1
         arrive(self.late.pop(which % len(self.late)).request)
-
-    @precondition(lambda self: len(self.operators) == 1)
-    @rule(ago=st.sampled_from([0, 3]))
-    def somebody_starts_a_second_operator(self, ago: int) -> None:
-        Steps.taken += 1
-        self.operators.append(ModelOperator(self.server, self.clock))
-        self.operators[-1].restart(max(1, self.server.revision - ago))
-        self.server.ledger.operators = 2
 
     # The cluster
 
@@ -168,11 +156,6 @@ class Toggle(RuleBasedStateMachine):
         else:
             self.cluster.end(pod, exit_code)
 
-    @rule()
-    def the_garbage_collector_works(self) -> None:
-        Steps.taken += 1
-        self.cluster.collect()
-
     @rule(seconds=SECONDS)
     def time_passes(self, seconds: float) -> None:
         Steps.taken += 1
@@ -182,14 +165,17 @@ class Toggle(RuleBasedStateMachine):
         for operator in self.operators:
             operator.time_passes()
 
-    @precondition(lambda self: self.nothing_is_on_its_way())
-    @rule(offset=st.sampled_from([-3600, -30, 0, 30, 3600]))
-    def the_operators_clock_is_set(self, offset: int) -> None:
-        Steps.taken += 1
-        before, self.offset = self.offset, timedelta(seconds=offset)
-        self.server.ledger.clock += max(self.offset - before, timedelta(0))
+    # Users
 
-    # People
+    @rule(policy=POLICIES)
+    def a_user_turns_off(self, policy: str) -> None:
+        Steps.taken += 1
+        self.server.declare(status="OFF", offPolicy=policy)
+
+    @rule(mode=MODES, reset=st.booleans())
+    def a_user_turns_on(self, mode: str, reset: bool) -> None:
+        Steps.taken += 1
+        self.server.declare(status="ON", mode=mode, reset=reset)
 
     @rule(change=CHANGES)
     def a_user_declares(self, change: dict[str, object]) -> None:
@@ -204,20 +190,32 @@ class Toggle(RuleBasedStateMachine):
         confirms = annotation == names.ALLOW_DELETES_ANNOTATION and last is not None
         self.server.annotate(annotation, str(last.number) if confirms and last else f"request {self.requests}")
 
-    @precondition(lambda self: self.server.jobs and self.nothing_is_on_its_way())
-    @rule(which=st.integers(0, 9))
-    def somebody_deletes_a_job(self, which: int) -> None:
-        Steps.taken += 1
-        job = self.server.jobs[which % len(self.server.jobs)]
-        self.server.delete(JOB, job.name)
-        self.server.ledger.job_deleted_by_hand(job, self.server.integration)
-        for operator in self.operators:
-            operator.view.show((JOB, job.name))
+    # Accidents
 
-    @rule(refusal=st.sampled_from([None, None, RefusedError("no quota", needs_human=False)]))
-    def the_api_server_refuses(self, refusal: RefusedError | None) -> None:
+    @rule(
+        what=st.sampled_from(["second operator", "refusal", "no refusal", "clock", "deleted Job"]),
+        how=st.integers(0, 9),
+    )
+    def an_accident_happens(self, what: str, how: int) -> None:
         Steps.taken += 1
-        self.server.refusal = refusal
+        match what:
+            case "second operator" if len(self.operators) == 1:
+                self.operators.append(ModelOperator(self.server, self.clock))
+                self.operators[-1].restart(max(1, self.server.revision - how))
+                self.server.ledger.operators = 2
+            case "refusal" | "no refusal":
+                refused = RefusedError("no", needs_human=how < 5)
+                self.server.refusal = refused if what == "refusal" else None
+            case "clock" if self.nothing_is_on_its_way():
+                offset = timedelta(seconds=(-3600, -30, 0, 30, 3600)[how % 5])
+                self.server.ledger.clock += max(offset - self.offset, timedelta(0))
+                self.offset = offset
+            case "deleted Job" if self.nothing_is_on_its_way() and self.server.jobs:
+                job = self.server.jobs[how % len(self.server.jobs)]
+                self.server.delete(JOB, job.name)
+                self.server.ledger.job_deleted_by_hand(job, self.server.integration)
+                for operator in self.operators:
+                    operator.view.show((JOB, job.name))
 
     # In the end
 

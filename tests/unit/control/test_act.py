@@ -1,0 +1,305 @@
+"""What goes over the wire: each write with its precondition, and what is made of the API server's answers."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+from tidegate.control.act import RefusedError, StaleViewError, Writer
+from tidegate.control.observe import Integration, integration_of
+from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, SuspendJob
+from tidegate.control.settings import Settings
+
+from .situations import NAME, NAMESPACE, UID, run
+
+RUN = run(12)
+SETTINGS = Settings(operator_image="registry.example/operator:1", worker_image="registry.example/worker:1")
+JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+
+
+def owned_by(uid: str) -> dict[str, Any]:
+    reference = {"apiVersion": "example/v1", "kind": "Owner", "name": "owner", "uid": uid, "controller": True}
+    return {"metadata": {"resourceVersion": "77", "ownerReferences": [reference]}}
+
+
+OURS, FOREIGN = owned_by(UID), owned_by("somebody else")
+
+
+@dataclass
+class Heard:
+    """One request, as it came over the wire."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    content_type: str
+    body: dict[str, Any]
+
+
+Answers = Callable[[Heard], tuple[int, dict[str, Any]]]
+
+
+@dataclass
+class ApiServer:
+    """An API server that writes down what it is asked, and answers as it is told."""
+
+    heard: list[Heard] = field(default_factory=list)
+    answers: Answers = lambda heard: (201 if heard.method == "POST" else 200, {"metadata": {"resourceVersion": "42"}})
+
+    async def handle(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        heard = Heard(
+            request.method, request.path, dict(request.query), request.content_type, json.loads(text) if text else {}
+        )
+        self.heard.append(heard)
+        status, body = self.answers(heard)
+        return web.json_response(body, status=status)
+
+    def refuses(self, status: int, message: str, then: dict[str, Any] | None = None) -> None:
+        """Answer writes with this error; a read finds `then`, or nothing."""
+
+        def answers(heard: Heard) -> tuple[int, dict[str, Any]]:
+            if heard.method != "GET":
+                return status, {"kind": "Status", "message": message}
+            return (200, then) if then is not None else (404, {"message": "not found"})
+
+        self.answers = answers
+
+
+@pytest.fixture
+def server() -> ApiServer:
+    return ApiServer()
+
+
+@pytest_asyncio.fixture
+async def writer(server: ApiServer) -> AsyncIterator[Writer]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", server.handle)
+    async with TestServer(application) as listening:
+        configuration = client.Configuration(host=str(listening.make_url("")).rstrip("/"))
+        async with client.ApiClient(configuration) as api:
+            yield Writer(api, SETTINGS, "operator-0")
+
+
+@pytest.fixture
+def integration() -> Integration:
+    metadata = {"name": NAME, "namespace": NAMESPACE, "uid": UID, "generation": 1, "resourceVersion": "10"}
+    status = {"phase": "Waiting", "runs": 11, "nextRunAt": "2026-11-24T12:00:00Z"}
+    return integration_of({"metadata": metadata, "spec": {"status": "ON"}, "status": status})
+
+
+class TestStatus:
+    async def test_only_what_differs_is_written_on_condition_that_nobody_has_written_since(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        version = await writer.write_status(integration, {"phase": "Syncing", "runs": 11})
+        (heard,) = server.heard
+        assert (heard.method, heard.content_type) == ("PATCH", "application/merge-patch+json")
+        assert heard.path == f"/apis/tidegate.dev/v1alpha1/namespaces/{NAMESPACE}/syncintegrations/{NAME}/status"
+        assert heard.body == {
+            "metadata": {"resourceVersion": "10", "uid": UID},
+            "status": {"phase": "Syncing", "nextRunAt": None},
+        }
+        assert version == "42"
+
+    @pytest.mark.parametrize("status", [409, 404])
+    async def test_an_old_view_is_told_from_other_errors(
+        self, server: ApiServer, writer: Writer, integration: Integration, status: int
+    ) -> None:
+        server.refuses(status, "the object has been modified")
+        with pytest.raises(StaleViewError, match="the object has been modified"):
+            await writer.write_status(integration, {"phase": "Syncing"})
+
+    @pytest.mark.parametrize("status", [401, 403, 422, 429, 500, 503])
+    async def test_other_errors_are_for_the_queue_s_backoff(
+        self, server: ApiServer, writer: Writer, integration: Integration, status: int
+    ) -> None:
+        server.refuses(status, "not now")
+        with pytest.raises(ApiException):
+            await writer.write_status(integration, {"phase": "Syncing"})
+
+
+CREATIONS = [
+    pytest.param(CreateJob(RUN), "Job", id="Job"),
+    pytest.param(CreateCache(), "PersistentVolumeClaim", id="cache"),
+]
+
+
+class TestCreation:
+    async def test_a_job_is_created_under_its_name_and_unknown_fields_are_errors(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        assert await writer.take(integration, CreateJob(RUN)) == "42"
+        (heard,) = server.heard
+        assert (heard.method, heard.path) == ("POST", JOBS)
+        assert heard.query["fieldValidation"] == "Strict"
+        assert heard.body["metadata"]["name"] == RUN.job_name
+        assert "generateName" not in heard.body["metadata"]
+
+    @pytest.mark.parametrize(("action", "kind"), CREATIONS)
+    async def test_one_of_ours_that_is_there_already_is_adopted(
+        self, server: ApiServer, writer: Writer, integration: Integration, action: Action, kind: str
+    ) -> None:
+        server.refuses(409, "already exists", then=OURS)
+        assert await writer.take(integration, action) == "77"
+
+    @pytest.mark.parametrize(("action", "kind"), CREATIONS)
+    async def test_somebody_else_s_is_left_alone_and_a_human_is_needed(
+        self, server: ApiServer, writer: Writer, integration: Integration, action: Action, kind: str
+    ) -> None:
+        server.refuses(409, "already exists", then=FOREIGN)
+        with pytest.raises(
+            RefusedError, match=f"{kind} .* is not this SyncIntegration's: delete or rename it"
+        ) as refused:
+            await writer.take(integration, action)
+        assert refused.value.needs_human
+        assert {heard.method for heard in server.heard} == {"POST", "GET"}
+
+    async def test_one_that_has_just_gone_is_looked_for_again(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        server.refuses(409, "already exists")
+        with pytest.raises(StaleViewError):
+            await writer.take(integration, CreateJob(RUN))
+
+    @pytest.mark.parametrize(("status", "needs_human"), [(400, True), (422, True), (403, False), (404, False)])
+    @pytest.mark.parametrize(("action", "kind"), CREATIONS)
+    async def test_a_refusal_is_told_in_the_api_server_s_own_words(
+        self,
+        server: ApiServer,
+        writer: Writer,
+        integration: Integration,
+        action: Action,
+        kind: str,
+        status: int,
+        needs_human: bool,
+    ) -> None:
+        server.refuses(status, "exceeded quota:\n no-jobs")
+        with pytest.raises(RefusedError, match="exceeded quota: no-jobs") as refused:
+            await writer.take(integration, action)
+        assert refused.value.needs_human is needs_human
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    @pytest.mark.parametrize(("action", "kind"), CREATIONS)
+    async def test_an_api_server_in_trouble_has_refused_nothing(
+        self, server: ApiServer, writer: Writer, integration: Integration, action: Action, kind: str, status: int
+    ) -> None:
+        server.refuses(status, "etcdserver: request timed out")
+        with pytest.raises(ApiException):
+            await writer.take(integration, action)
+
+
+class TestSuspension:
+    @pytest.mark.parametrize("suspend", [True, False])
+    async def test_it_is_of_this_very_job_as_it_was_seen(
+        self, server: ApiServer, writer: Writer, integration: Integration, suspend: bool
+    ) -> None:
+        action = SuspendJob(RUN.job_name, "job-uid", "20", suspend=suspend)
+        assert await writer.take(integration, action) == "42"
+        (heard,) = server.heard
+        assert (heard.method, heard.path) == ("PATCH", f"{JOBS}/{RUN.job_name}")
+        assert heard.body == {
+            "metadata": {"resourceVersion": "20", "uid": "job-uid"},
+            "spec": {"suspend": suspend},
+        }
+
+    @pytest.mark.parametrize("status", [409, 404])
+    async def test_a_job_that_has_changed_is_looked_at_again(
+        self, server: ApiServer, writer: Writer, integration: Integration, status: int
+    ) -> None:
+        server.refuses(status, "the object has been modified")
+        with pytest.raises(StaleViewError):
+            await writer.take(integration, SuspendJob(RUN.job_name, "job-uid", "20", suspend=True))
+
+
+class TestDeletion:
+    async def test_it_is_of_this_very_job_and_takes_its_pods_along(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        await writer.take(integration, DeleteJob(RUN.job_name, "job-uid"))
+        (heard,) = server.heard
+        assert (heard.method, heard.path) == ("DELETE", f"{JOBS}/{RUN.job_name}")
+        assert heard.body["preconditions"] == {"uid": "job-uid"}
+        assert heard.body["propagationPolicy"] == "Background"
+
+    @pytest.mark.parametrize("status", [409, 404])
+    async def test_what_is_gone_or_another_one_is_no_error(
+        self, server: ApiServer, writer: Writer, integration: Integration, status: int
+    ) -> None:
+        server.refuses(status, "not found")
+        await writer.take(integration, DeleteJob(RUN.job_name, "job-uid"))
+
+
+class TestLook:
+    PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+
+    def stored(self, server: ApiServer, job: dict[str, Any] | None, *phases: str) -> None:
+        pods = [
+            {
+                "metadata": {"name": "a", "resourceVersion": "1", "creationTimestamp": "2026-11-24T12:00:00Z"},
+                "spec": {"containers": [{"name": "sync"}]},
+                "status": {"phase": phase},
+            }
+            for phase in phases
+        ]
+
+        def answers(heard: Heard) -> tuple[int, dict[str, Any]]:
+            if heard.path == self.PODS:
+                return 200, {"items": pods, "metadata": {}}
+            return (404, {"message": "not found"}) if job is None else (200, job)
+
+        server.answers = answers
+
+    @pytest.mark.parametrize(
+        ("job", "phases", "absent"),
+        [
+            (None, (), True),
+            (None, ("Succeeded", "Failed"), True),
+            (None, ("Failed", "Running"), False),
+            (None, ("Pending",), False),
+            (OURS, (), False),
+        ],
+    )
+    async def test_a_run_is_absent_when_neither_its_job_nor_a_live_pod_is_there(
+        self,
+        server: ApiServer,
+        writer: Writer,
+        integration: Integration,
+        job: dict[str, Any] | None,
+        phases: tuple[str, ...],
+        absent: bool,
+    ) -> None:
+        self.stored(server, job, *phases)
+        assert await writer.job_is_absent(integration, RUN.job_name) is absent
+        assert {heard.method for heard in server.heard} == {"GET"}
+
+    async def test_an_api_server_that_does_not_answer_has_not_said_that_it_is_absent(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        server.answers = lambda heard: (500, {"message": "etcdserver: request timed out"})
+        with pytest.raises(ApiException):
+            await writer.job_is_absent(integration, RUN.job_name)
+
+
+class TestEvents:
+    async def test_an_event_is_about_the_integration(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        await writer.take(integration, Announce("RunFailed", "x" * 5000, warning=True))
+        (heard,) = server.heard
+        assert (heard.method, heard.path) == ("POST", f"/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events")
+        assert (heard.body["type"], heard.body["reason"], heard.body["note"]) == ("Warning", "RunFailed", "x" * 1024)
+        assert heard.body["regarding"]["uid"] == UID
+
+    async def test_one_that_cannot_be_written_is_no_error(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        server.refuses(403, "no events in a terminating namespace")
+        await writer.take(integration, Announce("TurnedOff", "OFF is honoured"))

@@ -1,0 +1,379 @@
+"""From the API server's JSON to frozen views; what workers and clusters say is bounded and rendered inert."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.api.spec import Mode, Switch
+from tidegate.api.status import RunKind
+from tidegate.control.observe import (
+    JobState,
+    Requests,
+    cache_of,
+    controller_uid,
+    exit_code_of,
+    integration_of,
+    job_of,
+    pod_of,
+    report_of,
+)
+
+from .situations import FIRST, UID, job, pod
+
+CREATED = "2026-11-24T11:59:00Z"
+LARGEST = 2**53 - 1
+
+
+def metadata(name: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "namespace": "sales", "uid": f"{name}-uid", "resourceVersion": "7", **fields}
+
+
+def owned(name: str, uid: str = UID, **fields: Any) -> dict[str, Any]:
+    reference = {"apiVersion": "tidegate.dev/v1alpha1", "kind": "SyncIntegration", "uid": uid, "controller": True}
+    return metadata(name, ownerReferences=[reference], creationTimestamp=CREATED, **fields)
+
+
+def job_body(spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    annotations = {
+        "tidegate.dev/run-kind": "Incremental",
+        "tidegate.dev/run-push": "true",
+        "tidegate.dev/run-cache-epoch": "3",
+        "tidegate.dev/run-started-at": "2026-11-24T11:58:00Z",
+        "tidegate.dev/run-generation": "4",
+    }
+    body = owned("crm-1-12", annotations=annotations, labels={"tidegate.dev/run": "12"})
+    return {"metadata": body, "spec": spec or {}, "status": status}
+
+
+def pod_body(phase: str, *containers: dict[str, Any], **status: Any) -> dict[str, Any]:
+    return {
+        "metadata": owned("crm-1-12-abcde", "job-12"),
+        "status": {"phase": phase, "containerStatuses": list(containers), **status},
+    }
+
+
+def terminated(name: str, exit_code: int, message: str = "") -> dict[str, Any]:
+    return {"name": name, "state": {"terminated": {"exitCode": exit_code, "message": message}}}
+
+
+def waiting(name: str, reason: str, message: str = "") -> dict[str, Any]:
+    return {"name": name, "state": {"waiting": {"reason": reason, "message": message}}}
+
+
+class TestIntegration:
+    BODY = {
+        "metadata": metadata("crm", generation=5),
+        "spec": {"status": "ON", "mode": "FutureOnly", "delay": "1h30m"},
+    }
+
+    def test_the_spec_is_read_with_its_defaults(self) -> None:
+        seen = integration_of(self.BODY)
+        assert (seen.spec.status, seen.spec.mode, seen.spec.delay) == (
+            Switch.ON,
+            Mode.FUTURE_ONLY,
+            timedelta(minutes=90),
+        )
+        assert (seen.spec.retries, seen.spec.activity_limit, seen.spec.run_timeout) == (2, 10, None)
+        assert (seen.generation, seen.resource_version, seen.deleting) == (5, "7", False)
+
+    @pytest.mark.parametrize(("written", "read"), [("ON", "ON"), ("OFF", "OFF"), (True, "ON"), (False, "OFF")])
+    def test_the_toggle_may_be_a_yaml_boolean(self, written: object, read: str) -> None:
+        assert integration_of({**self.BODY, "spec": {"status": written}}).spec.status == read
+
+    def test_the_stored_status_is_kept_to_the_letter(self) -> None:
+        stored = {"phase": "Off", "somethingNewer": {"kept": True}}
+        seen = integration_of({**self.BODY, "status": stored})
+        assert seen.stored_status == stored
+        assert seen.status.phase == "Off"
+
+    def test_annotations_ask_once(self) -> None:
+        annotations = {
+            "tidegate.dev/sync-requested-at": "1",
+            "tidegate.dev/reset-requested-at": "2",
+            "tidegate.dev/allow-deletes": "3",
+        }
+        body = {**self.BODY, "metadata": metadata("crm", generation=5, annotations=annotations)}
+        assert integration_of(body).requests == Requests(sync="1", reset="2", allow_deletes="3")
+        assert integration_of(self.BODY).requests == Requests()
+
+    def test_a_resource_that_is_being_deleted_says_so(self) -> None:
+        body = {**self.BODY, "metadata": metadata("crm", generation=5, deletionTimestamp=CREATED)}
+        assert integration_of(body).deleting
+
+    def test_a_spec_of_another_version_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match="status"):
+            integration_of({**self.BODY, "spec": {"status": "Maybe"}})
+
+
+class TestJob:
+    def test_its_annotations_say_what_its_claim_said(self) -> None:
+        run = job_of(job_body()).run
+        assert (run.number, run.kind, run.push, run.cache_epoch) == (12, RunKind.INCREMENTAL, True, 3)
+        assert (run.started_at, run.generation) == (datetime(2026, 11, 24, 11, 58, tzinfo=UTC), 4)
+
+    @pytest.mark.parametrize(
+        ("status", "state"),
+        [
+            ({}, JobState.UNFINISHED),
+            ({"conditions": [{"type": "Suspended", "status": "True"}]}, JobState.UNFINISHED),
+            # Its Pods are still ending: Kubernetes says so before it says Failed.
+            ({"conditions": [{"type": "FailureTarget", "status": "True"}]}, JobState.UNFINISHED),
+            ({"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}]}, JobState.UNFINISHED),
+            ({"conditions": [{"type": "Complete", "status": "False"}]}, JobState.UNFINISHED),
+            (
+                {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": CREATED}]},
+                JobState.COMPLETE,
+            ),
+            ({"conditions": [{"type": "Failed", "status": "True", "lastTransitionTime": CREATED}]}, JobState.FAILED),
+        ],
+    )
+    def test_its_conditions_say_whether_it_has_finished(self, status: dict[str, Any], state: JobState) -> None:
+        assert job_of(job_body(**status)).state is state
+
+    def test_its_end_is_its_completion_time_or_that_of_its_failure(self) -> None:
+        condition = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-11-24T12:00:05Z"}
+        seen = job_of(job_body(conditions=[condition], completionTime="2026-11-24T12:00:00Z"))
+        assert seen.finished_at == datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+        seen = job_of(job_body(conditions=[{**condition, "type": "Failed", "reason": "DeadlineExceeded"}]))
+        assert seen.finished_at == datetime(2026, 11, 24, 12, 0, 5, tzinfo=UTC)
+        assert seen.failure_reason == "DeadlineExceeded"
+
+    def test_active_and_terminating_pods_count(self) -> None:
+        assert job_of(job_body(active=1, terminating=2)).pods == 3
+
+    def test_suspension_is_declared_and_then_acknowledged(self) -> None:
+        declared = job_of(job_body({"suspend": True}))
+        assert (declared.suspended, declared.suspension_seen) == (True, False)
+        acknowledged = job_of(job_body({"suspend": True}, conditions=[{"type": "Suspended", "status": "True"}]))
+        assert (acknowledged.suspended, acknowledged.suspension_seen) == (True, True)
+        resumed = job_of(job_body({"suspend": False}, conditions=[{"type": "Suspended", "status": "False"}]))
+        assert (resumed.suspended, resumed.suspension_seen) == (False, False)
+
+    def test_a_job_that_does_not_say_what_render_writes_is_not_ours(self) -> None:
+        body = job_body()
+        del body["metadata"]["annotations"]["tidegate.dev/run-kind"]
+        with pytest.raises(KeyError):
+            job_of(body)
+
+    @pytest.mark.parametrize("number", ["0", "-1", "twelve", "9" * 40])
+    def test_a_number_that_is_none_is_an_error(self, number: str) -> None:
+        body = job_body()
+        body["metadata"]["labels"]["tidegate.dev/run"] = number
+        with pytest.raises(ValueError, match=r"number|literal"):
+            job_of(body)
+
+
+class TestPod:
+    @pytest.mark.parametrize(
+        ("phase", "live"),
+        [("Pending", True), ("Running", True), ("Unknown", True), ("Succeeded", False), ("Failed", False)],
+    )
+    def test_it_is_alive_until_it_has_ended(self, phase: str, live: bool) -> None:
+        assert pod_of(pod_body(phase)).live is live
+
+    def test_one_without_a_status_may_still_start(self) -> None:
+        assert pod_of({"metadata": owned("new", "job-12")}).live
+
+    def test_the_worker_s_words_count_and_not_a_sidecar_s(self) -> None:
+        seen = pod_of(pod_body("Failed", terminated("proxy", 1, "proxy"), terminated("sync", 3, "sync")))
+        assert (seen.exit_code, seen.termination_message) == (3, "sync")
+
+    def test_where_the_worker_has_not_run_its_cache_s_preparation_has_the_last_word(self) -> None:
+        body = pod_body(
+            "Failed",
+            waiting("sync", "PodInitializing"),
+            initContainerStatuses=[
+                terminated("prepare-cache", 1, "the cache cannot be prepared: read-only file system")
+            ],
+        )
+        seen = pod_of(body)
+        assert seen.exit_code is None
+        assert seen.termination_message == "the cache cannot be prepared: read-only file system"
+
+    def test_it_belongs_to_the_job_that_controls_it(self) -> None:
+        assert pod_of(pod_body("Running")).job_uid == "job-12"
+
+    @pytest.mark.parametrize(
+        ("status", "trouble"),
+        [
+            ({}, ""),
+            ({"conditions": [{"type": "PodScheduled", "status": "True"}]}, ""),
+            (
+                {
+                    "conditions": [
+                        {
+                            "type": "PodScheduled",
+                            "status": "False",
+                            "reason": "Unschedulable",
+                            "message": "0/3 nodes are available",
+                        }
+                    ]
+                },
+                "Unschedulable: 0/3 nodes are available",
+            ),
+            (
+                {"initContainerStatuses": [waiting("prepare-cache", "ErrImagePull", "no such image")]},
+                "ErrImagePull: no such image",
+            ),
+            ({"initContainerStatuses": [waiting("prepare-cache", "PodInitializing")]}, ""),
+            ({"initContainerStatuses": [{"name": "prepare-cache", "state": {"waiting": {}}}]}, ""),
+            ({"initContainerStatuses": [{"name": "prepare-cache"}]}, ""),
+        ],
+    )
+    def test_why_it_does_not_start_in_the_cluster_s_words(self, status: dict[str, Any], trouble: str) -> None:
+        assert pod_of(pod_body("Pending", **status)).trouble == trouble
+
+    def test_the_cluster_s_words_are_bounded_and_inert(self) -> None:
+        hostile = waiting("sync", "CreateContainerError", "\x1b[31m" + "x" * 10_000)
+        trouble = pod_of(pod_body("Pending", hostile)).trouble
+        assert trouble.isprintable()
+        assert len(trouble) <= 512
+
+    def test_what_has_ended_is_in_no_trouble(self) -> None:
+        assert pod_of(pod_body("Failed", waiting("sync", "ErrImagePull"))).trouble == ""
+
+
+@pytest.mark.parametrize(("phase", "bound"), [("Bound", True), ("Pending", False)])
+def test_a_cache_is_bound_or_not(phase: str, bound: bool) -> None:
+    assert cache_of({"metadata": owned("crm-cache"), "status": {"phase": phase}}).bound is bound
+
+
+@pytest.mark.parametrize(
+    ("references", "uid"),
+    [
+        ([], None),
+        ([{"uid": "a"}], None),
+        ([{"uid": "a", "controller": False}, {"uid": "b", "controller": True}], "b"),
+    ],
+)
+def test_an_object_belongs_to_its_controller_and_to_no_other_owner(
+    references: list[dict[str, Any]], uid: str | None
+) -> None:
+    assert controller_uid({"metadata": {"ownerReferences": references}}) == uid
+    assert controller_uid({"metadata": {}}) is None
+
+
+class TestExitCode:
+    WORDS = "Container sync for pod sales/crm-1-12-abcde failed with exit code 3 matching FailJob rule at index 0"
+
+    def test_it_is_the_newest_pod_s(self) -> None:
+        assert exit_code_of(job(FIRST, JobState.FAILED), (pod(FIRST, 1), pod(FIRST, 2))) == 1
+
+    def test_it_stands_in_the_job_s_words_when_that_was_decisive(self) -> None:
+        failed = job(FIRST, JobState.FAILED, failure_message=self.WORDS)
+        assert exit_code_of(failed, ()) == 3
+        assert exit_code_of(failed, (pod(FIRST, 1),)) == 3
+
+    @pytest.mark.parametrize("words", ["", "exit code 3", "Job was active longer than specified deadline"])
+    def test_other_words_say_nothing(self, words: str) -> None:
+        assert exit_code_of(job(FIRST, JobState.FAILED, failure_message=words), ()) is None
+
+
+class TestLastWords:
+    def test_the_contract_s_json_is_a_report(self) -> None:
+        said = {
+            "outcome": "complete",
+            "reason": "all is well",
+            "read": {"crm": 3},
+            "changed": {"crm": 2, "erp": 0},
+            "pushed": {"erp": {"create": 1, "update": 2, "delete": 0}},
+            "conflicts": 4,
+            "seconds": 1.5,
+        }
+        report = report_of((pod(FIRST, 0, message=json.dumps(said)),))
+        assert report is not None
+        assert report.to_wire() == {
+            "reason": "all is well",
+            "read": {"crm": 3},
+            "changed": {"crm": 2, "erp": 0},
+            "pushed": {"erp": 3},
+            "conflicts": 4,
+        }
+
+    def test_who_says_nothing_has_no_report(self) -> None:
+        assert report_of(()) is None
+        assert report_of((pod(FIRST, 0),)) is None
+
+    def test_the_newest_pod_that_has_ended_speaks(self) -> None:
+        old = replace(pod(FIRST, 1, message="old"), created_at=pod(FIRST).created_at - timedelta(hours=1))
+        newest_first = (pod(FIRST), pod(FIRST, 1, message="new"), old)
+        report = report_of(newest_first)
+        assert report is not None
+        assert report.reason == "new"
+
+    @pytest.mark.parametrize("message", ["boom", "[1, 2]", '"text"', "3", "null", "{", "\ufeff{}", "[" * 4000])
+    def test_what_is_not_the_contract_s_json_is_shown_as_a_reason(self, message: str) -> None:
+        report = report_of((pod(FIRST, 1, message=message),))
+        assert report is not None
+        assert report.reason == message[:512].replace("\ufeff", "").strip() or message.startswith("\ufeff")
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"read": "many"},
+            {"read": {"crm": "3"}},
+            {"read": {"crm": -1}},
+            {"read": {"crm": True}},
+            {"read": {"crm": 2**53}},
+            {"pushed": {"erp": {"create": 10**30}}},
+            {"pushed": [1, 2]},
+            {"conflicts": 10**30},
+            {"conflicts": -1},
+            {"conflicts": "many"},
+            {"conflicts": float("nan")},
+            {"conflicts": True},
+            {"reason": 3},
+            {"reason": ""},
+        ],
+    )
+    def test_what_the_api_server_would_not_store_is_left_out(self, said: dict[str, Any]) -> None:
+        report = report_of((pod(FIRST, 1, message=json.dumps(said)),))
+        assert report is not None
+        assert report.to_wire() == {
+            "read": {},
+            "changed": {},
+            "pushed": {"erp": 0} if isinstance(said.get("pushed"), dict) else {},
+            "conflicts": 0,
+        }
+
+    def test_there_are_not_more_sides_than_can_be_read(self) -> None:
+        said = {"read": {f"{'side' * 40}{number}": 1 for number in range(100)}}
+        report = report_of((pod(FIRST, 0, message=json.dumps(said)),))
+        assert report is not None
+        assert len(report.read) <= 8
+        assert all(len(side) <= 63 for side in report.read)
+
+    @given(
+        st.text(max_size=4096)
+        | st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["read", "pushed"]), inner),
+        ).map(json.dumps)
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                key: st.integers() | st.text() | st.dictionaries(st.text(), st.integers() | st.text())
+                for key in ("reason", "read", "changed", "pushed", "conflicts")
+            },
+        ).map(json.dumps)
+    )
+    def test_whatever_a_worker_says_can_be_stored_and_shown(self, message: str) -> None:
+        report = report_of((pod(FIRST, 1, message=message),))
+        if report is None:
+            assert message == ""
+            return
+        stored = report.to_wire()
+        reason = stored.pop("reason", "")
+        assert reason.isprintable()
+        assert len(reason) <= 512
+        conflicts = stored.pop("conflicts")
+        assert 0 <= conflicts <= LARGEST
+        for counts in stored.values():
+            assert len(counts) <= 8
+            assert all(0 <= count <= LARGEST for count in counts.values())
+            assert all(side.isprintable() and len(side) <= 63 for side in counts)
