@@ -19,7 +19,7 @@ KIND = "SyncIntegration"
 NAME = "contacts"
 
 # Generous, to end rather than to hang: what is waited for takes seconds.
-PATIENCE = 90.0
+PATIENCE = 180.0
 _LOOK_AGAIN = 0.05
 
 Object = dict[str, Any]

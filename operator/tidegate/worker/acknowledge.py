@@ -5,8 +5,6 @@ taken for one that was edited; one that was not written has what was merged, so 
 another field is seen as the change it is.
 """
 
-from collections.abc import Sequence
-
 from tidegate.worker.config import SIDES, other
 from tidegate.worker.connectors import Changed, Record, Rejected
 from tidegate.worker.merge import Create, Delete, Forget, Keep, Patch
@@ -79,34 +77,32 @@ def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -
 
 
 def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
-    done = [not patch.to[side] or isinstance(work.answers[side], Record) for side in SIDES]
+    changed = any(isinstance(answer, Changed) for answer in work.answers)
     for source in both.sources:
-        side = source.side
-        answer = work.answers[side]
-        final = answer if isinstance(answer, Record) else work.record(side)
-        _settle_fields(session, source, work, patch, final, done)
-        if isinstance(answer, Record):
+        _settle_fields(session, source, work, patch, changed=changed)
+        if isinstance(work.answers[source.side], Record):
             session.progress.pushed[source.name]["update"] += 1
+    if changed:
+        return  # merged again in the next pass, and so are the fields in conflict
     session.progress.conflicts += len(patch.parked)
-    refused = [side for side in SIDES if isinstance(work.answers[side], Rejected)]
-    for side in refused:
-        answer = work.answers[side]
-        assert isinstance(answer, Rejected)  # noqa: S101
-        _refused(session, both.sources[side], both.sources[other(side)], work, answer)
-    if any(isinstance(answer, Changed) for answer in work.answers):
-        return
-    session.cache.clean(work.rids)
     _park_fields(session, both, work, patch)
-    if not refused:
+    session.cache.clean(work.rids)
+    refusals = [
+        (side, answer) for side, answer in zip(SIDES, work.answers, strict=True) if isinstance(answer, Rejected)
+    ]
+    for side, refusal in refusals:
+        _refused(session, both.sources[side], both.sources[other(side)], work, refusal)
+    if not refusals:
         waiting = session.cache.parked_fields(work.rids)
         session.cache.unpark((rid, field) for rid, field in waiting if not field)
 
 
-def _settle_fields(
-    session: Session, source: Source, work: Work, patch: Patch, final: Record, done: Sequence[bool]
-) -> None:
-    """The side's shadow: stored where it was written, merged where it was not, as before where a write failed."""
+def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *, changed: bool) -> None:
+    """The side's shadow: stored where it was written, merged where it was not, as before where that has yet to come."""
     side, across = source.side, other(source.side)
+    answer = work.answers[side]
+    final = answer if isinstance(answer, Record) else work.record(side)
+    done = [not patch.to[s] or isinstance(work.answers[s], Record) for s in SIDES]
     seen = source.layout.unpack(work.row(side).shadow)
     stored = source.field_hashes(final)
     shadow: list[Hash | None] = []
@@ -115,6 +111,8 @@ def _settle_fields(
             shadow.append(stored[i] if done[side] else seen[i])
         elif i in patch.to[across]:
             shadow.append(now if done[across] else seen[i])
+        elif i in patch.parked and changed:
+            shadow.append(seen[i])
         else:
             shadow.append(now)
     rid = work.row(side).rid
@@ -127,15 +125,12 @@ def _park_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -
     """Fields in conflict wait under their record on side 0, until an edit of either side settles them."""
     source, row = both.sources[0], work.row(0)
     rules = both.item.fields
-    parked = {rules[i].title for i in patch.parked}
-    waiting = {field for _, field in session.cache.parked_fields([row.rid]) if field}
-    settled = {rules[i].title for s in SIDES for i in patch.to[s]} | {
-        rule.title for i, rule in enumerate(rules) if work.hashes[0][i] == work.hashes[1][i]
-    }
+    settled = {rules[i].title for side in SIDES for i in patch.to[side] if isinstance(work.answers[side], Record)}
+    settled |= {rule.title for rule, one, two in zip(rules, *work.hashes, strict=True) if one == two}
+    waiting = {field for _, field in session.cache.parked_fields([row.rid])}
     session.cache.unpark((row.rid, field) for field in waiting & settled)
-    for rule in rules:
-        if rule.title in parked:
-            session.park(source, row.rid, row.key, rule, "it was changed on both sides, to different values")
+    for i in patch.parked:
+        session.park(source, row.rid, row.key, rules[i], "it was changed on both sides, to different values")
 
 
 def _take_as_it_is(session: Session, source: Source, rid: int, record: Record) -> None:

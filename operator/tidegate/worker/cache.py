@@ -79,7 +79,11 @@ class Cache:
         """Open the cache, or make it. Raises CacheUnusable or CacheLocked."""
         try:
             self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
-            self._prepare(epoch)
+            try:
+                self._prepare(epoch)
+            except BaseException:
+                self.close()
+                raise
         except sqlite3.Error as error:
             raise meaning_of(error) from error
         self._next_rid: int = 1 + self._one("SELECT coalesce(max(rid), 0) FROM record")
@@ -181,6 +185,19 @@ class Cache:
         both = [half for a, b in pairs for half in ((b, a), (a, b))]
         self._db.executemany("UPDATE record SET link = ? WHERE rid = ?", both)
 
+    def pair(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Make counterparts of records that were none so far; where one is pending, they are merged as never seen.
+
+        What each was known to hold came about without the other: that the two differ was never accepted.
+        """
+        self.link(pairs)
+        self._db.executemany(
+            "UPDATE record SET shadow = NULL WHERE rid = ?1 AND shadow IS NOT NULL "
+            "AND (SELECT shadow FROM record WHERE rid = ?2) IS NOT NULL "
+            "AND EXISTS (SELECT 1 FROM dirty WHERE dirty.rid IN (?1, ?2))",
+            pairs,
+        )
+
     def forget(self, rids: Iterable[int]) -> None:
         """Remember these records no more; their counterparts stand alone."""
         ids = [(rid,) for rid in rids]
@@ -219,14 +236,20 @@ class Cache:
         )
         return [Pending(Row(*row[:6]), bool(row[6])) for row in found]
 
-    def gone(self, rids: Iterable[int]) -> set[int]:
+    def gone(self, rids: Iterable[int | None]) -> set[int]:
         """Those of these records that a whole scan has not met any more."""
         query = "SELECT rid FROM dirty WHERE gone AND rid IN (SELECT value FROM json_each(?))"
         return {rid for (rid,) in self._db.execute(query, (json.dumps(list(rids)),))}
 
-    def count_pending(self) -> int:
-        """How many records are to be dealt with."""
-        return self._one("SELECT count(*) FROM dirty")
+    def are_pending(self, rids: Iterable[int | None]) -> bool:
+        """Whether any of these records is to be dealt with."""
+        query = "SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN (SELECT value FROM json_each(?)))"
+        return bool(self._one(query, json.dumps(list(rids))))
+
+    def is_pending(self, source: int) -> bool:
+        """Whether any record of a source is to be dealt with."""
+        query = "SELECT EXISTS (SELECT 1 FROM dirty CROSS JOIN record USING (rid) WHERE source = ?)"
+        return bool(self._one(query, source))
 
     def count_gone(self, source: int) -> int:
         """How many records of a source are gone."""

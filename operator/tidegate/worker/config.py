@@ -5,6 +5,7 @@ names. What does not fit is gathered, so that a configuration is corrected once 
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
@@ -187,11 +188,13 @@ def parse(text: bytes) -> Sync:
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def _checked(model: type[_Model], raw: object, where: str, found: list[str]) -> _Model | None:
+def _checked(
+    model: type[_Model], raw: object, where: str, found: list[str], beside: tuple[str, ...] = ()
+) -> _Model | None:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        found += complaints(error, where, model)
+        found += complaints(error, where, model, beside)
         return None
 
 
@@ -210,7 +213,7 @@ def _object(
 ) -> SyncedObject | None:
     where = f"object {raw['name']}" if isinstance(raw.get("name"), str) else f"object {number}"
     before = len(found)
-    own = _checked(_Object, {key: value for key, value in raw.items() if key not in names}, where, found)
+    own = _checked(_Object, {key: value for key, value in raw.items() if key not in names}, where, found, names)
     settings: list[Part | None] = []
     for name, type_ in zip(names, types, strict=True):
         kind = CONNECTORS.get(type_)
@@ -221,21 +224,24 @@ def _object(
         )
     if own is None:
         return None
-    fields = [_field(field, f"{where}, field {n}", names, found) for n, field in enumerate(own.fields, 1)]
+    fields = [_field(field, where, n, names, found) for n, field in enumerate(own.fields, 1)]
     rules = tuple(field for field in fields if field)
-    match = _match(own.match, rules, where, found) if len(rules) == len(fields) else ()
+    match = _match(own.match, rules, where, found) if rules and len(rules) == len(fields) else ()
     conflict = _conflict(own.conflict, settings, names, where, found)
     if not fields:
         found.append(f"{where}: fields: there is none")
+    found += _written_twice(rules, names, where)
     first, second = settings
     if first is None or second is None or len(found) > before:
         return None
     return SyncedObject(own.name, (first, second), rules, match, conflict, own.deletes)
 
 
-def _field(raw: dict[str, Any], where: str, names: tuple[str, str], found: list[str]) -> FieldRule | None:
+def _field(raw: dict[str, Any], where: str, number: int, names: tuple[str, str], found: list[str]) -> FieldRule | None:
     before = len(found)
-    own = _checked(_Field, {key: value for key, value in raw.items() if key not in names}, where, found)
+    known = [raw[name] for name in names if isinstance(raw.get(name), str) and raw[name]]
+    where = f"{where}, field {'/'.join(dict.fromkeys(known)) or number}"
+    own = _checked(_Field, {key: value for key, value in raw.items() if key not in names}, where, found, names)
     for name in names:
         if not isinstance(raw.get(name), str) or not raw[name]:
             found.append(f"{where}: {name} must be the name of the field in {name}")
@@ -245,6 +251,16 @@ def _field(raw: dict[str, Any], where: str, names: tuple[str, str], found: list[
     if own is None or len(found) > before:
         return None
     return FieldRule((raw[names[0]], raw[names[1]]), directions[own.direction], own.match == "casefold")
+
+
+def _written_twice(rules: tuple[FieldRule, ...], names: tuple[str, str], where: str) -> list[str]:
+    """Which value would win is nobody's decision."""
+    return [
+        f"{where}: fields: {field} of {names[side]} would be written by more than one field"
+        for side in SIDES
+        for field, times in Counter(rule.names[side] for rule in rules if rule.to[side]).items()
+        if times > 1
+    ]
 
 
 def _match(names: list[str], rules: tuple[FieldRule, ...], where: str, found: list[str]) -> tuple[int, ...]:

@@ -16,27 +16,34 @@ _EXPECTED = {
     "model_type": "a mapping",
     "list_type": "a list",
 }
+_BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
-def complaints(error: ValidationError, where: str, model: type[BaseModel]) -> list[str]:
-    """One sentence per problem, each with its place, such as `object contact, crm`."""
-    return [_complaint(dict(problem), where, model) for problem in error.errors(include_url=False)]
+def complaints(error: ValidationError, where: str, model: type[BaseModel], beside: Sequence[str] = ()) -> list[str]:
+    """One sentence per problem, each with its place, such as `object contact, crm`.
+
+    `beside` names what may be written beside the model's own, and is not its business.
+    """
+    return [_complaint(dict(problem), where, model, beside) for problem in error.errors(include_url=False)]
 
 
-def _complaint(problem: dict[str, Any], where: str, model: type[BaseModel]) -> str:
+def _complaint(problem: dict[str, Any], where: str, model: type[BaseModel], beside: Sequence[str]) -> str:
     path: Sequence[str | int] = problem["loc"]
-    name = ".".join(str(part) for part in path)
-    place = f"{where}: {name}" if where and name else where or name
+    name = "".join(f" {part + 1}" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    place = f"{where}: {name}" if where and name else where or name or "the configuration"
     kind, context = str(problem["type"]), problem.get("ctx", {})
     if kind == "missing":
         return f"{place} is missing"
     if kind == "extra_forbidden":
-        known = _names(model, path[:-1])
+        known = [*_names(model, path[:-1]), *(beside if len(path) == 1 else ())]
         return f"{place} is not known" + (f"; known are {', '.join(known)}" if known else "")
     if kind == "literal_error":
         return f"{place} must be {context['expected']}, not {problem['input']!r}"
     if kind == "value_error":
         return f"{place}: {context['error']}"
+    if kind in _BOUNDS:
+        word, bound = _BOUNDS[kind]
+        return f"{place} must be {word} {context[bound]}, not {problem['input']}"
     if kind in _EXPECTED:
         return f"{place} must be {_EXPECTED[kind]}, not {_shown(problem['input'])}"
     return f"{place}: {str(problem['msg'])[:1].lower()}{str(problem['msg'])[1:]}"

@@ -61,7 +61,8 @@ def fields_were_read(cache: Cache, sync: Sync) -> None:
 def _identity(item: SyncedObject) -> dict[str, object]:
     places: dict[str, object] = {}
     for side in SIDES:
-        settings = item.settings[side].model_dump(mode="json", by_alias=True, exclude={"cursor"})
+        part = item.settings[side]
+        settings = part.model_dump(mode="json", by_alias=True, exclude=set(part.incidental))
         places |= {f"{name} of side {side + 1}": value for name, value in settings.items()}
     return {**places, "match": [item.fields[i].identity for i in item.match]}
 

@@ -6,8 +6,10 @@ sides. What is found is linked and merged by the next pass; where nobody can tel
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from tidegate.worker.config import SIDES, Side, other
+from tidegate.worker.cache import Row
+from tidegate.worker.config import SIDES, other
 from tidegate.worker.connectors import Record
 from tidegate.worker.merge import Create
 from tidegate.worker.session import Session, Source, SourcePair
@@ -15,85 +17,92 @@ from tidegate.worker.values import Hash
 from tidegate.worker.work import Work
 
 
-def look_up(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
+def look_up(session: Session, both: SourcePair, works: Sequence[Work], *, first_pass: bool) -> None:
     """Take back the creates whose record exists, or may exist."""
     for on in SIDES:
         creates = [work for work in works if isinstance(work.decision, Create) and work.decision.on == on]
         if creates:
             with session.cache.transaction():
-                _look_up(session, both, on, creates)
+                _LookUp(session, both, both.sources[other(on)], both.sources[on], first_pass).judge_all(creates)
 
 
-def _look_up(session: Session, both: SourcePair, on: Side, creates: Sequence[Work]) -> None:
-    source, target = both.sources[other(on)], both.sources[on]
-    sought: list[tuple[Work, Hash]] = []
-    for work in creates:
-        key = source.match_key(work.hashes[source.side])
-        row = work.row(source.side)
-        if key is None:
-            _set_aside(session, source, work, f"it has no {_match_titles(both)}, by which it could be matched")
-            continue
-        if row.match != key:
-            session.cache.set_matches([(row.rid, key)])
-        sought.append((work, key))
-    found = _find(both, source, target, sought)
-    for work, key in sought:
-        _judge(session, both, source, target, work, key, found[key])
+@dataclass(frozen=True, slots=True)
+class _LookUp:
+    session: Session
+    both: SourcePair
+    source: Source
+    target: Source
+    first_pass: bool
 
+    def judge_all(self, creates: Sequence[Work]) -> None:
+        sought: list[tuple[Work, Hash]] = []
+        for work in creates:
+            key = self.source.match_key(work.hashes[self.source.side])
+            row = work.row(self.source.side)
+            if key is None:
+                self._set_aside(work, f"it has no {self._match_titles}, by which it could be matched")
+                continue
+            if row.match != key:
+                self.session.cache.set_matches([(row.rid, key)])
+            sought.append((work, key))
+        found = self._find(sought)
+        for work, key in sought:
+            self._judge(work, key, found[key])
 
-def _match_titles(both: SourcePair) -> str:
-    return ", ".join(both.item.fields[i].title for i in both.item.match)
+    @property
+    def _match_titles(self) -> str:
+        item = self.both.item
+        return ", ".join(item.fields[i].title for i in item.match)
 
+    def _find(self, sought: Sequence[tuple[Work, Hash]]) -> dict[Hash, list[Record]]:
+        match = self.both.item.match
+        wanted = [tuple(work.record(self.source.side).values[i] for i in match) for work, _ in sought]
+        found: dict[Hash, list[Record]] = defaultdict(list)
+        for record in self.target.collection.find(wanted):
+            key = self.target.match_key(self.target.field_hashes(record))
+            if key is not None:
+                found[key].append(record)
+        return found
 
-def _find(
-    both: SourcePair, source: Source, target: Source, sought: Sequence[tuple[Work, Hash]]
-) -> dict[Hash, list[Record]]:
-    wanted = [tuple(work.record(source.side).values[i] for i in both.item.match) for work, _ in sought]
-    found: dict[Hash, list[Record]] = defaultdict(list)
-    for record in target.collection.find(wanted):
-        key = target.match_key(target.field_hashes(record))
-        if key is not None:
-            found[key].append(record)
-    return found
-
-
-def _judge(
-    session: Session,
-    both: SourcePair,
-    source: Source,
-    target: Source,
-    work: Work,
-    key: Hash,
-    found: Sequence[Record],
-) -> None:
-    cache = session.cache
-    rid = work.row(source.side).rid
-    fields = _match_titles(both)
-    alike = {row.rid for row in cache.unpaired(source.number, key, limit=10)} - {rid}
-    if alike - cache.gone(alike):
-        _set_aside(session, source, work, f"other records of {source.name} have the same {fields}")
-        return
-    if len(found) > 1:
-        _set_aside(session, source, work, f"{len(found)} records of {target.name} have the same {fields}")
-        return
-    if not found:
-        return  # create it
-    row = cache.row_of(target.number, found[0].key)
-    if row is not None and row.link is not None and row.link != rid:
-        if cache.gone([row.link]):
-            work.decision = None  # its counterpart is being taken from it: in the next pass it is free
+    def _judge(self, work: Work, key: Hash, found: Sequence[Record]) -> None:
+        cache, fields = self.session.cache, self._match_titles
+        rid = work.row(self.source.side).rid
+        alike = {row.rid for row in cache.unpaired(self.source.number, key, limit=10)} - {rid}
+        if alike - cache.gone(alike):
+            self._set_aside(work, f"other records of {self.source.name} have the same {fields}")
             return
-        reason = f"the record of {target.name} with the same {fields} is linked to another of {source.name}"
-        _set_aside(session, source, work, reason)
-        return
-    across = row.rid if row is not None else cache.add(target.number, [(found[0].key, key, None)])[0]
-    work.decision = None
-    cache.forget(lost.rid for lost in [work.rows[target.side]] if lost is not None and lost.rid != across)
-    cache.link([(rid, across)])
+        rows = [cache.row_of(self.target.number, record.key) for record in found]
+        taken = [row for row in rows if row is not None and row.link not in (None, rid)]
+        if self._may_be_freed(taken):
+            work.decision, work.again = None, True
+        elif len(found) > 1:
+            self._set_aside(work, f"{len(found)} records of {self.target.name} have the same {fields}")
+        elif taken and not cache.gone([taken[0].link]):
+            of_another = f"is linked to another of {self.source.name}"
+            self._set_aside(work, f"the record of {self.target.name} with the same {fields} {of_another}")
+        elif found:
+            self._link(work, key, found[0], rows[0])
 
+    def _may_be_freed(self, taken: Sequence[Row]) -> bool:
+        """Whether what is about to be done to one of these may free it, or give it another match key.
 
-def _set_aside(session: Session, source: Source, work: Work, reason: str) -> None:
-    work.decision = None
-    row = work.row(source.side)
-    session.park(source, row.rid, row.key, None, reason)
-    session.cache.clean([row.rid])
+        The next pass will tell. One that has lost its counterpart is freed in the first pass, or else waits just as we
+        do for it.
+        """
+        cache = self.session.cache
+        waited = set() if self.first_pass else cache.gone(row.link for row in taken)
+        return cache.are_pending(rid for row in taken if row.link not in waited for rid in (row.rid, row.link))
+
+    def _link(self, work: Work, key: Hash, found: Record, row: Row | None) -> None:
+        cache = self.session.cache
+        rid, lost = work.row(self.source.side).rid, work.rows[self.target.side]
+        across = row.rid if row is not None else cache.add(self.target.number, [(found.key, key, None)])[0]
+        cache.forget(each for each in (lost and lost.rid, row and row.link) if each not in (None, rid, across))
+        cache.pair([(rid, across)])
+        work.decision, work.again = None, True
+
+    def _set_aside(self, work: Work, reason: str) -> None:
+        work.decision = None
+        row = work.row(self.source.side)
+        self.session.park(self.source, row.rid, row.key, None, reason)
+        self.session.cache.clean([row.rid])

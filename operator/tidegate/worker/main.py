@@ -34,7 +34,9 @@ def main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     signal.signal(signal.SIGTERM, terminate)
-    return work(os.environ, sys.stdout, lambda: terminated)
+    code = work(os.environ, sys.stdout, lambda: terminated)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the run has ended: the code that says how is to be heard
+    return code
 
 
 def work(environ: Mapping[str, str], out: TextIO, interrupted: Callable[[], bool]) -> int:

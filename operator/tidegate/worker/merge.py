@@ -98,17 +98,15 @@ def merge(
 def _one_sided(states: tuple[State, State], here: Side, rules: Sequence[FieldRule], policy: Policy) -> Decision:
     there = other(here)
     state = states[here]
+    flowing = [(seen, now) for rule, seen, now in zip(rules, state.seen, state.now, strict=True) if rule.to[there]]
     new = all(seen is None for seen in state.seen)
-    edited = any(
-        rule.to[there] and seen is not None and seen != now
-        for rule, seen, now in zip(rules, state.seen, state.now, strict=True)
-    )
-    if new or edited:
+    edited = any(seen not in (None, now) for seen, now in flowing)
+    deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.exists_on[here]
+    # A field that was never seen may hold an edit, and then the delete is beaten.
+    doubtful = deleted and any(seen is None for seen, _ in flowing)
+    if new or edited or doubtful:
         return Create(there) if policy.exists_on[there] else Keep()
-    # From here on the record is as it was when both sides were last seen: to delete it loses no edit.
-    if states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.exists_on[here]:
-        return Delete(here)
-    return Keep()
+    return Delete(here) if deleted else Keep()
 
 
 def _two_sided(

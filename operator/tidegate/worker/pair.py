@@ -32,5 +32,5 @@ def _pair_batch(session: Session, both: SourcePair, after: Hash) -> Hash | None:
     ]
     if links:
         with session.commit():
-            cache.link(links)
+            cache.pair(links)
     return end

@@ -1,6 +1,6 @@
 """How far a run has come: the checkpoint and the counts, which are committed together with what they tell of."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from tidegate.worker.connectors import Token
@@ -58,4 +58,4 @@ class Progress:
 
     def plain(self) -> dict[str, Any]:
         """Plain data, to be remembered."""
-        return asdict(self)
+        return {item.name: getattr(self, item.name) for item in fields(self)}

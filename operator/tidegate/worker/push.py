@@ -26,35 +26,35 @@ _PASSES = 5
 def push(session: Session) -> None:
     """Deal with all dirty records, objects in their order."""
     for both in session.pairs:
-        for _ in range(_PASSES):
-            before = session.cache.count_pending()
-            _push_once(session, both)
-            if not session.cache.count_pending() or session.cache.count_pending() == before:
+        for n in range(_PASSES):
+            if not _push_once(session, both, first_pass=n == 0):
                 break
 
 
-def _push_once(session: Session, both: SourcePair) -> None:
-    after = 0
+def _push_once(session: Session, both: SourcePair, *, first_pass: bool) -> bool:
+    """One pass over the dirty records; whether another can do more."""
+    after, again = 0, False
     while True:
         session.pace.wait()
         pending = session.cache.pending(both.numbers, after, session.pace.batch(BATCH))
         if not pending:
-            return
-        _push_batch(session, both, pending)
+            return again
+        again |= _push_batch(session, both, pending, first_pass=first_pass)
         session.pace.took(len(pending))
         after = pending[-1].row.rid
 
 
-def _push_batch(session: Session, both: SourcePair, pending: Sequence[Pending]) -> None:
+def _push_batch(session: Session, both: SourcePair, pending: Sequence[Pending], *, first_pass: bool) -> bool:
     works = _read(session, both, pending)
     _decide(both, works)
-    look_up(session, both, works)
+    look_up(session, both, works, first_pass=first_pass)
     _intend(session, both, works)
     for side in SIDES:
         _write(both, works, side)
     with session.commit():
         for work in works:
             acknowledge(session, both, work)
+    return any(work.again or any(isinstance(answer, Changed) for answer in work.answers) for work in works)
 
 
 def _read(session: Session, both: SourcePair, pending: Sequence[Pending]) -> list[Work]:

@@ -7,15 +7,18 @@ does not fail the run.
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from tidegate.api.contract import TERMINATION_MESSAGE_BYTES
 from tidegate.worker.progress import Progress
 
 VERSION = 1
 
+# Together with counts and names they stay below the contract's TERMINATION_MESSAGE_BYTES.
 _REASON_BYTES = 1500
+_POSITION_BYTES = 300
+
 _LINE_SECONDS = 1.0
 _PARKED_LINES = 100
 
@@ -50,7 +53,7 @@ class Report:
             "pushed": progress.pushed,
             "conflicts": progress.conflicts,
             "parked": parked,
-            "checkpoint": position,
+            "checkpoint": _shortened(position, _POSITION_BYTES),
             "seconds": round(progress.seconds, 3),
         }
         self._write(self._last)
@@ -60,7 +63,7 @@ class Report:
 
     def end(self, outcome: str, reason: str) -> None:
         """The run's end, with what was last committed."""
-        message = {**self._last, "outcome": outcome, "reason": _shortened(reason)}
+        message = {**self._last, "outcome": outcome, "reason": _shortened(reason, _REASON_BYTES)}
         self._write(message)
         self._say({"type": "end", **message})
 
@@ -72,23 +75,31 @@ class Report:
             self._say({**said, "field": field} if field else said)
 
     def _write(self, message: Mapping[str, Any]) -> None:
-        text = json.dumps(message, ensure_ascii=False)
-        if len(text.encode()) >= TERMINATION_MESSAGE_BYTES:
-            text = json.dumps({key: message.get(key) for key in ("v", "run", "outcome", "reason")}, ensure_ascii=False)
         try:
             # The file is mounted: it cannot be replaced, and is written in place.
-            self._path.write_text(text, encoding="utf-8")
+            self._path.write_bytes(_json(message))
         except OSError as error:
             if self._writable:
                 self._say({"type": "warning", "reason": f"the termination message cannot be written: {error}"})
             self._writable = False
 
     def _say(self, said: Mapping[str, Any]) -> None:
-        print(json.dumps(said, ensure_ascii=False, default=str), file=self._out, flush=True)
+        with suppress(OSError):  # nobody listens
+            print(_json(said).decode(), file=self._out, flush=True)
 
 
-def _shortened(reason: str) -> str:
-    encoded = reason.encode("utf-8", "replace")
-    if len(encoded) <= _REASON_BYTES:
-        return encoded.decode()
-    return encoded[:_REASON_BYTES].decode("utf-8", "ignore") + "…"
+def _json(said: object) -> bytes:
+    # What is no Unicode text, such as half of a surrogate pair in somebody's data, becomes a question mark.
+    return json.dumps(said, ensure_ascii=False, default=str).encode("utf-8", "replace")
+
+
+def _shortened(text: str, limit: int) -> str:
+    """As much of a text as fits into so many bytes of JSON, where a control character takes six."""
+    if 6 * len(text) <= limit:
+        return text
+    taken = 0
+    for i, character in enumerate(text):
+        taken += len(_json(character)) - len('""')
+        if taken > limit:
+            return f"{text[:i]}…"
+    return text

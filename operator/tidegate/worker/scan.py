@@ -55,6 +55,8 @@ def _must_read_whole(session: Session, source: Source) -> bool:
     """True unless the changes since the last whole scan are enough."""
     if session.order.scope == "full" or session.progress.in_doubt or source.widened or source.cursor is None:
         return True
+    if not session.progress.push and session.cache.is_pending(source.number):
+        return True  # what an earlier run has left undone is to be accepted too
     remembered = session.cache.recall(f"source {source.number}") or {}
     if remembered.get("cursor") != source.cursor or remembered.get("watermark") is None:
         return True

@@ -15,13 +15,17 @@ Two: TypeAlias = tuple[_T, _T]
 
 @dataclass(slots=True)
 class Work:
-    """A record, or two that are linked; everything by side. Without a decision it stays dirty."""
+    """A record, or two that are linked; everything by side.
+
+    Without a decision it stays dirty: for the next pass of the same run (`again`), or for the next run.
+    """
 
     rows: Two[Row | None]
     gone: Two[bool]
     records: list[Record | None] = field(default_factory=lambda: [None, None])
     hashes: list[tuple[Hash, ...]] = field(default_factory=lambda: [(), ()])
     decision: Decision | None = None
+    again: bool = False
     answers: list[Record | Changed | Rejected | None] = field(default_factory=lambda: [None, None])
 
     @property

@@ -189,7 +189,7 @@ class Server:
 
 def new_integration(server: Server, **spec: Any) -> None:
     metadata = {"name": NAME, "namespace": NAMESPACE, "uid": UID, "generation": 1}
-    server.create(INTEGRATION, {"metadata": metadata, "spec": {"status": "OFF", "delay": "10s", **spec}})
+    server.create(INTEGRATION, {"metadata": metadata, "spec": {"status": "OFF", "delay": "10s", "retries": 0, **spec}})
 
 
 def apply_merge_patch(old: Body, patch: Body) -> dict[str, Any]:

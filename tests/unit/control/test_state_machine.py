@@ -26,7 +26,7 @@ from .model_operator import InFlight, ModelOperator, arrive
 MODES = st.sampled_from(["PastAndFuture", "FutureOnly"])
 POLICIES = st.sampled_from(["FinishRun", "PauseRun"])
 SECONDS = st.sampled_from([0.3, 1, 3, 6, 11, 31, 61, 121, 700, 4000])
-EXIT_CODES = st.sampled_from([0, 0, 0, 1, 3, None, int(ExitCode.PAUSED)])
+EXIT_CODES = st.sampled_from([0, 0, 0, 1, 1, 3, None, int(ExitCode.PAUSED)])
 CHANGES = st.one_of(
     st.builds(lambda reset: {"reset": reset}, st.booleans()),
     st.builds(lambda mode: {"mode": mode}, MODES),
@@ -35,6 +35,7 @@ CHANGES = st.one_of(
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
+ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job"]
 # The long way forward, to the end of every delay and backoff.
 A_LONG_TIME = timedelta(hours=3)
 
@@ -67,7 +68,7 @@ class Toggle(RuleBasedStateMachine):
 
     @initialize(change=CHANGES)
     def declare_first(self, change: dict[str, object]) -> None:
-        self.server.declare(status="ON", **change)
+        self.server.declare(**{"status": "ON", "offPolicy": "PauseRun", **change})
 
     @rule(exit_code=EXIT_CODES)
     def life_goes_on(self, exit_code: int | None) -> None:
@@ -224,6 +225,7 @@ class Toggle(RuleBasedStateMachine):
             return  # a step has failed already
         self.late, self.behind, self.server.refusal = [], [], None
         self.server.declare(delay="12h")
+        self.server.annotate(names.SYNC_REQUESTED_ANNOTATION, "in the end")
         for _ in range(300):
             before = self.server.revision
             self.cluster.work()

@@ -1,18 +1,18 @@
 """What every connected system can be asked: six verbs on the records of one object, and how far its changes go.
 
-`scan`, `push` and `recover` know systems by these protocols only. A connector is one module that offers a
-ConnectorType; `registry` lists them by the name that users write as `type`.
+`scan`, `push` and `recover` know systems by these protocols only. A connector offers a ConnectorType; `registry` finds
+it by the name that users write as `type`, in this package or another.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from tidegate.worker.values import Value
+from tidegate.worker.values import Value, normal
 
 # A record's id as the cache keeps it; a connector translates what its system has.
 Key = int | str
@@ -26,6 +26,9 @@ class Part(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
+    # Of an object's settings: those that do not say which records these are. They may change without a reset.
+    incidental: ClassVar[frozenset[str]] = frozenset({"cursor"})
+
 
 # The three that are made once per record are tuples: frozen dataclasses take three times as long to make.
 class Record(NamedTuple):
@@ -34,6 +37,15 @@ class Record(NamedTuple):
     key: Key
     values: tuple[Value, ...]
     cursor: Value = None
+
+
+def is_as_expected(current: Record | None, expected: Record) -> bool:
+    """Whether a record still holds what was read before: what compare-and-set compares."""
+    if current is None:
+        return False
+    if current.values == expected.values:
+        return True
+    return all(map(lambda a, b: normal(a) == normal(b), current.values, expected.values))
 
 
 class Page(NamedTuple):
@@ -102,13 +114,22 @@ class Collection(Protocol):
         """The newest cursor value there is; None without records, or without a cursor."""
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """A page of all records in key order, or of those whose cursor is in the window, in cursor order."""
+        """A page of all records, or of those whose cursor is in the window; None is before the first.
+
+        A record that is there from the first page to the last is on one of them at least, and on no page twice:
+        what a whole scan has not met counts as deleted. An order in which edited records stay where they are, such as
+        that of the keys, promises this. A token may be used by a later process; one that has become worthless begins
+        the scan anew.
+        """
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """The records with these keys that exist."""
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
-        """Records whose match fields may equal one of these; the caller compares their normal forms."""
+        """Records whose match fields may equal one of these; the caller compares their normal forms.
+
+        None that does may be missing, one that was created a moment ago included: it would be created again.
+        """
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
         """Create records; the answers, in the same order, are what the system stored."""

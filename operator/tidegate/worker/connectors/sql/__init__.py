@@ -1,4 +1,4 @@
-"""The `sql` connector: tables of PostgreSQL and SQLite, through SQLAlchemy Core.
+"""The `sql` connector: tables of PostgreSQL, MySQL, MariaDB and SQLite, through SQLAlchemy Core.
 
 Here are its settings and the database; `reflect` finds the tables, `rows` reads and writes them.
 """
@@ -8,21 +8,17 @@ from collections.abc import Mapping
 from sqlalchemy import Engine
 
 from tidegate.worker.connectors import ConnectorType, Description
-from tidegate.worker.connectors.sql.engine import open_engine, speaking_of
+from tidegate.worker.connectors.settings import text_of
+from tidegate.worker.connectors.sql.engine import open_engine
+from tidegate.worker.connectors.sql.errors import speaking_of
 from tidegate.worker.connectors.sql.reflect import reflect
 from tidegate.worker.connectors.sql.rows import Rows
-from tidegate.worker.connectors.sql.settings import FromEnvironment, Settings, TableSettings
-from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 
 
 def connect(settings: Settings, environ: Mapping[str, str], name: str) -> "Database":
     """The database of these settings; see Connect."""
-    url = settings.url
-    if isinstance(url, FromEnvironment):
-        if not environ.get(url.env):
-            raise ConfigurationError(f"connector {name}: the environment variable {url.env} is not set")
-        url = environ[url.env].strip()
-    return Database(name, open_engine(name, url))
+    return Database(name, open_engine(name, text_of(settings.url, environ, name)))
 
 
 class Database:

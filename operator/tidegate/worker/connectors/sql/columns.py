@@ -1,7 +1,7 @@
 """What a column of a database can hold: ids and cursors to and from the cache's form, values to what is stored.
 
-Serves `sql`. Databases differ in how strictly they type: PostgreSQL's columns are taken at their type; SQLite's hold
-whatever was put in, so that there a column is read and written as it is.
+Serves `sql`. Databases differ in how strictly they type: the columns of PostgreSQL, MySQL and MariaDB are taken at
+their type; SQLite's hold whatever was put in, so that there a column is read and written as it is.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import Column
+from sqlalchemy import BigInteger, Column
 from sqlalchemy.types import DateTime, NullType
 
 from tidegate.worker.connectors import Key, Token
@@ -43,12 +43,48 @@ _KEY_CODECS: dict[type | None, KeyCodec] = {
     None: _AS_IT_IS,
     UUID: KeyCodec(str, UUID),
     Decimal: KeyCodec(str, Decimal),
+    bytes: KeyCodec(bytes.hex, bytes.fromhex),
 }
+
+# MySQL's BIGINT UNSIGNED goes beyond the whole numbers that the cache can hold.
+_UNSIGNED = KeyCodec(lambda key: key if key < 1 << 63 else str(key), int)
+
+_UUID_BYTES = 16
 
 
 def key_codec(column: Column[Any]) -> KeyCodec | None:
     """How ids in this column are kept; None when they cannot be."""
+    if isinstance(column.type, BigInteger) and getattr(column.type, "unsigned", False):
+        return _UNSIGNED
     return _KEY_CODECS.get(python_type(column))
+
+
+def makes_key(column: Column[Any]) -> bool:
+    """Whether ids of new records are made here: UUIDs, where the database makes none."""
+    if column.server_default is not None:
+        return False
+    kind = python_type(column)
+    return kind is UUID or (kind is bytes and getattr(column.type, "length", None) == _UUID_BYTES)
+
+
+def new_key(column: Column[Any]) -> UUID | bytes:
+    """A new record's id, where ids are made here."""
+    return uuid4() if python_type(column) is UUID else uuid4().bytes
+
+
+def ignores_case(column: Column[Any]) -> bool:
+    """Whether the column's own equality is that of letters in any case, as by most of MySQL's collations."""
+    collation = getattr(column.type, "collation", None) or column.table.kwargs.get("mysql_collate")
+    return str(collation).endswith("_ci")
+
+
+# MySQL's names of character sets that hold less than Unicode, and Python's.
+_CODECS = {"latin1": "cp1252", "latin2": "iso8859_2", "latin5": "iso8859_9", "cp1250": "cp1250", "ascii": "ascii"}
+
+
+def _codec(column: Column[Any]) -> str | None:
+    charset = getattr(column.type, "charset", None) or column.table.kwargs.get("mysql_default charset")
+    return None if charset is None else _CODECS.get(charset)
 
 
 def cursor_to_token(value: Value) -> Token:
@@ -91,15 +127,34 @@ def adapt(column: Column[Any], value: Value) -> Value:
     kind = python_type(column)
     if kind is None:
         return _untyped(value)
+    if kind is str:
+        return _text_in_charset(column, value)
+    if kind is int and normal(value) is not None:
+        return value if type(value) is int and _fits(column, value) else _whole(column, value)
     if isinstance(value, kind) and isinstance(value, bool) is (kind is bool):
         return _in_column_zone(column, value) if isinstance(value, datetime) else value
-    if normal(value) is None and kind is not str:
+    if normal(value) is None:
         return None
     convert = _CONVERSIONS.get(kind)
     try:
         return convert(column, value) if convert else value
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise ValueError(f"column {column.name} holds {column.type}, which {_type_name(value)} cannot be") from error
+        raise _unfit(column, value) from error
+
+
+def _unfit(column: Column[Any], value: Value) -> ValueError:
+    return ValueError(f"column {column.name} holds {column.type}, which {_type_name(value)} cannot be")
+
+
+def _text_in_charset(column: Column[Any], value: Value) -> str | None:
+    text: str | None = value if isinstance(value, str) else normal(value)
+    if text is None or text.isascii() or (codec := _codec(column)) is None:
+        return text
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"column {column.name} has a character set without {text[error.start]!r}") from None
+    return text
 
 
 def _type_name(value: Value) -> str:
@@ -109,7 +164,9 @@ def _type_name(value: Value) -> str:
 def _untyped(value: Value) -> Value:
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, (str, int, float, bytes)):
+    if isinstance(value, int):
+        return value if -(1 << 63) <= value < 1 << 63 else str(value)
+    if isinstance(value, (str, float, bytes)):
         return value
     if isinstance(value, datetime):
         return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat(sep=" ")
@@ -124,11 +181,22 @@ def _in_column_zone(column: Column[Any], value: datetime) -> datetime:
     return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
 
 
-def _whole(value: Value) -> int:
-    number = Decimal(str(value).strip()) if not isinstance(value, bool) else Decimal(int(value))
-    if number != number.to_integral_value():
-        raise ValueError(value)
-    return int(number)
+def _whole(column: Column[Any], value: Value) -> int:
+    # MySQL's BOOLEAN is a whole number of one digit.
+    if getattr(column.type, "display_width", None) == 1 and str(value).lower() in ("true", "false"):
+        return int(_truth(value))
+    try:
+        number = Decimal(int(value)) if isinstance(value, int) else Decimal(str(value).strip())
+        if number == number.to_integral_value() and _fits(column, int(number)):
+            return int(number)
+    except (ArithmeticError, ValueError):
+        pass
+    raise _unfit(column, value)
+
+
+def _fits(column: Column[Any], number: int) -> bool:
+    # The bounds of smaller types are the database's to know; SQLite's driver fails at a number that is too large.
+    return -(1 << 63) <= number < (1 << 64 if getattr(column.type, "unsigned", False) else 1 << 63)
 
 
 def _truth(value: Value) -> bool:
@@ -146,12 +214,11 @@ def _moment(column: Column[Any], value: Value) -> datetime:
 
 
 _CONVERSIONS: dict[type, Callable[[Column[Any], Value], Value]] = {
-    str: lambda _, value: normal(value),
-    int: lambda _, value: _whole(value),
     bool: lambda _, value: _truth(value),
     float: lambda _, value: float(value),
     Decimal: lambda _, value: Decimal(str(normal(value))),
     datetime: _moment,
     date: lambda _, value: value.date() if isinstance(value, datetime) else date.fromisoformat(value),
     UUID: lambda _, value: UUID(str(value)),
+    bytes: lambda _, value: bytes.fromhex(str(normal(value))),
 }

@@ -1,28 +1,28 @@
-"""A database as SQLAlchemy connects it, and what its errors mean for the run. Serves `sql`.
+"""A database as SQLAlchemy connects it. Serves `sql`; what its errors mean is in `errors`.
 
-PostgreSQL (psycopg 3) and SQLite. Two things are made the same: times are in UTC, and a transaction begins when we
-say so.
+PostgreSQL (psycopg 3), MySQL and MariaDB (pymysql), and SQLite. Three things are made the same: times are in UTC, a
+value that does not fit is refused and not bent, and a transaction begins when we say so.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
-from tidegate.worker.errors import ConfigurationError, SystemFailed
+from tidegate.worker.errors import ConfigurationError
 
 _CONNECT_SECONDS = 10
 
 # A row that somebody else keeps locked for longer fails the run, which is tried again.
-_LOCK_WAIT = "30s"
+_LOCK_WAIT_SECONDS = 30
 
-# Errors of PostgreSQL that these values would meet again: data, constraints, views' checks, triggers' own
-# exceptions, and types that do not convert.
-_REFUSALS = ("22", "23", "44", "P0", "42804", "42846")
-_NO_PRIVILEGE = "42501"
+_MYSQL_SESSION = (
+    "SET SESSION time_zone = '+00:00', "
+    # Without it MySQL cuts texts and numbers to what fits. The server's other modes stay.
+    "sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES'), "
+    f"innodb_lock_wait_timeout = {_LOCK_WAIT_SECONDS}, lock_wait_timeout = {_LOCK_WAIT_SECONDS}"
+)
 
 
 def open_engine(connector: str, url_text: str) -> Engine:
@@ -37,11 +37,13 @@ def open_engine(connector: str, url_text: str) -> Engine:
     system, _, driver = url.drivername.partition("+")
     if system in ("postgresql", "postgres") and driver in ("", "psycopg"):
         return _postgresql(url.set(drivername="postgresql+psycopg"))
+    if system in ("mysql", "mariadb") and driver in ("", "pymysql"):
+        return _mysql(connector, url.set(drivername="mysql+pymysql"))
     if system == "sqlite" and driver in ("", "pysqlite"):
         return _sqlite(connector, url)
     raise ConfigurationError(
-        f"connector {connector}: url begins with {url.drivername}://, and what is supported is postgresql:// and "
-        "sqlite:///"
+        f"connector {connector}: url begins with {url.drivername}://, and what is supported is postgresql://, "
+        "mysql:// and sqlite:///"
     )
 
 
@@ -50,10 +52,23 @@ def _postgresql(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
-        connection.execute(f"SET timezone TO 'UTC'; SET lock_timeout TO '{_LOCK_WAIT}'")
+        connection.execute(f"SET timezone TO 'UTC'; SET lock_timeout TO '{_LOCK_WAIT_SECONDS}s'")
         connection.commit()
 
     return engine
+
+
+def _mysql(connector: str, url: URL) -> Engine:
+    if not url.database:
+        raise ConfigurationError(f"connector {connector}: url names no database; write mysql://user@host/database")
+    return create_engine(
+        url,
+        pool_size=1,
+        max_overflow=1,
+        # The default, REPEATABLE READ, would also lock the gaps beside our rows, and keep others from inserting there.
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "charset": "utf8mb4", "init_command": _MYSQL_SESSION},
+    )
 
 
 def _sqlite(connector: str, url: URL) -> Engine:
@@ -64,7 +79,7 @@ def _sqlite(connector: str, url: URL) -> Engine:
     def connect() -> sqlite3.Connection:
         # SQLite would make a file that is not there; a mistyped path must not become an empty system.
         uri = path if path.startswith("file:") else f"file:{path.replace('%', '%25').replace('?', '%3f')}?mode=rw"
-        return sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+        return sqlite3.connect(uri, uri=True, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=1)
 
@@ -83,37 +98,3 @@ def _sqlite(connector: str, url: URL) -> Engine:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
-
-
-@contextmanager
-def speaking_of(connector: str) -> Iterator[None]:
-    """Turn what the database says into what it means for the run; a refusal of values passes through."""
-    try:
-        yield
-    except DBAPIError as error:
-        if is_refusal(error):
-            raise
-        if _sqlstate(error) == _NO_PRIVILEGE:
-            raise ConfigurationError(f"connector {connector}: the database says: {words(error)}") from error
-        raise SystemFailed(f"connector {connector}: the database says: {words(error)}") from error
-    except SQLAlchemyError as error:
-        raise SystemFailed(f"connector {connector}: {words(error)}") from error
-
-
-def is_refusal(error: DBAPIError) -> bool:
-    """True when the database refuses the values, and would again."""
-    if error.connection_invalidated:
-        return False
-    return isinstance(error, (IntegrityError, DataError)) or _sqlstate(error).startswith(_REFUSALS)
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or "")
-
-
-def words(error: SQLAlchemyError) -> str:
-    """The database's own words in one line. Its DETAIL is left out: that quotes the record's values."""
-    said = error.orig if isinstance(error, DBAPIError) else error
-    lines = [line.strip() for line in str(said).splitlines() if line.strip()]
-    kept = [line for line in lines if not line.startswith(("DETAIL:", "CONTEXT:", "HINT:", "(Background", "LINE "))]
-    return "; ".join(kept[:3]) or type(error).__name__

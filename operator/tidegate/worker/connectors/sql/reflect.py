@@ -4,15 +4,16 @@ What does not fit is found here, before anything is read, and named: the object,
 """
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Column, Engine, MetaData, Table, UniqueConstraint, inspect
 from sqlalchemy.exc import NoSuchTableError
-from sqlalchemy.types import INTEGER, Integer, NullType, String
+from sqlalchemy.types import INTEGER
 
 from tidegate.worker.connectors import Description
-from tidegate.worker.connectors.sql.columns import key_codec, python_type
+from tidegate.worker.connectors.sql.columns import key_codec, makes_key
+from tidegate.worker.connectors.sql.mysql import read_exactly, without_transactions
 from tidegate.worker.connectors.sql.settings import TableSettings
+from tidegate.worker.connectors.sql.sqlite import read_as_it_is
 from tidegate.worker.errors import ConfigurationError
 
 
@@ -29,18 +30,16 @@ def reflect(engine: Engine, description: Description) -> Table:
             f"{description.title}: there is no table {settings.table}; the database has {there}"
         ) from None
     if engine.dialect.name == "sqlite":
-        for column in table.columns:  # SQLite stores what it is given: read and write it as it is
-            if not isinstance(column.type, (Integer, String)):
-                column.type = NullType()
-            if column.primary_key:
-                column.nullable = False  # it need not say so there
-    complaints = _complaints(table, settings, description)
+        read_as_it_is(table, settings.cursor)
+    if engine.dialect.name == "mysql":
+        read_exactly(table)
+    complaints = _complaints(engine, table, settings, description)
     if complaints:
         raise ConfigurationError(*(f"{description.title}: {complaint}" for complaint in complaints))
     return table
 
 
-def _complaints(table: Table, settings: TableSettings, description: Description) -> list[str]:
+def _complaints(engine: Engine, table: Table, settings: TableSettings, description: Description) -> list[str]:
     columns = table.columns
     uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
     uses += [(f"field {field.name}", field.name) for field in description.fields]
@@ -60,8 +59,17 @@ def _complaints(table: Table, settings: TableSettings, description: Description)
     for field in description.fields:
         if field.written and columns[field.name].computed is not None:
             complaints.append(f"field {field.name}: the database computes this column, so that it cannot be written")
+    writes = any(field.written for field in description.fields)
+    if writes and engine.dialect.name == "mysql" and (kind := without_transactions(engine, table)):
+        complaints.append(f"table {settings.table} has no transactions, and is written; ALTER its ENGINE from {kind}")
     if description.creates:
         written = {field.name for field in description.fields if field.written}
+        untold = id_column.server_default is not None and not engine.dialect.insert_returning
+        if untold and settings.id not in written:
+            complaints.append(
+                f"records cannot be created: MySQL makes the id of column {settings.id} and does not tell it; use "
+                "AUTO_INCREMENT, BINARY(16) without a default, or an id that a field maps"
+            )
         complaints += [
             f"records cannot be created: column {column.name} must have a value, has no default, and no field maps it"
             for column in columns
@@ -79,7 +87,7 @@ def _is_unique(table: Table, column: Column[Any]) -> bool:
 def _gets_value(table: Table, column: Column[Any]) -> bool:
     if column.server_default is not None or column.identity is not None or column.computed is not None:
         return True
-    if python_type(column) is UUID and column.primary_key:
-        return True  # made here
+    if column.autoincrement is True or (makes_key(column) and column.primary_key):
+        return True
     rowid = column.primary_key and len(table.primary_key.columns) == 1 and type(column.type) is INTEGER
     return rowid and column.autoincrement is not False

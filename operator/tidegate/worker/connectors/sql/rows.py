@@ -7,11 +7,9 @@ expected, read back what was stored.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
 
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Connection,
     Engine,
     Select,
@@ -20,29 +18,44 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.exc import DBAPIError
 
-from tidegate.worker.connectors import Changed, Description, Key, Page, Record, Rejected, Token, Window, Write
+from tidegate.worker.connectors import (
+    Changed,
+    Description,
+    Key,
+    Page,
+    Record,
+    Rejected,
+    Token,
+    Window,
+    Write,
+    is_as_expected,
+)
 from tidegate.worker.connectors.sql.columns import (
     adapt,
     before,
     cursor_to_token,
     key_codec,
-    python_type,
+    makes_key,
+    new_key,
     token_to_cursor,
 )
-from tidegate.worker.connectors.sql.engine import is_refusal, speaking_of, words
+from tidegate.worker.connectors.sql.errors import is_collision, is_refusal, speaking_of, words
+from tidegate.worker.connectors.sql.insert import insert_rows
+from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values import Value
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
+
+# How often a batch is repeated that the database undid for the sake of another transaction.
+_COLLISIONS = 3
 
 
 class Rows:
@@ -60,7 +73,7 @@ class Rows:
         self._cursor: Column[Any] | None = table.columns[settings.cursor] if settings.cursor else None
         self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
         self._uses = description.fields
-        self._match = description.match
+        self._search = Search(engine, self._fields, description)
         self._codec = codec
         cursor = [self._cursor.label("cursor")] if self._cursor is not None else []
         fields = [column.label(f"field{i}") for i, column in enumerate(self._fields)]
@@ -110,33 +123,12 @@ class Rows:
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         """See Collection."""
-        expressions: list[ColumnElement[Any]] = []
-        for i in self._match:
-            column = self._fields[i]
-            folded = self._uses[i].casefold and python_type(column) in (str, None)
-            expressions.append(self._lower(column) if folded else column)
-        tuples = [values for values in map(self._as_sought, wanted) if values is not None]
-        if not tuples:
+        if not wanted:
             return []
-        if len(expressions) == 1:
-            condition = expressions[0].in_([values[0] for values in tuples])
-        else:
-            condition = tuple_(*expressions).in_(tuples)
-        with speaking_of(self._connector), self._engine.connect() as connection:
-            return self._records(connection.execute(self._select.where(condition)).all())
-
-    def _lower(self, column: Column[Any]) -> ColumnElement[Any]:
-        return func.unicode_lower(column) if self._engine.dialect.name == "sqlite" else func.lower(column)
-
-    def _as_sought(self, values: tuple[Value, ...]) -> tuple[Value, ...] | None:
-        sought = []
-        for i, value in zip(self._match, values, strict=True):
-            try:
-                adapted = adapt(self._fields[i], value)
-            except ValueError:
-                return None  # what the column cannot hold is not there
-            sought.append(adapted.lower() if self._uses[i].casefold and isinstance(adapted, str) else adapted)
-        return tuple(sought)
+        with speaking_of(self._connector):
+            query = self._select.where(self._search.condition(wanted))
+            with self._engine.connect() as connection:
+                return self._records(connection.execute(query).all())
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
         """See Collection."""
@@ -144,23 +136,18 @@ class Rows:
 
     def _create(self, connection: Connection, records: Sequence[Sequence[Value]]) -> list[Record | Rejected]:
         answers: list[Record | Rejected | None] = [None] * len(records)
-        # What has no value is left to the column's default; rows of the same columns are one statement.
-        alike: dict[tuple[str, ...], list[tuple[int, dict[str, Value]]]] = defaultdict(list)
+        rows: dict[int, dict[str, Value]] = {}
         for n, values in enumerate(records):
             try:
-                row = self._row(dict(enumerate(values)))
+                # What has no value is left to the column's default.
+                rows[n] = {k: v for k, v in self._row(dict(enumerate(values))).items() if v is not None}
             except ValueError as error:
                 answers[n] = Rejected(str(error))
                 continue
-            row = {name: value for name, value in row.items() if value is not None}
-            if self._id.name not in row and python_type(self._id) is UUID and self._id.server_default is None:
-                row[self._id.name] = uuid4()
-            alike[tuple(row)].append((n, row))
-        created: dict[int, Key] = {}
-        for rows in alike.values():
-            statement = insert(self._table).returning(self._id, sort_by_parameter_order=True)
-            keys = connection.execute(statement, [row for _, row in rows]).scalars().all()
-            created.update((n, self._key(key)) for (n, _), key in zip(rows, keys, strict=True))
+            if self._id.name not in rows[n] and makes_key(self._id):
+                rows[n][self._id.name] = new_key(self._id)
+        keys = map(self._key, insert_rows(connection, self._table, self._id, list(rows.values())))
+        created = dict(zip(rows, keys, strict=True))
         stored = self._read(connection, list(created.values()))
         for n, key in created.items():
             answers[n] = stored[key] if key in stored else Rejected("the database did not keep the new record")
@@ -176,7 +163,7 @@ class Rows:
         alike: dict[tuple[str, ...], list[dict[str, Value]]] = defaultdict(list)
         written: dict[int, Key] = {}
         for n, (expected, values) in enumerate(writes):
-            if not _same(current.get(expected.key), expected):
+            if not is_as_expected(current.get(expected.key), expected):
                 continue
             try:
                 row = self._row(values)
@@ -204,7 +191,7 @@ class Rows:
 
     def _delete(self, connection: Connection, expected: Sequence[Record]) -> list[Changed | Rejected | None]:
         current = self._read(connection, [record.key for record in expected], lock=True)
-        due = [record.key for record in expected if _same(current.get(record.key), record)]
+        due = [record.key for record in expected if is_as_expected(current.get(record.key), record)]
         if due:
             connection.execute(delete(self._table).where(self._id.in_([self._native(key) for key in due])))
         gone = {*due, *(record.key for record in expected if record.key not in current)}
@@ -213,28 +200,39 @@ class Rows:
     def _write(
         self, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
     ) -> list[_Answer | Rejected]:
-        """All items in one transaction; when the database refuses one, each on its own to find out which."""
         if not items:
             return []
-        engine = self._engine.execution_options(writing=True)
         with speaking_of(self._connector):
-            try:
-                with engine.begin() as connection:
-                    return [*write(connection, items)]
-            except DBAPIError as error:
-                if not is_refusal(error):
-                    raise
-            answers: list[_Answer | Rejected] = []
+            for _ in range(_COLLISIONS):
+                try:
+                    return self._write_once(items, write)
+                except DBAPIError as error:
+                    if not is_collision(error):
+                        raise
+            return self._write_once(items, write)
+
+    def _write_once(
+        self, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
+    ) -> list[_Answer | Rejected]:
+        """All items in one transaction; when the database refuses one, each on its own to find out which."""
+        engine = self._engine.execution_options(writing=True)
+        try:
             with engine.begin() as connection:
-                for item in items:
-                    try:
-                        with connection.begin_nested():
-                            answers += write(connection, [item])
-                    except DBAPIError as error:
-                        if not is_refusal(error):
-                            raise
-                        answers.append(Rejected(words(error)))
-            return answers
+                return [*write(connection, items)]
+        except DBAPIError as error:
+            if not is_refusal(error):
+                raise
+        answers: list[_Answer | Rejected] = []
+        with engine.begin() as connection:
+            for item in items:
+                try:
+                    with connection.begin_nested():
+                        answers += write(connection, [item])
+                except DBAPIError as error:
+                    if not is_refusal(error):
+                        raise
+                    answers.append(Rejected(words(error)))
+        return answers
 
     def _read(self, connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> dict[Key, Record]:
         if not keys:
@@ -259,11 +257,3 @@ class Rows:
 
     def _native(self, key: Key) -> Any:
         return self._codec.from_cache(key) if self._codec.from_cache else key
-
-
-def _same(current: Record | None, expected: Record) -> bool:
-    if current is None:
-        return False
-    if current.values == expected.values:
-        return True
-    return all(map(lambda a, b: normal(a) == normal(b), current.values, expected.values))

@@ -1,0 +1,138 @@
+"""JSON Lines: a JSON object on each line, whose values keep their types. A format of `file`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import BinaryIO
+
+from tidegate.worker.connectors import Description, Key, Record
+from tidegate.worker.connectors.file.format import Entry, MalformedError
+from tidegate.worker.connectors.file.settings import FileSettings
+from tidegate.worker.connectors.json_documents import (
+    Document,
+    Kinds,
+    dump,
+    names_of_nothing,
+    parse,
+    parse_exactly,
+    put,
+    value_at,
+)
+from tidegate.worker.values import Value, normal
+
+_MARK = b"\xef\xbb\xbf"
+
+# So many records of a page are enough to learn what kind of values its fields have.
+_TELLING = 100
+
+# The cache holds ids of 64 bits.
+_LARGEST = (1 << 63) - 1
+
+
+class JsonLines:
+    """A Format."""
+
+    def __init__(self, description: Description) -> None:
+        self._description = description
+
+    def empty(self) -> bytes:
+        """See Format."""
+        return b""
+
+    def begin(self, file: BinaryIO) -> "Documents":
+        """See Format."""
+        if file.read(len(_MARK)) != _MARK:
+            file.seek(0)
+        start = file.tell()
+        first = file.readline()
+        file.seek(start)
+        return Documents(b"\r\n" if first.endswith(b"\r\n") else b"\n", self._description)
+
+
+class Documents:
+    """A Layout."""
+
+    def __init__(self, newline: bytes, description: Description) -> None:
+        settings = description.settings
+        assert isinstance(settings, FileSettings)  # noqa: S101
+        self.newline = newline
+        self._id = settings.id
+        self._cursor = settings.cursor
+        self._names = [field.name for field in description.fields]
+        self._written = [field.written for field in description.fields]
+        self._match = [self._names[i] for i in description.match]
+        self._kinds = Kinds(len(self._names))
+        self._plain = not any("." in name for name in self._names)
+
+    def entries(self, file: BinaryIO) -> Iterator[Entry]:
+        """See Layout."""
+        offset, first = file.tell(), list[Document]()
+        for line in file:
+            start, offset = offset, offset + len(line)
+            if line.isspace():
+                continue
+            document = self._document(line, start)
+            if len(first) < _TELLING:
+                first.append(document)
+            yield Entry(self._key(document, start), start, len(line))
+        if missing := names_of_nothing(first, self._match):
+            there = ", ".join(dict.fromkeys(name for document in first for name in document))
+            raise MalformedError(f"has no {missing[0]}, nor have the records that follow; they have {there}", 0)
+
+    def _document(self, line: bytes, offset: int) -> Document:
+        try:
+            document = parse(line)
+        except ValueError as error:
+            raise MalformedError(f"is not JSON: {error}", offset) from None
+        if not isinstance(document, dict):
+            raise MalformedError("is not a JSON object", offset)
+        return document
+
+    def _key(self, document: Document, offset: int) -> Key:
+        key = value_at(document, self._id)
+        if isinstance(key, str) and key:
+            return key
+        if isinstance(key, int) and not isinstance(key, bool) and abs(key) <= _LARGEST:
+            return key
+        problem = f"has no {self._id}" if key in (None, "") else f"has an {self._id} that is no text or whole number"
+        raise MalformedError(problem, offset)
+
+    def records(self, texts: Sequence[bytes]) -> list[Record]:
+        """See Layout."""
+        names, id_, cursor = self._names, self._id, self._cursor
+        records = []
+        for document in map(parse, texts):
+            # Most names are plain, and looking them up is most of the work.
+            values = tuple(map(document.get, names)) if self._plain else tuple(value_at(document, n) for n in names)
+            key = value_at(document, id_)
+            records.append(Record(key, values, None if cursor is None else value_at(document, cursor)))
+        for record in records[:_TELLING]:
+            self._kinds.see(record.values)
+        return records
+
+    def key(self, value: Value) -> Key:
+        """See Layout."""
+        if isinstance(value, Decimal) and value == value.to_integral_value():
+            value = int(value)
+        if isinstance(value, (int, str)) and not isinstance(value, bool):
+            return value
+        return str(normal(value))
+
+    def create(self, key: Key, values: Sequence[Value]) -> bytes:
+        """See Layout."""
+        document: Document = {}
+        put(document, self._id, key)  # first
+        self._fill(document, {i: value for i, value in enumerate(values) if value is not None})
+        put(document, self._id, key)  # as it is, also when it is a field
+        return dump(document) + self.newline
+
+    def update(self, text: bytes, values: Mapping[int, Value]) -> bytes:
+        """See Layout."""
+        document = parse_exactly(text)
+        self._kinds.see([value_at(document, name) for name in self._names])
+        self._fill(document, values)
+        return dump(document) + self.newline
+
+    def _fill(self, document: Document, values: Mapping[int, Value]) -> None:
+        for i, value in values.items():
+            if self._written[i]:
+                put(document, self._names[i], self._kinds.in_json(i, value))

@@ -1,0 +1,196 @@
+"""The records of one file, read and written. Serves `file`.
+
+Before anything is read or written the file is looked at, and read again if somebody has changed it. A batch of writes
+is one replacement of the file; when the file is changed in between, the batch is worked out anew on the new one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tidegate.worker.connectors import (
+    Changed,
+    Description,
+    Key,
+    Page,
+    Record,
+    Rejected,
+    Token,
+    Window,
+    Write,
+    is_as_expected,
+)
+from tidegate.worker.connectors.file.new_ids import NewIds
+from tidegate.worker.connectors.file.settings import FileSettings
+from tidegate.worker.connectors.file.spool import Spool, speaking_of
+from tidegate.worker.connectors.match_index import MatchIndex
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+from tidegate.worker.values import Value, normal
+
+_Answer = TypeVar("_Answer")
+
+# How often a batch is worked out before somebody else's changes to the file are too many.
+_ATTEMPTS = 5
+
+_INDEXED = 5000
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a batch does to the file: texts by key, None for a deleted record."""
+
+    edits: dict[Key, bytes | None] = field(default_factory=dict)
+    new: dict[Key, bytes] = field(default_factory=dict)
+
+
+class FileRecords:
+    """A Collection."""
+
+    def __init__(self, connector: str, spool: Spool, missing: Callable[[], str], description: Description) -> None:
+        """Raises ConfigurationError when the file is not there, or is not such a file."""
+        settings = description.settings
+        assert isinstance(settings, FileSettings)  # noqa: S101
+        self._connector = connector
+        self._spool = spool
+        self._settings = settings
+        self._description = description
+        self._id_field = next(
+            (i for i, use in enumerate(description.fields) if use.written and use.name == settings.id), None
+        )
+        self._index: MatchIndex | None = None
+        self._new_ids: NewIds | None = None
+        with speaking_of(connector):
+            if not spool.read(make=settings.create):
+                raise ConfigurationError(f"{description.title}: {missing()}")
+
+    def watermark(self) -> Token | None:
+        """See Collection. A file is always read whole."""
+        return None
+
+    def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
+        """See Collection. The token is the last key; what is read goes on as the file was when it began."""
+        with speaking_of(self._connector):
+            if after is None:
+                self._refresh()
+            records = self._spool.layout.records(self._spool.page(after, limit))
+        return Page(records, records[-1].key if len(records) == limit else None)
+
+    def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """See Collection."""
+        if not keys:
+            return {}
+        with speaking_of(self._connector):
+            self._refresh()
+            return self._get(keys)
+
+    def _get(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        texts = self._spool.texts(keys)
+        return dict(zip(texts, self._spool.layout.records(list(texts.values())), strict=True))
+
+    def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
+        """See Collection."""
+        with speaking_of(self._connector):
+            self._refresh()
+            if self._index is None:
+                self._index = self._indexed()
+            return list(self._get(self._index.keys(wanted)).values())
+
+    def _indexed(self) -> MatchIndex:
+        index = MatchIndex(self._spool.db, self._description)
+        after: Key | None = None
+        while records := self._spool.layout.records(self._spool.page(after, _INDEXED)):
+            index.put(records)
+            after = records[-1].key
+        return index
+
+    def _refresh(self) -> None:
+        if self._spool.is_current():
+            return
+        self._index = self._new_ids = None
+        if not self._spool.read(make=self._settings.create):
+            raise SystemFailed(f"connector {self._connector}: {self._settings.path} was there and is gone")
+
+    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
+        """See Collection."""
+        return self._write(lambda batch: self._create(records, batch)) if records else []
+
+    def _create(self, records: Sequence[Sequence[Value]], batch: _Batch) -> list[Record | Rejected]:
+        return [self._create_one(values, batch) for values in records]
+
+    def _create_one(self, values: Sequence[Value], batch: _Batch) -> Record | Rejected:
+        layout = self._spool.layout
+        try:
+            key = self._key(values)
+            if key in batch.new or self._spool.texts([key]):
+                return Rejected(f"there is a record with the {self._settings.id} {key} already")
+            batch.new[key] = layout.create(key, values)
+        except ValueError as error:
+            return Rejected(str(error))
+        return layout.records([batch.new[key]])[0]
+
+    def _key(self, values: Sequence[Value]) -> Key:
+        given = None if self._id_field is None else values[self._id_field]
+        if normal(given) is not None:
+            return self._spool.layout.key(given)
+        if self._new_ids is None:
+            texts = self._settings.kind == "csv"
+            self._new_ids = NewIds(self._spool.db, self._settings.new_id, texts=texts)
+        return self._new_ids.next()
+
+    def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
+        """See Collection."""
+        return self._write(lambda batch: self._update(writes, batch)) if writes else []
+
+    def _update(self, writes: Sequence[Write], batch: _Batch) -> list[Record | Changed | Rejected]:
+        texts = self._spool.texts([write.expected.key for write in writes])
+        return [self._update_one(write, texts.get(write.expected.key), batch) for write in writes]
+
+    def _update_one(self, write: Write, text: bytes | None, batch: _Batch) -> Record | Changed | Rejected:
+        expected, values = write
+        layout = self._spool.layout
+        if text is None or not is_as_expected(layout.records([text])[0], expected):
+            return Changed()
+        if self._id_field in values:
+            return Rejected(f"{self._settings.id} is the record's id, which cannot be changed")
+        try:
+            batch.edits[expected.key] = edited = layout.update(text, values)
+        except ValueError as error:
+            return Rejected(str(error))
+        return layout.records([edited])[0]
+
+    def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
+        """See Collection."""
+        return self._write(lambda batch: self._delete(expected, batch)) if expected else []
+
+    def _delete(self, expected: Sequence[Record], batch: _Batch) -> list[Changed | Rejected | None]:
+        current = self._get([record.key for record in expected])
+        answers: list[Changed | Rejected | None] = []
+        for record in expected:
+            found = current.get(record.key)
+            if found is not None and not is_as_expected(found, record):
+                answers.append(Changed())
+                continue
+            if found is not None:
+                batch.edits[record.key] = None
+            answers.append(None)
+        return answers
+
+    def _write(self, work_out: Callable[[_Batch], list[_Answer]]) -> list[_Answer]:
+        with speaking_of(self._connector):
+            for _ in range(_ATTEMPTS):
+                self._refresh()
+                batch = _Batch()
+                answers = work_out(batch)
+                if not batch.edits and not batch.new:
+                    return answers
+                if self._spool.replace(batch.edits, batch.new):
+                    self._note(batch)
+                    return answers
+        raise SystemFailed(f"connector {self._connector}: {self._settings.path} is being changed all the time")
+
+    def _note(self, batch: _Batch) -> None:
+        if self._index is None:
+            return
+        texts: Mapping[Key, bytes | None] = {**batch.edits, **batch.new}
+        self._index.put(self._spool.layout.records([text for text in texts.values() if text is not None]))
+        self._index.remove(key for key, text in texts.items() if text is None)

@@ -1,0 +1,227 @@
+"""A file as it was read: a copy of its bytes, and on disk too where each record is. Serves `records`.
+
+Memory stays the same however large the file is; the temporary directory needs room for the file and about 60 bytes
+for each record. What is edited is added at the copy's end, and the new file is put together from both.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tidegate.worker.connectors import Key
+from tidegate.worker.connectors.file.format import Format, Layout, MalformedError, UnreadableFile
+from tidegate.worker.connectors.file.storage import Storage, Version
+from tidegate.worker.errors import SystemFailed
+
+_CHUNK = 1 << 20
+
+# A place is the record's offset in the file, or beyond the file's end that of a new one; `offset` and `length` say
+# where its text is once it has been edited, and a deleted one has no key and no text.
+_TABLE = """
+DROP TABLE IF EXISTS entry;
+CREATE TABLE entry (place INTEGER PRIMARY KEY, key, size INTEGER NOT NULL, offset INTEGER, length INTEGER);
+CREATE INDEX edited ON entry (place) WHERE offset IS NOT NULL;
+"""
+_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF", "cache_size = -16384")
+
+
+@contextmanager
+def speaking_of(connector: str) -> Iterator[None]:
+    """The errors of our own temporary files, which must not be taken for the cache's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise SystemFailed(f"connector {connector}: its temporary files: {error}") from error
+
+
+class Spool:
+    """One file's present state, read again when somebody has changed it."""
+
+    layout: Layout
+
+    def __init__(self, connector: str, storage: Storage, path: str, format: Format, directory: Path) -> None:
+        self._connector = connector
+        self._storage = storage
+        self._path = path
+        self._format = format
+        self._copy = (directory / "copy").open("w+b")
+        self.db = sqlite3.connect(directory / "index.sqlite", isolation_level=None)
+        for pragma in _PRAGMAS:
+            self.db.execute(f"PRAGMA {pragma}")
+        self._version: Version | None = None
+        # Where the file ends in the copy, and with the line break that it may lack.
+        self._size = self._tail = 0
+
+    def close(self) -> None:
+        """Let go of the temporary files."""
+        self._copy.close()
+        self.db.close()
+
+    def is_current(self) -> bool:
+        """Whether the file is as it was read."""
+        version = self._storage.check(self._path, self._version)
+        if version is not None:
+            self._version = version
+        return version is not None
+
+    def read(self, *, make: bool) -> bool:
+        """Read the file; False when it is not there. With `make`, a file that is not there is as an empty one."""
+        version = self._storage.read(self._path, self._copy)
+        if version is None and not make:
+            return False
+        self._version = version
+        if version is None:
+            self._copy.truncate(0)
+        if self._copy.seek(0, os.SEEK_END) == 0 and make:
+            self._copy.write(self._format.empty())
+        self._copy.flush()
+        self._size = self._copy.tell()
+        self._copy.seek(0)
+        self.layout = self._format.begin(self._copy)
+        self._tail = self._end_last_line()
+        try:
+            self._index()
+        except MalformedError as error:
+            raise self._unreadable(f"line {self._line(error.offset)} {error.problem}") from None
+        return True
+
+    def _end_last_line(self) -> int:
+        """Add the line break that the file's end may lack, for records that come after it; returns where that ends."""
+        position = self._copy.tell()
+        if self._size > 0 and os.pread(self._copy.fileno(), 1, self._size - 1) != b"\n":
+            self._append(self.layout.newline)
+            self._copy.flush()
+        tail = self._copy.seek(0, os.SEEK_END)
+        self._copy.seek(position)
+        return tail
+
+    def _index(self) -> None:
+        self.db.executescript(_TABLE)
+        with self._transaction():
+            rows = ((entry.offset, entry.key, entry.length) for entry in self.layout.entries(self._copy))
+            self.db.executemany("INSERT INTO entry (place, key, size) VALUES (?, ?, ?)", rows)
+        try:
+            self.db.execute("CREATE UNIQUE INDEX by_key ON entry (key)")
+        except sqlite3.IntegrityError:
+            query = "SELECT key, min(place), max(place) FROM entry GROUP BY key HAVING count(*) > 1 LIMIT 1"
+            key, first, last = self.db.execute(query).fetchone()
+            lines = f"lines {self._line(first)} and {self._line(last)}"
+            raise self._unreadable(f"{lines} have the same id {key}; ids must be unique") from None
+
+    def _unreadable(self, problem: str) -> UnreadableFile:
+        return UnreadableFile(f"connector {self._connector}: {self._path}: {problem}")
+
+    def _line(self, offset: int) -> int:
+        self._copy.seek(0)
+        line = 1
+        while offset > 0 and (chunk := self._copy.read(min(offset, _CHUNK))):
+            line += chunk.count(b"\n")
+            offset -= len(chunk)
+        return line
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.db.rollback()
+            raise
+        self.db.execute("COMMIT")
+
+    # Reading
+
+    def page(self, after: Key | None, limit: int) -> list[bytes]:
+        """The texts of the records after this key, in key order."""
+        if after is None:
+            found = self._find("key IS NOT NULL ORDER BY key LIMIT ?", limit)
+        else:
+            found = self._find("key > ? ORDER BY key LIMIT ?", after, limit)
+        return list(self._cut(found).values())
+
+    def texts(self, keys: Sequence[Key]) -> dict[Key, bytes]:
+        """The texts of those of these records that are there."""
+        return self._cut(self._find("key IN (SELECT value FROM json_each(?))", json.dumps(keys)))
+
+    def _find(self, where: str, *values: Key) -> list[tuple[Key, int, int]]:
+        query = f"SELECT key, coalesce(offset, place), coalesce(length, size) FROM entry WHERE {where}"  # noqa: S608
+        return self.db.execute(query, values).fetchall()
+
+    def _cut(self, entries: Sequence[tuple[Key, int, int]]) -> dict[Key, bytes]:
+        file = self._copy.fileno()
+        start = min((offset for _, offset, _ in entries), default=0)
+        end = max((offset + length for _, offset, length in entries), default=0)
+        if end - start > 4 * sum(length for _, _, length in entries):
+            return {key: os.pread(file, length, offset) for key, offset, length in entries}
+        block = os.pread(file, end - start, start)  # they lie together: most files are in the order of their ids
+        return {key: block[offset - start : offset - start + length] for key, offset, length in entries}
+
+    # Writing
+
+    def replace(self, edits: Mapping[Key, bytes | None], new: Mapping[Key, bytes]) -> bool:
+        """Edit, delete (None) and add records, and put the new file in place; False when it was changed meanwhile."""
+        try:
+            with self._transaction():
+                self._edit(edits, new)
+                version = self._storage.replace(self._path, self._content(), self._version)
+                if version is None:
+                    raise _Outdated
+        except _Outdated:
+            return False
+        self._version = version
+        return True
+
+    def _edit(self, edits: Mapping[Key, bytes | None], new: Mapping[Key, bytes]) -> None:
+        for key, text in edits.items():
+            if text is None:
+                self.db.execute("UPDATE entry SET key = NULL, offset = 0, length = 0 WHERE key = ?", (key,))
+            else:
+                self.db.execute("UPDATE entry SET offset = ?, length = ? WHERE key = ?", (*self._append(text), key))
+        (last,) = self.db.execute("SELECT coalesce(max(place), 0) FROM entry").fetchone()
+        first = max(last + 1, self._size)
+        for place, (key, text) in enumerate(new.items(), first):
+            self.db.execute("INSERT INTO entry VALUES (?, ?, 0, ?, ?)", (place, key, *self._append(text)))
+
+    def _append(self, text: bytes) -> tuple[int, int]:
+        offset = self._copy.seek(0, os.SEEK_END)
+        self._copy.write(text)
+        return offset, len(text)
+
+    def _content(self) -> Iterator[bytes]:
+        """The whole file with all edits."""
+        self._copy.flush()
+        start = end = 0
+        for first, last in self._ranges():
+            if first != end:
+                yield from self._bytes(start, end)
+                start = first
+            end = last
+        yield from self._bytes(start, end)
+
+    def _ranges(self) -> Iterator[tuple[int, int]]:
+        """Where the file's bytes are in the copy, in their order."""
+        done = end = 0
+        query = "SELECT place, size, offset, length FROM entry WHERE offset IS NOT NULL ORDER BY place"
+        for place, size, offset, length in self.db.execute(query):
+            if done < (until := min(place, self._size)):
+                yield done, (end := until)
+            if place >= self._size and end == self._size:
+                yield self._size, (end := self._tail)
+            if length:
+                yield offset, (end := offset + length)
+            done = max(done, min(place + size, self._size))
+        if done < self._size:
+            yield done, self._size
+
+    def _bytes(self, start: int, end: int) -> Iterator[bytes]:
+        while start < end:
+            chunk = os.pread(self._copy.fileno(), min(_CHUNK, end - start), start)
+            start += len(chunk)
+            yield chunk
+
+
+class _Outdated(Exception):  # noqa: N818 - it never leaves this module
+    pass

@@ -1,0 +1,89 @@
+"""What an API has answered: its status, its body, and its own words for a human. Serves `client` and `records`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+from tidegate.worker.connectors.json_documents import parse
+
+# Fields in which APIs say what is wrong; RFC 9457 has detail and title.
+_SAYING = ("detail", "message", "error_description", "error", "errors", "title", "reason")
+_SEVERAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; `next_link` is the Link header's rel=next."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    url: str
+    next_link: str | None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether what was asked for has been done."""
+        return 200 <= self.status < 300
+
+    @property
+    def is_too_soon(self) -> bool:
+        """Whether the API has done nothing, and wants to be asked later; some say 403 for it."""
+        return self.status == 429 or (self.status == 403 and "retry-after" in self.headers)
+
+    @property
+    def etag(self) -> str | None:
+        """What tells this state of a record from another."""
+        return self.headers.get("etag")
+
+    @property
+    def moment(self) -> datetime | None:
+        """When it was answered, by the server's clock."""
+        try:
+            return parsedate_to_datetime(self.headers.get("date", "")).astimezone(UTC)
+        except ValueError:
+            return None
+
+    def retry_after(self, now: datetime) -> float:
+        """For how many seconds the API wants to be left alone; 0 when it does not say."""
+        text = self.headers.get("retry-after", "")
+        if text.isdigit():
+            return float(text)
+        try:
+            return max(0.0, (parsedate_to_datetime(text) - (self.moment or now)).total_seconds())
+        except (ValueError, TypeError):
+            return 0.0
+
+    def document(self) -> Any:
+        """The body. Raises ValueError when it is not JSON; None when there is none."""
+        return parse(self.content) if self.content.strip() else None
+
+    def words(self) -> str:
+        """The status, and what the API says about it."""
+        try:
+            title = f"{self.status} {HTTPStatus(self.status).phrase}"
+        except ValueError:
+            title = str(self.status)
+        try:
+            said = _said(self.document())
+        except ValueError:
+            plain = self.headers.get("content-type", "").startswith("text/plain")
+            said = self.content.decode("utf-8", "replace").strip() if plain else ""
+        return title if not said or title.endswith(said) else f"{title}: {said}"
+
+
+def _said(body: Any) -> str:
+    if isinstance(body, str):
+        return body.strip()
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(_said, body[:_SEVERAL])))
+    if isinstance(body, dict):
+        for name in _SAYING:
+            if said := _said(body.get(name)):
+                return said
+        lists = {name: _said(value) for name, value in body.items() if isinstance(value, list)}
+        return "; ".join(f"{name}: {said}" for name, said in list(lists.items())[:_SEVERAL] if said)
+    return ""

@@ -1,0 +1,210 @@
+"""Requests to an API: authenticated, no faster than it allows, and repeated where that can do no harm.
+
+Serves `resource` and `listing`. What an answer's status means for the whole run is decided here; what it means for one
+record is left to the caller.
+"""
+
+import base64
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from urllib.parse import urljoin
+
+import httpx
+
+from tidegate.worker.connectors.http.answers import Answer
+from tidegate.worker.connectors.http.settings import Settings
+from tidegate.worker.connectors.settings import FromEnvironment, hidden, text_of
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+
+_ATTEMPTS = 5
+_FIRST_PAUSE_SECONDS = 0.5
+
+# An API that wants to be left alone for longer fails the run, which is tried again later.
+_LONGEST_PAUSE_SECONDS = 30.0
+
+_CONNECT_SECONDS = 10.0
+_MOVED = range(300, 400)
+
+# The request has not been sent when these are raised.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class Unanswered(SystemFailed):
+    """Nobody knows whether the API has done what it was asked for."""
+
+
+class Client:
+    """One API's client; it may be used by several threads."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        environ: Mapping[str, str],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises ConfigurationError; nothing is sent yet."""
+        self._name = name
+        self._sleep = sleep
+        self._clock = clock
+        self._interval = 1 / settings.requests_per_second if settings.requests_per_second else 0.0
+        self._free_at = clock()
+        self._lock = threading.Lock()
+        self._secrets: list[str] = []
+        self._base = self._base_url(settings, environ)
+        headers = {"accept": "application/json", "user-agent": "tidegate", **settings.headers}
+        headers |= self._authentication(settings, environ)
+        limits = httpx.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency)
+        timeout = httpx.Timeout(settings.timeout_seconds, connect=_CONNECT_SECONDS, pool=None)
+        try:
+            self._http = httpx.Client(headers=headers, timeout=timeout, limits=limits, follow_redirects=False)
+        except Exception as error:  # such as a proxy variable or a header that is none
+            raise ConfigurationError(f"connector {name}: {self._hidden(error)}") from None
+
+    def _base_url(self, settings: Settings, environ: Mapping[str, str]) -> httpx.URL:
+        text = text_of(settings.base_url, environ, self._name)
+        if isinstance(settings.base_url, FromEnvironment):
+            self._secrets.append(text)
+        try:
+            url = httpx.URL(text)
+        except httpx.InvalidURL:
+            url = httpx.URL()
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigurationError(f"connector {self._name}: baseUrl must be a URL such as https://crm.example/api")
+        if url.userinfo or url.query or url.fragment:
+            raise ConfigurationError(
+                f"connector {self._name}: baseUrl must be without user, password and query; write auth and query"
+            )
+        return url
+
+    def _authentication(self, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+        auth = settings.auth
+
+        def secret(setting: FromEnvironment) -> str:
+            self._secrets.append(text_of(setting, environ, self._name))
+            return self._secrets[-1]
+
+        if auth is None:
+            return {}
+        if auth.bearer is not None:
+            return {"authorization": f"Bearer {secret(auth.bearer)}"}
+        if auth.header is not None:
+            return {auth.header.name: secret(auth.header.value)}
+        assert auth.basic is not None  # noqa: S101 - it is one of the three
+        pair = f"{text_of(auth.basic.username, environ, self._name)}:{secret(auth.basic.password)}"
+        self._secrets.append(base64.b64encode(pair.encode()).decode())
+        return {"authorization": f"Basic {self._secrets[-1]}"}
+
+    def close(self) -> None:
+        """End all connections."""
+        self._http.close()
+
+    def url(self, path: str) -> str:
+        """The URL of a path, or of a page whose URL the API has given. Raises ConfigurationError for another host."""
+        if not path.startswith(("http:", "https:")):
+            return f"{str(self._base).rstrip('/')}/{path.lstrip('/')}"
+        url = httpx.URL(path)
+        if (url.scheme, url.host, url.port) != (self._base.scheme, self._base.host, self._base.port):
+            # Our credentials are not for others.
+            raise ConfigurationError(
+                f"connector {self._name}: the next page is at {url.scheme}://{url.netloc.decode()}, and baseUrl is "
+                f"{self._base.scheme}://{self._base.netloc.decode()}"
+            )
+        return path
+
+    def beside(self, answer: Answer, location: str) -> str:
+        """The URL that an answer's Location stands for."""
+        return self.url(urljoin(answer.url, location))
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        parameters: Sequence[tuple[str, str]] = (),
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request, again if need be where that can do no harm, and return what is answered.
+
+        Raises Unanswered when another request than GET may have been carried out, and may not; SystemFailed when the
+        API breaks off; ConfigurationError when it does not know us, or wants to be asked elsewhere.
+        """
+        headers = {**(headers or {}), **({} if content is None else {"content-type": "application/json"})}
+        for attempt in range(_ATTEMPTS):
+            last = attempt == _ATTEMPTS - 1
+            self._wait_for_turn()
+            try:
+                response = self._http.request(
+                    method, self.url(path), params=[*parameters] or None, content=content, headers=headers
+                )
+            except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
+                raise ConfigurationError(self._about(method, path, self._hidden(error))) from None
+            except httpx.HTTPError as error:
+                sent = not isinstance(error, _NOT_SENT)
+                if last or (sent and method != "GET"):
+                    raise self._failed(method, path, self._hidden(error), sent=sent) from None
+                self.pause(attempt)
+                continue
+            answer = _answer(response)
+            if answer.is_too_soon or (answer.status >= 500 and method == "GET"):
+                if last:
+                    raise self._failed(method, path, answer.words(), sent=False)
+                self.pause(attempt, answer.retry_after(datetime.now(UTC)))
+                continue
+            if answer.status >= 500:
+                raise self._failed(method, path, answer.words(), sent=True)
+            return self._known(method, path, answer)
+        raise AssertionError("the last attempt has returned or raised")
+
+    def _known(self, method: str, path: str, answer: Answer) -> Answer:
+        if answer.status in (401, 403):
+            raise ConfigurationError(self._about(method, path, answer.words()))
+        if answer.status in _MOVED:
+            where = answer.headers.get("location", "another place").partition("?")[0]
+            raise ConfigurationError(self._about(method, path, f"{answer.words()}: it is at {where}"))
+        return answer
+
+    def pause(self, attempt: int, at_least: float = 0.0) -> None:
+        """Leave the API alone, longer at each attempt. Raises SystemFailed when it asks for too long."""
+        if at_least > _LONGEST_PAUSE_SECONDS:
+            raise SystemFailed(f"connector {self._name}: the API asks to be left alone for {at_least:.0f} seconds")
+        backoff = _FIRST_PAUSE_SECONDS * 2**attempt
+        self._sleep(max(at_least, backoff * random.uniform(0.5, 1)))  # noqa: S311 - it only spreads requests
+
+    def _wait_for_turn(self) -> None:
+        if not self._interval:
+            return
+        with self._lock:
+            now = self._clock()
+            ahead = max(0.0, self._free_at - now)
+            self._free_at = now + ahead + self._interval
+        if ahead:
+            self._sleep(ahead)
+
+    def complaint(self, method: str, path: str, answer: Answer, advice: str = "") -> ConfigurationError:
+        """An answer that no record can be blamed for."""
+        return ConfigurationError(self._about(method, path, answer.words() + (f"; {advice}" if advice else "")))
+
+    def words(self, answer: Answer) -> str:
+        """What the API says, for a human."""
+        return hidden(answer.words(), self._secrets)
+
+    def _failed(self, method: str, path: str, problem: str, *, sent: bool) -> SystemFailed:
+        return (Unanswered if sent and method != "GET" else SystemFailed)(self._about(method, path, problem))
+
+    def _about(self, method: str, path: str, problem: str) -> str:
+        # Without the query: it may have values of records.
+        return hidden(f"connector {self._name}: {method} {path.partition('?')[0]}: {problem}", self._secrets)
+
+    def _hidden(self, error: Exception) -> str:
+        return hidden(str(error) or type(error).__name__, self._secrets)
+
+
+def _answer(response: httpx.Response) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    link = response.links.get("next", {}).get("url")
+    return Answer(response.status_code, headers, response.content, str(response.url), link)

@@ -1,0 +1,84 @@
+"""Records as the API's JSON documents, and back. Serves `listing` and `resource`."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from tidegate.worker.connectors import Description, Record
+from tidegate.worker.connectors.http.settings import ResourceSettings
+from tidegate.worker.connectors.json_documents import Document, Kinds, has, names_of_nothing, put, value_at
+from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.values import Value
+
+# The cache holds ids of 64 bits.
+_LARGEST = (1 << 63) - 1
+
+# So many records of a page are enough to learn what kind of values its fields have.
+_TELLING = 100
+
+
+class Documents:
+    """How one object's records are written."""
+
+    def __init__(self, description: Description) -> None:
+        settings = description.settings
+        assert isinstance(settings, ResourceSettings)  # noqa: S101
+        self._title = description.title
+        self._settings = settings
+        self._names = [field.name for field in description.fields]
+        self._uses = description.fields
+        self._match = [self._names[i] for i in description.match]
+        self._kinds = Kinds(len(self._names))
+
+    def record(self, document: Any) -> Record:
+        """What a document says. Raises ConfigurationError when it is none, or has no id."""
+        if not isinstance(document, dict):
+            raise ConfigurationError(f"{self._title}: a record is not a JSON object; see items and item")
+        key = value_at(document, self._settings.id)
+        is_id = isinstance(key, str) or (isinstance(key, int) and not isinstance(key, bool) and abs(key) <= _LARGEST)
+        if not is_id or key == "":
+            raise ConfigurationError(
+                f"{self._title}: id: a record has no {self._settings.id} that is a text or a whole number; it has "
+                f"{', '.join(map(str, document)) or 'nothing'}"
+            )
+        cursor = self._settings.cursor
+        values = tuple(value_at(document, name) for name in self._names)
+        return Record(key, values, None if cursor is None else value_at(document, cursor))
+
+    def learn(self, records: Sequence[Record]) -> None:
+        """See which kinds of values the fields have."""
+        for record in records[:_TELLING]:
+            self._kinds.see(record.values)
+
+    def check(self, documents: Sequence[Document]) -> None:
+        """Raise ConfigurationError when a match field's name must be mistyped."""
+        if missing := names_of_nothing(documents, self._match):
+            raise ConfigurationError(
+                f"{self._title}: field {missing[0]}: none of the first {len(documents)} records has it; they have "
+                f"{', '.join(dict.fromkeys(name for document in documents for name in document))}"
+            )
+
+    def new(self, values: Sequence[Value]) -> Document:
+        """The document of a new record. Raises ValueError when JSON cannot hold a value."""
+        document: Document = {}
+        self._fill(document, {i: value for i, value in enumerate(values) if value is not None})
+        return document
+
+    def edited(self, document: Document, values: Mapping[int, Value], *, whole: bool) -> Document:
+        """A document with other values: all of it, or only the fields that they are in."""
+        names = [self._names[i] for i in values]
+        tops = {name if name in document else name.partition(".")[0] for name in names}
+        edited = deepcopy({name: value for name, value in document.items() if whole or name in tops})
+        self._fill(edited, values)
+        return edited
+
+    def _fill(self, document: Document, values: Mapping[int, Value]) -> None:
+        for i, value in values.items():
+            if self._uses[i].written:
+                put(document, self._names[i], self._kinds.in_json(i, value))
+
+    def says_all(self, document: Any) -> bool:
+        """Whether a document that was answered is the whole record, as far as we know it."""
+        if not isinstance(document, dict) or value_at(document, self._settings.id) is None:
+            return False
+        return all(has(document, name) for name in self._names)

@@ -1,0 +1,305 @@
+"""The records of one resource of an API, read and written. Serves `http`.
+
+Compare-and-set: where the API offers ETags it compares; else the record is read right before it is written, and an
+edit within that moment is overwritten. What was asked for and not answered is not asked for again blindly: the record
+is read, and tells whether it has happened. A create has no record to read, so that it fails the run; the next one
+looks the record up first.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from tidegate.worker.connectors import (
+    Changed,
+    Description,
+    Key,
+    Page,
+    Record,
+    Rejected,
+    Token,
+    Window,
+    Write,
+    is_as_expected,
+)
+from tidegate.worker.connectors.http.answers import Answer
+from tidegate.worker.connectors.http.changes import must_be_time, since, since_moment, token_of, written
+from tidegate.worker.connectors.http.client import Client, Unanswered
+from tidegate.worker.connectors.http.documents import Documents
+from tidegate.worker.connectors.http.finding import Asking, Finder, Scanning
+from tidegate.worker.connectors.http.listing import Listing
+from tidegate.worker.connectors.http.pool import Pool
+from tidegate.worker.connectors.http.settings import ResourceSettings
+from tidegate.worker.connectors.json_documents import Document, dump, value_at
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+from tidegate.worker.values import Value, normal
+
+_GONE = (404, 410)
+_REFUSED = (400, 409, 413, 422)
+_NOT_ALLOWED = 405
+_OUTDATED = 412
+
+# How often a write is worked out again whose answer did not come.
+_ATTEMPTS = 4
+
+
+class Seen(NamedTuple):
+    """A record as it was read by its id."""
+
+    record: Record
+    document: Document
+    etag: str | None
+
+
+class Resource:
+    """A Collection."""
+
+    def __init__(self, client: Client, pool: Pool, description: Description) -> None:
+        """Raises ConfigurationError when there is no such list."""
+        settings = description.settings
+        assert isinstance(settings, ResourceSettings)  # noqa: S101
+        self._client = client
+        self._pool = pool
+        self._settings = settings
+        self._title = description.title
+        self._documents = Documents(description)
+        self._listing = Listing(client, self._documents, description)
+        self._finder = self._open_finder(description)
+        # What `get` has read last, with ETags: it need not be read again to be written.
+        self._seen: dict[Key, Seen] = {}
+        # An API may offer weak ETags, and then compare strongly: with those it never writes.
+        self._etags_serve = True
+        self._listing.check()
+
+    def _open_finder(self, description: Description) -> Finder | None:
+        find = self._settings.find
+        if isinstance(find, dict):
+            return Asking(self._listing, description, find, self._pool)
+        if find == "scan":
+            settings = self._settings
+            return Scanning(self._listing, description, lambda moment: since_moment(settings, moment), self.get)
+        if description.creates:
+            first, *_ = names = [description.fields[i].name for i in description.match]
+            raise ConfigurationError(
+                f"{self._title}: find must say how records are found by {', '.join(names)} before one is created: by "
+                f'query parameters such as find: {{{first}: "{{{first}}}"}}, or by find: scan, which reads all '
+                "records once per run for it"
+            )
+        return None
+
+    def close(self) -> None:
+        """Let go of temporary files."""
+        if self._finder is not None:
+            self._finder.close()
+
+    # Reading
+
+    def watermark(self) -> Token | None:
+        """See Collection."""
+        settings = self._settings
+        if settings.since is None:
+            return None
+        if settings.newest is not None:
+            records = self._listing.page(None, settings.newest, 1).records
+            return token_of(records[0].cursor) if records else None
+        moment = self._listing.page(None, {}, 1).answer.moment
+        if moment is None:
+            raise ConfigurationError(
+                f"{self._title}: since: the API's answers have no Date; write newest: the query parameters by which "
+                "the record that was changed last comes first"
+            )
+        return written(moment)
+
+    def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
+        """See Collection. The order is the API's; the token is what the kind of paging needs."""
+        page = self._listing.page(after, since(self._settings, window), limit)
+        for record in page.records[:1]:
+            must_be_time(self._title, self._settings, record)
+        return Page(page.records, page.after)
+
+    def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """See Collection."""
+        if self._settings.batch is not None:
+            return self._get_together(keys)
+        seen = {key: found for key, found in zip(keys, self._pool.each(self._read, keys), strict=True) if found}
+        self._seen = {key: found for key, found in seen.items() if found.etag}
+        return {key: found.record for key, found in seen.items()}
+
+    def _get_together(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        batch = self._settings.batch
+        assert batch is not None  # noqa: S101
+
+        def ask(some: Sequence[Key]) -> dict[Key, Record]:
+            found: dict[Key, Record] = {}
+            for page in self._listing.all({batch.parameter: ",".join(map(str, some))}):
+                found |= {record.key: record for record in page.records}
+                if not found.keys() <= set(some):
+                    raise ConfigurationError(f"{self._title}: batch: the API answers {batch.parameter} with others too")
+            return found
+
+        parts = [keys[start : start + batch.size] for start in range(0, len(keys), batch.size)]
+        return {key: record for found in self._pool.each(ask, parts) for key, record in found.items()}
+
+    def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
+        """See Collection."""
+        assert self._finder is not None  # noqa: S101 - it is needed only before a create
+        return self._finder.find(wanted)
+
+    def _read(self, key: Key) -> Seen | None:
+        path = self._path(key)
+        answer = self._client.send("GET", path)
+        if answer.status in _GONE:
+            return None
+        if not answer.is_success:
+            raise self._client.complaint("GET", path, answer)
+        document = self._document(answer)
+        record = self._documents.record(document)
+        if record.key != key:
+            raise ConfigurationError(f"{self._title}: the record at {path} has the {self._settings.id} {record.key!r}")
+        return Seen(record, document, answer.etag)
+
+    def _path(self, key: Key) -> str:
+        text = quote(str(key), safe="")
+        if text in (".", ".."):
+            raise ConfigurationError(f"{self._title}: the id {key!r} cannot be a part of a URL")
+        return self._settings.record_template.replace("{id}", text)
+
+    def _document(self, answer: Answer) -> Any:
+        try:
+            body = answer.document()
+        except ValueError as error:
+            raise SystemFailed(f"{self._title}: the answer is not JSON: {error}") from None
+        name = self._settings.item
+        return value_at(body, name) if name is not None and isinstance(body, dict) else body
+
+    # Writing
+
+    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
+        """See Collection."""
+        answers = self._pool.each(self._create, records)
+        self._note(answers)
+        return answers
+
+    def _create(self, values: Sequence[Value]) -> Record | Rejected:
+        try:
+            content = dump(self._documents.new(values))
+        except ValueError as error:
+            return Rejected(str(error))
+        path = self._settings.path
+        answer = self._client.send("POST", path, content=content)
+        if answer.status in _REFUSED:
+            return Rejected(self._client.words(answer))
+        if not answer.is_success:
+            raise self._client.complaint("POST", path, answer, "records cannot be created")
+        return self._created(answer)
+
+    def _created(self, answer: Answer) -> Record:
+        document = self._document(answer)
+        if self._documents.says_all(document):
+            return self._documents.record(document)
+        key = value_at(document, self._settings.id) if isinstance(document, dict) else None
+        if key is None:  # the answer may only say where it is
+            location = answer.headers.get("location")
+            if location is None:
+                raise ConfigurationError(
+                    f"{self._title}: the answer to a new record has neither its {self._settings.id} nor a Location"
+                )
+            found = self._client.send("GET", self._client.beside(answer, location))
+            if not found.is_success:
+                raise self._client.complaint("GET", location, found)
+            return self._documents.record(self._document(found))
+        seen = self._read(key)
+        if seen is None:
+            raise SystemFailed(f"{self._title}: the API has answered with the new record {key}, and does not have it")
+        return seen.record
+
+    def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
+        """See Collection."""
+        answers = self._pool.each(self._update, writes)
+        self._note(answers)
+        return answers
+
+    def _update(self, write: Write) -> Record | Changed | Rejected:
+        expected, values = write
+        method = self._settings.update
+
+        def content(document: Document) -> bytes:
+            return dump(self._documents.edited(document, values, whole=method == "PUT"))
+
+        def send(seen: Seen, headers: Mapping[str, str]) -> Answer:
+            return self._client.send(method, self._path(expected.key), content=content(seen.document), headers=headers)
+
+        def is_done(seen: Seen | None) -> bool:
+            return seen is not None and all(normal(seen.record.values[i]) == normal(v) for i, v in values.items())
+
+        try:
+            content({})
+        except ValueError as error:
+            return Rejected(str(error))
+        done = self._write(method, expected, send, is_done)
+        if isinstance(done, (Changed, Rejected)):
+            return done
+        if done is not None and done.content and self._documents.says_all(document := self._document(done)):
+            return self._documents.record(document)
+        seen = self._read(expected.key)
+        return Changed() if seen is None else seen.record
+
+    def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
+        """See Collection."""
+        answers = self._pool.each(self._delete, expected)
+        gone = [record.key for record, answer in zip(expected, answers, strict=True) if answer is None]
+        if self._finder is not None:
+            self._finder.note([], gone)
+        return answers
+
+    def _delete(self, expected: Record) -> Changed | Rejected | None:
+        def send(_: Seen, headers: Mapping[str, str]) -> Answer:
+            return self._client.send("DELETE", self._path(expected.key), headers=headers)
+
+        done = self._write("DELETE", expected, send, lambda seen: seen is None)
+        return done if isinstance(done, (Changed, Rejected)) else None
+
+    def _write(
+        self,
+        method: str,
+        expected: Record,
+        send: Callable[[Seen, Mapping[str, str]], Answer],
+        is_done: Callable[[Seen | None], bool],
+    ) -> Answer | Changed | Rejected | None:
+        """Write what is still as expected; None when there is nothing left to do."""
+        seen = self._seen.pop(expected.key, None) if self._etags_serve else None
+        if seen is None or not is_as_expected(seen.record, expected):
+            seen = self._read(expected.key)
+        for attempt in range(_ATTEMPTS):
+            if seen is None or not is_as_expected(seen.record, expected):
+                return None if is_done(seen) and (attempt or seen is None) else Changed()
+            headers = {"if-match": seen.etag} if seen.etag and self._etags_serve else {}
+            try:
+                answer = send(seen, headers)
+            except Unanswered:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                self._client.pause(attempt)
+                seen = self._read(expected.key)
+                continue
+            if answer.status == _OUTDATED and headers:
+                etag, seen = seen.etag, self._read(expected.key)
+                if seen is not None and seen.etag == etag:
+                    self._etags_serve = False
+                continue
+            return self._judged(method, expected.key, answer)
+        return Changed()
+
+    def _judged(self, method: str, key: Key, answer: Answer) -> Answer | Changed | Rejected | None:
+        if answer.is_success:
+            return answer
+        if answer.status in _GONE:
+            return None if method == "DELETE" else Changed()
+        if answer.status in _REFUSED:
+            return Rejected(self._client.words(answer))
+        advice = "see update" if answer.status == _NOT_ALLOWED and method != "DELETE" else ""
+        raise self._client.complaint(method, self._path(key), answer, advice)
+
+    def _note(self, answers: Sequence[Record | Changed | Rejected]) -> None:
+        if self._finder is not None:
+            self._finder.note([answer for answer in answers if isinstance(answer, Record)])

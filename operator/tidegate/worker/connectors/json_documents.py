@@ -1,0 +1,151 @@
+"""Records as JSON documents: no digit is lost, fields have dotted names, and values keep their kind.
+
+Serves `file` and `http`. JSON has few types: what a time or an exact number is written as follows the normal form (see
+`values`), so that both sides compare as equal afterwards.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+
+from tidegate.worker.values import Value, normal
+
+Document = dict[str, Any]
+
+# Numbers with more digits may be more than a float or 64 bits can hold; orjson would round them. To look for them in a
+# text of which only digits are left is twenty times as fast as a regular expression.
+_LONG_NUMBER = b"0" * 17
+_ONLY_DIGITS = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_TRUTHS = {"1": True, "0": False, "true": True, "false": False}
+_MANY = 20
+_SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
+
+
+def parse(text: bytes) -> Any:
+    """A JSON text; numbers do not lose a digit. Raises ValueError."""
+    return parse_exactly(text) if _LONG_NUMBER in text.translate(_ONLY_DIGITS) else orjson.loads(text)
+
+
+def parse_exactly(text: bytes) -> Any:
+    """A JSON text whose numbers are dumped again as they are written, 1.10 as 1.10. Raises ValueError."""
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def dump(value: Any) -> bytes:
+    """A value as JSON text. Raises ValueError when JSON cannot hold it."""
+    try:
+        return orjson.dumps(_printable(value))
+    except TypeError as error:
+        raise ValueError(f"JSON cannot hold it: {error}") from None
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _printable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_printable(inner) for inner in value]
+    if isinstance(value, Decimal) or (isinstance(value, int) and not _SMALLEST <= value <= _LARGEST):
+        return orjson.Fragment(str(value).encode())
+    return value
+
+
+def value_at(document: Mapping[str, Any], name: str) -> Value:
+    """The value of a field; `address.city` is looked for within `address`. None where it is not there."""
+    if name in document:
+        return document[name]
+    inner: Any = document
+    for part in name.split("."):
+        if not isinstance(inner, Mapping) or part not in inner:
+            return None
+        inner = inner[part]
+    return inner
+
+
+def has(document: Mapping[str, Any], name: str) -> bool:
+    """Whether a field is there, be it null."""
+    if name in document:
+        return True
+    *path, last = name.split(".")
+    inner = value_at(document, ".".join(path)) if path else document
+    return isinstance(inner, Mapping) and last in inner
+
+
+def names_of_nothing(documents: Sequence[Document], names: Sequence[str]) -> list[str]:
+    """The fields that none of many documents has: a mistyped name more likely than a field that is always left out."""
+    if len(documents) < _MANY:
+        return []
+    return [name for name in names if not any(has(document, name) for document in documents)]
+
+
+def put(document: Document, name: str, value: Any) -> None:
+    """Set a field, making the objects that it lies in."""
+    if name in document or "." not in name:
+        document[name] = value
+        return
+    first, _, rest = name.partition(".")
+    inner = document.get(first)
+    if not isinstance(inner, dict):
+        inner = document[first] = {}
+    put(inner, rest, value)
+
+
+Kind = Literal["number", "boolean", "text", "mixed"]
+
+
+class Kinds:
+    """The kind of JSON value that each field was seen to hold, so that what is written there is of the same kind.
+
+    A system of texts, such as CSV, or one without booleans would otherwise change the type of what it has edited.
+    """
+
+    def __init__(self, fields: int) -> None:
+        self._kinds: list[Kind | None] = [None] * fields
+
+    def see(self, values: Sequence[Value]) -> None:
+        """Learn from a record that was read."""
+        for i, value in enumerate(values):
+            kind = _kind(value)
+            if kind is not None and kind != self._kinds[i]:
+                self._kinds[i] = kind if self._kinds[i] is None else "mixed"
+
+    def in_json(self, field: int, value: Value) -> Any:
+        """A value as JSON holds it in this field. Raises ValueError when it cannot."""
+        kind = self._kinds[field]
+        if isinstance(value, (float, Decimal)) and normal(value) in ("NaN", "Infinity", "-Infinity", "sNaN"):
+            raise ValueError(f"JSON has no {normal(value)}")
+        if kind == "boolean":
+            return _TRUTHS.get(str(normal(value)).lower(), _plain(value))
+        if kind == "number" and isinstance(value, bool):
+            return int(value)
+        if kind == "number" and isinstance(value, str) and _NUMBER.fullmatch(value):
+            return Decimal(value) if re.search("[.eE]", value) else int(value)
+        if kind == "text" and not isinstance(value, (str, list, dict)):
+            return normal(value)
+        return _plain(value)
+
+
+def _kind(value: Value) -> Kind | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, (int, float, Decimal)):
+        return "number"
+    return "text" if isinstance(value, str) else "mixed"
+
+
+def _plain(value: Value) -> Any:
+    if isinstance(value, (datetime, date, time, bytes, bytearray, memoryview, UUID)):
+        return normal(value)
+    return value

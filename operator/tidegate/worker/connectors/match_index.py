@@ -1,0 +1,53 @@
+"""Ids by the match fields' values, on disk: for systems that cannot be asked for records by anything but their id.
+
+Serves `file` and `http`. Values are compared as the engine does, by their normal forms.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+
+from tidegate.worker.connectors import Description, Key, Record
+from tidegate.worker.values import Value, normal
+
+_HASH_BYTES = 16
+
+
+class MatchIndex:
+    """A table in the given database, which lives no longer than the run."""
+
+    def __init__(self, db: sqlite3.Connection, description: Description) -> None:
+        self._db = db
+        self._match = [(i, description.fields[i].casefold) for i in description.match]
+        db.execute("DROP TABLE IF EXISTS sought")
+        db.execute("CREATE TABLE sought (key PRIMARY KEY, match BLOB NOT NULL) WITHOUT ROWID")
+        db.execute("CREATE INDEX by_match ON sought (match)")
+
+    def put(self, records: Iterable[Record]) -> None:
+        """Note the values that these records have now."""
+        rows = [(record.key, self._hash([record.values[i] for i, _ in self._match])) for record in records]
+        self._db.execute("BEGIN")
+        self._db.executemany("REPLACE INTO sought VALUES (?, ?)", rows)
+        self._db.execute("COMMIT")
+
+    def remove(self, keys: Iterable[Key]) -> None:
+        """These records are gone."""
+        self._db.executemany("DELETE FROM sought WHERE key = ?", ((key,) for key in keys))
+
+    def keys(self, wanted: Sequence[tuple[Value, ...]]) -> list[Key]:
+        """The ids of records whose match fields equal one of these."""
+        return list(dict.fromkeys(self._found(wanted)))
+
+    def _found(self, wanted: Sequence[tuple[Value, ...]]) -> Iterator[Key]:
+        for values in wanted:
+            for (key,) in self._db.execute("SELECT key FROM sought WHERE match = ?", (self._hash(values),)):
+                yield key
+
+    def _hash(self, values: Sequence[Value]) -> bytes:
+        state = blake2b(digest_size=_HASH_BYTES)
+        for value, (_, casefold) in zip(values, self._match, strict=True):
+            text = normal(value) or ""
+            data = (text.casefold() if casefold else text).encode("utf-8", "surrogatepass")
+            state.update(len(data).to_bytes(8))
+            state.update(data)
+        return state.digest()

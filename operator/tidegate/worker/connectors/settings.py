@@ -1,0 +1,62 @@
+"""What connectors' settings have in common: values that a Secret puts into the environment, and that stay secret.
+
+Serves the connectors' own settings.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from tidegate.worker.connectors import Part
+from tidegate.worker.errors import ConfigurationError
+
+# A longer message is cut: it may be a whole page of HTML.
+_SAID = 300
+
+
+class FromEnvironment(Part):
+    """A setting whose value is in an environment variable, so that a Secret's content is not in the resource."""
+
+    env: str
+
+
+def _text_or_env(raw: object) -> object:
+    if isinstance(raw, (str, FromEnvironment)):
+        return raw
+    if isinstance(raw, dict) and list(raw) == ["env"] and isinstance(raw["env"], str):
+        return FromEnvironment(env=raw["env"])
+    raise ValueError("write a text, or {env: NAME} for one that is in an environment variable")
+
+
+# A text, as it is or from the environment.
+Text = Annotated[str | FromEnvironment, BeforeValidator(_text_or_env)]
+
+
+def _only_env(raw: object) -> object:
+    if isinstance(raw, FromEnvironment) or (isinstance(raw, dict) and isinstance(raw.get("env"), str)):
+        return raw
+    # What was written is not repeated: it may be the secret.
+    raise ValueError("write {env: NAME}: a secret comes from an environment variable")
+
+
+# A text that is not to be in the resource.
+Secret = Annotated[FromEnvironment, BeforeValidator(_only_env)]
+
+
+def text_of(setting: str | FromEnvironment, environ: Mapping[str, str], connector: str) -> str:
+    """The text that a setting stands for. Raises ConfigurationError when the variable is not set."""
+    if isinstance(setting, str):
+        return setting
+    if not environ.get(setting.env):
+        raise ConfigurationError(f"connector {connector}: the environment variable {setting.env} is not set")
+    return environ[setting.env].strip()
+
+
+def hidden(said: str, secrets: Iterable[str]) -> str:
+    """What a system says, without the secrets that it may repeat, and no longer than a sentence."""
+    for secret in secrets:
+        if secret:
+            said = said.replace(secret, "…")
+    line = " ".join(said.split())
+    return line if len(line) <= _SAID else line[: _SAID - 1] + "…"

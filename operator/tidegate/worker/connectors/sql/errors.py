@@ -1,0 +1,80 @@
+"""What a database's errors mean for the run. Serves `sql`.
+
+There are four kinds: the values are refused and would be again; the user may not; two transactions were in each
+other's way; and all the rest, which is tried again in another run.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+
+# PostgreSQL, by the beginning of SQLSTATE: data, constraints, views' checks, triggers' own exceptions, and types that
+# do not convert.
+_REFUSING_STATES = ("22", "23", "44", "P0", "42804", "42846")
+_FORBIDDING_STATES = ("42501",)
+_COLLIDING_STATES = ("40001", "40P01")
+
+# MySQL and MariaDB, by error number; pymysql tells no SQLSTATE. Those that it raises as IntegrityError or DataError
+# are not repeated here: values that do not fit or do not convert, defaults that are missing, views' checks, other
+# duplicates, SIGNAL in a trigger, JSON that is none, and checks of MySQL and of MariaDB.
+_REFUSING_NUMBERS = frozenset(
+    {1169, 1292, 1364, 1365, 1369, 1411, 1525, 1586, 1644, 1690, 3140, 3141, 3156, 3819, 4025}
+)
+# The database, the user or its password, tables, columns, and what needs a privilege; a database that is not there.
+_FORBIDDING_NUMBERS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1370, 1698})
+_COLLIDING_NUMBERS = frozenset({1213})
+
+# MySQL: Duplicate entry 'x' for key; Incorrect integer value: 'x' for column.
+# PostgreSQL: invalid input syntax for type integer: "x"; value "x" is out of range.
+_QUOTED_VALUE = re.compile(
+    r"""(entry|value|syntax for type [a-z ]+|for enum \S+):? (?:'.*'|".*")( for| is|$)""", re.S | re.M
+)
+
+
+@contextmanager
+def speaking_of(connector: str) -> Iterator[None]:
+    """Turn what the database says into what it means for the run; a refusal of values passes through."""
+    try:
+        yield
+    except DBAPIError as error:
+        if is_refusal(error):
+            raise
+        if _is(error, _FORBIDDING_STATES, _FORBIDDING_NUMBERS):
+            raise ConfigurationError(f"connector {connector}: the database says: {words(error)}") from error
+        raise SystemFailed(f"connector {connector}: the database says: {words(error)}") from error
+    except SQLAlchemyError as error:
+        raise SystemFailed(f"connector {connector}: {words(error)}") from error
+
+
+def is_refusal(error: DBAPIError) -> bool:
+    """True when the database refuses the values, and would again."""
+    if error.connection_invalidated:
+        return False
+    return isinstance(error, (IntegrityError, DataError)) or _is(error, _REFUSING_STATES, _REFUSING_NUMBERS)
+
+
+def is_collision(error: DBAPIError) -> bool:
+    """True when the database has undone our transaction for the sake of another: it may be repeated at once."""
+    return not error.connection_invalidated and _is(error, _COLLIDING_STATES, _COLLIDING_NUMBERS)
+
+
+def _is(error: DBAPIError, states: tuple[str, ...], numbers: frozenset[int]) -> bool:
+    said = error.orig
+    state = str(getattr(said, "sqlstate", None) or "")
+    number = said.args[0] if said is not None and said.args else None
+    return state.startswith(states) or (isinstance(number, int) and number in numbers)
+
+
+def words(error: SQLAlchemyError) -> str:
+    """The database's own words in one line, but for the record's values that it quotes: words go to logs."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    text = str(said)
+    if said is not None and len(said.args) > 1 and isinstance(said.args[0], int):
+        text = f"{said.args[1]} (error {said.args[0]})"  # pymysql
+    lines = [line.strip() for line in _QUOTED_VALUE.sub(r"\1\2", text).splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("DETAIL:", "CONTEXT:", "HINT:", "(Background", "LINE "))]
+    return "; ".join(kept[:3]) or type(error).__name__

@@ -1,0 +1,96 @@
+"""Which rows may have the match fields that are sought. Serves `rows`.
+
+Letters in any case are left to the database, whose notion of them is not quite Python's; it may answer more than was
+meant, and must not answer less.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Engine, bindparam, false, func, or_, text, tuple_
+
+from tidegate.worker.connectors import Description
+from tidegate.worker.connectors.sql.columns import adapt, ignores_case, python_type
+from tidegate.worker.values import Value
+
+# PostgreSQL's letters beyond ASCII, also in a database of the locale C.
+_ICU = "und-x-icu"
+
+
+class Search:
+    """Look-ups in one table."""
+
+    def __init__(self, engine: Engine, columns: Sequence[Column[Any]], description: Description) -> None:
+        self._engine = engine
+        self._columns = [columns[i] for i in description.match]
+        self._folded = [
+            description.fields[i].casefold and python_type(columns[i]) in (str, None) and not ignores_case(columns[i])
+            for i in description.match
+        ]
+        self._has_icu: bool | None = None
+
+    def condition(self, wanted: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
+        """What is true of the rows whose match fields may equal one of these."""
+        sought = [values for values in map(self._adapted, wanted) if values is not None]
+        plain = [values for values in sought if all(map(_is_ascii, values))]
+        conditions: list[ColumnElement[bool]] = []
+        if plain:
+            conditions.append(self._is_in([self._lower(n) for n in self._all], [self._lowered(v) for v in plain]))
+        if len(plain) < len(sought):
+            conditions.append(self._is_beyond_ascii([values for values in sought if not all(map(_is_ascii, values))]))
+        return or_(*conditions) if conditions else false()
+
+    @property
+    def _all(self) -> range:
+        return range(len(self._columns))
+
+    def _adapted(self, values: tuple[Value, ...]) -> tuple[Value, ...] | None:
+        try:
+            return tuple(adapt(column, value) for column, value in zip(self._columns, values, strict=True))
+        except ValueError:
+            return None  # what the column cannot hold is not there
+
+    def _lowered(self, values: tuple[Value, ...]) -> tuple[Value, ...]:
+        return tuple(
+            value.lower() if folded and isinstance(value, str) else value
+            for folded, value in zip(self._folded, values, strict=True)
+        )
+
+    def _is_in(self, expressions: Sequence[ColumnElement[Any]], rows: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
+        if len(expressions) == 1:
+            return expressions[0].in_([row[0] for row in rows])
+        return tuple_(*expressions).in_(rows)
+
+    def _lower(self, n: int) -> ColumnElement[Any]:
+        column = self._columns[n]
+        if not self._folded[n]:
+            return column
+        return func.unicode_lower(column) if self._engine.dialect.name == "sqlite" else func.lower(column)
+
+    def _is_beyond_ascii(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
+        if self._engine.dialect.name == "sqlite":
+            return self._is_in([self._lower(n) for n in self._all], [self._lowered(row) for row in rows])
+        # Values that are lowered by the database itself, as the column is.
+        expressions = [self._database_lower(n, self._columns[n]) for n in self._all]
+        return self._is_in(
+            expressions, [tuple(self._database_lower(n, value) for n, value in enumerate(row)) for row in rows]
+        )
+
+    def _database_lower(self, n: int, value: Any) -> Any:
+        if not self._folded[n]:
+            return value
+        expression = value if isinstance(value, Column) else bindparam(None, value, type_=self._columns[n].type)
+        return func.lower(expression.collate(_ICU) if self._knows_icu() else expression)
+
+    def _knows_icu(self) -> bool:
+        if self._engine.dialect.name != "postgresql":
+            return False
+        if self._has_icu is None:
+            query = text("SELECT EXISTS (SELECT 1 FROM pg_collation WHERE collname = :name)")
+            with self._engine.connect() as connection:
+                self._has_icu = bool(connection.execute(query, {"name": _ICU}).scalar())
+        return self._has_icu
+
+
+def _is_ascii(value: Value) -> bool:
+    return not isinstance(value, str) or value.isascii()

@@ -1,0 +1,185 @@
+"""The cache: durable, exclusive, and refusing what was made for something else."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidegate.worker.cache import FILE, FORMAT, Cache, Intent, meaning_of
+from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    cache = Cache(tmp_path, "1")
+    yield cache
+    cache.close()
+
+
+def test_what_was_committed_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "1")
+    with cache.transaction():
+        cache.remember("halted", 7)
+        cache.add(0, [("a", b"a's match", b"a's shadow")])
+    cache.close()
+    again = Cache(tmp_path, "1")
+    row = again.row_of(0, "a")
+    assert again.recall("halted") == 7
+    assert row is not None
+    assert (row.match, row.shadow, row.link) == (b"a's match", b"a's shadow", None)
+    assert again.add(0, [("b", None, None)])[0] > row.rid
+    again.close()
+
+
+def test_a_transaction_that_fails_has_no_effect(cache: Cache) -> None:
+    def fail() -> None:
+        with cache.transaction():
+            cache.remember("halted", 7)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert cache.recall("halted") is None
+
+
+class TestWhatCannotBeUsed:
+    def test_a_cache_of_another_epoch(self, tmp_path: Path) -> None:
+        Cache(tmp_path, "1").close()
+        with pytest.raises(CacheUnusable, match="the cache is of epoch 1, and the run expects epoch 2"):
+            Cache(tmp_path, "2")
+
+    def test_a_cache_of_another_format(self, tmp_path: Path) -> None:
+        Cache(tmp_path, "1").close()
+        with sqlite3.connect(tmp_path / FILE) as connection:
+            connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
+        connection.close()
+        with pytest.raises(CacheUnusable, match=f"has format {FORMAT + 1}, and this worker knows format {FORMAT}"):
+            Cache(tmp_path, "1")
+
+    @pytest.mark.parametrize("content", [b"no database, but long enough to be looked at" * 50, b"SQLite format 3\0"])
+    def test_a_file_that_is_no_cache(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / FILE).write_bytes(content)
+        with pytest.raises(CacheUnusable, match="the cache cannot be read"):
+            Cache(tmp_path, "1")
+
+    def test_a_directory_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(CacheUnusable, match="the cache cannot be read"):
+            Cache(tmp_path / "nowhere", "1")
+
+    def test_a_refused_cache_is_free_for_the_next_that_opens_it(self, tmp_path: Path) -> None:
+        Cache(tmp_path, "1").close()
+        with pytest.raises(CacheUnusable) as caught:  # which keeps the frames alive, and all that they hold
+            Cache(tmp_path, "2")
+        Cache(tmp_path, "1").close()
+        assert caught.value.exit_code == 4
+
+    def test_a_cache_that_another_process_works_on(self, tmp_path: Path, cache: Cache) -> None:
+        with pytest.raises(CacheLocked, match="another process is working on the cache"):
+            Cache(tmp_path, "1")
+        cache.remember("it", "still works")
+
+    @pytest.mark.parametrize(
+        ("name", "exit_code"),
+        [("SQLITE_FULL", 1), ("SQLITE_IOERR_WRITE", 1), ("SQLITE_BUSY", 1), ("SQLITE_CORRUPT_INDEX", 4), (None, 1)],
+    )
+    def test_only_what_a_reset_can_mend_asks_for_a_human(self, name: str | None, exit_code: int) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        if name:
+            error.sqlite_errorname = name
+        meaning: RunEnded = meaning_of(error)
+        assert meaning.exit_code == exit_code
+
+
+class TestLinks:
+    def test_are_symmetric(self, cache: Cache) -> None:
+        (crm,) = cache.add(0, [(1, b"m", None)])
+        (erp,) = cache.add(1, [(9, b"m", None)])
+        cache.link([(crm, erp)])
+        rows = cache.rows([crm, erp])
+        assert (rows[crm].link, rows[erp].link) == (erp, crm)
+        assert cache.unpaired(0, b"m") == cache.unpaired(1, b"m") == []
+
+    def test_end_when_one_side_is_forgotten_with_all_that_was_known_of_it(self, cache: Cache) -> None:
+        (crm,) = cache.add(0, [(1, b"m", None)])
+        (erp,) = cache.add(1, [(9, b"m", None)])
+        cache.link([(crm, erp)])
+        cache.soil([crm, erp])
+        cache.park(crm, "name", "why")
+        cache.intend([Intent(crm, 1, b"", None)])
+        cache.forget([crm])
+        assert cache.rows([crm, erp])[erp].link is None
+        assert [row.rid for row in cache.unpaired(1, b"m")] == [erp]
+        assert (cache.is_pending(0), cache.is_pending(1)) == (False, True)
+        assert (cache.count_parked(), cache.intents()) == (0, [])
+
+    def test_are_looked_for_by_keys_in_order_with_how_often_each_is_there(self, cache: Cache) -> None:
+        cache.add(0, [(1, b"b", None), (2, b"a", None), (3, b"b", None), (4, None, None), (5, b"c", None)])
+        cache.add(1, [(1, b"a", None)])
+        assert cache.unpaired_keys(0, b"", 2) == [(b"a", 2, 1), (b"b", 1, 2)]
+        assert cache.unpaired_keys(0, b"b", 2) == [(b"c", 5, 1)]
+
+
+class TestWhatIsPending:
+    def test_is_given_in_order_from_any_place(self, cache: Cache) -> None:
+        rids = cache.add(0, [(n, None, None) for n in range(5)])
+        cache.add(2, [(1, None, None)])
+        cache.soil([*reversed(rids)])
+        cache.soil([rids[2]], gone=True)
+        pending = cache.pending([0, 1], rids[0], 3)
+        assert [(item.row.key, item.gone) for item in pending] == [(1, False), (2, True), (3, False)]
+
+    def test_counts_as_a_delete_only_where_the_other_side_still_has_it(self, cache: Cache) -> None:
+        crm = cache.add(0, [(n, None, None) for n in range(4)])
+        erp = cache.add(1, [(n, None, None) for n in range(3)])
+        cache.link(zip(crm[:3], erp, strict=True))
+        cache.soil([crm[0], crm[1], crm[3], erp[1]], gone=True)
+        assert cache.count_deletes(0) == (1, 3)
+        assert cache.count_gone(0) == 3
+
+    def test_is_nothing_after_a_record_was_accepted(self, cache: Cache) -> None:
+        one, other = cache.add(0, [(1, None, None), (2, None, None)])
+        cache.soil([one, other])
+        cache.park(one, "name", "why")
+        cache.accept([one])
+        assert [item.row.rid for item in cache.pending([0], 0, 9)] == [other]
+        assert cache.count_parked() == 0
+
+    def test_records_that_were_parked_whole_are_tried_again_and_fields_are_not(self, cache: Cache) -> None:
+        one, other = cache.add(0, [(1, None, None), (2, None, None)])
+        cache.park(one, "", "erp refuses it")
+        cache.park(other, "name", "it was changed on both sides")
+        cache.retry_parked_records()
+        assert [item.row.rid for item in cache.pending([0], 0, 9)] == [one]
+
+
+RECORDS = 20_000  # rids of three chunks of the bitmap
+
+
+@pytest.fixture(scope="class")
+def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
+    """Records whose id is their rid, every third of them of another source."""
+    cache = Cache(tmp_path_factory.mktemp("cache"), "1")
+    with cache.transaction():
+        for rid in range(1, RECORDS + 1):
+            cache.add(1 if rid % 3 == 0 else 0, [(rid, None, None)])
+    yield cache
+    cache.close()
+
+
+class TestAWholeScan:
+    @settings(deadline=None)
+    @given(st.lists(st.sets(st.integers(1, RECORDS), max_size=50), max_size=4))
+    def test_misses_exactly_what_it_has_not_visited(self, two_sources: Cache, pages: list[set[int]]) -> None:
+        two_sources.begin_visits()
+        for page in pages:
+            two_sources.visit(page)
+        missed = {rid for rids in two_sources.unvisited(0) for rid in rids}
+        assert missed == {rid for rid in range(1, RECORDS + 1) if rid % 3} - set().union(*pages)
+
+    def test_knows_the_records_by_ids_of_either_kind(self, cache: Cache) -> None:
+        cache.add(0, [(1, None, b"digest of 1, then more"), ("1", None, None)])
+        assert cache.known(0, [1, "1", 2]) == {1: (1, b"digest o"), "1": (2, None)}
+        assert cache.known(1, [1]) == {}

@@ -1,0 +1,50 @@
+"""What the operator orders, by environment variables: read whole, or refused with every one that does not fit."""
+
+from pathlib import Path
+
+import pytest
+
+from tidegate.worker import environment
+from tidegate.worker.environment import Order
+from tidegate.worker.errors import ConfigurationError
+
+VARIABLES = {
+    "SYNC_PROTOCOL": "1", "SYNC_NAME": "crm-to-billing", "SYNC_NAMESPACE": "sales", "SYNC_UID": "5f0c7a52",
+    "SYNC_RUN": "7", "SYNC_SCOPE": "changes", "SYNC_PUSH": "true",
+    "SYNC_CACHE_DIR": "/sync/cache", "SYNC_CACHE_EPOCH": "2", "SYNC_CONFIG": "/sync/config/sync.json",
+}  # fmt: skip
+
+
+def test_an_order_is_read_from_the_environment() -> None:
+    order = Order(7, "changes", True, Path("/sync/cache"), "2", Path("/sync/config/sync.json"))
+    assert environment.read(VARIABLES) == order
+
+
+def test_deletes_are_allowed_for_one_halted_run() -> None:
+    assert environment.read({**VARIABLES, "SYNC_ALLOW_DELETES": "6"}).allow_deletes == 6
+    assert environment.read({**VARIABLES, "SYNC_ALLOW_DELETES": ""}).allow_deletes is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("SYNC_PROTOCOL", "2", "SYNC_PROTOCOL must be 1, not '2'"),
+        ("SYNC_RUN", "seven", "SYNC_RUN must be a whole number, not 'seven'"),
+        ("SYNC_RUN", "-1", "SYNC_RUN must be a whole number, not '-1'"),
+        ("SYNC_RUN", "٧", "SYNC_RUN must be a whole number, not '٧'"),
+        ("SYNC_SCOPE", "some", "SYNC_SCOPE must be full or changes, not 'some'"),
+        ("SYNC_PUSH", "yes", "SYNC_PUSH must be true or false, not 'yes'"),
+        ("SYNC_ALLOW_DELETES", "all", "SYNC_ALLOW_DELETES must be a whole number, not 'all'"),
+    ],
+)
+def test_a_variable_that_does_not_fit_is_refused(name: str, value: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        environment.read({**VARIABLES, name: value})
+    assert caught.value.complaints == (complaint,)
+
+
+def test_all_that_is_missing_is_said_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        environment.read({})
+    needed = set(VARIABLES) - {"SYNC_NAME", "SYNC_NAMESPACE", "SYNC_UID"}
+    assert set(caught.value.complaints) == {f"the environment variable {name} is not set" for name in needed}

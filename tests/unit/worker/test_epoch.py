@@ -1,0 +1,137 @@
+"""A reset wipes the cache exactly once per epoch, whatever interrupts it (design section 6.1)."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tidegate
+from tidegate.worker import epoch
+from tidegate.worker.epoch import MARKER, prepare
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A cache of epoch 1, with a worker's data."""
+    prepare(tmp_path, "1")
+    fill(tmp_path)
+    return tmp_path
+
+
+def fill(cache: Path) -> None:
+    (cache / "state.db").write_text("what was remembered")
+    (cache / "more" / "deep").mkdir(parents=True)
+    (cache / "more" / "deep" / "file").write_text("x")
+    (cache / "link").symlink_to(cache / "more")
+    (cache / ".hidden").write_text("x")
+
+
+def entries(cache: Path) -> set[str]:
+    return {entry.name for entry in cache.iterdir()}
+
+
+def test_a_new_volume_is_given_its_epoch(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    assert prepare(tmp_path, "1") == "the cache had no epoch: 0 entries deleted, now of epoch 1"
+    assert entries(tmp_path) == {MARKER, "lost+found"}
+
+
+def test_the_cache_of_the_same_epoch_is_kept_however_often_the_pod_is_retried(cache: Path) -> None:
+    before = entries(cache)
+    for _ in range(20):
+        assert prepare(cache, "1") == "the cache is of epoch 1: kept"
+    assert entries(cache) == before
+
+
+def test_another_epoch_deletes_everything_once(cache: Path) -> None:
+    assert prepare(cache, "2") == "the cache was of epoch 1: 4 entries deleted, now of epoch 2"
+    assert entries(cache) == {MARKER}
+    fill(cache)
+    for _ in range(20):
+        prepare(cache, "2")
+    assert (cache / "more" / "deep" / "file").exists()
+
+
+def test_what_a_link_points_to_is_not_touched(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("x")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "link").symlink_to(elsewhere)
+    prepare(cache, "1")
+    assert (elsewhere / "file").exists()
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+def test_a_wipe_that_is_cut_short_anywhere_is_repeated_whole(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    effects = ("unlink", "replace", "open")
+    for cut in range(2, 100):
+        remaining = cut - 1
+        with monkeypatch.context() as patch:
+
+            def counting(real: Any) -> Any:
+                def effect(*values: Any, **more: Any) -> Any:
+                    nonlocal remaining
+                    remaining -= 1
+                    if remaining == 0:
+                        raise Crash
+                    return real(*values, **more)
+
+                return effect
+
+            for name in effects:
+                patch.setattr(Path, name, counting(getattr(Path, name)))
+            patch.setattr(shutil, "rmtree", counting(shutil.rmtree))
+            patch.setattr(epoch, "_flush", counting(epoch._flush))
+            try:
+                prepare(cache, str(cut))
+            except Crash:
+                pass
+            else:
+                break
+        prepare(cache, str(cut))
+        assert entries(cache) == {MARKER}, f"cut short at effect {cut}"
+        fill(cache)
+    assert 8 < cut < 99  # there was something to cut, and the last wipe was whole
+
+
+def test_a_marker_that_says_the_epoch_means_that_nothing_older_is_left(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def marked_too_early(path: Path) -> None:
+        assert not (cache / MARKER).exists() or entries(cache) == {MARKER}
+
+    monkeypatch.setattr(epoch, "_flush", marked_too_early)
+    prepare(cache, "2")
+
+
+def test_it_runs_as_a_program_with_nothing_but_the_standard_library(cache: Path) -> None:
+    program = [sys.executable, "-S", "-m", "tidegate.worker.epoch"]
+    environment = {
+        "PYTHONPATH": str(Path(tidegate.__file__).parents[1]),
+        "SYNC_CACHE_DIR": str(cache),
+        "SYNC_CACHE_EPOCH": "3",
+    }
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "the cache was of epoch 1: 4 entries deleted, now of epoch 3\n")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"SYNC_CACHE_EPOCH": "1"}, "the environment variable SYNC_CACHE_DIR is not set\n"),
+        ({"SYNC_CACHE_EPOCH": "1", "SYNC_CACHE_DIR": "/nowhere"}, "the cache cannot be prepared: "),
+    ],
+)
+def test_what_it_cannot_do_fails_the_pod_with_a_sentence(
+    variables: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert epoch.main(variables) == 1
+    assert capsys.readouterr().out.startswith(said)

@@ -1,0 +1,67 @@
+"""Random histories: users on both sides, runs of every kind, and edits and crashes at any step of them.
+
+A history is data that Hypothesis draws, and makes as short as it can when it fails. On the way no run may lose an entry
+in silence, make a record twice, or write when it is read-only; in the end the sync is left alone, and then both sides
+agree and the next run writes nothing (`World.check`).
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from tidegate.worker.environment import Scope
+
+from .world import CRASH, Act, Disturbances, Policies, World
+
+HISTORIES = 2100  # in all
+
+deeds = ["add", "add", "edit name", "edit name", "edit phone", "edit phone", "clear", "rename", "delete"]
+acts = st.builds(Act, st.sampled_from([0, 1]), st.sampled_from(deeds), st.integers(0, 39))
+policies = st.builds(
+    Policies, st.sampled_from(["crm", "erp", "park"]), st.sampled_from(["unlink", "propagate"]), st.booleans()
+)
+scopes: st.SearchStrategy[Scope] = st.sampled_from(["full", "changes"])
+edits = st.lists(st.dictionaries(st.integers(1, 50), acts, max_size=3), max_size=1)
+crashes = st.lists(st.dictionaries(st.integers(1, 50), st.one_of(st.just(CRASH), acts), max_size=3), max_size=3)
+
+
+@pytest.mark.parametrize("read_only", ["never", "sometimes"])
+@pytest.mark.parametrize("disturbed", [edits, crashes], ids=["edits", "crashes"])
+def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_silence(
+    world: World, disturbed: st.SearchStrategy[Sequence[Disturbances]], read_only: Literal["never", "sometimes"]
+) -> None:
+    class History(RuleBasedStateMachine):
+        @initialize(policies=policies)
+        def begin(self, policies: Policies) -> None:
+            world.reset(policies)
+
+        @rule(acts=st.lists(acts, min_size=1, max_size=6))
+        def users(self, acts: Sequence[Act]) -> None:
+            for act in acts:
+                world.act(act)
+
+        @rule(scope=scopes, disturbed=disturbed)
+        def sync(self, scope: Scope, disturbed: Sequence[Disturbances]) -> None:
+            world.sync(scope, *disturbed)
+
+        @precondition(lambda _: read_only == "sometimes")
+        @rule(scope=scopes, disturbed=disturbed)
+        def read(self, scope: Scope, disturbed: Sequence[Disturbances]) -> None:
+            world.sync(scope, *disturbed, push=False)
+
+        def teardown(self) -> None:
+            world.check()
+
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=HISTORIES // 4,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

@@ -1,0 +1,283 @@
+"""The merge as tables, and as laws that hold for whatever two sides may have been through.
+
+A side of a field is written "seen>now": a>b was a and is b; - is no value; ? was never seen. Side 0 is crm, 1 is erp.
+"""
+
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidegate.worker.config import SIDES, FieldRule, Side, other
+from tidegate.worker.merge import (
+    Create,
+    Decision,
+    Delete,
+    Forget,
+    Keep,
+    Patch,
+    Policy,
+    Presence,
+    State,
+    merge,
+)
+
+BLANK = b"-"
+FIELD = FieldRule(("name", "name"))
+TO_CRM = FieldRule(("name", "name"), to=(True, False))
+TO_ERP = FieldRule(("name", "name"), to=(False, True))
+PARK, CRM_WINS, ERP_WINS, NEWEST = (Policy(conflict, "propagate") for conflict in ("park", 0, 1, "newest"))
+
+AGREED, TO_CRM_IT_GOES, TO_ERP_IT_GOES = Patch(), Patch(to=((0,), ())), Patch(to=((), (0,)))
+PARKED = Patch(parked=(0,), conflicts=(0,))
+CONFLICT_TO_CRM = Patch(to=((0,), ()), conflicts=(0,))
+CONFLICT_TO_ERP = Patch(to=((), (0,)), conflicts=(0,))
+
+
+def side(*cells: str, presence: Presence = Presence.PRESENT) -> State:
+    seen = tuple(None if cell[0] == "?" else cell[0].encode() for cell in cells)
+    return State(presence, seen, tuple(cell[-1].encode() for cell in cells))
+
+
+ABSENT, GONE = State(Presence.NEVER), State(Presence.GONE)
+
+
+TWO_WAY: list[tuple[str, str, str, Policy, Patch]] = [
+    ("nothing has changed", "a>a", "a>a", PARK, AGREED),
+    ("what differs and was accepted stays", "a>a", "b>b", PARK, AGREED),
+    ("an edit of crm goes to erp", "a>b", "a>a", PARK, TO_ERP_IT_GOES),
+    ("an edit of erp goes to crm", "a>a", "a>b", PARK, TO_CRM_IT_GOES),
+    ("an edit goes over what was accepted", "a>c", "b>b", PARK, TO_ERP_IT_GOES),
+    ("a value that is taken away is an edit", "a>-", "a>a", PARK, TO_ERP_IT_GOES),
+    ("the same edit on both sides is agreement", "a>b", "a>b", PARK, AGREED),
+    ("an edit to what the other side has is agreement", "a>b", "b>b", PARK, AGREED),
+    ("two edits are parked", "a>b", "a>c", PARK, PARKED),
+    ("two edits: crm wins", "a>b", "a>c", CRM_WINS, CONFLICT_TO_ERP),
+    ("two edits: erp wins", "a>b", "a>c", ERP_WINS, CONFLICT_TO_CRM),
+    ("an edit against a value taken away is a conflict too", "a>-", "a>c", CRM_WINS, CONFLICT_TO_ERP),
+    ("first pairing, the same", "?>a", "?>a", PARK, AGREED),
+    ("first pairing, blank in crm", "?>-", "?>b", CRM_WINS, TO_CRM_IT_GOES),
+    ("first pairing, blank in erp", "?>a", "?>-", ERP_WINS, TO_ERP_IT_GOES),
+    ("first pairing, different, is parked", "?>a", "?>b", PARK, PARKED),
+    ("first pairing, different: crm wins", "?>a", "?>b", CRM_WINS, CONFLICT_TO_ERP),
+    ("first pairing with a record that is known", "a>a", "?>b", PARK, PARKED),
+    ("first pairing with a record that is known, blank", "a>-", "?>b", PARK, TO_CRM_IT_GOES),
+]
+
+ONE_WAY: list[tuple[str, FieldRule, str, str, Patch]] = [
+    ("an edit goes the way of the field", TO_ERP, "a>b", "a>a", TO_ERP_IT_GOES),
+    ("an edit against the way stays where it is", TO_ERP, "a>a", "a>b", AGREED),
+    ("an edit goes over one against the way", TO_ERP, "a>b", "a>c", TO_ERP_IT_GOES),
+    ("first pairing goes the way of the field", TO_CRM, "?>a", "?>b", TO_CRM_IT_GOES),
+    ("first pairing with blank leaves what is there", TO_CRM, "?>a", "?>-", AGREED),
+]
+
+
+class TestBothSidesHaveTheRecord:
+    @pytest.mark.parametrize(
+        ("crm", "erp", "policy", "expected"), [row[1:] for row in TWO_WAY], ids=[r[0] for r in TWO_WAY]
+    )
+    def test_a_field_that_goes_both_ways(self, crm: str, erp: str, policy: Policy, expected: Patch) -> None:
+        assert merge((side(crm), side(erp)), [FIELD], policy, BLANK) == expected
+
+    @pytest.mark.parametrize(
+        ("rule", "crm", "erp", "expected"), [row[1:] for row in ONE_WAY], ids=[r[0] for r in ONE_WAY]
+    )
+    def test_a_field_that_goes_one_way(self, rule: FieldRule, crm: str, erp: str, expected: Patch) -> None:
+        assert merge((side(crm), side(erp)), [rule], PARK, BLANK) == expected
+
+    @pytest.mark.parametrize(("newer", "expected"), [(0, CONFLICT_TO_ERP), (1, CONFLICT_TO_CRM), (None, PARKED)])
+    def test_newest_lets_the_later_edit_win_and_parks_what_cannot_be_told(
+        self, newer: Side | None, expected: Patch
+    ) -> None:
+        assert merge((side("a>b"), side("a>c")), [FIELD], NEWEST, BLANK, newer) == expected
+
+    def test_fields_are_decided_one_by_one(self) -> None:
+        rules = [FieldRule((name, name)) for name in ("email", "name", "phone", "city")]
+        crm, erp = side("a>b", "a>a", "a>b", "a>a"), side("a>a", "a>b", "a>c", "b>b")
+        assert merge((crm, erp), rules, PARK, BLANK) == Patch(to=((1,), (0,)), parked=(2,), conflicts=(2,))
+
+
+BOTH_WAYS = (True, True)
+ONE_SIDED: list[tuple[str, State, State, Policy, Decision]] = [
+    ("neither has it", GONE, ABSENT, PARK, Forget()),
+    ("a new record is made on the other side", side("?>a"), ABSENT, PARK, Create(1)),
+    ("a new record is made whatever was deleted there", side("?>a"), GONE, PARK, Create(1)),
+    (
+        "a new record stays alone where none may be made",
+        side("?>a"),
+        ABSENT,
+        replace(PARK, exists_on=(True, False)),
+        Keep(),
+    ),
+    ("what is known and stands alone stays alone", side("a>a"), ABSENT, PARK, Keep()),
+    ("an edit of what stands alone makes the other", side("a>b"), ABSENT, PARK, Create(1)),
+    ("a delete is propagated", side("a>a"), GONE, PARK, Delete(0)),
+    ("a delete only unlinks", side("a>a"), GONE, replace(PARK, deletes="unlink"), Keep()),
+    ("an edit beats a delete", side("a>b"), GONE, PARK, Create(1)),
+    ("a delete does not go where records do not", side("a>a"), GONE, replace(PARK, exists_on=(False, True)), Keep()),
+]
+
+
+class TestOneSideHasTheRecord:
+    @pytest.mark.parametrize(
+        ("here", "there", "policy", "expected"), [r[1:] for r in ONE_SIDED], ids=[r[0] for r in ONE_SIDED]
+    )
+    def test_the_record_of_crm(self, here: State, there: State, policy: Policy, expected: Decision) -> None:
+        assert merge((here, there), [FIELD], policy, BLANK) == expected
+
+    def test_an_edit_against_the_way_of_the_field_does_not_beat_a_delete(self) -> None:
+        assert merge((side("a>b"), GONE), [TO_CRM], PARK, BLANK) == Delete(0)
+
+    def test_what_was_never_seen_whole_is_made_again_and_not_deleted(self) -> None:
+        partly_seen = side("a>a", "?>b")
+        assert merge((partly_seen, GONE), [FIELD, FIELD], PARK, BLANK) == Create(1)
+        assert merge((partly_seen, GONE), [FIELD, FIELD], replace(PARK, deletes="unlink"), BLANK) == Keep()
+
+    def test_a_field_that_is_new_to_the_configuration_does_not_make_what_stands_alone_anew(self) -> None:
+        assert merge((side("a>a", "?>b"), ABSENT), [FIELD, FIELD], PARK, BLANK) == Keep()
+
+
+cells = st.builds(lambda seen, now: f"{seen}>{now}", st.sampled_from("?ab-"), st.sampled_from("abc-"))
+directions = st.sampled_from([(True, True), (True, False), (False, True)])
+presences = st.sampled_from([Presence.PRESENT, Presence.PRESENT, Presence.GONE, Presence.NEVER])
+policies = st.builds(
+    Policy, st.sampled_from([0, 1, "newest", "park"]), st.sampled_from(["unlink", "propagate"]), directions
+)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One record in any condition on two sides, and the policy that it meets."""
+
+    states: tuple[State, State]
+    rules: list[FieldRule]
+    policy: Policy
+    newer: Side | None
+
+    def merge(self) -> Decision:
+        return merge(self.states, self.rules, self.policy, BLANK, self.newer)
+
+    def patch(self) -> Patch:
+        decision = self.merge()
+        assert isinstance(decision, Patch)
+        return decision
+
+    def first_pairing(self, field: int) -> bool:
+        return None in (self.states[0].seen[field], self.states[1].seen[field])
+
+    def edited(self, side_: Side, field: int) -> bool:
+        state = self.states[side_]
+        return state.seen[field] not in (None, state.now[field])
+
+    def turned(self) -> "Situation":
+        """The same with the sides' numbers exchanged."""
+        conflict = self.policy.conflict
+        if conflict in SIDES:
+            conflict = other(conflict)
+        return Situation(
+            self.states[::-1],
+            [replace(rule, to=rule.to[::-1]) for rule in self.rules],
+            replace(self.policy, conflict=conflict, exists_on=self.policy.exists_on[::-1]),
+            None if self.newer is None else other(self.newer),
+        )
+
+    def after(self, patch: Patch) -> "Situation":
+        """When the patch has been carried out, and both sides have been seen as they are."""
+        states = []
+        for s in SIDES:
+            across = self.states[other(s)].now
+            now = tuple(across[i] if i in patch.to[s] else value for i, value in enumerate(self.states[s].now))
+            states.append(State(Presence.PRESENT, now, now))
+        return replace(self, states=(states[0], states[1]))
+
+
+@st.composite
+def situations(draw: st.DrawFn, *, both: bool = False) -> Situation:
+    rules = [FieldRule(("f", "f"), to) for to in draw(st.lists(directions, min_size=1, max_size=4))]
+    states = []
+    for _ in SIDES:
+        presence = Presence.PRESENT if both else draw(presences)
+        fields = draw(st.tuples(*[cells] * len(rules)))
+        states.append(side(*fields) if presence is Presence.PRESENT else State(presence))
+    return Situation((states[0], states[1]), rules, draw(policies), draw(st.sampled_from([None, 0, 1])))
+
+
+law = settings(max_examples=400)
+
+
+class TestLaws:
+    @law
+    @given(situations(both=True))
+    def test_agreement_writes_nothing(self, situation: Situation) -> None:
+        crm, erp = situation.states
+        assert replace(situation, states=(crm, replace(erp, now=crm.now))).patch() == Patch()
+
+    @law
+    @given(situations())
+    def test_no_side_is_preferred_but_by_the_policy(self, situation: Situation) -> None:
+        decision, turned = situation.merge(), situation.turned().merge()
+        if isinstance(decision, Patch):
+            assert turned == replace(decision, to=decision.to[::-1])
+        elif isinstance(decision, Create | Delete):
+            assert turned == type(decision)(other(decision.on))
+        else:
+            assert turned == decision
+
+    @law
+    @given(situations(both=True))
+    def test_no_edit_is_lost_without_a_conflict(self, situation: Situation) -> None:
+        patch = situation.patch()
+        for s in SIDES:
+            lost = {i for i in patch.to[s] if situation.edited(s, i) and situation.rules[i].to == BOTH_WAYS}
+            blanks = {i for i in lost if situation.first_pairing(i) and situation.states[s].now[i] == BLANK}
+            assert lost - blanks <= set(patch.conflicts)
+
+    @law
+    @given(situations(both=True))
+    def test_every_edit_arrives_unless_it_is_in_conflict(self, situation: Situation) -> None:
+        patch = situation.patch()
+        after = situation.after(patch)
+        for s in SIDES:
+            for i, rule in enumerate(situation.rules):
+                settled = i not in patch.conflicts and not situation.first_pairing(i)
+                if settled and situation.edited(s, i) and rule.to[other(s)]:
+                    assert after.states[other(s)].now[i] == situation.states[s].now[i]
+
+    @law
+    @given(situations(both=True))
+    def test_at_the_first_pairing_a_blank_never_overwrites_a_value(self, situation: Situation) -> None:
+        patch = situation.patch()
+        for s in SIDES:
+            for i in filter(situation.first_pairing, patch.to[s]):
+                assert situation.states[other(s)].now[i] != BLANK
+
+    @law
+    @given(situations(both=True))
+    def test_nothing_is_written_against_the_way_of_a_field(self, situation: Situation) -> None:
+        patch = situation.patch()
+        assert all(situation.rules[i].to[s] for s in SIDES for i in patch.to[s])
+
+    @law
+    @given(situations(both=True))
+    def test_a_conflict_goes_one_way_or_is_parked(self, situation: Situation) -> None:
+        patch = situation.patch()
+        goes = [*patch.to[0], *patch.to[1], *patch.parked]
+        assert len(goes) == len(set(goes))
+        assert set(patch.parked) <= set(patch.conflicts) <= set(goes)
+
+    @law
+    @given(situations(both=True))
+    def test_merging_again_changes_nothing(self, situation: Situation) -> None:
+        assert situation.after(situation.patch()).patch() == Patch()
+
+    @law
+    @given(situations())
+    def test_only_what_is_wholly_as_it_was_seen_is_deleted(self, situation: Situation) -> None:
+        decision = situation.merge()
+        if isinstance(decision, Delete):
+            here, there = situation.states[decision.on], situation.states[other(decision.on)]
+            assert (situation.policy.deletes, there.presence) == ("propagate", Presence.GONE)
+            flowing = [i for i, rule in enumerate(situation.rules) if rule.to[other(decision.on)]]
+            assert all(here.seen[i] == here.now[i] for i in flowing)

@@ -1,0 +1,192 @@
+"""Recover and resume: a run that was cut short goes on where it was, and knows its own pushes again.
+
+Whole runs on real databases. Every step at which a run can be cut is in test_crash_points.
+"""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tidegate.api.contract import ExitCode
+from tidegate.worker import push as push_module
+
+from .databases import Databases, Ended
+
+ADA, BOB = ("ada@x", "Ada", "1"), ("bob@x", "Bob", "2")
+UNTOUCHED = {"crm": "", "erp": ""}
+
+
+def after(batches: int) -> Callable[[], bool]:
+    """A signal that comes when so many batches have been done."""
+    asked = count()
+    return lambda: next(asked) >= batches
+
+
+class TestAPausedRun:
+    @pytest.fixture
+    def full(self, databases: Databases) -> Databases:
+        databases.add("crm", *[(f"p{n}@x", f"name {n}") for n in range(40)])
+        return databases
+
+    def paused(self, databases: Databases, run: int, batches: int) -> Ended:
+        """A run of pages of ten records."""
+        return databases.run(run=run, interrupted=after(batches), pace={"recordsPerSecond": 20})
+
+    @pytest.fixture(autouse=True)
+    def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tidegate.worker.pace.Pace.took", lambda *_: None)
+
+    def test_goes_on_from_its_checkpoint_and_reads_no_page_twice(self, full: Databases) -> None:
+        ended = self.paused(full, 1, 3)
+        assert ended.code == ExitCode.PAUSED
+        assert (ended.message["read"]["crm"], ended.message["checkpoint"]) == (20, "scan crm contact > 20")
+        ended = self.paused(full, 1, 99)
+        assert (ended.code, ended.message["read"]) == (0, {"crm": 40, "erp": 0})
+        assert len(full.contacts("erp")) == 40
+
+    def test_may_be_paused_at_every_batch_and_does_all_its_work_once(self, full: Databases) -> None:
+        pauses = 0
+        while (ended := self.paused(full, 1, 2)).code == ExitCode.PAUSED:
+            pauses += 1
+        assert pauses > 5
+        assert ended.code == 0
+        assert (ended.message["read"], ended.pushed) == ({"crm": 40, "erp": 0}, {"crm": "", "erp": "40 create"})
+        assert len(full.contacts("erp")) == 40
+
+    def test_finds_the_records_that_were_deleted_before_the_pause_and_none_that_were_not(self, full: Databases) -> None:
+        full.run(deletes="propagate")
+        full.delete("crm", "p1@x", "p39@x")
+        assert full.run(run=2, deletes="propagate", interrupted=after(3), pace={"recordsPerSecond": 20}).code == 75
+        ended = full.run(run=2, deletes="propagate")
+        assert ended.pushed == {"crm": "", "erp": "2 delete"}
+
+    def test_counts_the_seconds_of_all_its_processes(self, full: Databases) -> None:
+        first = self.paused(full, 1, 3).message["seconds"]
+        assert self.paused(full, 1, 99).message["seconds"] >= first > 0
+
+    def test_of_another_number_begins_anew_and_keeps_the_cache(self, full: Databases) -> None:
+        self.paused(full, 1, 3)
+        ended = self.paused(full, 2, 99)
+        assert ended.message["read"] == {"crm": 40, "erp": 0}
+        assert len(full.contacts("erp")) == 40
+
+    def test_that_is_complete_does_nothing_more(self, full: Databases) -> None:
+        self.paused(full, 1, 99)
+        full.edit("crm", "p1@x", name="edited")
+        ended = self.paused(full, 1, 99)
+        assert (ended.code, ended.message["checkpoint"], ended.message["read"]["crm"]) == (0, "complete", 40)
+        assert ("p1@x", "name 1", None) in full.contacts("erp")
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@pytest.fixture
+def crashing(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A run that ends after its first batch was written and before that was noted."""
+
+    def run(number: int, **changes: Any) -> None:
+        def crash(*_: object) -> None:
+            raise Crash
+
+        with monkeypatch.context() as patch:
+            patch.setattr(push_module, "acknowledge", crash)
+            with pytest.raises(Crash):
+                databases.run(run=number, **changes)
+
+    return run
+
+
+@pytest.mark.parametrize("resumed_as", [1, 2], ids=["the same run", "the next run"])
+class TestACreateThatWasNotNoted:
+    def test_is_found_and_linked(self, databases: Databases, crashing: Callable[..., None], resumed_as: int) -> None:
+        databases.add("crm", ADA, BOB)
+        crashing(1)
+        assert databases.contacts("erp") == [ADA, BOB]
+        ended = databases.run(run=resumed_as)
+        assert (ended.code, ended.message["conflicts"]) == (0, 0)
+        assert databases.contacts("crm") == databases.contacts("erp") == [ADA, BOB]
+        assert databases.run(run=3).pushed == UNTOUCHED
+
+    def test_is_found_though_the_record_has_another_key_since(
+        self, databases: Databases, crashing: Callable[..., None], resumed_as: int
+    ) -> None:
+        databases.add("crm", ADA, BOB)
+        crashing(1)
+        databases.edit("crm", "ada@x", email="ada@new")
+        databases.run(run=resumed_as)
+        assert [contact[0] for contact in databases.contacts("erp")] == ["ada@new", "bob@x"]
+        assert databases.contacts("crm") == databases.contacts("erp")
+
+    def test_is_deleted_when_the_record_is_since(
+        self, databases: Databases, crashing: Callable[..., None], resumed_as: int
+    ) -> None:
+        databases.add("crm", ADA, BOB)
+        crashing(1)
+        databases.delete("crm", "ada@x")
+        databases.run(run=resumed_as, deletes="propagate")
+        databases.run(run=3, deletes="propagate")
+        assert databases.contacts("crm") == databases.contacts("erp") == [BOB]
+
+    def test_keeps_the_edit_that_was_made_of_it_since(
+        self, databases: Databases, crashing: Callable[..., None], resumed_as: int
+    ) -> None:
+        databases.add("crm", ADA, BOB)
+        crashing(1)
+        databases.delete("crm", "ada@x")
+        databases.edit("erp", "ada@x", phone="11")
+        databases.run(run=resumed_as, deletes="propagate")
+        databases.run(run=3, deletes="propagate")
+        assert databases.contacts("crm") == databases.contacts("erp") == [("ada@x", "Ada", "11"), BOB]
+
+
+class TestAnUpdateThatWasNotNoted:
+    def test_is_known_as_our_own_and_a_newer_edit_of_the_same_field_is_no_conflict(
+        self, databases: Databases, crashing: Callable[..., None]
+    ) -> None:
+        databases.add("crm", ADA)
+        databases.run(conflict="erp")
+        databases.edit("crm", "ada@x", name="Ada L.")
+        crashing(2, conflict="erp")
+        assert databases.contacts("erp") == [("ada@x", "Ada L.", "1")]
+        databases.edit("crm", "ada@x", name="Ada Lovelace")
+        ended = databases.run(run=2, conflict="erp")
+        assert ended.message["conflicts"] == 0
+        assert databases.contacts("crm") == databases.contacts("erp") == [("ada@x", "Ada Lovelace", "1")]
+
+    def test_that_was_edited_over_on_the_other_side_is_a_conflict(
+        self, databases: Databases, crashing: Callable[..., None]
+    ) -> None:
+        databases.add("crm", ADA)
+        databases.run()
+        databases.edit("crm", "ada@x", name="Ada L.")
+        crashing(2)
+        databases.edit("erp", "ada@x", name="Countess")
+        ended = databases.run(run=2, conflict="park")
+        assert ended.message["conflicts"] == 1  # whether it was written in between, nobody can tell
+        assert databases.contacts("erp") == [("ada@x", "Countess", "1")]
+
+
+def test_a_read_only_run_after_a_crash_accepts_what_was_written(
+    databases: Databases, crashing: Callable[..., None]
+) -> None:
+    databases.add("crm", ADA, BOB)
+    crashing(1)
+    before = databases.everything()
+    assert databases.run(run=2, push=False).pushed == UNTOUCHED
+    assert databases.run(run=3).pushed == UNTOUCHED
+    assert databases.everything() == before
+
+
+def test_a_delete_that_was_not_noted_is_not_missed(databases: Databases, crashing: Callable[..., None]) -> None:
+    databases.add("crm", ADA, BOB)
+    databases.run(deletes="propagate")
+    databases.delete("crm", "ada@x")
+    crashing(2, deletes="propagate")
+    assert databases.contacts("erp") == [BOB]
+    ended = databases.run(run=2, deletes="propagate")
+    assert (ended.code, ended.pushed) == (0, UNTOUCHED)
+    assert databases.contacts("crm") == databases.contacts("erp") == [BOB]

@@ -1,0 +1,146 @@
+"""What a run says of itself: never more than a termination message can hold, and never a reason for a run to fail."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.worker.progress import Progress
+from tidegate.worker.report import Report
+
+LIMIT = 4096
+
+
+class Written:
+    """A report, and what has become of it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "message"
+        self.out = io.StringIO()
+        self.now = 0.0
+        self.report = Report(self.path, self.out, lambda: self.now)
+
+    @property
+    def message(self) -> dict[str, Any]:
+        data = self.path.read_bytes()
+        assert len(data) < LIMIT
+        message = json.loads(data)
+        assert isinstance(message, dict)
+        return message
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.getvalue().splitlines()]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return Written(tmp_path)
+
+
+def progress(*names: str) -> Progress:
+    return Progress(
+        run=7, scope="full", push=True,
+        read=dict.fromkeys(names, 120_000), changed=dict.fromkeys(names, 31),
+        pushed={name: {"create": 3, "update": 29, "delete": 0} for name in names},
+        seconds=2.10049,
+    )  # fmt: skip
+
+
+def test_a_checkpoint_tells_how_far_the_run_has_come(written: Written) -> None:
+    written.report.checkpoint(progress("crm", "erp"), "scan crm contact > 118400", 2)
+    assert written.message == {
+        "v": 1, "run": 7, "outcome": "running", "scope": "full", "push": True, "phase": "scan",
+        "read": {"crm": 120000, "erp": 120000}, "changed": {"crm": 31, "erp": 31},
+        "pushed": {"crm": {"create": 3, "update": 29, "delete": 0}, "erp": {"create": 3, "update": 29, "delete": 0}},
+        "conflicts": 0, "parked": 2, "checkpoint": "scan crm contact > 118400", "seconds": 2.1,
+    }  # fmt: skip
+
+
+def test_the_end_keeps_what_was_last_committed(written: Written) -> None:
+    written.report.checkpoint(progress("crm", "erp"), "push", 0)
+    written.report.end("halted", "crm has no contact any more")
+    assert (written.message["outcome"], written.message["reason"]) == ("halted", "crm has no contact any more")
+    assert written.message["read"] == {"crm": 120000, "erp": 120000}
+    assert written.lines[-1] == {"type": "end", **written.message}
+
+
+def test_a_run_that_ends_before_it_has_begun_says_which_it_was(written: Written) -> None:
+    written.report.begin(7, "full", push=False)
+    written.report.end("failed", "the configuration is not JSON")
+    reason = "the configuration is not JSON"
+    assert written.message == {"v": 1, "run": 7, "scope": "full", "push": False, "outcome": "failed", "reason": reason}
+
+
+def test_progress_is_told_once_a_second_at_most(written: Written) -> None:
+    for n in range(100):
+        written.now = n / 20
+        written.report.checkpoint(progress("crm", "erp"), "push", 0)
+    assert [line["type"] for line in written.lines] == ["progress"] * 5
+
+
+def test_after_a_hundred_parked_records_only_their_count_is_told(written: Written) -> None:
+    for n in range(150):
+        written.report.parked("contact", "crm", n, "phone", "it was changed on both sides, to different values")
+    assert len(written.lines) == 100
+    assert written.lines[0] == {
+        "type": "parked", "object": "contact", "connector": "crm", "id": 0, "field": "phone",
+        "reason": "it was changed on both sides, to different values",
+    }  # fmt: skip
+
+
+def test_a_record_that_is_parked_whole_has_no_field(written: Written) -> None:
+    written.report.parked("contact", "crm", "a-1", "", "erp refuses it: too long")
+    assert "field" not in written.lines[0]
+
+
+# Lone surrogates and control characters too.
+texts = st.builds(lambda text, times: text * times, st.text(st.characters(), max_size=9), st.integers(0, 2000))
+
+
+@given(texts, st.text(max_size=63), texts)
+def test_a_message_is_always_json_below_the_limit(
+    tmp_path_factory: pytest.TempPathFactory, reason: str, name: str, position: str
+) -> None:
+    written = Written(tmp_path_factory.mktemp("report"))
+    written.report.begin(7, "full", push=True)
+    written.report.checkpoint(progress(name, "erp"), position, 2**63)
+    assert written.message["read"] == {name: 120_000, "erp": 120_000}
+    written.report.end("failed", reason)
+    assert written.message["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("character", ["x", "ü", "\0", "\ud800", '"', "\n", "🙂"])
+def test_a_long_reason_is_cut_and_keeps_its_beginning(written: Written, character: str) -> None:
+    written.report.checkpoint(progress("crm", "erp"), "push", 0)
+    written.report.end("failed", "it failed because " + character * 10_000)
+    assert written.message["reason"].startswith("it failed because ")
+    assert written.message["reason"].endswith("…")
+    assert len(written.message["reason"]) > 200
+    assert "read" in written.message
+
+
+def test_a_message_that_cannot_be_written_is_warned_of_once_and_fails_nothing(tmp_path: Path) -> None:
+    written = Written(tmp_path / "nowhere")
+    for _ in range(3):
+        written.report.checkpoint(progress("crm", "erp"), "push", 0)
+    warnings = [line for line in written.lines if line["type"] == "warning"]
+    assert len(warnings) == 1
+    assert warnings[0]["reason"].startswith("the termination message cannot be written: ")
+
+
+def test_output_that_nobody_takes_fails_nothing(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    report = Report(written.path, Broken())
+    report.checkpoint(progress("crm", "erp"), "push", 0)
+    report.end("complete", "")
+    assert written.message["outcome"] == "complete"

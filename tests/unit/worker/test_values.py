@@ -1,0 +1,109 @@
+"""The value space in which two systems are compared: what counts as the same, whichever system holds it."""
+
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.worker.values import HASH_BYTES, Hasher, normal
+
+HASHER = Hasher(b"one cache's salt")
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+SAME: list[tuple[str, list[Any]]] = [
+    ("no value", [None, "", b""]),
+    ("five", [5, 5.0, Decimal(5), Decimal("5.000"), "5"]),
+    ("nothing left after the point", [Decimal("1E+2"), 100, 100.0]),
+    ("minus zero", [0, -0.0, Decimal("-0.00")]),
+    ("a truth", [True, 1, "1"]),
+    ("a tenth", [0.1, Decimal("0.10"), "0.1"]),
+    ("a tiny number", [1e-7, Decimal("0.0000001")]),
+    ("an instant in any zone", [NOON, NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))]),
+    ("an instant without a zone", [NOON, datetime(2026, 11, 24, 12, 0)]),
+    ("a day", [date(2026, 11, 24), "2026-11-24"]),
+    ("a time of day", [time(12, 30), "12:30:00"]),
+    ("bytes", [b"\x00\xff", bytearray(b"\x00\xff"), memoryview(b"\x00\xff"), "00ff"]),
+    ("a document with its keys in any order", [{"a": 1, "b": [1, 2]}, {"b": [1, 2], "a": 1}]),
+    ("an id", [UUID(int=7), str(UUID(int=7))]),
+    ("a text of an enumeration", [Colour.RED, "red"]),
+]
+
+DIFFERENT: list[tuple[Any, Any]] = [
+    (None, 0),
+    (None, " "),
+    (None, False),
+    ("a", "A"),
+    ("5", "5.0"),  # texts are compared as texts
+    (1, 10),
+    (NOON, NOON + timedelta(microseconds=1)),
+    ([1, 2], [2, 1]),
+    ({"a": None}, {}),
+]
+
+
+class TestTheNormalForm:
+    @pytest.mark.parametrize(("values"), [values for _, values in SAME], ids=[title for title, _ in SAME])
+    def test_is_one_for_all_ways_in_which_systems_hold_the_same(self, values: list[Any]) -> None:
+        assert len({normal(value) for value in values}) == 1
+
+    @pytest.mark.parametrize(("one", "another"), DIFFERENT)
+    def test_differs_for_what_is_not_the_same(self, one: Any, another: Any) -> None:
+        assert normal(one) != normal(another)
+
+    def test_of_no_value_is_none(self) -> None:
+        assert normal(None) is normal("") is None
+
+    @given(st.one_of(st.integers(), st.decimals(), st.floats(), st.text(), st.datetimes(), st.binary()))
+    def test_of_a_normal_form_is_itself(self, value: Any) -> None:
+        assert normal(normal(value)) == normal(value)
+
+    @given(st.decimals(allow_nan=False, allow_infinity=False, places=6), st.integers(0, 20))
+    def test_of_a_number_does_not_depend_on_trailing_zeros(self, number: Decimal, places: int) -> None:
+        assert normal(number) == normal(Decimal(f"{number:.{6 + places}f}"))
+
+    @given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1)), st.integers(-14 * 60, 14 * 60))
+    def test_of_an_instant_does_not_depend_on_the_zone(self, moment: datetime, minutes: int) -> None:
+        instant = moment.replace(tzinfo=UTC)
+        assert normal(instant) == normal(instant.astimezone(timezone(timedelta(minutes=minutes))))
+
+
+class TestHashes:
+    def test_of_no_value_is_that_of_no_text(self) -> None:
+        assert HASHER.of_text(None) == HASHER.of_text("") == HASHER.of_bytes(b"")
+        assert HASHER.of_text("a") != HASHER.of_text(None)
+
+    def test_depend_on_the_salt_so_that_two_caches_cannot_be_compared(self) -> None:
+        assert HASHER.of_text("ada@example.com") != Hasher(b"another salt").of_text("ada@example.com")
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            (),
+            ("\ud800", None),  # not a Unicode text, and still somebody's data
+            (2**64, 1),
+            (Decimal("1.5"), NOON, date.min, UUID(int=1)),
+            (b"\xff", {"k": [1, None]}),
+            (float("nan"),),
+        ],
+    )
+    def test_can_be_made_of_any_record(self, record: tuple[Any, ...]) -> None:
+        assert len(HASHER.of_record(record)) == HASH_BYTES
+        assert HASHER.of_record(record) == HASHER.of_record(record)
+
+    @given(st.lists(st.one_of(st.none(), st.text(), st.integers(-(2**80), 2**80), st.booleans())), st.data())
+    def test_of_a_record_change_with_any_of_its_values(self, values: list[Any], data: st.DataObject) -> None:
+        changed = [*values, "one more"]
+        if values:
+            at = data.draw(st.integers(0, len(values) - 1))
+            changed = [*values[:at], f"{values[at]}, changed", *values[at + 1 :]]
+        assert HASHER.of_record(tuple(values)) != HASHER.of_record(tuple(changed))

@@ -1,0 +1,222 @@
+"""Two systems with their users and a sync between them, that is disturbed, crashed and started again.
+
+The systems are real (SQLite). What happens is data: the acts of users, and the runs with what disturbs them.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from tidegate.worker.cache import FILE
+from tidegate.worker.config import SIDES, other, parse
+from tidegate.worker.environment import Order, Scope
+
+from .databases import SIDES as NAMES
+from .databases import WITH_CURSOR, Databases
+from .disturbed import Crash, Steps, Systems, attempt, crash
+from .ledger import Contacts, Ledger, plain
+
+FIELDS = ("email", "name", "phone")
+NOTHING = {"create": 0, "update": 0, "delete": 0}
+
+# One of the systems may turn names into capitals, as some systems do.
+NORMALISE = """
+CREATE TABLE normalises (yes INTEGER); INSERT INTO normalises VALUES (0);
+CREATE TRIGGER shout_new AFTER INSERT ON contact WHEN (SELECT yes FROM normalises) BEGIN
+  UPDATE contact SET name = upper(NEW.name) WHERE id = NEW.id; END;
+CREATE TRIGGER shout AFTER UPDATE OF name ON contact WHEN (SELECT yes FROM normalises) BEGIN
+  UPDATE contact SET name = upper(NEW.name) WHERE id = NEW.id; END;
+"""
+_EMPTY = """
+DELETE FROM contact; DELETE FROM sqlite_sequence; UPDATE clock SET now = 0; UPDATE normalises SET yes = 0;
+"""
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a user does in one of the systems; `pick` chooses the record, or the e-mail address of a new one."""
+
+    side: Literal[0, 1]
+    what: Literal["add", "edit name", "edit phone", "clear", "rename", "delete"]
+    pick: int
+
+
+CRASH: Literal["crash"] = "crash"
+
+# What happens to one process, by the number of its step.
+Disturbances = Mapping[int, Act | Literal["crash"]]
+
+
+@dataclass(frozen=True)
+class Policies:
+    conflict: Literal["crm", "erp", "park"]
+    deletes: Literal["unlink", "propagate"]
+    normalises: bool
+
+
+class World:
+    """Made once for many histories: each begins with `reset`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._databases = Databases(directory)
+        self._connections = []
+        for name in NAMES:
+            connection = sqlite3.connect(directory / f"{name}.db", isolation_level=None, timeout=10)
+            connection.executescript(f"PRAGMA journal_mode = WAL; {NORMALISE}")
+            connection.execute("PRAGMA synchronous = OFF")
+            self._connections.append(connection)
+        self._sync = parse(orjson.dumps(self._databases.config(crm=WITH_CURSOR, erp=WITH_CURSOR)))
+        self._systems = Systems(self._sync)
+
+    def reset(self, policies: Policies) -> None:
+        """Empty systems, no cache, nothing entered."""
+        for connection in self._connections:
+            connection.executescript(_EMPTY)
+        self._connections[1].execute("UPDATE normalises SET yes = ?", (policies.normalises,))
+        for file in self._databases.cache.iterdir():
+            file.unlink()
+        config = self._databases.config(
+            crm=WITH_CURSOR, erp=WITH_CURSOR, conflict=policies.conflict, deletes=policies.deletes,
+            safety={"maxDeletes": {"percent": 100, "min": 1000}, "emptySide": "allow"},
+        )  # fmt: skip
+        self._sync = parse(orjson.dumps(config))
+        self._policies = policies
+        self._ledger = Ledger(self.contacts)
+        self.writes = self._ledger.writes
+        self._accepted = False  # a read-only run has accepted differences
+        self._runs = 0
+        self.steps = 0  # of all processes together
+
+    def close(self) -> None:
+        self._systems.close()
+        for connection in self._connections:
+            connection.close()
+
+    def contacts(self, side: int) -> Contacts:
+        """(email, name, phone) by id."""
+        rows = self._connections[side].execute("SELECT id, email, name, phone FROM contact")
+        return {row[0]: row[1:] for row in rows}
+
+    def act(self, act: Act) -> None:
+        """Do it; what cannot be done, such as a second contact with the same address, is not done."""
+        contacts = self.contacts(act.side)
+        email = f"p{act.pick % 8}@x"
+        free = email not in {plain(contact[0]) for contact in contacts.values()}
+        rid = sorted(contacts)[act.pick % len(contacts)] if contacts else None
+        if act.what == "add" and free:
+            typed = email.upper() if act.pick % 5 == 0 else email
+            values = typed, self._entry(act), self._entry(act) if act.pick % 3 else None
+            self._execute(act, "INSERT INTO contact (email, name, phone) VALUES (?, ?, ?)", *values)
+            self._ledger.made(act.side, email)
+        elif act.what == "delete" and rid:
+            self._execute(act, "DELETE FROM contact WHERE id = ?", rid)
+        elif act.what == "rename" and rid and free:
+            self._execute(act, "UPDATE contact SET email = ? WHERE id = ?", email, rid)
+            self._ledger.made(act.side, email)
+        elif act.what == "clear" and rid:
+            self._execute(act, "UPDATE contact SET phone = NULL WHERE id = ?", rid)
+        elif act.what == "edit phone" and rid:
+            self._execute(act, "UPDATE contact SET phone = ? WHERE id = ?", self._entry(act), rid)
+        elif rid:
+            self._execute(act, "UPDATE contact SET name = ? WHERE id = ?", self._entry(act), rid)
+
+    def _execute(self, act: Act, statement: str, *values: Any) -> None:
+        self._connections[act.side].execute(statement, values)
+
+    def _entry(self, act: Act) -> str:
+        return self._ledger.entry(act.side, NAMES[act.side])
+
+    def sync(self, scope: Scope = "full", *disturbed: Disturbances, push: bool = True) -> dict[str, Any]:
+        """One run, started again after each crash; what disturbs each process, until there is nothing any more."""
+        self._runs += 1
+        self._ledger.lost = 0
+        self._ledger.pushes = push
+        order = Order(self._runs, scope, push, self._databases.cache, "1", self._databases.directory)
+        report = None
+        for disturbances in (*disturbed, {}):
+            events = {n: crash if what == CRASH else partial(self.act, what) for n, what in disturbances.items()}
+            steps = Steps(events, self._ledger)
+            try:
+                report = attempt(order, self._sync, self._systems, steps)
+            except Crash:
+                continue
+            finally:
+                self.steps += steps.count
+            break
+        assert report is not None
+        self._check_losses(report, push=push)
+        return report
+
+    def _check_losses(self, report: Mapping[str, Any], *, push: bool) -> None:
+        allowed = 0 if self._policies.conflict == "park" else report["conflicts"]
+        assert self._ledger.lost <= allowed, "an entry that nobody had seen was lost in silence"
+        if not push:
+            self._accepted = True
+            self._ledger.accept()
+        self._ledger.set_aside(_Memory(self._databases.cache).waiting(self))
+
+    def check(self) -> None:
+        """Left alone, the sync settles, and both sides are the same but for what it was told to leave."""
+        self.sync()
+        before = [self.contacts(side) for side in SIDES]
+        again = self.sync()
+        assert [self.contacts(side) for side in SIDES] == before, "the next run writes something"
+        assert again["pushed"] == dict.fromkeys(NAMES, NOTHING)
+        assert again["read"] == {name: len(contacts) for name, contacts in zip(NAMES, before, strict=True)}
+        assert not self._ledger.unseen(), "an entry has not arrived on the other side"
+        memory = _Memory(self._databases.cache)
+        assert memory.intents == 0
+        for side in SIDES:
+            assert memory.keys(side) >= set(before[side])
+        for rid, side, key, link in memory.records:
+            if key not in before[side]:
+                assert (link, "") in memory.parked, f"record {key} of {NAMES[side]} is remembered and not there"
+                continue
+            if link is None:
+                kept_alone = self._accepted or self._policies.deletes == "unlink"
+                assert kept_alone or (rid, "") in memory.parked, f"record {key} of {NAMES[side]} is on one side only"
+                continue
+            _, across, other_key, back = memory.record(link)
+            assert (across, back) == (other(side), rid), "links are not symmetric"
+            if not self._accepted and other_key in before[across]:
+                self._check_equal(memory, (rid, link), before[side][key], before[across][other_key])
+
+    def _check_equal(self, memory: "_Memory", rids: tuple[int, int], *contacts: tuple[Any, ...]) -> None:
+        for field, a, b in zip(FIELDS, *contacts, strict=True):
+            waits = any((rid, name) in memory.parked for rid in rids for name in ("", field))
+            same = plain(a) == plain(b) if field == "email" or self._policies.normalises else (a or "") == (b or "")
+            assert same or waits, f"{field}: {a!r} and {b!r}"
+
+
+class _Memory:
+    """What the sync remembers, read from its cache."""
+
+    def __init__(self, directory: Path) -> None:
+        connection = sqlite3.connect(directory / FILE)
+        self.records: list[tuple[int, Literal[0, 1], int, int | None]] = connection.execute(
+            "SELECT rid, source, id, link FROM record"
+        ).fetchall()
+        self.parked: set[tuple[int, str]] = set(connection.execute("SELECT rid, field FROM parked"))
+        (self.intents,) = connection.execute("SELECT count(*) FROM intent").fetchone()
+        connection.close()
+
+    def keys(self, side: int) -> set[int]:
+        return {key for _, source, key, _ in self.records if source == side}
+
+    def record(self, rid: int) -> tuple[int, Literal[0, 1], int, int | None]:
+        return next(record for record in self.records if record[0] == rid)
+
+    def waiting(self, world: World) -> set[str]:
+        """The values, on either side, of what waits for a human."""
+        values = set()
+        for rid, field in self.parked:
+            _, _, _, link = self.record(rid)
+            for _, side, key, _ in [record for record in self.records if record[0] in (rid, link)]:
+                contact = world.contacts(side).get(key, (None, None, None))
+                values |= {plain(v) for f, v in zip(FIELDS, contact, strict=True) if field in ("", f)}
+        return values

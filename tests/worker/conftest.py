@@ -1,0 +1,70 @@
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from . import connector_systems
+from .mariadb import Database, MariaDB, mariadb
+from .postgresql import Database as PostgreSQLDatabase
+from .postgresql import PostgreSQL, postgresql
+from .rest_server import Api, rest_server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDB]:
+    with mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: MariaDB) -> Iterator[Database]:
+    database = mariadb_server.database()
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_database(postgresql_server: PostgreSQL) -> Iterator[PostgreSQLDatabase]:
+    database = postgresql_server.database()
+    yield database
+    database.close()
+
+
+KINDS = ("postgresql", "mariadb", "sqlite", "csv", "json lines", "rest")
+
+
+@pytest.fixture(params=KINDS)
+def system(request: pytest.FixtureRequest, tmp_path: Path) -> connector_systems.System:
+    """A system of each kind that a connector is built in for."""
+    return make_system(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=combinations(KINDS, 2), ids=" and ".join)
+def two_systems(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[connector_systems.System, ...]:
+    """Two systems, of each pair of kinds."""
+    return tuple(make_system(kind, request, tmp_path) for kind in request.param)
+
+
+def make_system(kind: str, request: pytest.FixtureRequest, directory: Path) -> connector_systems.System:
+    if kind == "postgresql":
+        return connector_systems.on_postgresql(request.getfixturevalue("postgresql_database"))
+    if kind == "mariadb":
+        return connector_systems.on_mariadb(request.getfixturevalue("mariadb_database"))
+    if kind == "rest":
+        return connector_systems.Rest(request.getfixturevalue("api"))
+    if kind == "sqlite":
+        return connector_systems.sqlite(directory)
+    return connector_systems.Csv(directory) if kind == "csv" else connector_systems.Lines(directory)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with rest_server() as server:
+        yield server

@@ -1,0 +1,124 @@
+"""A REST API's bad days, and who it takes us for."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from tidegate.worker.connectors import Record, http
+from tidegate.worker.errors import SystemFailed
+
+from .rest_client import Naps, cannot_open, everything, fill, opened
+from .rest_server import DROPPED, Api, Fault, Reply
+
+
+def test_reading_is_tried_again_with_growing_pauses(api: Api) -> None:
+    fill(api, 1)
+    naps = Naps()
+    with opened(api, naps=naps) as collection:
+        api.faults = [Fault(DROPPED), Fault(Reply(500)), Fault(Reply(503, None, {"Retry-After": "7"})), Fault(DROPPED)]
+        assert len(everything(collection)) == 1
+    assert [0.25 <= naps.taken[0] <= 0.5, 0.5 <= naps.taken[1] <= 1, naps.taken[2] == 7, 2 <= naps.taken[3] <= 4] == [
+        True
+    ] * 4
+
+
+def test_an_api_that_stays_broken_fails_the_run_in_its_own_words(api: Api) -> None:
+    with opened(api) as collection:
+        api.faults = [Fault(Reply(500, {"error": {"message": "out of memory"}}), times=99)]
+        with pytest.raises(
+            SystemFailed, match="connector crm: GET /contacts: 500 Internal Server Error: out of memory"
+        ):
+            collection.scan(None, 10, None)
+        assert len(api.requests) == 6
+
+
+def test_a_server_that_cannot_be_reached_fails_the_run() -> None:
+    gone = Api(url="http://127.0.0.1:1")
+    with pytest.raises(SystemFailed, match=r"connector crm: GET /contacts: .*refused"), opened(gone):
+        pass
+
+
+def test_too_many_requests_are_sent_again_when_the_api_wants_them_also_what_creates(api: Api) -> None:
+    naps = Naps()
+    with opened(api, naps=naps) as collection:
+        later = format_datetime(datetime.now(UTC) + timedelta(seconds=10), usegmt=True)
+        replies = [Reply(429, None, {"Retry-After": "3"}), Reply(403, None, {"Retry-After": later}), Reply(429)]
+        api.faults = [Fault(reply, "POST") for reply in replies]
+        (created,) = collection.create([["a@x", "A"]])
+        assert isinstance(created, Record)
+    assert naps.taken[0] == 3
+    assert 8 < naps.taken[1] <= 10
+    assert len(api.contacts) == 1
+
+
+def test_an_api_that_wants_to_be_left_alone_for_long_fails_the_run(api: Api) -> None:
+    with opened(api) as collection:
+        api.faults = [Fault(Reply(429, None, {"Retry-After": "3600"}))]
+        with pytest.raises(SystemFailed, match="the API asks to be left alone for 3600 seconds"):
+            collection.scan(None, 10, None)
+
+
+def test_no_more_requests_are_sent_than_the_limit_allows(api: Api) -> None:
+    fill(api, 10)
+    naps = Naps()
+    with opened(api, naps=naps, connector={"requestsPerSecond": 2, "concurrency": 1}) as collection:
+        collection.get(list(range(1, 11)))
+    assert naps.now == pytest.approx(5.0)
+
+
+AUTHENTICATIONS: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
+    "bearer": ({"bearer": {"env": "SECRET"}}, ("authorization", "Bearer s3cret")),
+    "basic": ({"basic": {"username": "me", "password": {"env": "SECRET"}}}, ("authorization", "Basic bWU6czNjcmV0")),
+    "header": ({"header": {"name": "X-Api-Key", "value": {"env": "SECRET"}}}, ("x-api-key", "s3cret")),
+}
+
+
+@pytest.mark.parametrize("kind", AUTHENTICATIONS)
+def test_requests_are_authenticated_from_the_environment(api: Api, kind: str) -> None:
+    auth, (name, value) = AUTHENTICATIONS[kind]
+    with opened(api, connector={"auth": auth, "headers": {"X-More": "1"}}, environ={"SECRET": "s3cret\n"}):
+        pass
+    assert api.requests[-1].headers[name] == value
+    assert api.requests[-1].headers["x-more"] == "1"
+    cannot_open(api, "the environment variable SECRET is not set", connector={"auth": auth})
+
+
+def test_a_token_that_is_not_accepted_is_a_configuration_error_that_does_not_show_it(api: Api) -> None:
+    api.token = "another"  # noqa: S105 - of this test only
+    said = cannot_open(
+        api,
+        "GET /contacts: 401 Unauthorized: Bearer … is not known",
+        connector={"auth": {"bearer": {"env": "SECRET"}}},
+        environ={"SECRET": "s3cret"},
+    )
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("crm.example", "must be a URL such as"),
+        ("ftp://crm.example", "must be a URL such as"),
+        ("https://me:pw@crm.example", "must be without user, password and query"),
+        ("https://crm.example?key=pw", "must be without user, password and query"),
+        ("https://", "must be a URL such as"),
+    ],
+)
+def test_a_base_url_that_is_none_is_a_configuration_error(url: str, problem: str) -> None:
+    assert "pw" not in cannot_open(Api(url=url), problem)
+
+
+def test_an_api_that_has_moved_is_a_configuration_error_and_is_not_followed(api: Api) -> None:
+    api.faults = [Fault(Reply(301, None, {"Location": "https://new.example/contacts?x=1"}))]
+    cannot_open(api, r"301 Moved Permanently: it is at https://new\.example/contacts$")
+
+
+def test_of_several_choices_one_must_be_written() -> None:
+    with pytest.raises(ValueError, match="write one of bearer, basic, header"):
+        http.TYPE.settings.model_validate({"type": "http", "baseUrl": "https://x", "auth": {}})
+    with pytest.raises(ValueError, match="write one of cursor, after, page, link"):
+        http.TYPE.object_settings.model_validate({"path": "/c", "id": "id", "paging": {"page": {}, "link": {}}})
+    with pytest.raises(ValueError, match="write query parameters as query"):
+        http.TYPE.object_settings.model_validate({"path": "/c?x=1", "id": "id"})
