@@ -27,27 +27,14 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 
 {{/* An image reference, from (dict "image" .Values.….image "root" $). */}}
 {{- define "tidegate.image" -}}
+{{- with .image.digest -}}
+{{- printf "%s@%s" $.image.repository . -}}
+{{- else -}}
 {{- printf "%s:%s" .image.repository (default .root.Chart.AppVersion .image.tag) -}}
 {{- end -}}
+{{- end -}}
 
-{{/* What the operator may do: exactly the requests that it makes. */}}
-{{- define "tidegate.rules" -}}
-- apiGroups: [tidegate.dev]
-  resources: [syncintegrations]
-  verbs: [list, watch]
-- apiGroups: [tidegate.dev]
-  resources: [syncintegrations/status]
-  verbs: [patch]
-- apiGroups: [batch]
-  resources: [jobs]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [list, watch]
-- apiGroups: [""]
-  resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create]
+{{/* Not empty when the ClusterRoles `view`, `edit` and `admin` are to be extended. */}}
+{{- define "tidegate.aggregates" -}}
+{{- if kindIs "bool" .Values.rbac.aggregate | ternary .Values.rbac.aggregate (empty .Values.namespaces) -}}true{{- end -}}
 {{- end -}}
