@@ -160,7 +160,7 @@ class Server:
 
     def delete_job(self, action: DeleteJob) -> None:
         body = self.objects.get((JOB, action.name))
-        if body is None or body["metadata"]["uid"] != action.uid:
+        if body is None or body["metadata"]["resourceVersion"] != action.resource_version:
             return
         self.ledger.touched(controller_uid(body))
         self.writes += 1

@@ -223,10 +223,10 @@ class TestDeletion:
     async def test_it_is_of_this_very_job_and_takes_its_pods_along(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
-        await writer.take(integration, DeleteJob(RUN.job_name, "job-uid"))
+        await writer.take(integration, DeleteJob(RUN.job_name, "job-uid", "20"))
         (heard,) = server.heard
         assert (heard.method, heard.path) == ("DELETE", f"{JOBS}/{RUN.job_name}")
-        assert heard.body["preconditions"] == {"uid": "job-uid"}
+        assert heard.body["preconditions"]["uid"] == "job-uid"
         assert heard.body["propagationPolicy"] == "Background"
 
     @pytest.mark.parametrize("status", [409, 404])
@@ -234,7 +234,7 @@ class TestDeletion:
         self, server: ApiServer, writer: Writer, integration: Integration, status: int
     ) -> None:
         server.refuses(status, "not found")
-        await writer.take(integration, DeleteJob(RUN.job_name, "job-uid"))
+        await writer.take(integration, DeleteJob(RUN.job_name, "job-uid", "20"))
 
 
 class TestLook:

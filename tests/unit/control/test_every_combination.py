@@ -10,6 +10,7 @@ from itertools import product
 
 import pytest
 
+from tidegate.api import names
 from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
@@ -20,7 +21,9 @@ from tidegate.control.report import report
 
 from .situations import (
     CACHE,
+    NAME,
     NOW,
+    UID,
     Situation,
     activation,
     at_rest,
@@ -136,6 +139,7 @@ def check_rules(seen: Observation, plan: Plan) -> None:
                 assert not busy, "I1: nothing is started beside a run"
                 assert after.run == claimed, "the claim is written first"
                 assert claimed.number == after.runs
+                assert claimed.job_name == names.job_name(NAME, UID, claimed.number), "the name is the lock"
                 assert claimed.cache_epoch == after.cache_epoch
                 check_claim(before, after, claimed)
             case SuspendJob(name=name, suspend=False):

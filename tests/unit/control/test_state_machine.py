@@ -4,12 +4,13 @@ Hypothesis plays users, watches that lag and lose, slow controllers, a second op
 fail or come late, and crashes between any two writes. The Ledger asserts the invariants at every step; in the end the
 disturbances stop, and the declared state must be reached without another write (invariant I6).
 
-`--hypothesis-profile=long` takes more steps.
+The Hypothesis profile `long` takes more steps.
 """
 
 import sys
 from datetime import datetime, timedelta
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -36,6 +37,10 @@ CHANGES = st.one_of(
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
 ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job"]
+# Of the default run; that of `make test-long` is twenty times as long.
+STEPS = 50_000
+STEPS_OF_EXAMPLE = 60
+EXAMPLES_PER_EXAMPLE = 10  # of Hypothesis' own number, which is meant for tests of a single call
 # The long way forward, to the end of every delay and backoff.
 A_LONG_TIME = timedelta(hours=3)
 
@@ -266,5 +271,6 @@ class Toggle(RuleBasedStateMachine):
 
 def test_the_invariants_hold_whatever_happens() -> None:
     Steps.taken = 0
-    run_state_machine_as_test(Toggle)
-    assert Steps.taken > 0
+    examples = EXAMPLES_PER_EXAMPLE * settings.default.max_examples
+    run_state_machine_as_test(Toggle, settings=settings(max_examples=examples, stateful_step_count=STEPS_OF_EXAMPLE))
+    assert Steps.taken >= STEPS

@@ -1,0 +1,138 @@
+"""Bugs of the controller: what a hurried change of it would break first."""
+
+from mutation.seeded_bug import SeededBug
+
+_CONTROL = "operator/tidegate/control"
+_TESTS = "tests/unit/control"
+_TABLE = (f"{_TESTS}/test_decision_table.py",)
+_RENDER = (f"{_TESTS}/test_render.py",)
+
+BUGS = [
+    SeededBug(
+        "no claim: the Job is created without its number in the status",
+        f"{_CONTROL}/decide.py",
+        'claimed = status.model_copy(update={"run": run, "next_run_at": None})',
+        'claimed = status.model_copy(update={"next_run_at": None})',
+        _TABLE,
+    ),
+    SeededBug(
+        "generated Job names: another one at each attempt",
+        f"{_CONTROL}/render.py",
+        "metadata = _metadata(integration, run.job_name)",
+        'metadata = _metadata(integration, f"{run.job_name}-{run.claimed_at:%H%M%S}")',
+        _RENDER,
+    ),
+    SeededBug(
+        "the newest finished Job is deleted, and its name is free for a late creation",
+        f"{_CONTROL}/history.py",
+        "        at = newer.run.started_at + CREATION_PATIENCE\n",
+        "        at = now\n",
+        _TABLE,
+    ),
+    SeededBug(
+        "a requested reset is repeated by every run",
+        f"{_CONTROL}/decide.py",
+        "return requested is not None and requested != status.handled.reset_requested_at",
+        "return requested is not None",
+        _TABLE,
+    ),
+    SeededBug(
+        "a declared reset is repeated by every run",
+        f"{_CONTROL}/decide.py",
+        "seen.integration.spec.reset and status.activation is not None and not status.activation.reset",
+        "seen.integration.spec.reset and status.activation is not None",
+        _TABLE,
+    ),
+    SeededBug(
+        "OFF stops the running run",
+        f"{_CONTROL}/decide.py",
+        "if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN:",
+        "if False:",
+        _TABLE,
+    ),
+    SeededBug(
+        "OFF between two runs is not heard",
+        f"{_CONTROL}/decide.py",
+        "    elif seen.integration.spec.status is Switch.OFF:\n        plan = _be_off(seen, remembered)\n",
+        "",
+        _TABLE,
+    ),
+    SeededBug(
+        "OFF is honoured while a Pod is alive",
+        f"{_CONTROL}/decide.py",
+        "    if seen.has_live_pod:  # the check mark must be true: no sync is running\n"
+        "        return Plan(Phase.TURNING_OFF, status)\n",
+        "",
+        _TABLE,
+    ),
+    SeededBug(
+        "a run number is used again",
+        f"{_CONTROL}/decide.py",
+        '"runs": max(status.runs, runs),',
+        '"runs": status.runs,',
+        _TABLE,
+    ),
+    SeededBug(
+        "a paused run is called paused before its Pod has ended",
+        f"{_CONTROL}/decide.py",
+        "return job.suspended and job.suspension_seen and not job.pods and not any(p.live for p in seen.pods_of(job))",
+        "return job.suspended",
+        _TABLE,
+    ),
+    SeededBug(
+        "the delay is counted from the start of the last run",
+        f"{_CONTROL}/history.py",
+        "number=run.number, kind=run.kind, outcome=outcome, finished_at=now,",
+        "number=run.number, kind=run.kind, outcome=outcome, finished_at=run.started_at,",
+        _TABLE,
+    ),
+    SeededBug(
+        "an unfinished Job that no claim names is ignored",
+        f"{_CONTROL}/decide.py",
+        "    remembered = _adopt_stray_job(seen, remembered)\n",
+        "",
+        _TABLE,
+    ),
+    SeededBug(
+        "a failed full sync counts as caught up",
+        f"{_CONTROL}/history.py",
+        "caught_up = succeeded and activation is not None and _pays(run, activation)",
+        "caught_up = activation is not None and _pays(run, activation)",
+        _TABLE,
+    ),
+    SeededBug(
+        "a plan is made on a view that is older than our own last write",
+        f"{_CONTROL}/reconcile.py",
+        "if self._is_older_than_own_writes(seen, memory) and now < memory.written_at + WRITE_VISIBLE_WITHIN:",
+        "if False:",
+        (f"{_TESTS}/test_reconcile.py",),
+    ),
+    SeededBug(
+        "a Pod that is still ending is replaced",
+        f"{_CONTROL}/render.py",
+        '        "podReplacementPolicy": "Failed",\n',
+        "",
+        _RENDER,
+    ),
+    SeededBug(
+        "a configuration error is retried",
+        f"{_CONTROL}/render.py",
+        '                _on_exit_codes("FailJob", _FINAL_EXIT_CODES),\n',
+        "",
+        _RENDER,
+    ),
+    SeededBug(
+        "a full sync of FutureOnly pushes",
+        f"{_CONTROL}/decide.py",
+        "push=kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE,",
+        "push=True,",
+        _TABLE,
+    ),
+    SeededBug(
+        "a run is ready before it has caught up",
+        f"{_CONTROL}/report.py",
+        "(caught_up and not failing)",
+        "(not failing)",
+        (f"{_TESTS}/test_report.py",),
+    ),
+]

@@ -1,0 +1,152 @@
+"""Reconcile: one pass over one integration, and no pass on a view that is older than the operator's own last write."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import cast
+
+import pytest
+
+from tidegate.control.act import RefusedError, StaleViewError, Writer
+from tidegate.control.observe import Body, Integration, Observation
+from tidegate.control.plan import Action, CreateJob
+from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN, Reconciler
+from tidegate.control.watch import ClusterView
+
+from .situations import NOW, ON, UID, Situation, deeds, job
+
+
+class View:
+    """What the watches show, as a test says."""
+
+    def __init__(self, seen: Observation | None) -> None:
+        self.seen = seen
+
+    def observe(self, uid: str) -> Observation | None:
+        assert uid == UID
+        return self.seen
+
+
+class RecordingWriter:
+    """Writes nothing, and answers with the next resourceVersion; or fails as a test says."""
+
+    def __init__(self) -> None:
+        self.version = 100
+        self.statuses: list[Body] = []
+        self.actions: list[Action] = []
+        self.failure: Exception | None = None
+
+    async def write_status(self, integration: Integration, status: Body) -> str:
+        self.statuses.append(status)
+        return self._next()
+
+    async def take(self, integration: Integration, action: Action) -> str | None:
+        if self.failure is not None and isinstance(action, CreateJob):
+            raise self.failure
+        self.actions.append(action)
+        return self._next() if isinstance(action, CreateJob) else None
+
+    def _next(self) -> str:
+        self.version += 1
+        return str(self.version)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def view() -> View:
+    return View(Situation(ON).observe())
+
+
+@pytest.fixture
+def writer() -> RecordingWriter:
+    return RecordingWriter()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def reconciler(view: View, writer: RecordingWriter, clock: Clock) -> Reconciler:
+    return Reconciler(cast(ClusterView, view), cast(Writer, writer), clock)
+
+
+async def test_the_claim_is_written_before_the_job_is_created(reconciler: Reconciler, writer: RecordingWriter) -> None:
+    await reconciler.reconcile(UID)
+    (status,) = writer.statuses
+    (created,) = deeds(writer.actions)
+    assert isinstance(created, CreateJob)
+    assert status["run"]["number"] == created.run.number == 1
+
+
+async def test_an_old_view_is_not_acted_upon(reconciler: Reconciler, writer: RecordingWriter) -> None:
+    await reconciler.reconcile(UID)
+    again = await reconciler.reconcile(UID)
+    assert (len(writer.statuses), len(deeds(writer.actions))) == (1, 1)
+    assert again == NOW + WRITE_VISIBLE_WITHIN
+
+
+async def test_a_view_that_shows_the_status_but_not_yet_the_job_is_old_too(
+    reconciler: Reconciler, writer: RecordingWriter, view: View
+) -> None:
+    await reconciler.reconcile(UID)
+    assert view.seen is not None
+    view.seen = replace(view.seen, integration=replace(view.seen.integration, resource_version="101"))
+    await reconciler.reconcile(UID)
+    assert len(writer.statuses) == 1
+
+
+async def test_a_view_that_has_caught_up_is(reconciler: Reconciler, writer: RecordingWriter, view: View) -> None:
+    await reconciler.reconcile(UID)
+    (created,) = deeds(writer.actions)
+    assert isinstance(created, CreateJob)
+    assert view.seen is not None
+    integration = replace(view.seen.integration, resource_version="101")
+    view.seen = replace(view.seen, integration=integration, jobs=(replace(job(created.run), resource_version="102"),))
+    assert await reconciler.reconcile(UID) is None
+
+
+async def test_a_write_that_never_shows_is_not_waited_for_for_ever(
+    reconciler: Reconciler, writer: RecordingWriter, clock: Clock
+) -> None:
+    await reconciler.reconcile(UID)
+    clock.now += WRITE_VISIBLE_WITHIN
+    await reconciler.reconcile(UID)
+    assert len(writer.statuses) == 2
+
+
+async def test_who_has_lost_a_race_looks_again_and_takes_no_action(
+    reconciler: Reconciler, writer: RecordingWriter
+) -> None:
+    async def lost(integration: Integration, status: Body) -> str:
+        raise StaleViewError("somebody else was faster")
+
+    writer.write_status = lost  # type: ignore[method-assign]
+    assert await reconciler.reconcile(UID) == NOW + timedelta(seconds=1)
+    assert writer.actions == []
+
+
+async def test_a_refused_job_is_told_at_once_and_tried_again_later(
+    reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
+) -> None:
+    writer.failure = RefusedError("exceeded quota", needs_human=False)
+    assert await reconciler.reconcile(UID) == NOW
+    assert view.seen is not None
+    claimed = replace(view.seen.integration, resource_version="101")
+    view.seen = replace(view.seen, integration=_with_status(claimed, writer.statuses[-1]))
+    again = await reconciler.reconcile(UID)
+    assert "exceeded quota" in writer.statuses[-1]["message"]
+    assert again is not None
+    assert again > NOW
+
+
+def _with_status(integration: Integration, status: Body) -> Integration:
+    model = type(integration.status).model_validate(status)
+    return replace(integration, status=model, stored_status=status)
