@@ -208,7 +208,8 @@ class Writer:
 
     async def _delete_job(self, integration: Integration, action: DeleteJob) -> None:
         options = client.V1DeleteOptions(
-            preconditions=client.V1Preconditions(uid=action.uid), propagation_policy="Background"
+            preconditions=client.V1Preconditions(uid=action.uid, resource_version=action.resource_version),
+            propagation_policy="Background",
         )
         try:
             await self._objects.delete_namespaced_custom_object(

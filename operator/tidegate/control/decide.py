@@ -95,11 +95,11 @@ def _is_claimed(job: Job, status: SyncIntegrationStatus) -> bool:
 def _put_away(seen: Observation, job: Job) -> tuple[Action, ...]:
     """Give up an unfinished Job: it is deleted only at rest, so that its Pod has ended before its name is free.
 
-    Suspending carries the Job's resourceVersion: on an old view of a Job that has finished it does nothing.
+    Both carry the Job's resourceVersion: on an old view of a Job that has finished they do nothing.
     """
     if not job.suspended:
         return (SuspendJob(job.name, job.uid, job.resource_version, suspend=True),)
-    return (DeleteJob(job.name, job.uid),) if _is_at_rest(seen, job) else ()
+    return (DeleteJob(job.name, job.uid, job.resource_version),) if _is_at_rest(seen, job) else ()
 
 
 def _is_at_rest(seen: Observation, job: Job) -> bool:

@@ -139,7 +139,7 @@ def superfluous_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob,
             continue
         at = newer.run.started_at + CREATION_PATIENCE
         if at <= now:
-            superfluous.append(DeleteJob(job.name, job.uid))
+            superfluous.append(DeleteJob(job.name, job.uid, job.resource_version))
         else:
             due = at if due is None else min(due, at)
     return tuple(superfluous), due

@@ -30,10 +30,11 @@ class SuspendJob:
 
 @dataclass(frozen=True, slots=True)
 class DeleteJob:
-    """Delete exactly this Job, and its Pods with it."""
+    """Delete exactly this Job, as it was seen, and its Pods with it; one that has changed since is left alone."""
 
     name: str
     uid: str
+    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,6 @@ class Toggle(RuleBasedStateMachine):
 
 def test_the_invariants_hold_whatever_happens() -> None:
     Steps.taken = 0
-    examples = EXAMPLES_PER_EXAMPLE * settings.default.max_examples
+    examples = EXAMPLES_PER_EXAMPLE * settings().max_examples
     run_state_machine_as_test(Toggle, settings=settings(max_examples=examples, stateful_step_count=STEPS_OF_EXAMPLE))
     assert Steps.taken >= STEPS
