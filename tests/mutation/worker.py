@@ -9,7 +9,7 @@ BUGS = [
     SeededBug(
         "create without look-up",
         f"{_ENGINE}/push.py",
-        "    look_up(session, both, works, patient=this.patient)\n",
+        "    look_up(session, both, works, first_pass=first_pass)\n",
         "",
         (f"{_TESTS}/test_pair.py", f"{_TESTS}/test_push.py"),
     ),
@@ -66,8 +66,8 @@ BUGS = [
     SeededBug(
         "intents are written down after the write",
         f"{_ENGINE}/push.py",
-        "    intend(session, both, works)\n    for side in SIDES:\n        write(both, works, side)\n",
-        "    for side in SIDES:\n        write(both, works, side)\n    intend(session, both, works)\n",
+        "    _intend(session, both, works)\n    for side in SIDES:\n        _write(both, works, side)\n",
+        "    for side in SIDES:\n        _write(both, works, side)\n    _intend(session, both, works)\n",
         (f"{_TESTS}/test_crash_points.py", f"{_TESTS}/test_histories.py"),
     ),
     SeededBug(
@@ -103,8 +103,8 @@ BUGS = [
     SeededBug(
         "a conflict is taken for settled while its record is edited",
         f"{_ENGINE}/acknowledge.py",
-        "        elif i in work.waiting or (again and i in patch.parked):\n",
-        "        elif i in work.waiting:\n",
+        "        elif i in patch.parked and changed:\n",
+        "        elif False:\n",
         (f"{_TESTS}/test_push.py",),
     ),
     SeededBug(
@@ -158,7 +158,7 @@ BUGS = [
     ),
     SeededBug(
         "what has vanished since the scan is deleted past the guard",
-        f"{_ENGINE}/decide.py",
+        f"{_ENGINE}/push.py",
         "        if linked and not work.gone[side]:\n            return None\n",
         "",
         (f"{_TESTS}/test_guard.py",),
