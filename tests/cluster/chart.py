@@ -80,6 +80,9 @@ def installed(control_plane: Cluster, directory: Path, *options: str) -> Iterato
         )
     finally:
         run("delete", "--ignore-not-found", "--filename=-", text=manifest)
+        run(
+            "delete", "--ignore-not-found", "lease", SERVICE_ACCOUNT, f"--namespace={NAMESPACE}"
+        )  # the operator made it
 
 
 def _ensure_namespace(kubeconfig: Path) -> None:

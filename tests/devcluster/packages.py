@@ -25,6 +25,8 @@ NODE = {
 IMAGES = {"mmdebstrap": "mmdebstrap", "buildah": "buildah"}
 # The database servers that the worker's tests start.
 SERVERS = {"mariadb-server": "mariadbd", "postgresql": "/usr/lib/postgresql/*/bin/postgres"}
+# What the tests of alerts and dashboard ask.
+MONITORING = {"prometheus": "promtool"}
 
 
 def missing(packages: Mapping[str, str]) -> list[str]:

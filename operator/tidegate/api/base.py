@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 # GEP-2257, the subset of Go's durations that the Gateway API settled on: no sign, no fraction.
 DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
+_LONGEST_DURATION = timedelta(hours=99_999)
 
 
 class ApiModel(BaseModel):
@@ -35,7 +36,8 @@ def parse_duration(text: object) -> object:
 
 
 def format_duration(duration: timedelta) -> str:
-    """A timedelta of zero or more in the notation that parse_duration reads, to the millisecond."""
+    """A timedelta of zero or more in the notation that parse_duration reads, to the millisecond; a long one is cut."""
+    duration = min(duration, _LONGEST_DURATION)
     milliseconds = round(duration / timedelta(milliseconds=1))
     text = ""
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
@@ -46,7 +48,7 @@ def format_duration(duration: timedelta) -> str:
 
 def format_time(time: datetime) -> str:
     """A time as Kubernetes writes it: RFC 3339 in UTC, to the second."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 _NOTATION_RULE = {

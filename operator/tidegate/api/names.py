@@ -44,6 +44,12 @@ def job_name(integration_name: str, integration_uid: str, run: int) -> str:
     return f"{_prefix(integration_name, integration_uid)}-{run}"
 
 
+def is_job_name(name: str, integration_name: str, integration_uid: str) -> bool:
+    """Whether this is the name of a run's Job of this integration, whichever the run."""
+    prefix, _, run = name.rpartition("-")
+    return prefix == _prefix(integration_name, integration_uid) and run.isdecimal()
+
+
 def cache_name(integration_name: str, integration_uid: str) -> str:
     """The name of the PersistentVolumeClaim that holds an integration's cache."""
     return f"{_prefix(integration_name, integration_uid)}-cache"

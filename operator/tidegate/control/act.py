@@ -16,7 +16,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from tidegate.api import names
 from tidegate.control import render
 from tidegate.control.merge_patch import merge_patch
-from tidegate.control.observe import Body, Integration, controller_uid, pod_of
+from tidegate.control.observe import Body, Integration, controller_uid, is_of_a_run, pod_of
 from tidegate.control.plan import (
     Action,
     Announce,
@@ -89,20 +89,22 @@ class Writer:
             )
         except ApiException as error:
             if error.status in (_CONFLICT, _NOT_FOUND):
-                raise StaleViewError(_words(error)) from error
+                raise StaleViewError(words(error)) from error
             raise
         return _resource_version(written)
 
     async def job_is_absent(self, integration: Integration, name: str) -> bool:
-        """Ask the API server itself whether no Job has this name, and no Pod of the integration is alive."""
-        if await self._read_job(integration, name) is not None:
+        """Ask the API server itself whether the integration has no Job of this name, and no Pod that is alive."""
+        job = await self._read_job(integration, name)
+        if job is not None and controller_uid(job) == integration.uid:
             return False
         pods = await self._core.list_namespaced_pod(
             integration.namespace,
             label_selector=f"{names.INTEGRATION_UID_LABEL}={integration.uid}",
             _request_timeout=self._settings.request_timeout,
         )
-        return not any(pod_of(pod.model_dump(mode="json", by_alias=True, exclude_none=True)).live for pod in pods.items)
+        found = (pod_of(pod.model_dump(mode="json", by_alias=True, exclude_none=True)) for pod in pods.items)
+        return not any(pod.live and is_of_a_run(pod, integration) for pod in found)
 
     async def take(self, integration: Integration, action: Action) -> str | None:
         """Take one action; return the resourceVersion of what was written, if the watch is to show it.
@@ -202,7 +204,7 @@ class Writer:
             )
         except ApiException as error:
             if error.status in (_CONFLICT, _NOT_FOUND):
-                raise StaleViewError(_words(error)) from error
+                raise StaleViewError(words(error)) from error
             raise
         return _resource_version(written)
 
@@ -227,7 +229,7 @@ class Writer:
 
     async def _announce(self, integration: Integration, action: Announce) -> None:
         manifest = {
-            "metadata": {"generateName": f"{integration.name[:200]}-", "namespace": integration.namespace},
+            "metadata": {"generateName": f"{integration.name[:200].rstrip('-.')}-", "namespace": integration.namespace},
             "eventTime": datetime.now(UTC).isoformat(timespec="microseconds"),
             "reportingController": f"{names.GROUP}/operator",
             "reportingInstance": self._instance,
@@ -255,9 +257,7 @@ class Writer:
             )
         except ApiException as error:
             # An Event is a courtesy: the status says the same, and no decision rests on it.
-            logger.warning(
-                "cannot write an Event for %s/%s: %s", integration.namespace, integration.name, _words(error)
-            )
+            logger.warning("cannot write an Event for %s/%s: %s", integration.namespace, integration.name, words(error))
 
 
 def _resource_version(written: object) -> str:
@@ -272,10 +272,10 @@ def _refused(error: ApiException) -> Exception:
     status = error.status or 0
     if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR or status == 0:
         return error
-    return RefusedError(_words(error), needs_human=status in (_BAD_REQUEST, _UNPROCESSABLE))
+    return RefusedError(words(error), needs_human=status in (_BAD_REQUEST, _UNPROCESSABLE))
 
 
-def _words(error: ApiException) -> str:
+def words(error: ApiException) -> str:
     """What the API server said, without the HTTP around it."""
     try:
         message = json.loads(error.body or "")["message"]

@@ -149,7 +149,9 @@ def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: J
 
 def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, now: datetime) -> Plan:
     """Let the run go on; look again when a Pod that has not started yet is late enough to be spoken of."""
-    due = (pod.created_at + TROUBLE_PATIENCE for pod in seen.pods if pod.trouble)
+    due = [pod.created_at + TROUBLE_PATIENCE for pod in seen.pods if pod.trouble]
+    if status.run is not None and lacks_pod(seen, status.run):
+        due.append(status.run.claimed_at + TROUBLE_PATIENCE)
     trouble_at = min((at for at in due if at > now), default=None)
     if not _lacks_cache(seen):
         return Plan(phase, status, look_again_at=trouble_at)
@@ -158,6 +160,12 @@ def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, 
         return Plan(phase, status, look_again_at=_earliest(trouble_at, refusal.retry_at))
     # Somebody has deleted it; without it the run's Pod would wait for ever.
     return Plan(phase, status, (CreateCache(),), look_again_at=trouble_at)
+
+
+def lacks_pod(seen: Observation, run: Run) -> bool:
+    """True while a run's Job should have a Pod and has none: a quota or an admission policy may not let it."""
+    job = seen.job_of(run)
+    return job is not None and not job.finished and not job.suspended and not job.pods and not seen.pods_of(job)
 
 
 def _phase_of_running(seen: Observation) -> Phase:
@@ -335,7 +343,9 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
         started_at=now,
         epoch_before=status.cache_epoch if reset else None,
     )
-    requested = seen.integration.requests.reset or status.handled.reset_requested_at
+    requested = seen.integration.requests.reset
+    if requested is None:
+        requested = status.handled.reset_requested_at
     begun = status.model_copy(
         update={
             "activation": activation,

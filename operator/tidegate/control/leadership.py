@@ -54,6 +54,11 @@ class Leadership:
         self._lock = _Lease(name, namespace, f"{instance}-{uuid.uuid4().hex[:8]}", api)
         self._held = asyncio.Event()
 
+    @property
+    def held(self) -> bool:
+        """True once this process leads; it ends when it does not any more."""
+        return self._held.is_set()
+
     async def wait(self) -> None:
         """Return as soon as this process leads."""
         await self._held.wait()

@@ -18,8 +18,8 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from tidegate.api import names
-from tidegate.control import watch
-from tidegate.control.act import Writer
+from tidegate.control import deep_json, watch
+from tidegate.control.act import Writer, words
 from tidegate.control.endpoint import Endpoint
 from tidegate.control.freshness import Freshness
 from tidegate.control.leadership import Leadership, LeadershipLostError
@@ -48,6 +48,7 @@ class EndlessBackoff:
 def main() -> None:
     """Entry point of `tidegate-operator`."""
     settings = parse(sys.argv[1:], os.environ)
+    deep_json.accept()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
@@ -88,6 +89,10 @@ async def run(settings: Settings) -> None:
         leadership = None
         if settings.lease is not None:
             leadership = await stack.enter_async_context(Leadership(api, *settings.lease, instance))
+        metrics.observe_process(
+            ready=lambda: watchdog.sighted and not watchdog.blind,
+            leading=lambda: leadership is None or leadership.held,
+        )
         await _until_one_ends(
             _informer(registry, settings),
             watchdog.run(),
@@ -163,7 +168,8 @@ async def _work(queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, lead
             if look_again_at is not None:
                 await queue.add_after(uid, (look_again_at - datetime.now(UTC)).total_seconds())
         except (ApiException, aiohttp.ClientError, TimeoutError) as error:
-            logger.warning("the API server did not do as asked, trying again: %s", error)
+            said = words(error) if isinstance(error, ApiException) else repr(error)
+            logger.warning("the API server did not do as asked, trying again: %s", said)
             metrics.failed("api")
             failed = True
         except Exception:

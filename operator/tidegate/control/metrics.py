@@ -7,7 +7,7 @@ Prometheus asks, so that nothing is told of an integration that is gone.
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -29,6 +29,7 @@ class Metrics:
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._names: dict[str, tuple[str, str]] = {}
         self._turning_off_since: dict[str, datetime] = {}
         self._runs = Counter(
@@ -74,6 +75,13 @@ class Metrics:
     ) -> None:
         """Read the present values from these when asked."""
         self._registry.register(_Present(integrations, queue, freshness, self._clock))
+
+    def observe_process(self, ready: Callable[[], bool], leading: Callable[[], bool]) -> None:
+        """Tell of the process itself what these say when asked."""
+        gauge = Gauge("tidegate_ready", "1 when the watches show all that there is.", registry=self._registry)
+        gauge.set_function(lambda: float(ready()))
+        gauge = Gauge("tidegate_leading", "1 for the one of several operators that works.", registry=self._registry)
+        gauge.set_function(lambda: float(leading()))
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
@@ -143,6 +151,10 @@ class _Present(Collector):
             "Since the end of the newest run that succeeded.",
             labels=OF_INTEGRATION,
         )
+        delay = GaugeMetricFamily("tidegate_delay_seconds", "The declared delay between runs.", labels=OF_INTEGRATION)
+        failures = GaugeMetricFamily(
+            "tidegate_consecutive_failures", "Runs that failed since the newest that succeeded.", labels=OF_INTEGRATION
+        )
         now = self._clock()
         for integration in self._integrations():
             name = (integration.namespace, integration.name)
@@ -151,9 +163,11 @@ class _Present(Collector):
                 phase.add_metric((*name, each), float(status.phase is each))
             needs_human = any(c.type == "Stalled" and c.status == "True" for c in status.conditions)
             stalled.add_metric(name, float(needs_human))
+            delay.add_metric(name, integration.spec.delay.total_seconds())
+            failures.add_metric(name, status.consecutive_failures)
             if status.last_synced_at is not None:
                 age.add_metric(name, (now - status.last_synced_at).total_seconds())
-        yield from (phase, stalled, age)
+        yield from (phase, stalled, age, delay, failures)
         depth = GaugeMetricFamily("tidegate_queue_depth", "Integrations that wait to be looked at.")
         depth.add_metric((), self._queue.depth)
         yield depth

@@ -4,6 +4,7 @@ The second step of the flow, after watch. Objects of the API server are read her
 what stands in an Observation.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
+
+from pydantic import ValidationError
 
 from tidegate.api import contract, names
 from tidegate.api.spec import SyncIntegrationSpec
@@ -83,6 +86,7 @@ class Pod:
     job_uid: str | None
     created_at: datetime
     live: bool  # a container runs, or may still start
+    job_name: str | None = None  # of the Job that controls it
     exit_code: int | None = None
     termination_message: str = ""
     trouble: str = ""  # why it cannot start, in the cluster's own words
@@ -142,7 +146,7 @@ def controller_uid(body: Body) -> str | None:
 def integration_of(body: Body) -> Integration:
     """A SyncIntegration from the API server's JSON.
 
-    Raises ValidationError when the stored object does not fit the models: the cluster's CRD is of another version.
+    Raises ValidationError when the declared spec does not fit the models: the cluster's CRD is of another version.
     """
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
@@ -153,15 +157,39 @@ def integration_of(body: Body) -> Integration:
         generation=metadata["generation"],
         resource_version=metadata["resourceVersion"],
         spec=SyncIntegrationSpec.model_validate(body["spec"]),
-        status=SyncIntegrationStatus.model_validate(body.get("status") or {}),
+        status=_status_of(body.get("status") or {}),
         requests=Requests(
-            sync=annotations.get(names.SYNC_REQUESTED_ANNOTATION),
-            reset=annotations.get(names.RESET_REQUESTED_ANNOTATION),
-            allow_deletes=annotations.get(names.ALLOW_DELETES_ANNOTATION),
+            sync=_request(annotations.get(names.SYNC_REQUESTED_ANNOTATION)),
+            reset=_request(annotations.get(names.RESET_REQUESTED_ANNOTATION)),
+            allow_deletes=_request(annotations.get(names.ALLOW_DELETES_ANNOTATION)),
         ),
         deleting="deletionTimestamp" in metadata,
         stored_status=body.get("status") or {},
     )
+
+
+def _status_of(stored: Body) -> SyncIntegrationStatus:
+    """What is remembered. What cannot be read, as a newer version has written it, is lost; the rest is not.
+
+    Without the run its number is lost too, so that its Job is taken for the run that it says that it is.
+    """
+    try:
+        return SyncIntegrationStatus.model_validate(stored)
+    except ValidationError as error:
+        unreadable = {detail["loc"][0] for detail in error.errors()}
+        if "run" in unreadable:
+            unreadable.add("runs")
+        return SyncIntegrationStatus.model_validate({name: stored[name] for name in stored.keys() - unreadable})
+
+
+_REQUEST_CHARACTERS = 256
+
+
+def _request(value: str | None) -> str | None:
+    """What was asked. A long value stands as its digest: it is echoed in the status, which has to stay storable."""
+    if value is None or len(value) <= _REQUEST_CHARACTERS:
+        return value
+    return f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
 
 
 def job_of(body: Body) -> Job:
@@ -211,10 +239,23 @@ def pod_of(body: Body) -> Pod:
         job_uid=controller_uid(body),
         created_at=_time(metadata["creationTimestamp"]),
         live=live,
+        job_name=_controlling_job(metadata),
         exit_code=ended.get("exitCode"),
         termination_message=speaker.get("message", ""),
         trouble=inert(_trouble(status)) if live else "",
     )
+
+
+def is_of_a_run(pod: Pod, integration: Integration) -> bool:
+    """True for a Pod of one of the integration's Jobs; its labels prove nothing, as anybody may write them."""
+    return pod.job_name is not None and names.is_job_name(pod.job_name, integration.name, integration.uid)
+
+
+def _controlling_job(metadata: Body) -> str | None:
+    references = metadata.get("ownerReferences") or ()
+    controller: Body = next((reference for reference in references if reference.get("controller")), {})
+    is_job = (controller.get("apiVersion"), controller.get("kind")) == ("batch/v1", "Job")
+    return str(controller["name"]) if is_job else None
 
 
 def _ended(containers: Sequence[Body] | None) -> dict[str, Body]:

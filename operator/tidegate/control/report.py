@@ -10,7 +10,7 @@ from typing import Literal
 from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Phase, Run, RunKind, SyncIntegrationStatus
-from tidegate.control.decide import wants_reset
+from tidegate.control.decide import lacks_pod, wants_reset
 from tidegate.control.observe import TROUBLE_PATIENCE, Observation, inert
 from tidegate.control.plan import Plan
 
@@ -107,7 +107,12 @@ def _trouble_words(seen: Observation, plan: Plan, now: datetime) -> str:
         return ""
     late = (pod for pod in seen.pods if pod.live and now >= pod.created_at + TROUBLE_PATIENCE)
     trouble = next((pod.trouble for pod in late if pod.trouble), "")
-    return f"; its Pod cannot start: {trouble}" if trouble else ""
+    if trouble:
+        return f"; its Pod cannot start: {trouble}"
+    run = plan.status.run
+    if lacks_pod(seen, run) and now >= run.claimed_at + TROUBLE_PATIENCE:
+        return f"; no Pod is made for it: `kubectl describe job {run.job_name}` says why"
+    return ""
 
 
 def _pending_words(seen: Observation, plan: Plan) -> str:

@@ -23,6 +23,7 @@ from tidegate.control.observe import (
     cache_of,
     controller_uid,
     integration_of,
+    is_of_a_run,
     job_of,
     pod_of,
 )
@@ -36,20 +37,30 @@ PODS = ("", "v1", "pods")
 CLAIMS = ("", "v1", "persistentvolumeclaims")
 
 View = TypeVar("View")
-Index = Mapping[str, Iterable[View]]
+Key = TypeVar("Key")
+Index = Mapping[Key, Iterable[View]]
+
+# More runs than the loss of a status can hide, and few beside the largest number that the API server stores.
+_LONGEST_STEP = 10**9
+
+Owner = tuple[str, str]  # the namespace and the UID of an integration
 
 
 class ClusterView:
     """What the watches have shown, by the UID of the integration that it belongs to."""
 
     def __init__(self) -> None:
-        self._integrations: Index[Integration] = {}
-        self._jobs: Index[Job] = {}
-        self._pods: Index[Pod] = {}
-        self._claims: Index[Cache] = {}
+        self._integrations: Index[str, Integration] = {}
+        self._jobs: Index[Owner, Job] = {}
+        self._pods: Index[Owner, Pod] = {}
+        self._claims: Index[Owner, Cache] = {}
 
     def attach(
-        self, integrations: Index[Integration], jobs: Index[Job], pods: Index[Pod], claims: Index[Cache]
+        self,
+        integrations: Index[str, Integration],
+        jobs: Index[Owner, Job],
+        pods: Index[Owner, Pod],
+        claims: Index[Owner, Cache],
     ) -> None:
         """Read from these indices from now on."""
         self._integrations, self._jobs, self._pods, self._claims = integrations, jobs, pods, claims
@@ -64,11 +75,14 @@ class ClusterView:
         integration = next(iter(self._integrations.get(uid, ())), None)
         if integration is None:
             return None
+        # Anybody may write labels and owner references into his own objects, in his own namespace.
+        home = (integration.namespace, uid)
+        cache_name = names.cache_name(integration.name, uid)
         return Observation(
             integration=integration,
-            jobs=tuple(self._jobs.get(uid, ())),
-            pods=tuple(self._pods.get(uid, ())),
-            cache=next(iter(self._claims.get(uid, ())), None),
+            jobs=tuple(job for job in self._jobs.get(home, ()) if _is_plausible(job, integration)),
+            pods=tuple(pod for pod in self._pods.get(home, ()) if is_of_a_run(pod, integration)),
+            cache=next((claim for claim in self._claims.get(home, ()) if claim.name == cache_name), None),
         )
 
 
@@ -90,16 +104,16 @@ def register(registry: kopf.OperatorRegistry, view: ClusterView, queue: WorkQueu
         return _indexed(body, body.metadata["uid"], integration_of)
 
     @kopf.index(*JOBS, id="jobs", registry=registry)
-    def job(body: kopf.Body, **_: Any) -> dict[str, Job] | None:
-        return _indexed(body, controller_uid(body), job_of)
+    def job(body: kopf.Body, **_: Any) -> dict[Owner, Job] | None:
+        return _indexed(body, _owner(body, controller_uid(body)), job_of)
 
     @kopf.index(*PODS, id="pods", registry=registry)
-    def pod(body: kopf.Body, **_: Any) -> dict[str, Pod] | None:
-        return _indexed(body, _integration_uid_of_pod(body), pod_of)
+    def pod(body: kopf.Body, **_: Any) -> dict[Owner, Pod] | None:
+        return _indexed(body, _owner(body, _integration_uid_of_pod(body)), pod_of)
 
     @kopf.index(*CLAIMS, id="claims", registry=registry)
-    def claim(body: kopf.Body, **_: Any) -> dict[str, Cache] | None:
-        return _indexed(body, controller_uid(body), cache_of)
+    def claim(body: kopf.Body, **_: Any) -> dict[Owner, Cache] | None:
+        return _indexed(body, _owner(body, controller_uid(body)), cache_of)
 
     @kopf.on.startup(registry=registry)
     async def attach(**indices: Any) -> None:
@@ -132,7 +146,16 @@ def _integration_uid_of_pod(body: Body) -> str | None:
     return uid
 
 
-def _indexed(body: Body, key: str | None, read: Callable[[Body], View]) -> dict[str, View] | None:
+def _is_plausible(job: Job, integration: Integration) -> bool:
+    """False for a number that no sync gets to: believed once, it would be the last but one that can be stored."""
+    return max(job.run.number, job.run.cache_epoch) <= integration.status.runs + _LONGEST_STEP
+
+
+def _owner(body: Body, uid: str | None) -> Owner | None:
+    return None if uid is None else (body["metadata"]["namespace"], uid)
+
+
+def _indexed(body: Body, key: Key | None, read: Callable[[Body], View]) -> dict[Key, View] | None:
     if key is None:
         return None
     plain = dict(body)  # kopf's views of nested fields are not the plain JSON that pydantic reads

@@ -6,6 +6,7 @@ metadata, and a watch that does not show it in time ends the process (design sec
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ class Watchdog:
         body = await response.read()  # type: ignore[no-untyped-call]
         if response.status != HTTPStatus.OK:
             raise ApiException(status=response.status, reason=response.reason)
-        return _Page.model_validate_json(body)
+        return _Page.model_validate(json.loads(body))  # pydantic's own reader gives up at 200 levels
 
 
 class _ListMetadata(BaseModel):

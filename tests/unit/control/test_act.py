@@ -226,7 +226,7 @@ class TestDeletion:
         await writer.take(integration, DeleteJob(RUN.job_name, "job-uid", "20"))
         (heard,) = server.heard
         assert (heard.method, heard.path) == ("DELETE", f"{JOBS}/{RUN.job_name}")
-        assert heard.body["preconditions"]["uid"] == "job-uid"
+        assert heard.body["preconditions"] == {"uid": "job-uid", "resourceVersion": "20"}
         assert heard.body["propagationPolicy"] == "Background"
 
     @pytest.mark.parametrize("status", [409, 404])
@@ -240,10 +240,12 @@ class TestDeletion:
 class TestLook:
     PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
-    def stored(self, server: ApiServer, job: dict[str, Any] | None, *phases: str) -> None:
+    def stored(self, server: ApiServer, job: dict[str, Any] | None, *phases: str, job_name: str = RUN.job_name) -> None:
+        reference = {"apiVersion": "batch/v1", "kind": "Job", "name": job_name, "uid": "job-uid", "controller": True}
+        metadata = {"name": "a", "resourceVersion": "1", "creationTimestamp": "2026-11-24T12:00:00Z"}
         pods = [
             {
-                "metadata": {"name": "a", "resourceVersion": "1", "creationTimestamp": "2026-11-24T12:00:00Z"},
+                "metadata": {**metadata, "ownerReferences": [reference]},
                 "spec": {"containers": [{"name": "sync"}]},
                 "status": {"phase": phase},
             }
@@ -265,6 +267,7 @@ class TestLook:
             (None, ("Failed", "Running"), False),
             (None, ("Pending",), False),
             (OURS, (), False),
+            (FOREIGN, (), True),  # so that its creation is tried, and the user told whose name it is
         ],
     )
     async def test_a_run_is_absent_when_neither_its_job_nor_a_live_pod_is_there(
@@ -279,6 +282,12 @@ class TestLook:
         self.stored(server, job, *phases)
         assert await writer.job_is_absent(integration, RUN.job_name) is absent
         assert {heard.method for heard in server.heard} == {"GET"}
+
+    async def test_a_pod_that_only_looks_like_one_of_ours_is_none(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        self.stored(server, None, "Running", job_name="of-somebody-else")
+        assert await writer.job_is_absent(integration, RUN.job_name)
 
     async def test_an_api_server_that_does_not_answer_has_not_said_that_it_is_absent(
         self, server: ApiServer, writer: Writer, integration: Integration

@@ -91,6 +91,23 @@ class TestIntegration:
         assert seen.stored_status == stored
         assert seen.status.phase == "Off"
 
+    @pytest.mark.parametrize(
+        ("unreadable", "lost"),
+        [
+            ({"phase": "FromANewerVersion"}, {"phase"}),
+            ({"lastRun": {"number": 12}, "lastSyncedAt": "yesterday"}, {"last_run", "last_synced_at"}),
+            ({"run": {"number": 12}}, {"run", "runs"}),  # without the number, its Job can be taken for what it is
+        ],
+    )
+    def test_of_a_status_what_cannot_be_read_is_lost_and_the_rest_is_not(
+        self, unreadable: dict[str, Any], lost: set[str]
+    ) -> None:
+        stored = {"phase": "Syncing", "runs": 12, "cacheEpoch": 3, "activations": 2}
+        seen = integration_of({**self.BODY, "status": {**stored, **unreadable}})
+        kept = {"phase", "runs", "cache_epoch", "activations"} - lost
+        assert seen.status.model_fields_set == kept
+        assert seen.stored_status == {**stored, **unreadable}
+
     def test_annotations_ask_once(self) -> None:
         annotations = {
             "tidegate.dev/sync-requested-at": "1",

@@ -12,7 +12,7 @@ from tidegate.control.plan import Action, CreateJob
 from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN, Reconciler
 from tidegate.control.watch import ClusterView
 
-from .situations import NOW, ON, UID, Situation, deeds, job
+from .situations import NOW, ON, UID, Situation, deeds, job, pod
 
 
 class View:
@@ -109,7 +109,8 @@ async def test_a_view_that_has_caught_up_is(reconciler: Reconciler, writer: Reco
     assert isinstance(created, CreateJob)
     assert view.seen is not None
     integration = replace(view.seen.integration, resource_version="101")
-    view.seen = replace(view.seen, integration=integration, jobs=(replace(job(created.run), resource_version="102"),))
+    shown = replace(job(created.run), resource_version="102")
+    view.seen = replace(view.seen, integration=integration, jobs=(shown,), pods=(pod(created.run),))
     assert await reconciler.reconcile(UID) is None
 
 
