@@ -7,17 +7,20 @@ What exactly is promised, beyond the words of the design:
 - I2: a run is claimed, and a paused one resumed, only by a write to a resource that says ON. A Job is created only
   while its claim stands. So a Job that comes to be after an OFF belongs to a claim from before, is seen, and is
   waited for.
+- I3: a run is shown as Paused when its Pod has ended, provided that there is one operator, whose watches lag by less
+  than WRITE_VISIBLE_WITHIN.
 - I4: the epoch of an activation's runs is one and the same; it is a new one exactly if the activation is with reset.
   Who deletes the Job of a reset's first run by hand and turns OFF may see the cache deleted once more.
 - I5 is measured by the operators' clock, and a clock that is set forward counts as time that has passed. The delay
   lies between runs of one activation and is skipped by a requested sync.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tidegate.api.spec import Mode, Switch
-from tidegate.api.status import Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.spec import Mode, OffPolicy, Switch, SyncIntegrationSpec
+from tidegate.api.status import Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.observe import Integration, Job, Pod
 
 PASS_LIMIT = timedelta(seconds=20)
@@ -28,15 +31,17 @@ class Ledger:
     """All that has happened, as far as a later check needs it."""
 
     uid: str
-    operators: int = 1
+    watches_keep_up: Callable[[], bool] = lambda: True
     clock: timedelta = timedelta(0)  # what the operators' clock has gone forward, jumps included
     claimed: dict[int, Run] = field(default_factory=dict)
     created: dict[int, str] = field(default_factory=dict)  # run → UID of its Job
-    lost: set[int] = field(default_factory=set)  # runs whose Job somebody has deleted before their end was recorded
+    lost: set[int] = field(default_factory=set)  # runs of whose end nothing is left
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
     epoch: int = 1  # of the cache, as the newest Job has it
     epoch_before: int = 1
     wiped: set[int] = field(default_factory=set)
+    off_policies: set[OffPolicy] = field(default_factory=set)  # declared at some time since the run was claimed
+    status_is_lost: bool = False
 
     # Writes of operators
 
@@ -45,12 +50,25 @@ class Ledger:
         on = after.spec.status is Switch.ON
         busy = [job.name for job in jobs if not job.finished] + [pod.name for pod in pods if pod.live]
         if new.run is not None and (old.run is None or old.run.number != new.run.number):
-            self._run_claimed(before, old, new, new.run)
+            adopted = any(job.run.number == new.run.number and not job.finished for job in jobs)
+            if not (adopted and self.status_is_lost):
+                self._run_claimed(before, old, new, new.run)
+            self.status_is_lost = False
+            self.off_policies = {after.spec.off_policy}
         if new.phase is Phase.OFF:
             assert not on
             assert not busy, "OFF is shown and a sync is running"
-        if new.phase is Phase.PAUSED and self.operators == 1:
+        if new.phase is Phase.PAUSED and self.watches_keep_up():
             assert not any(pod.live for pod in pods), "Paused is shown and a Pod is alive"
+        if new.activation and new.activation.caught_up and not (old.activation and old.activation.caught_up):
+            assert new.last_run is not None
+            assert (new.last_run.kind, new.last_run.outcome) == (RunKind.FULL, Outcome.SUCCEEDED), (
+                "it has not caught up"
+            )
+        ready = any(condition.type == "Ready" and condition.status == "True" for condition in new.conditions)
+        if ready and on:
+            assert new.activation is not None
+            assert new.activation.caught_up
         assert new.runs >= old.runs
         numbers = [entry.run for entry in new.recent_activity]
         assert len(set(numbers)) == len(numbers), "a run stands twice in recent activity"
@@ -116,6 +134,8 @@ class Ledger:
         assert run is not None
         assert run.job_name == job.name
         assert self.created[run.number] == job.uid, "I3: another Job is resumed"
+        if job.suspended and not run.cancelling:
+            assert OffPolicy.PAUSE_RUN in self.off_policies, "I2: OFF stops the running run"
 
     def job_deleted(self, job: Job, jobs: list[Job], integration: Integration) -> None:
         status = integration.status
@@ -145,6 +165,14 @@ class Ledger:
         self.ended[job.run.number] = self.clock
 
     # What people do
+
+    def declared(self, spec: SyncIntegrationSpec) -> None:
+        self.off_policies.add(spec.off_policy)
+
+    def status_deleted(self) -> None:
+        """Somebody has deleted all that the operator remembers; what the Jobs say must do."""
+        self.status_is_lost = True
+        self.lost |= self.ended.keys()
 
     def job_deleted_by_hand(self, job: Job, integration: Integration) -> None:
         last = integration.status.last_run

@@ -53,6 +53,7 @@ class Version:
     """What the watch says of an object since a revision; None: it is deleted."""
 
     revision: int
+    at: timedelta
     view: View | None
 
 
@@ -108,13 +109,13 @@ class Server:
         # What is another owner's is not shown by the operator's watches.
         ours = kind in (INTEGRATION, POD) or controller_uid(body) == UID
         frozen = _READ[kind](body) if ours else None
-        self.history.setdefault((kind, name), []).append(Version(self.revision, frozen))
+        self.history.setdefault((kind, name), []).append(Version(self.revision, self.time, frozen))
         return str(self.revision)
 
     def delete(self, kind: str, name: str) -> None:
         del self.objects[kind, name]
         self.revision += 1
-        self.history[kind, name].append(Version(self.revision, None))
+        self.history[kind, name].append(Version(self.revision, self.time, None))
 
     # What operators ask for
 
@@ -180,6 +181,13 @@ class Server:
         body["spec"] = {**body["spec"], **spec}
         body["metadata"]["generation"] += 1
         self.changed(INTEGRATION, body)
+        self.ledger.declared(self.integration.spec)
+
+    def delete_status(self) -> None:
+        body = self.objects[INTEGRATION, NAME]
+        body["status"] = {}
+        self.changed(INTEGRATION, body)
+        self.ledger.status_deleted()
 
     def annotate(self, annotation: str, value: str) -> None:
         body = self.objects[INTEGRATION, NAME]
@@ -257,6 +265,11 @@ class ModelView:
         """The objects of which there is news, oldest news first."""
         news = [key for key, versions in self._server.history.items() if self._shown.get(key, 0) < len(versions)]
         return sorted(news, key=lambda key: self._server.history[key][self._shown.get(key, 0)].revision)
+
+    def lag(self) -> timedelta:
+        """How old the oldest news is that has not been shown."""
+        news = (self._server.history[key][self._shown.get(key, 0)].at for key in self.behind())
+        return self._server.time - min(news, default=self._server.time)
 
     def show(self, key: Key, *, newest: bool = True) -> None:
         """Deliver the next, or all, of what has happened to an object."""

@@ -77,7 +77,8 @@ class ModelCluster:
                 status["startTime"] = format_time(self.server.now)
             if conditions.get("Suspended", {}).get("status") == "True":
                 conditions["Suspended"] = self._condition("Suspended", "False")
-            if not self._live(uid):
+            waits_for_the_end = seen["spec"].get("podReplacementPolicy") == "Failed"
+            if not [pod for pod in self._live(uid) if waits_for_the_end or "deletionTimestamp" not in pod["metadata"]]:
                 self._create_pod(seen)
         live = self._live(uid)
         status["terminating"] = sum(1 for pod in live if "deletionTimestamp" in pod["metadata"])

@@ -19,13 +19,14 @@ from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Switch
 from tidegate.api.status import Phase
 from tidegate.control.act import RefusedError
+from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN
 
 from .model import EPOCH, JOB, Server, new_integration
 from .model_cluster import Body, ModelCluster
 from .model_operator import InFlight, ModelOperator, arrive
 
 MODES = st.sampled_from(["PastAndFuture", "FutureOnly"])
-POLICIES = st.sampled_from(["FinishRun", "PauseRun"])
+POLICIES = st.sampled_from(["FinishRun", "PauseRun", "PauseRun"])
 SECONDS = st.sampled_from([0.3, 1, 3, 6, 11, 31, 61, 121, 700, 4000])
 EXIT_CODES = st.sampled_from([0, 0, 0, 1, 1, 3, None, int(ExitCode.PAUSED)])
 CHANGES = st.one_of(
@@ -36,11 +37,11 @@ CHANGES = st.one_of(
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
-ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job"]
+ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job", "deleted status"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
-STEPS_OF_EXAMPLE = 60
-EXAMPLES_PER_EXAMPLE = 10  # of Hypothesis' own number, which is meant for tests of a single call
+STEPS_OF_EXAMPLE = 100
+EXAMPLES_PER_EXAMPLE = 6  # of Hypothesis' own number, which is meant for tests of a single call
 # The long way forward, to the end of every delay and backoff.
 A_LONG_TIME = timedelta(hours=3)
 
@@ -64,9 +65,18 @@ class Toggle(RuleBasedStateMachine):
         self.late: list[InFlight] = []
         self.behind: list[Body] = []  # what the Job controller has seen and will act upon
         self.requests = 0
+        self.oldest_list = 1  # the revision before which no list is that an operator begins with
+        self.server.ledger.watches_keep_up = self.watches_keep_up
 
     def clock(self) -> datetime:
         return EPOCH + self.server.time + self.offset
+
+    def watches_keep_up(self) -> bool:
+        return len(self.operators) == 1 and self.operators[0].view.lag() < WRITE_VISIBLE_WITHIN
+
+    def the_jobs_know_everything(self) -> bool:
+        newest = max(self.server.ledger.claimed, default=0)
+        return any(job.run.number == newest for job in self.server.jobs)
 
     def nothing_is_on_its_way(self) -> bool:
         return not self.late and not any(operator.pending for operator in self.operators)
@@ -122,7 +132,7 @@ class Toggle(RuleBasedStateMachine):
     @rule(second=st.booleans(), ago=st.sampled_from([0, 0, 0, 1, 2, 5, 20]), on_its_way=st.booleans())
     def an_operator_crashes(self, second: bool, ago: int, on_its_way: bool) -> None:
         Steps.taken += 1
-        in_flight = self.operator(second).crash(max(1, self.server.revision - ago))
+        in_flight = self.operator(second).crash(max(self.oldest_list, self.server.revision - ago))
         if in_flight is not None and on_its_way:
             self.late.append(in_flight)
 
@@ -198,17 +208,13 @@ class Toggle(RuleBasedStateMachine):
 
     # Accidents
 
-    @rule(
-        what=st.sampled_from(["second operator", "refusal", "no refusal", "clock", "deleted Job"]),
-        how=st.integers(0, 9),
-    )
+    @rule(what=st.sampled_from(ACCIDENTS), how=st.integers(0, 9))
     def an_accident_happens(self, what: str, how: int) -> None:
         Steps.taken += 1
         match what:
             case "second operator" if len(self.operators) == 1:
                 self.operators.append(ModelOperator(self.server, self.clock))
-                self.operators[-1].restart(max(1, self.server.revision - how))
-                self.server.ledger.operators = 2
+                self.operators[-1].restart(max(self.oldest_list, self.server.revision - how))
             case "refusal" | "no refusal":
                 refused = RefusedError("no", needs_human=how < 5)
                 self.server.refusal = refused if what == "refusal" else None
@@ -216,12 +222,18 @@ class Toggle(RuleBasedStateMachine):
                 offset = timedelta(seconds=(-3600, -30, 0, 30, 3600)[how % 5])
                 self.server.ledger.clock += max(offset - self.offset, timedelta(0))
                 self.offset = offset
-            case "deleted Job" if self.nothing_is_on_its_way() and self.server.jobs:
+            # Who deletes the status and the Job as well leaves nothing that knows of the run.
+            case "deleted Job" if (
+                self.nothing_is_on_its_way() and self.server.jobs and not self.server.ledger.status_is_lost
+            ):
                 job = self.server.jobs[how % len(self.server.jobs)]
                 self.server.delete(JOB, job.name)
+                self.oldest_list = self.server.revision
                 self.server.ledger.job_deleted_by_hand(job, self.server.integration)
                 for operator in self.operators:
                     operator.view.show((JOB, job.name))
+            case "deleted status" if self.nothing_is_on_its_way() and self.the_jobs_know_everything():
+                self.server.delete_status()
 
     # In the end
 
