@@ -102,7 +102,17 @@ def _running(directory: Path, program: Path, make: Sequence[str], user: str) -> 
     options = [f"--{name}={value}" for name, value in _OPTIONS.items()]
     server = PostgreSQL(directory)
     with server.log.open("wb") as out:
-        command = [str(program), "-D", f"{directory}/data", "-k", str(directory), *options]
+        # It ends with the tests even when these are killed.
+        command = [
+            "setpriv",
+            "--pdeathsig=INT",
+            str(program),
+            "-D",
+            f"{directory}/data",
+            "-k",
+            str(directory),
+            *options,
+        ]
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=directory, **as_user)
     try:
         while not _answers(server):

@@ -1,7 +1,7 @@
 """Conflicts: what the logs of an integration's runs say of parked records → what may still wait for a human. Pure.
 
-The worker names what it parks in its log, at most a hundred a process, and in its last line how many wait in all. A
-whole record is tried again, and named again, by every run that pushes; a field is named once, by the run that met it.
+The worker names what it parks in its log, at most a hundred a process, and in its last line how many wait in all.
+Before a run is complete, it also names what has waited since earlier runs, the oldest first.
 """
 
 import json
@@ -46,8 +46,8 @@ def read(logs: Iterable[RunLog]) -> Conflicts:
     as_of: int | None = None
     for log in sorted(logs, key=lambda log: log.run):
         said = [message for message in map(_message, log.lines) if message]
-        if any(message.get("push") and message.get("outcome") == "complete" for message in said):
-            named = {key: conflict for key, conflict in named.items() if conflict.field}
+        if any(message.get("outcome") == "complete" for message in said):
+            named = {}
         for message in said:
             if message.get("type") == "parked":
                 conflict = _conflict(log.run, message)

@@ -5,9 +5,9 @@ taken for one that was edited; one that was not written has what was merged, so 
 another field is seen as the change it is.
 """
 
-from tidegate.worker.config import SIDES, other
 from tidegate.worker.connectors import Changed, Record, Rejected
 from tidegate.worker.merge import Create, Delete, Forget, Keep, Patch
+from tidegate.worker.rules import SIDES, other
 from tidegate.worker.session import Session, Source, SourcePair
 from tidegate.worker.values import Hash
 from tidegate.worker.work import Work
@@ -79,10 +79,10 @@ def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -
 def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
     changed = any(isinstance(answer, Changed) for answer in work.answers)
     for source in both.sources:
-        _settle_fields(session, source, work, patch, changed=changed)
+        _settle_fields(session, source, work, patch, again=changed or work.again)
         if isinstance(work.answers[source.side], Record):
             session.progress.pushed[source.name]["update"] += 1
-    if changed:
+    if changed or work.again:
         return  # merged again in the next pass, and so are the fields in conflict
     session.progress.conflicts += len(patch.parked)
     _park_fields(session, both, work, patch)
@@ -92,12 +92,15 @@ def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
     ]
     for side, refusal in refusals:
         _refused(session, both.sources[side], both.sources[other(side)], work, refusal)
-    if not refusals:
-        waiting = session.cache.parked_fields(work.rids)
-        session.cache.unpark((rid, field) for rid, field in waiting if not field)
+    if work.waiting:
+        row = work.row(0)
+        session.park(both.sources[0], row.rid, row.key, None, "; ".join(work.waiting.values()))
+    elif not refusals:
+        waiting = session.cache.parked.fields(work.rids)
+        session.cache.parked.remove((rid, field) for rid, field in waiting if not field)
 
 
-def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *, changed: bool) -> None:
+def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *, again: bool) -> None:
     """The side's shadow: stored where it was written, merged where it was not, as before where that has yet to come."""
     side, across = source.side, other(source.side)
     answer = work.answers[side]
@@ -111,7 +114,7 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
             shadow.append(stored[i] if done[side] else seen[i])
         elif i in patch.to[across]:
             shadow.append(now if done[across] else seen[i])
-        elif i in patch.parked and changed:
+        elif i in work.waiting or (again and i in patch.parked):
             shadow.append(seen[i])
         else:
             shadow.append(now)
@@ -126,9 +129,9 @@ def _park_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -
     source, row = both.sources[0], work.row(0)
     rules = both.item.fields
     settled = {rules[i].title for side in SIDES for i in patch.to[side] if isinstance(work.answers[side], Record)}
-    settled |= {rule.title for rule, one, two in zip(rules, *work.hashes, strict=True) if one == two}
-    waiting = {field for _, field in session.cache.parked_fields([row.rid])}
-    session.cache.unpark((row.rid, field) for field in waiting & settled)
+    settled |= {rule.title for rule, one, two in zip(rules, *work.compared, strict=True) if one == two}
+    waiting = {field for _, field in session.cache.parked.fields([row.rid])}
+    session.cache.parked.remove((row.rid, field) for field in waiting & settled)
     for i in patch.parked:
         session.park(source, row.rid, row.key, rules[i], "it was changed on both sides, to different values")
 
@@ -141,7 +144,7 @@ def _take_as_it_is(session: Session, source: Source, rid: int, record: Record) -
 
 def _release(session: Session, rid: int) -> None:
     session.cache.clean([rid])
-    session.cache.unpark(session.cache.parked_fields([rid]))
+    session.cache.parked.remove(session.cache.parked.fields([rid]))
 
 
 def _refused(session: Session, target: Source, source: Source, work: Work, answer: Rejected) -> None:

@@ -12,10 +12,10 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tidegate.worker import parked, visits
 from tidegate.worker.connectors import Key
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
 from tidegate.worker.shadow import Shadow
@@ -31,14 +31,8 @@ CREATE TABLE record (
     UNIQUE (source, id));
 CREATE INDEX unpaired ON record (source, match) WHERE link IS NULL AND match IS NOT NULL;
 CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL);
-CREATE TABLE visited (chunk INTEGER PRIMARY KEY, bits BLOB NOT NULL);
-CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB);
-CREATE TABLE parked (rid INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (rid, field))
-    WITHOUT ROWID;
+CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
 """
-
-# One row of `visited` has a bit for each of so many records: a page, being in key order, touches few of them.
-_CHUNK = 8192
 
 
 class Row(NamedTuple):
@@ -75,8 +69,8 @@ class Intent(NamedTuple):
 class Cache:
     """One open cache. Nobody else can open it meanwhile."""
 
-    def __init__(self, directory: Path, epoch: str) -> None:
-        """Open the cache, or make it. Raises CacheUnusable or CacheLocked."""
+    def __init__(self, directory: Path, epoch: str | None) -> None:
+        """Open the cache, or make it; without an epoch, one that is there. Raises CacheUnusable or CacheLocked."""
         try:
             self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
             try:
@@ -87,15 +81,17 @@ class Cache:
         except sqlite3.Error as error:
             raise meaning_of(error) from error
         self._next_rid: int = 1 + self._one("SELECT coalesce(max(rid), 0) FROM record")
+        self.visits = visits.Visits(self._db, lambda: self._next_rid)
+        self.parked = parked.Parked(self._db)
 
-    def _prepare(self, epoch: str) -> None:
+    def _prepare(self, epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "temp_store = MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            for statement in _SCHEMA.split(";"):
+            for statement in ";".join((_SCHEMA, visits.SCHEMA, parked.SCHEMA)).split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
             self.remember("salt", os.urandom(16).hex())
@@ -103,7 +99,7 @@ class Cache:
         self._db.execute("COMMIT")
         if (found := self._one("PRAGMA user_version")) != FORMAT:
             raise CacheUnusable(f"the cache has format {found}, and this worker knows format {FORMAT}")
-        if (found := self.recall("epoch")) != epoch:
+        if epoch is not None and (found := self.recall("epoch")) != epoch:
             raise CacheUnusable(f"the cache is of epoch {found}, and the run expects epoch {epoch}")
 
     def close(self) -> None:
@@ -264,35 +260,7 @@ class Cache:
         )
         return gone, self._one("SELECT count(*) FROM record WHERE source = ? AND link IS NOT NULL", source)
 
-    # Which records a whole scan has met
-
-    def begin_visits(self) -> None:
-        """A whole scan begins: it has met nothing yet."""
-        self._db.execute("DELETE FROM visited")
-
-    def visit(self, rids: Iterable[int]) -> None:
-        """The scan has met these records."""
-        for chunk, group in groupby(sorted(rids), lambda rid: rid // _CHUNK):
-            bits = self._bits(chunk)
-            for rid in group:
-                bits[rid % _CHUNK >> 3] |= 1 << (rid & 7)
-            self._db.execute("REPLACE INTO visited VALUES (?, ?)", (chunk, bits))
-
-    def unvisited(self, source: int) -> Iterator[list[int]]:
-        """The records of a source that the scan has not met, a chunk at a time."""
-        for chunk in range(self._next_rid // _CHUNK + 1):
-            bits = self._bits(chunk)
-            query = "SELECT rid FROM record WHERE rid BETWEEN ? AND ? AND source = ?"
-            within = self._db.execute(query, (chunk * _CHUNK, (chunk + 1) * _CHUNK - 1, source))
-            missed = [rid for (rid,) in within if not bits[rid % _CHUNK >> 3] & 1 << (rid & 7)]
-            if missed:
-                yield missed
-
-    def _bits(self, chunk: int) -> bytearray:
-        row = self._db.execute("SELECT bits FROM visited WHERE chunk = ?", (chunk,)).fetchone()
-        return bytearray(row[0]) if row else bytearray(_CHUNK // 8)
-
-    # Pushes in flight, and what waits for a human
+    # Pushes in flight
 
     def intend(self, intents: Iterable[Intent]) -> None:
         """Write down what is about to be pushed."""
@@ -305,27 +273,6 @@ class Cache:
     def settle(self, rids: Iterable[int]) -> None:
         """What happened to these intents is known."""
         self._db.executemany("DELETE FROM intent WHERE rid = ?", [(rid,) for rid in rids])
-
-    def park(self, rid: int, field: str, reason: str) -> None:
-        """Set a record's field, or with "" the record, aside for a human."""
-        self._db.execute("REPLACE INTO parked VALUES (?, ?, ?)", (rid, field, reason))
-
-    def unpark(self, parked: Iterable[tuple[int, str]]) -> None:
-        """These records' fields wait no more."""
-        self._db.executemany("DELETE FROM parked WHERE rid = ? AND field = ?", parked)
-
-    def parked_fields(self, rids: Iterable[int]) -> set[tuple[int, str]]:
-        """Which of these records wait, and for which fields."""
-        query = "SELECT rid, field FROM parked WHERE rid IN (SELECT value FROM json_each(?))"
-        return set(self._db.execute(query, (json.dumps(list(rids)),)))
-
-    def count_parked(self) -> int:
-        """How many fields and records wait for a human."""
-        return self._one("SELECT count(*) FROM parked")
-
-    def retry_parked_records(self) -> None:
-        """Records that were set aside whole are tried again: what they wait for may have happened."""
-        self._db.execute("INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked WHERE field = ''")
 
     def accept(self, rids: Sequence[int]) -> None:
         """These records are taken as they are: nothing about them is pending, in doubt or parked."""

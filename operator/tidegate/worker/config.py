@@ -1,147 +1,22 @@
 """`spec.sync`, checked and put in order (design section 6.2). The first step of a run.
 
-The models at the top are what users may write, but for each connector's own settings, which its ConnectorType
-names. What does not fit is gathered, so that a configuration is corrected once and not complaint by complaint.
+What does not fit is gathered, so that a configuration is corrected once and not complaint by complaint.
 """
 
 import re
 from collections import Counter
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from tidegate.worker.connectors import FieldUse, Part
+from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.explain import complaints
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-
-# Words with a meaning of their own beside an object's or a field's two connectors.
-_RESERVED = {"name", "match", "fields", "conflict", "deletes", "direction", "newest", "park"}
-
-
-def _duration(raw: object) -> object:
-    if not isinstance(raw, str) or not re.fullmatch(r"([0-9]{1,5}(h|ms|m|s)){1,4}", raw):
-        raise ValueError("write a duration such as 30s, 5m or 24h")
-    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"([0-9]+)(h|ms|m|s)", raw)))
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-
-
-class MaxDeletes(Part):
-    """How many records a run may delete on one side: `min` always, beyond that no more than the percentage."""
-
-    percent: Annotated[int, Field(ge=0, le=100)] = 20
-    min: Annotated[int, Field(ge=0)] = 10
-
-
-class Safety(Part):
-    """When to stop and ask, before anything is pushed."""
-
-    max_deletes: MaxDeletes = MaxDeletes()
-    empty_side: Literal["halt", "allow"] = "halt"
-
-
-class Pace(Part):
-    """A limit that protects the connected systems: records read and records pushed, together, per second."""
-
-    records_per_second: Annotated[int, Field(ge=1)]
-
-
-class _Top(Part):
-    connectors: dict[str, dict[str, Any]]
-    objects: list[dict[str, Any]]
-    safety: Safety = Safety()
-    pace: Pace | None = None
-    full_scan_every: Duration = timedelta(hours=24)
-    overlap: Duration = timedelta(seconds=30)
-
-
-class _Object(Part):
-    name: str
-    match: list[str]
-    fields: list[dict[str, Any]]
-    conflict: str = "park"
-    deletes: Literal["unlink", "propagate"] = "unlink"
-
-
-class _Field(Part):
-    direction: str | None = None
-    match: Literal["casefold"] | None = None
-
-
-Side = Literal[0, 1]
-SIDES: tuple[Side, Side] = (0, 1)
-
-
-def other(side: Side) -> Side:
-    """The side across."""
-    return 1 if side == 0 else 0
-
-
-@dataclass(frozen=True, slots=True)
-class FieldRule:
-    """One field as both sides have it. Values flow to the sides for which `to` is true."""
-
-    names: tuple[str, str]
-    to: tuple[bool, bool] = (True, True)
-    casefold: bool = False
-
-    @property
-    def title(self) -> str:
-        """The field in a sentence for a human."""
-        return self.names[0] if self.names[0] == self.names[1] else "/".join(self.names)
-
-    @property
-    def identity(self) -> str:
-        """What a remembered hash of the field stands for: another identity is another field."""
-        return orjson.dumps([*self.names, self.casefold]).decode()
-
-
-@dataclass(frozen=True, slots=True)
-class SyncedObject:
-    """One kind of record. `match` holds field indexes; `conflict` is a side, or the policy's name."""
-
-    name: str
-    settings: tuple[Part, Part]
-    fields: tuple[FieldRule, ...]
-    match: tuple[int, ...]
-    conflict: Side | Literal["newest", "park"]
-    deletes: Literal["unlink", "propagate"]
-
-    @property
-    def exists_on(self) -> tuple[bool, bool]:
-        """Whether records' coming and going flows to a side.
-
-        It does where all match fields flow: a record made without them would not be found again after a reset, and
-        would be made a second time.
-        """
-        first, second = (all(self.fields[i].to[side] for i in self.match) for side in SIDES)
-        return first, second
-
-    def uses(self, side: Side) -> tuple[FieldUse, ...]:
-        """The fields as the side's connector sees them."""
-        return tuple(FieldUse(rule.names[side], rule.to[side], rule.casefold) for rule in self.fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """All of `spec.sync`; `names` are the two connectors' names, whose order numbers the sides."""
-
-    names: tuple[str, str]
-    types: tuple[str, str]
-    connectors: tuple[Part, Part]
-    objects: tuple[SyncedObject, ...]
-    safety: Safety
-    pace: Pace | None
-    full_scan_every: timedelta
-    overlap: timedelta
+from tidegate.worker.models import NAME, RESERVED, FieldPair, Object, Top
+from tidegate.worker.rules import SIDES, FieldRule, Side, Sync, SyncedObject
+from tidegate.worker.values import Normalization
 
 
 def parse(text: bytes) -> Sync:
@@ -151,7 +26,7 @@ def parse(text: bytes) -> Sync:
     except ValueError as error:
         raise ConfigurationError(f"the configuration is not JSON: {error}") from None
     found: list[str] = []
-    top = _checked(_Top, raw, "", found)
+    top = _checked(Top, raw, "", found)
     if top is None:
         raise ConfigurationError(*found)
     names = tuple(sorted(top.connectors))  # Kubernetes keeps no order of its own
@@ -160,7 +35,7 @@ def parse(text: bytes) -> Sync:
     found += [
         f"connectors: {name!r} cannot be a connector's name; use letters, digits, - and _"
         for name in names
-        if not _NAME.fullmatch(name) or name in _RESERVED
+        if not re.fullmatch(NAME, name) or name in RESERVED
     ]
     connectors = [_connector(name, settings, found) for name, settings in sorted(top.connectors.items())]
     types = [str(settings.get("type")) for _, settings in sorted(top.connectors.items())]
@@ -170,6 +45,7 @@ def parse(text: bytes) -> Sync:
         found.append("objects: there is none")
     titles = [item.name for item in objects if item]
     found += [f"objects: there are two named {name}" for name in sorted({n for n in titles if titles.count(n) > 1})]
+    found += _unknown_references([item for item in objects if item], titles)
     first, second = connectors
     if found or first is None or second is None:
         raise ConfigurationError(*found)
@@ -213,7 +89,7 @@ def _object(
 ) -> SyncedObject | None:
     where = f"object {raw['name']}" if isinstance(raw.get("name"), str) else f"object {number}"
     before = len(found)
-    own = _checked(_Object, {key: value for key, value in raw.items() if key not in names}, where, found, names)
+    own = _checked(Object, {key: value for key, value in raw.items() if key not in names}, where, found, names)
     settings: list[Part | None] = []
     for name, type_ in zip(names, types, strict=True):
         kind = CONNECTORS.get(type_)
@@ -241,7 +117,7 @@ def _field(raw: dict[str, Any], where: str, number: int, names: tuple[str, str],
     before = len(found)
     known = [raw[name] for name in names if isinstance(raw.get(name), str) and raw[name]]
     where = f"{where}, field {'/'.join(dict.fromkeys(known)) or number}"
-    own = _checked(_Field, {key: value for key, value in raw.items() if key not in names}, where, found, names)
+    own = _checked(FieldPair, {key: value for key, value in raw.items() if key not in names}, where, found, names)
     for name in names:
         if not isinstance(raw.get(name), str) or not raw[name]:
             found.append(f"{where}: {name} must be the name of the field in {name}")
@@ -250,7 +126,20 @@ def _field(raw: dict[str, Any], where: str, number: int, names: tuple[str, str],
         found.append(f"{where}: direction must be to-{names[0]} or to-{names[1]}, not {own.direction!r}")
     if own is None or len(found) > before:
         return None
-    return FieldRule((raw[names[0]], raw[names[1]]), directions[own.direction], own.match == "casefold")
+    if own.ref is not None and own.normalize:
+        found.append(f"{where}: normalize cannot be used with ref: an id is taken as it is")
+    normalize: tuple[Normalization, ...] = (*own.normalize, *([own.match] if own.match else []))
+    return FieldRule((raw[names[0]], raw[names[1]]), directions[own.direction], normalize, own.ref)
+
+
+def _unknown_references(objects: list[SyncedObject], titles: list[str]) -> list[str]:
+    known = ", ".join(titles)
+    return [
+        f"object {item.name}, field {rule.title}: ref must name one of the objects {known}, not {rule.ref!r}"
+        for item in objects
+        for rule in item.fields
+        if rule.ref is not None and rule.ref not in titles
+    ]
 
 
 def _written_twice(rules: tuple[FieldRule, ...], names: tuple[str, str], where: str) -> list[str]:
@@ -274,6 +163,10 @@ def _match(names: list[str], rules: tuple[FieldRule, ...], where: str, found: li
         else:
             problem = "names more than one of the fields" if fitting else "is not one of the fields"
             found.append(f"{where}: match: {name} {problem} {', '.join(rule.title for rule in rules)}")
+    for rule in (rules[i] for i in indexes):
+        if rule.ref is not None or set(rule.normalize) - {"casefold"}:
+            # The systems are asked for such records, and cannot look for more than letters of either case.
+            found.append(f"{where}: match: {rule.title} may be normalized by casefold only, and have no ref")
     return tuple(indexes)
 
 

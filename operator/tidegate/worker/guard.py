@@ -4,8 +4,8 @@ The fourth step of a run, after `pair`. A table that was emptied, or a URL of an
 of deletes; a human confirms them by the halted run's number, or resets (design sections 4 and 6.2).
 """
 
-from tidegate.worker.config import SIDES, other
 from tidegate.worker.errors import Halted
+from tidegate.worker.rules import SIDES, other
 from tidegate.worker.session import Session, SourcePair
 
 

@@ -7,8 +7,8 @@ not: with other tables the remembered records would seem to be deleted.
 from dataclasses import dataclass
 
 from tidegate.worker.cache import Cache
-from tidegate.worker.config import SIDES, Sync, SyncedObject
 from tidegate.worker.errors import CacheUnusable
+from tidegate.worker.rules import SIDES, Sync, SyncedObject
 from tidegate.worker.shadow import Layout, lay_out
 
 

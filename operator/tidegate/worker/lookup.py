@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.worker.cache import Row
-from tidegate.worker.config import SIDES, other
 from tidegate.worker.connectors import Record
 from tidegate.worker.merge import Create
+from tidegate.worker.rules import SIDES, other
 from tidegate.worker.session import Session, Source, SourcePair
 from tidegate.worker.values import Hash
 from tidegate.worker.work import Work
 
 
-def look_up(session: Session, both: SourcePair, works: Sequence[Work], *, first_pass: bool) -> None:
-    """Take back the creates whose record exists, or may exist."""
+def look_up(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
+    """Take back the creates whose record exists, or may exist; `patient` ones wait for what may be freed."""
     for on in SIDES:
         creates = [work for work in works if isinstance(work.decision, Create) and work.decision.on == on]
         if creates:
             with session.cache.transaction():
-                _LookUp(session, both, both.sources[other(on)], both.sources[on], first_pass).judge_all(creates)
+                _LookUp(session, both, both.sources[other(on)], both.sources[on], patient).judge_all(creates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class _LookUp:
     both: SourcePair
     source: Source
     target: Source
-    first_pass: bool
+    patient: bool
 
     def judge_all(self, creates: Sequence[Work]) -> None:
         sought: list[tuple[Work, Hash]] = []
@@ -86,11 +86,11 @@ class _LookUp:
     def _may_be_freed(self, taken: Sequence[Row]) -> bool:
         """Whether what is about to be done to one of these may free it, or give it another match key.
 
-        The next pass will tell. One that has lost its counterpart is freed in the first pass, or else waits just as we
-        do for it.
+        The next pass will tell. One that has lost its counterpart is freed while we are patient, or else it waits just
+        as we do for it.
         """
         cache = self.session.cache
-        waited = set() if self.first_pass else cache.gone(row.link for row in taken)
+        waited = set() if self.patient else cache.gone(row.link for row in taken)
         return cache.are_pending(rid for row in taken if row.link not in waited for rid in (row.rid, row.link))
 
     def _link(self, work: Work, key: Hash, found: Record, row: Row | None) -> None:

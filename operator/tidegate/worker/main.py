@@ -2,14 +2,18 @@
 
 The outermost layer: it knows of signals and exit codes, `run` knows of neither. SIGTERM lets the batch in flight
 finish (design section 6.1); a second one ends the process at once, which loses nothing either.
+
+Beside the run, which needs no argument, there are commands for humans: what waits for them, the configuration's schema,
+and whether another worker keeps the contract.
 """
 
+import argparse
 import os
 import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -17,15 +21,43 @@ from tidegate.api.contract import Environment, ExitCode
 from tidegate.worker import environment
 from tidegate.worker.cache import meaning_of
 from tidegate.worker.config import parse
+from tidegate.worker.conflicts import list_conflicts
+from tidegate.worker.conformance import command as conformance
 from tidegate.worker.errors import ConfigurationError, RunEnded
 from tidegate.worker.report import Report
 from tidegate.worker.run import run
+from tidegate.worker.schema import print_schema
 
 _DEFECT = 1
 
 
-def main() -> int:
-    """Run to the end, and exit with the contract's code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="tidegate-worker", description="Without a command, do one run of a sync.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    conflicts = commands.add_parser("conflicts", help="list what waits for a human, from the cache")
+    conflicts.add_argument("--values", action="store_true", help="with what both systems hold now")
+    commands.add_parser("schema", help="print the JSON Schema of spec.sync")
+    conformance.add_arguments(commands.add_parser("conformance", help="check that a worker keeps the contract"))
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "conflicts":
+        return _for_a_human(lambda: list_conflicts(os.environ, sys.stdout, values=parsed.values))
+    if parsed.command == "schema":
+        return _for_a_human(lambda: print_schema(sys.stdout))
+    if parsed.command == "conformance":
+        return _for_a_human(lambda: conformance.check(parsed, sys.stdout))
+    return _run_as_a_process()
+
+
+def _for_a_human(command: Callable[[], int | None]) -> int:
+    try:
+        return command() or 0
+    except RunEnded as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run_as_a_process() -> int:
     terminated = False
 
     def terminate(_signal: int, _frame: object) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from tidegate.worker.config import SIDES, FieldRule, Side, other
+from tidegate.worker.rules import SIDES, FieldRule, Side, other
 from tidegate.worker.values import Hash
 
 
@@ -28,11 +28,15 @@ class Presence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One side's record: per field, what it held when last seen (None: never seen) and what it holds now."""
+    """One side's record: per field, what it held when last seen (None: never seen) and what it holds now.
+
+    `compared` is what it holds now in a form that is the same on both sides; by itself a reference is not.
+    """
 
     presence: Presence
     seen: tuple[Hash | None, ...] = ()
     now: tuple[Hash, ...] = ()
+    compared: tuple[Hash, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ def _two_sided(
     parked: list[int] = []
     conflicts: list[int] = []
     for i, rule in enumerate(rules):
+        if states[0].compared[i] == states[1].compared[i]:
+            continue
         sources = _sources(rule, (states[0].seen[i], states[1].seen[i]), (states[0].now[i], states[1].now[i]), blank)
         if len(sources) == len(SIDES):
             conflicts.append(i)
@@ -132,9 +138,7 @@ def _two_sided(
 def _sources(
     rule: FieldRule, seen: tuple[Hash | None, Hash | None], now: tuple[Hash, Hash], blank: Hash
 ) -> tuple[Side, ...]:
-    """The sides whose value has a claim to flow to the other; two of them are a conflict."""
-    if now[0] == now[1]:
-        return ()
+    """The sides whose value, which differs, has a claim to flow to the other; two of them are a conflict."""
     if seen[0] is None or seen[1] is None:
         return tuple(side for side in SIDES if rule.to[other(side)] and now[side] != blank)
     return tuple(side for side in SIDES if rule.to[other(side)] and now[side] != seen[side])

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
-from tidegate.worker.config import Side
 from tidegate.worker.connectors import Record
+from tidegate.worker.rules import Side
 from tidegate.worker.values import Value
 
 

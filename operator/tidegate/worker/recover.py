@@ -6,8 +6,9 @@ the source. A create is looked up by its match key, as before every create.
 """
 
 from tidegate.worker.cache import Intent, Row
-from tidegate.worker.config import other
 from tidegate.worker.connectors import Record
+from tidegate.worker.references import Unlinked, translate
+from tidegate.worker.rules import other
 from tidegate.worker.session import Session, Source, SourcePair
 
 
@@ -80,11 +81,12 @@ def _absorb(
     """What the target holds as intended is what both sides held then."""
     seen_origin = list(source.layout.unpack(origin.shadow))
     seen_written = list(target.layout.unpack(written.shadow))
+    values = translate(session, target, record)
     for i, (intended, now) in enumerate(
         zip(target.layout.unpack(intent.fields), target.field_hashes(record), strict=True)
     ):
-        if intended == now:
-            seen_origin[i] = seen_written[i] = intended
+        if intended == now and not isinstance(values[i], Unlinked):
+            seen_written[i], seen_origin[i] = now, source.hash_of(i, values[i])
     with session.cache.transaction():
         shadows = (origin.rid, source.partial_shadow(seen_origin)), (written.rid, target.partial_shadow(seen_written))
         session.cache.set_shadows(shadows)

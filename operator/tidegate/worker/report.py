@@ -20,7 +20,7 @@ _REASON_BYTES = 1500
 _POSITION_BYTES = 300
 
 _LINE_SECONDS = 1.0
-_PARKED_LINES = 100
+PARKED_LINES = 100
 
 
 class Report:
@@ -31,7 +31,8 @@ class Report:
         self._out = out
         self._clock = clock
         self._spoke_at = clock() - _LINE_SECONDS
-        self._parked_lines = 0
+        self._records: int | None = None
+        self._parked: set[tuple[str, str, object, str]] = set()
         self._writable = True
         self._last: dict[str, Any] = {"v": VERSION}
 
@@ -57,9 +58,16 @@ class Report:
             "seconds": round(progress.seconds, 3),
         }
         self._write(self._last)
-        if self._clock() - self._spoke_at >= _LINE_SECONDS:
-            self._spoke_at = self._clock()
-            self._say({"type": "progress", **self._last})
+        seconds = self._clock() - self._spoke_at
+        if seconds >= _LINE_SECONDS:
+            self._spoke_at += seconds
+            self._say({"type": "progress", **self._last, "recordsPerSecond": self._rate(progress, seconds)})
+
+    def _rate(self, progress: Progress, seconds: float) -> int:
+        """Read and pushed since the last line; 0 in the first, which has nothing to compare with."""
+        records = sum(progress.read.values()) + sum(sum(counts.values()) for counts in progress.pushed.values())
+        before, self._records = self._records, records
+        return 0 if before is None else round((records - before) / seconds)
 
     def end(self, outcome: str, reason: str) -> None:
         """The run's end, with what was last committed."""
@@ -68,11 +76,13 @@ class Report:
         self._say({"type": "end", **message})
 
     def parked(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
-        """One record or field that waits for a human; after a hundred of them only the count is told."""
-        self._parked_lines += 1
-        if self._parked_lines <= _PARKED_LINES:
-            said = {"type": "parked", "object": title, "connector": connector, "id": key, "reason": reason}
-            self._say({**said, "field": field} if field else said)
+        """One record or field that waits for a human, told once; after a hundred of them only the count is told."""
+        which = (title, connector, key, field)
+        if which in self._parked or len(self._parked) >= PARKED_LINES:
+            return
+        self._parked.add(which)
+        said = {"type": "parked", "object": title, "connector": connector, "id": key, "reason": reason}
+        self._say({**said, "field": field} if field else said)
 
     def _write(self, message: Mapping[str, Any]) -> None:
         try:

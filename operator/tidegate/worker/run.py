@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from tidegate.worker.cache import Cache
-from tidegate.worker.config import Sync
 from tidegate.worker.environment import Order
 from tidegate.worker.guard import guard
 from tidegate.worker.identity import fields_were_read
@@ -17,7 +16,8 @@ from tidegate.worker.pair import pair
 from tidegate.worker.progress import Progress
 from tidegate.worker.push import push
 from tidegate.worker.recover import recover
-from tidegate.worker.report import Report
+from tidegate.worker.report import PARKED_LINES, Report
+from tidegate.worker.rules import Sync
 from tidegate.worker.scan import scan
 from tidegate.worker.session import Connects, Session, connect, open_pairs
 
@@ -44,6 +44,7 @@ def run(
             seconds = progress.seconds
             session = Session(order, sync, cache, pairs, progress, pace, report, now, seconds_before=seconds)
             _run(session)
+            _tell_what_waits(session)
             return _remark(cache)
         finally:
             cache.close()
@@ -84,7 +85,7 @@ def _enter_guard(session: Session) -> None:
 def _enter_push(session: Session) -> None:
     with session.commit():
         session.cache.remember("halted", None)
-        session.cache.retry_parked_records()
+        session.cache.parked.retry_records()
         _whole_scans_count(session)
         session.progress.phase = "push"
 
@@ -102,6 +103,14 @@ def _whole_scans_count(session: Session) -> None:
         fields_were_read(cache, session.sync)
 
 
+def _tell_what_waits(session: Session) -> None:
+    """Also what has waited since earlier runs: the log of the last run names all."""
+    sources = {source.number: source for both in session.pairs for source in both.sources}
+    for waiting in session.cache.parked.oldest(PARKED_LINES):
+        if (source := sources.get(waiting.source)) is not None:
+            session.report.parked(source.item.name, source.name, waiting.key, waiting.field, waiting.reason)
+
+
 def _remark(cache: Cache) -> str:
-    parked = cache.count_parked()
+    parked = cache.parked.count()
     return f"{parked} waiting for a human: see the run's log" if parked else ""

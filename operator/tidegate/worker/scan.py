@@ -32,7 +32,7 @@ def _scan_source(session: Session, source: Source) -> None:
             progress.whole = _must_read_whole(session, source) or until is None
             progress.until, progress.after = until, None
             if progress.whole:
-                cache.begin_visits()
+                cache.visits.begin()
                 cache.doubt_absence(source.number)
     window = None
     if not progress.whole:
@@ -91,7 +91,7 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     visited += rids
     _note_changed(session, source, changed)
     if progress.whole:
-        cache.visit(visited)
+        cache.visits.add(visited)
     progress.read[source.name] += len(records)
     progress.changed[source.name] += len(new) + len(changed)
 
@@ -107,7 +107,7 @@ def _finish(session: Session, source: Source) -> None:
     """The source has been read: what a whole scan has not met is gone."""
     cache, progress = session.cache, session.progress
     if progress.whole:
-        for missed in list(cache.unvisited(source.number)):
+        for missed in list(cache.visits.missed(source.number)):
             progress.changed[source.name] += len(missed)
             if progress.push:
                 cache.soil(missed, gone=True)

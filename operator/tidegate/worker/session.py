@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidegate.worker.cache import Cache
-from tidegate.worker.config import SIDES, FieldRule, Side, Sync, SyncedObject
 from tidegate.worker.connectors import Collection, Connector, Description, Key, Record
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.environment import Order
@@ -19,8 +18,9 @@ from tidegate.worker.identity import recognise
 from tidegate.worker.pace import Pace
 from tidegate.worker.progress import Progress
 from tidegate.worker.report import Report
+from tidegate.worker.rules import SIDES, FieldRule, Side, Sync, SyncedObject
 from tidegate.worker.shadow import UNKNOWN, Layout, Shadow
-from tidegate.worker.values import Hash, Hasher, Value, normal
+from tidegate.worker.values import Hash, Hasher, Value, normal, normalized
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Source:
 
     def field_hashes(self, record: Record) -> tuple[Hash, ...]:
         """The hash of each field's normal form."""
-        rules = self.item.fields
-        return tuple(self._hash(rule, value) for rule, value in zip(rules, record.values, strict=True))
+        return tuple(self.hash_of(i, value) for i, value in enumerate(record.values))
 
-    def _hash(self, rule: FieldRule, value: Value) -> Hash:
-        text = normal(value)
-        return self.hasher.of_text(text.casefold() if text and rule.casefold else text)
+    def hash_of(self, field: int, value: Value) -> Hash:
+        """The hash of one field's normal form."""
+        text, how = normal(value), self.item.fields[field].normalize
+        return self.hasher.of_text(normalized(text, how) if how else text)
 
     def digest(self, record: Record) -> Hash:
         """One hash over the record as it is."""
@@ -115,7 +115,7 @@ class Session:
             yield
             self.progress.seconds = self.seconds_before + time.monotonic() - self.began
             self.cache.remember("progress", self.progress.plain())
-        self.report.checkpoint(self.progress, self.position(), self.cache.count_parked())
+        self.report.checkpoint(self.progress, self.position(), self.cache.parked.count())
 
     def position(self) -> str:
         """Where the run stands, for a human: no value of a record but its id."""
@@ -131,7 +131,7 @@ class Session:
     def park(self, source: Source, rid: int, key: Key, rule: FieldRule | None, reason: str) -> None:
         """Set a field, or the whole record, aside for a human, and say so."""
         title = rule.title if rule else ""
-        self.cache.park(rid, title, reason)
+        self.cache.parked.add(rid, title, reason, self.order.run)
         self.report.parked(source.item.name, source.name, key, title, reason)
 
 

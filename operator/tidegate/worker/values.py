@@ -3,11 +3,11 @@
 `scan`, `push` and `recover` hash what they read; `merge` sees hashes only. No value is ever written to the cache.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -57,6 +57,40 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] 
     ((dict, list, tuple), lambda value: orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()),
     (str, lambda value: str(value) or None),
 )
+
+Normalization = Literal["casefold", "trim", "digits", "number", "time"]
+
+
+def normalized(text: str | None, how: Sequence[Normalization]) -> str | None:
+    """A normal form without what does not matter to the field, such as how a system writes telephone numbers."""
+    for each in how:
+        if not text:
+            return None
+        text = _NORMALIZED[each](text)
+    return text or None
+
+
+def _as_number(text: str) -> str:
+    try:
+        return _number(Decimal(text.strip()))
+    except InvalidOperation:
+        return text
+
+
+def _as_time(text: str) -> str:
+    try:
+        return _instant(datetime.fromisoformat(text.strip()).replace(microsecond=0))
+    except ValueError:
+        return text
+
+
+_NORMALIZED: Mapping[Normalization, Callable[[str], str]] = {
+    "casefold": str.casefold,
+    "trim": lambda text: " ".join(text.split()),
+    "digits": lambda text: "".join(character for character in text if character.isdigit()),
+    "number": _as_number,  # however it is written
+    "time": _as_time,  # however it is written, to the second
+}
 
 
 class Hasher:

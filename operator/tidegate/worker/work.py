@@ -1,12 +1,14 @@
 """One record's way through a batch of `push`: remembered, read, decided, answered: filled in step by step."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from tidegate.worker.cache import Row
 from tidegate.worker.connectors import Changed, Record, Rejected
 from tidegate.worker.merge import Decision
-from tidegate.worker.values import Hash
+from tidegate.worker.references import Unlinked
+from tidegate.worker.values import Hash, Value
 
 _T = TypeVar("_T")
 
@@ -24,8 +26,13 @@ class Work:
     gone: Two[bool]
     records: list[Record | None] = field(default_factory=lambda: [None, None])
     hashes: list[tuple[Hash, ...]] = field(default_factory=lambda: [(), ()])
+    compared: list[tuple[Hash, ...]] = field(default_factory=lambda: [(), ()])
+    # What each side's record would hold on the other side: its references are other ids there.
+    translated: list[tuple[Value | Unlinked, ...]] = field(default_factory=lambda: [(), ()])
     decision: Decision | None = None
     again: bool = False
+    # Fields that refer to what the other side does not have, and why: they are held back.
+    waiting: Mapping[int, str] = field(default_factory=dict)
     answers: list[Record | Changed | Rejected | None] = field(default_factory=lambda: [None, None])
 
     @property

@@ -14,8 +14,8 @@ def parked(id_: str, field: str = "", reason: str = "refused") -> dict[str, Any]
     return {**said, "field": field} if field else said
 
 
-def end(parked: int, *, push: bool = True, outcome: str = "complete") -> dict[str, Any]:
-    return {"type": "end", "push": push, "outcome": outcome, "parked": parked}
+def end(parked: int, *, outcome: str = "complete") -> dict[str, Any]:
+    return {"type": "end", "outcome": outcome, "parked": parked}
 
 
 def log(run: int, *said: object) -> RunLog:
@@ -30,32 +30,20 @@ def log(run: int, *said: object) -> RunLog:
         ("nothing", [log(1, end(0))], [], "as of run 1, nothing waits for a human"),
         ("one", [log(1, parked("7"), end(1))], ["7"], "as of run 1, 1 waits for a human"),
         (
-            "a field is named once, and waits",
-            [log(1, parked("7", "phone"), end(1)), log(2, end(1))],
-            ["7 phone"],
+            "what waits is named by each complete run, and what is not named has been settled",
+            [log(1, parked("7"), parked("8", "phone"), end(2)), log(2, parked("8", "phone"), end(1))],
+            ["8 phone"],
             "as of run 2, 1 waits for a human",
         ),
         (
-            "a whole record that is not named again has been settled",
-            [log(1, parked("7"), parked("8"), end(2)), log(2, parked("8"), end(1))],
-            ["8"],
-            "as of run 2, 1 waits for a human",
-        ),
-        (
-            "a run that did not push tried nothing again",
-            [log(1, parked("7"), end(1)), log(2, end(1, push=False))],
-            ["7"],
-            "as of run 2, 1 waits for a human",
-        ),
-        (
-            "nor did one that failed",
+            "a run that failed does not come to name what waits",
             [log(1, parked("7"), end(1)), log(2, end(1, outcome="failed"))],
             ["7"],
             "as of run 2, 1 waits for a human",
         ),
         (
-            "a field may have been settled, and no log tells which",
-            [log(1, parked("7", "phone"), parked("8", "name"), end(2)), log(2, end(1))],
+            "it may have settled some, and no log tells which",
+            [log(1, parked("7", "phone"), parked("8", "name"), end(2)), log(2, end(1, outcome="failed"))],
             ["7 phone", "8 name"],
             "as of run 2, 1 waits for a human; 1 of those listed are settled since, and no log tells which",
         ),

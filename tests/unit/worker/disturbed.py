@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tidegate.worker.cache import Cache
-from tidegate.worker.config import SIDES, Sync
 from tidegate.worker.connectors import Connector, Description
 from tidegate.worker.environment import Order
 from tidegate.worker.report import Report
+from tidegate.worker.rules import SIDES, Sync
 from tidegate.worker.run import run
 from tidegate.worker.session import connect
 

@@ -107,13 +107,13 @@ class TestLinks:
         (erp,) = cache.add(1, [(9, b"m", None)])
         cache.link([(crm, erp)])
         cache.soil([crm, erp])
-        cache.park(crm, "name", "why")
+        cache.parked.add(crm, "name", "why", 1)
         cache.intend([Intent(crm, 1, b"", None)])
         cache.forget([crm])
         assert cache.rows([crm, erp])[erp].link is None
         assert [row.rid for row in cache.unpaired(1, b"m")] == [erp]
         assert (cache.is_pending(0), cache.is_pending(1)) == (False, True)
-        assert (cache.count_parked(), cache.intents()) == (0, [])
+        assert (cache.parked.count(), cache.intents()) == (0, [])
 
     def test_are_looked_for_by_keys_in_order_with_how_often_each_is_there(self, cache: Cache) -> None:
         cache.add(0, [(1, b"b", None), (2, b"a", None), (3, b"b", None), (4, None, None), (5, b"c", None)])
@@ -142,16 +142,16 @@ class TestWhatIsPending:
     def test_is_nothing_after_a_record_was_accepted(self, cache: Cache) -> None:
         one, other = cache.add(0, [(1, None, None), (2, None, None)])
         cache.soil([one, other])
-        cache.park(one, "name", "why")
+        cache.parked.add(one, "name", "why", 1)
         cache.accept([one])
         assert [item.row.rid for item in cache.pending([0], 0, 9)] == [other]
-        assert cache.count_parked() == 0
+        assert cache.parked.count() == 0
 
     def test_records_that_were_parked_whole_are_tried_again_and_fields_are_not(self, cache: Cache) -> None:
         one, other = cache.add(0, [(1, None, None), (2, None, None)])
-        cache.park(one, "", "erp refuses it")
-        cache.park(other, "name", "it was changed on both sides")
-        cache.retry_parked_records()
+        cache.parked.add(one, "", "erp refuses it", 1)
+        cache.parked.add(other, "name", "it was changed on both sides", 1)
+        cache.parked.retry_records()
         assert [item.row.rid for item in cache.pending([0], 0, 9)] == [one]
 
 
@@ -170,13 +170,13 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
 
 
 class TestAWholeScan:
-    @settings(deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(st.lists(st.sets(st.integers(1, RECORDS), max_size=50), max_size=4))
     def test_misses_exactly_what_it_has_not_visited(self, two_sources: Cache, pages: list[set[int]]) -> None:
-        two_sources.begin_visits()
+        two_sources.visits.begin()
         for page in pages:
-            two_sources.visit(page)
-        missed = {rid for rids in two_sources.unvisited(0) for rid in rids}
+            two_sources.visits.add(page)
+        missed = {rid for rids in two_sources.visits.missed(0) for rid in rids}
         assert missed == {rid for rid in range(1, RECORDS + 1) if rid % 3} - set().union(*pages)
 
     def test_knows_the_records_by_ids_of_either_kind(self, cache: Cache) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.config import FieldRule, Sync, parse
+from tidegate.worker.config import parse
 from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.rules import FieldRule, Sync
 
 CONFIG: dict[str, Any] = {
     "connectors": {
@@ -93,9 +94,13 @@ COMPLAINTS: list[tuple[str, Any, str]] = [
     ("objects/0/fields/1", {}, f"{CONTACT}, field 2: crm must be the name of the field in crm"),
     ("objects/0/fields/0/direction", "up", f"{EMAIL}: direction must be to-crm or to-erp, not 'up'"),
     ("objects/0/fields/0/match", "lower", f"{EMAIL}: match must be 'casefold', not 'lower'"),
-    ("objects/0/fields/0/sap", "x", f"{EMAIL}: sap is not known; known are direction, match, "),
+    ("objects/0/fields/0/sap", "x", f"{EMAIL}: sap is not known; known are direction, match, normalize, ref, "),
     ("objects/0/fields/1/crm", "email", f"{CONTACT}: match: email names more than one of the fields "),
     ("objects/0/fields/2", {"crm": "fax", "erp": "phone"}, f"{CONTACT}: fields: phone of erp would be written by "),
+    ("objects/0/fields/1/normalize", ["digits", "lower"], f"{CONTACT}, field phone: normalize 2 must be "),
+    ("objects/0/fields/0/normalize", "trim", f"{CONTACT}: match: email/mail may be normalized by casefold only, and "),
+    ("objects/0/fields/0/ref", "contact", f"{CONTACT}: match: email/mail may be normalized by casefold only, and "),
+    ("objects/0/fields/1/ref", "firm", f"{CONTACT}, field phone: ref must name one of the objects contact, not 'firm'"),
     ("objects/0/conflict", "sap", f"{CONTACT}: conflict must be crm, erp, newest or park, not 'sap'"),
     ("objects/0/conflict", "newest", f"{CONTACT}: conflict newest needs a cursor, and crm has none"),
     ("objects/0/deletes", "copy", f"{CONTACT}: deletes must be 'unlink' or 'propagate', not 'copy'"),
@@ -162,12 +167,17 @@ class TestWhatIsRead:
         self, direction: str | None, to: tuple[bool, bool]
     ) -> None:
         (contact,) = parsed(changed("objects/0/fields/0/direction", direction)).objects
-        assert contact.fields[0] == FieldRule(("email", "mail"), to, casefold=True)
+        assert contact.fields[0] == FieldRule(("email", "mail"), to, normalize=("casefold",))
         assert contact.exists_on == to
 
     @pytest.mark.parametrize("name", ["email", "mail"])
     def test_a_match_field_may_be_called_by_either_name(self, name: str) -> None:
         assert parsed(changed("objects/0/match", [name])).objects[0].match == (0,)
+
+    def test_a_field_may_be_normalized_in_more_than_one_way(self) -> None:
+        (contact,) = parsed(changed("objects/0/fields/1/normalize", ["trim", "casefold"])).objects
+        assert contact.fields[1].normalize == ("trim", "casefold")
+        assert parsed(changed("objects/0/fields/1/normalize", "digits")).objects[0].fields[1].normalize == ("digits",)
 
     def test_one_value_may_be_written_to_two_fields_of_the_other_side(self) -> None:
         config = changed("objects/0/fields/2", {"crm": "phone", "erp": "mobile", "direction": "to-erp"})

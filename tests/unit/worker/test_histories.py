@@ -6,6 +6,7 @@ agree and the next run writes nothing (`World.check`).
 """
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Literal
 
 import pytest
@@ -34,9 +35,12 @@ crashes = st.lists(st.dictionaries(st.integers(1, 50), st.one_of(st.just(CRASH),
 def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_silence(
     world: World, disturbed: st.SearchStrategy[Sequence[Disturbances]], read_only: Literal["never", "sometimes"]
 ) -> None:
+    played = count()
+
     class History(RuleBasedStateMachine):
         @initialize(policies=policies)
         def begin(self, policies: Policies) -> None:
+            next(played)
             world.reset(policies)
 
         @rule(acts=st.lists(acts, min_size=1, max_size=6))
@@ -65,3 +69,4 @@ def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_si
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )
+    assert next(played) >= HISTORIES // 4

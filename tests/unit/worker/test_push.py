@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker import push as push_module
 from tidegate.worker.lookup import look_up
+from tidegate.worker.write import intend
 
 from .databases import FIELDS, Databases
 
@@ -26,7 +26,6 @@ def linked(databases: Databases) -> Databases:
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
     """Let something happen once between the worker's read and its write."""
-    intend = push_module._intend
 
     def arrange(event: Callable[[], None]) -> None:
         events = [event]
@@ -36,7 +35,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]],
             if events:
                 events.pop()()
 
-        monkeypatch.setattr(push_module, "_intend", intend_and)
+        monkeypatch.setattr("tidegate.worker.push.intend", intend_and)
 
     return arrange
 
@@ -253,6 +252,14 @@ class TestASystemThatStoresSomethingElse:
         assert shouting.contacts("crm")[0][1] == "LOVELACE"
         assert shouting.run().pushed == UNTOUCHED
 
+    def test_is_taken_for_the_same_when_the_field_is_normalized(self, shouting: Databases) -> None:
+        fields = [FIELDS[0], {"crm": "name", "erp": "name", "normalize": "casefold"}, FIELDS[2]]
+        shouting.run(fields=fields)
+        shouting.edit("crm", "ada@x", name="ada")
+        assert shouting.run(fields=fields).pushed == UNTOUCHED
+        shouting.edit("erp", "ada@x", name="Lovelace")
+        assert shouting.run(fields=fields).pushed == {"crm": "1 update", "erp": ""}
+
     def test_may_change_a_field_that_was_not_written(self, databases: Databases) -> None:
         databases.sql(
             "erp",
@@ -305,10 +312,10 @@ class TestASystemThatRefuses:
 def test_what_was_entered_on_both_sides_since_the_scan_is_linked_and_merged_in_the_same_run(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def add_and_look_up(*values: Any, first_pass: bool) -> None:
-        if first_pass:
+    def add_and_look_up(*values: Any, patient: bool) -> None:
+        if not databases.contacts("erp"):
             databases.add("erp", ("ada@x", "Ada", None))
-        look_up(*values, first_pass=first_pass)
+        look_up(*values, patient=patient)
 
     monkeypatch.setattr("tidegate.worker.push.look_up", add_and_look_up)
     databases.add("crm", ADA)

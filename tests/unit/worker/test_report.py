@@ -83,8 +83,18 @@ def test_progress_is_told_once_a_second_at_most(written: Written) -> None:
     assert [line["type"] for line in written.lines] == ["progress"] * 5
 
 
-def test_after_a_hundred_parked_records_only_their_count_is_told(written: Written) -> None:
-    for n in range(150):
+def test_progress_has_the_rate_since_the_line_before(written: Written) -> None:
+    so_far = progress("crm", "erp")
+    for n in range(3):
+        written.now = 2.0 * n
+        so_far.read["crm"] += 1000
+        so_far.pushed["erp"]["create"] += 200
+        written.report.checkpoint(so_far, "push", 0)
+    assert [line["recordsPerSecond"] for line in written.lines] == [0, 600, 600]
+
+
+def test_parked_records_are_told_once_and_after_a_hundred_of_them_only_their_count(written: Written) -> None:
+    for n in [*range(150), *range(150)]:
         written.report.parked("contact", "crm", n, "phone", "it was changed on both sides, to different values")
     assert len(written.lines) == 100
     assert written.lines[0] == {

@@ -3,14 +3,14 @@
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.values import HASH_BYTES, Hasher, normal
+from tidegate.worker.values import HASH_BYTES, Hasher, Normalization, normal, normalized
 
 HASHER = Hasher(b"one cache's salt")
 
@@ -75,6 +75,35 @@ class TestTheNormalForm:
     def test_of_an_instant_does_not_depend_on_the_zone(self, moment: datetime, minutes: int) -> None:
         instant = moment.replace(tzinfo=UTC)
         assert normal(instant) == normal(instant.astimezone(timezone(timedelta(minutes=minutes))))
+
+
+NORMALIZED: list[tuple[list[Normalization], str, list[str | None]]] = [
+    (["casefold"], "strasse", ["STRASSE", "Straße", "strasse"]),
+    (["trim"], "Ada Lovelace", [" Ada  Lovelace", "Ada\tLovelace\n"]),
+    (["digits"], "4420718", ["+44 (207) 18", "44-20718"]),
+    (["number"], "5", ["5", " 5.00 ", "5e0", "+5"]),
+    (["number"], "none", ["none"]),
+    (["time"], "2026-11-24T12:00:00Z", ["2026-11-24T12:00:00.250Z", "2026-11-24 13:00:00+01:00", "2026-11-24T12:00"]),
+    (["time"], "at noon", ["at noon"]),
+    (["trim", "casefold"], "ada", [" ADA "]),
+]
+
+
+class TestNormalizing:
+    @pytest.mark.parametrize(("how", "form", "texts"), NORMALIZED, ids=["+".join(how) for how, _, _ in NORMALIZED])
+    def test_makes_the_same_what_differs_in_a_way_that_does_not_matter(
+        self, how: list[Normalization], form: str, texts: list[str | None]
+    ) -> None:
+        assert {normalized(text, how) for text in texts} == {form}
+
+    @pytest.mark.parametrize(("how", "text"), [("trim", "  "), ("digits", "none"), ("digits", None), ("time", "")])
+    def test_may_leave_no_value(self, how: Normalization, text: str | None) -> None:
+        assert normalized(text, [how]) is None
+
+    @given(st.sampled_from(get_args(Normalization)), st.text())
+    def test_a_second_time_changes_nothing(self, how: Normalization, text: str) -> None:
+        once = normalized(text, [how])
+        assert normalized(once, [how]) == once
 
 
 class TestHashes:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import orjson
 
 from tidegate.worker.cache import FILE
-from tidegate.worker.config import SIDES, other, parse
+from tidegate.worker.config import parse
 from tidegate.worker.environment import Order, Scope
+from tidegate.worker.rules import SIDES, other
 
 from .databases import SIDES as NAMES
 from .databases import WITH_CURSOR, Databases

@@ -1,0 +1,113 @@
+"""Decide: read both sides of the pending records afresh, and merge them. The first half of a batch of `push`.
+
+What the merge decides is held back as far as it refers to records that the other side does not have, or not yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tidegate.worker.cache import Pending, Row
+from tidegate.worker.merge import Create, Patch, Policy, Presence, State, merge
+from tidegate.worker.newest import newer_side
+from tidegate.worker.references import Unlinked, comparable, translate
+from tidegate.worker.rules import SIDES, Side, other
+from tidegate.worker.session import Session, SourcePair
+from tidegate.worker.work import Work
+
+
+def decide(session: Session, both: SourcePair, pending: Sequence[Pending], *, patient: bool) -> list[Work]:
+    """The pending records and their counterparts, read and decided; `patient` leaves what is held back to a later pass.
+
+    One that has vanished since the scan has no decision: no whole scan and no guard has seen it; the next run will.
+    """
+    works = _read(session, both, pending)
+    item = both.item
+    policy = Policy(item.conflict, item.deletes, item.exists_on)
+    blank = both.sources[0].blank
+    for work in works:
+        first, second = (_state(session, both, work, side) for side in SIDES)
+        if first is None or second is None:
+            continue
+        newer = newer_side(work.records) if item.conflict == "newest" else None
+        work.decision = merge((first, second), item.fields, policy, blank, newer)
+        if item.has_references:
+            _hold_back(session, both, work, patient=patient)
+    return works
+
+
+def _read(session: Session, both: SourcePair, pending: Sequence[Pending]) -> list[Work]:
+    """The records and their counterparts, remembered and as they are now."""
+    rows = {item.row.rid: item.row for item in pending}
+    rows |= session.cache.rows({item.row.link for item in pending if item.row.link is not None} - rows.keys())
+    gone = session.cache.gone(rows)
+    works = []
+    for row in rows.values():
+        across = rows.get(row.link) if row.link is not None else None
+        if across is not None and across.source < row.source:
+            continue  # met from its counterpart on side 0
+        first, second = (row, across) if row.source == both.numbers[0] else (across, row)
+        works.append(Work(rows=(first, second), gone=(_is_gone(first, gone), _is_gone(second, gone))))
+    for side in SIDES:
+        collection = both.sources[side].collection
+        found = collection.get([work.row(side).key for work in works if work.rows[side] is not None])
+        for work in works:
+            if work.rows[side] is not None:
+                work.records[side] = found.get(work.row(side).key)
+    return works
+
+
+def _is_gone(row: Row | None, gone: set[int]) -> bool:
+    return row is not None and row.rid in gone
+
+
+def _state(session: Session, both: SourcePair, work: Work, side: Side) -> State | None:
+    source, row, record = both.sources[side], work.rows[side], work.records[side]
+    if row is None:
+        return State(Presence.NEVER)
+    if record is None:
+        linked = row.link is not None
+        if linked and not work.gone[side]:
+            return None
+        return State(Presence.GONE if linked else Presence.NEVER)
+    hashes = work.hashes[side] = source.field_hashes(record)
+    work.translated[side] = translate(session, source, record)
+    compared = work.compared[side] = comparable(source, hashes, work.translated[side])
+    return State(Presence.PRESENT, source.layout.unpack(row.shadow), hashes, compared)
+
+
+def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool) -> None:
+    """Take back what refers to records without a counterpart: of a record that is there the field, else the record."""
+    decision = work.decision
+    if isinstance(decision, Create):
+        waits = _waiting(both, work, decision.on, range(len(both.item.fields)))
+    elif isinstance(decision, Patch):
+        waits = [(s, i) for s in SIDES for _, i in _waiting(both, work, s, decision.to[s])]
+    else:
+        return
+    if not waits:
+        return
+    work.again = patient
+    work.waiting = {i: _reason(both, work, side, i) for side, i in waits}
+    if isinstance(decision, Patch):
+        first, second = (tuple(i for i in decision.to[s] if i not in work.waiting) for s in SIDES)
+        work.decision = replace(decision, to=(first, second))
+        return
+    work.decision = None
+    if not patient:
+        source = both.sources[other(decision.on)]
+        row = work.row(source.side)
+        with session.cache.transaction():
+            session.park(source, row.rid, row.key, None, "; ".join(work.waiting.values()))
+            session.cache.clean([row.rid])
+
+
+def _waiting(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> list[tuple[Side, int]]:
+    translated = work.translated[other(on)]
+    return [(on, i) for i in fields if both.item.fields[i].to[on] and isinstance(translated[i], Unlinked)]
+
+
+def _reason(both: SourcePair, work: Work, on: Side, field: int) -> str:
+    value = work.translated[other(on)][field]
+    assert isinstance(value, Unlinked)  # noqa: S101
+    source, target = both.sources[other(on)], both.sources[on]
+    return f"its {both.item.fields[field].title} is {value.title} of {source.name}, which {target.name} does not have"

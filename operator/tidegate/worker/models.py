@@ -1,0 +1,71 @@
+"""What users may write as `spec.sync`, but for each connector's own settings, which its ConnectorType names.
+
+`config` checks what was written with these, and makes the rules of a run of it; `schema` describes them to editors.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from tidegate.worker.connectors import Part
+from tidegate.worker.rules import Pace, Safety
+from tidegate.worker.values import Normalization
+
+# A connector's name.
+NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
+
+# Words with a meaning of their own beside an object's or a field's two connectors.
+RESERVED = {"name", "match", "fields", "conflict", "deletes", "direction", "normalize", "ref", "newest", "park"}
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = r"([0-9]{1,5}(h|ms|m|s)){1,4}"
+
+
+def _duration(raw: object) -> object:
+    if not isinstance(raw, str) or not re.fullmatch(_DURATION, raw):
+        raise ValueError("write a duration such as 30s, 5m or 24h")
+    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"([0-9]+)(h|ms|m|s)", raw)))
+
+
+def _one_or_more(raw: object) -> object:
+    return [raw] if isinstance(raw, str) else raw
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$"})
+]
+Normalizations = Annotated[
+    list[Normalization], BeforeValidator(_one_or_more, json_schema_input_type=Normalization | list[Normalization])
+]
+
+
+class Top(Part):
+    """All of it."""
+
+    connectors: dict[str, dict[str, Any]]
+    objects: list[dict[str, Any]]
+    safety: Safety = Safety()
+    pace: Pace | None = None
+    full_scan_every: Duration = timedelta(hours=24)
+    overlap: Duration = timedelta(seconds=30)
+
+
+class Object(Part):
+    """One of `objects`; beside it, under each connector's name, where that one has these records."""
+
+    name: Annotated[str, Field(min_length=1)]
+    match: list[str]
+    fields: list[dict[str, Any]]
+    conflict: str = "park"
+    deletes: Literal["unlink", "propagate"] = "unlink"
+
+
+class FieldPair(Part):
+    """One of an object's `fields`; beside it, under each connector's name, the field's name there."""
+
+    direction: str | None = None
+    match: Literal["casefold"] | None = None  # the same as to normalize by it
+    normalize: Normalizations = Field(default=[])
+    ref: str | None = None

@@ -1,0 +1,68 @@
+"""What waits for a human: a part of the cache. A field in conflict, or a whole record that cannot be dealt with.
+
+A field waits until an edit of either side settles it. A record is tried again by every run that pushes.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tidegate.worker.connectors import Key
+
+SCHEMA = """
+CREATE TABLE parked (
+    rid INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (rid, field))
+WITHOUT ROWID
+"""
+
+
+class Waiting(NamedTuple):
+    """One that waits: its source and id, its counterpart's id, the field or "" for the record, and since which run."""
+
+    source: int
+    key: Key
+    across: Key | None
+    field: str
+    reason: str
+    run: int
+
+
+class Parked:
+    """All that wait."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, rid: int, field: str, reason: str, run: int) -> None:
+        """Set a record's field, or with "" the record, aside; one that waits already goes on waiting."""
+        self._db.execute(
+            "INSERT INTO parked VALUES (?, ?, ?, ?) ON CONFLICT (rid, field) DO UPDATE SET reason = excluded.reason",
+            (rid, field, reason, run),
+        )
+
+    def remove(self, parked: Iterable[tuple[int, str]]) -> None:
+        """These records' fields wait no more."""
+        self._db.executemany("DELETE FROM parked WHERE rid = ? AND field = ?", parked)
+
+    def fields(self, rids: Iterable[int]) -> set[tuple[int, str]]:
+        """Which of these records wait, and for which fields."""
+        query = "SELECT rid, field FROM parked WHERE rid IN (SELECT value FROM json_each(?))"
+        return set(self._db.execute(query, (json.dumps(list(rids)),)))
+
+    def count(self) -> int:
+        """How many wait."""
+        return int(self._db.execute("SELECT count(*) FROM parked").fetchone()[0])
+
+    def oldest(self, limit: int) -> list[Waiting]:
+        """Those that have waited longest first; a negative limit is none."""
+        found = self._db.execute(
+            "SELECT record.source, record.id, across.id, field, reason, run FROM parked JOIN record USING (rid) "
+            "LEFT JOIN record AS across ON across.rid = record.link ORDER BY run, parked.rid, field LIMIT ?",
+            (limit,),
+        )
+        return [Waiting(*row) for row in found]
+
+    def retry_records(self) -> None:
+        """Records that were set aside whole are dirty again: what they wait for may have happened."""
+        self._db.execute("INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked WHERE field = ''")

@@ -1,0 +1,82 @@
+"""Write: the intents of a batch of `push`, and then the batch itself, compare-and-set.
+
+The intents come first, so that a process that ends in between leaves behind what may have happened: see `recover`.
+"""
+
+from collections.abc import Sequence
+
+from tidegate.worker.cache import Intent
+from tidegate.worker.connectors import Changed, Record, Rejected
+from tidegate.worker.connectors import Write as Update
+from tidegate.worker.merge import Create, Delete, Patch
+from tidegate.worker.references import Unlinked
+from tidegate.worker.rules import SIDES, Side, other
+from tidegate.worker.session import Session, SourcePair
+from tidegate.worker.values import Value
+from tidegate.worker.work import Work
+
+
+def intend(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
+    """Write down what the two sides are going to hold."""
+    intents = [intent for work in works for intent in _intents(both, work)]
+    if not intents:
+        return
+    with session.commit():
+        session.cache.intend(intents)
+        # A conflict that the policy settles is counted before the one value is overwritten with the other: should
+        # the process end in between, the overwritten one was still not lost in silence.
+        for work in works:
+            if isinstance(work.decision, Patch):
+                session.progress.conflicts += len(set(work.decision.conflicts) - set(work.decision.parked))
+
+
+def _intents(both: SourcePair, work: Work) -> list[Intent]:
+    decision = work.decision
+    if isinstance(decision, Create):
+        source = both.sources[other(decision.on)]
+        written = range(len(both.item.fields))
+        match = source.match_key(work.hashes[source.side])
+        pushed = _pushed(both, work, decision.on, written)
+        return [Intent(work.row(source.side).rid, both.numbers[decision.on], pushed, match)]
+    if isinstance(decision, Patch):
+        return [
+            Intent(work.row(other(side)).rid, both.numbers[side], _pushed(both, work, side, decision.to[side]), None)
+            for side in SIDES
+            if decision.to[side]
+        ]
+    return []
+
+
+def _pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> bytes:
+    """The hashes of what a side is going to hold, where it is going to be written."""
+    target, rules = both.sources[on], both.item.fields
+    values = _values(work, on)
+    chosen = {i for i in fields if rules[i].to[on]}
+    return target.partial_shadow([target.hash_of(i, v) if i in chosen else None for i, v in enumerate(values)])
+
+
+def _values(work: Work, on: Side) -> list[Value]:
+    """What the record across would hold on this side; what it refers to in vain is nothing, and flows nowhere."""
+    return [None if isinstance(value, Unlinked) else value for value in work.translated[other(on)]]
+
+
+def write(both: SourcePair, works: Sequence[Work], on: Side) -> None:
+    """All creates, updates and deletes of a batch on one side."""
+    collection = both.sources[on].collection
+    creates = [work for work in works if isinstance(work.decision, Create) and work.decision.on == on]
+    updates = [work for work in works if isinstance(work.decision, Patch) and work.decision.to[on]]
+    deletes = [work for work in works if isinstance(work.decision, Delete) and work.decision.on == on]
+    _answer(creates, on, collection.create([_values(work, on) for work in creates]))
+    _answer(updates, on, collection.update([_update(work, on) for work in updates]))
+    _answer(deletes, on, collection.delete([work.record(on) for work in deletes]))
+
+
+def _update(work: Work, on: Side) -> Update:
+    assert isinstance(work.decision, Patch)  # noqa: S101
+    values = _values(work, on)
+    return Update(work.record(on), {i: values[i] for i in work.decision.to[on]})
+
+
+def _answer(works: Sequence[Work], on: Side, answers: Sequence[Record | Changed | Rejected | None]) -> None:
+    for work, answer in zip(works, answers, strict=True):
+        work.answers[on] = answer

@@ -1,0 +1,112 @@
+"""What waits for a human is named by every run's log, listed by a command, and settled by an edit."""
+
+from pathlib import Path
+
+import pytest
+
+from tidegate.worker.cache import Cache
+from tidegate.worker.main import main
+
+from .databases import Databases
+
+BOTH_CHANGED = "it was changed on both sides, to different values"
+SETTLE = "waiting for a human: edit the records in either system, and the next run takes it over"
+
+
+@pytest.fixture
+def waiting(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Databases:
+    """A conflict since run 2, and since run 3 a record that cannot be matched; the environment of the last run."""
+    databases.add("crm", ("ada@x", "Ada", "1"))
+    databases.run(conflict="park")
+    for side in ("crm", "erp"):
+        databases.edit(side, "ada@x", name=f"Ada of {side}")
+    databases.run(conflict="park")
+    databases.add("erp", (None, "Nobody", None))
+    databases.run(conflict="park")
+    for name, value in databases.environment(3).items():
+        monkeypatch.setenv(name, value)
+    return databases
+
+
+def test_every_run_names_all_that_waits_since_whenever(waiting: Databases) -> None:
+    ended = waiting.run(conflict="park")
+    assert sorted(ended.parked) == [
+        ("crm", "name", BOTH_CHANGED),
+        ("erp", "", "it has no email, by which it could be matched"),
+    ]
+    assert ended.message["parked"] == 2
+
+
+def test_what_is_settled_is_named_no_more(waiting: Databases) -> None:
+    waiting.edit("crm", "ada@x", name="Ada Lovelace")
+    waiting.query("erp", "UPDATE contact SET email = 'nobody@x' WHERE email IS NULL")
+    assert waiting.run(conflict="park").parked == []
+
+
+def test_they_are_listed_with_where_they_are_and_since_when(
+    waiting: Databases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["conflicts"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"contact 1 of crm and 1 of erp, field name, since run 2: {BOTH_CHANGED}",
+        "contact 2 of erp, since run 3: it has no email, by which it could be matched",
+        f"2 {SETTLE}",
+    ]
+
+
+def test_their_values_are_asked_of_both_systems_and_shown_as_inert_text(
+    waiting: Databases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting.query("erp", "UPDATE contact SET name = char(27) || '[31mréd' WHERE email = 'ada@x'")
+    assert main(["conflicts", "--values"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == ['    crm: "Ada of crm"', '    erp: "\\u001b[31mréd"']
+
+
+def test_nothing_may_wait(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    databases.run()
+    monkeypatch.setenv("SYNC_CACHE_DIR", str(databases.cache))
+    assert main(["conflicts"]) == 0
+    assert capsys.readouterr().out == "nothing waits for a human\n"
+
+
+def test_a_cache_that_a_run_works_on_cannot_be_listed(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    databases.run()
+    monkeypatch.setenv("SYNC_CACHE_DIR", str(databases.cache))
+    run = Cache(databases.cache, "1")
+    run.remember("it", "works")
+    assert main(["conflicts"]) == 1
+    assert capsys.readouterr().err == "another process is working on the cache\n"
+    run.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "said"),
+    [
+        ([], "SYNC_CACHE_DIR", "the environment variable SYNC_CACHE_DIR is not set"),
+        (["--values"], "SYNC_CONFIG", "the environment variable SYNC_CONFIG is not set: values need the systems"),
+    ],
+)
+def test_what_is_needed_is_said(
+    waiting: Databases,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    missing: str,
+    said: str,
+) -> None:
+    monkeypatch.delenv(missing)
+    assert main(["conflicts", *arguments]) == 1
+    assert capsys.readouterr().err == f"{said}\n"
+
+
+def test_to_list_makes_no_cache_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SYNC_CACHE_DIR", str(tmp_path))
+    assert main(["conflicts"]) == 1
+    assert "no run has been made with it" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())

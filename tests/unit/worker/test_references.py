@@ -1,0 +1,183 @@
+"""References between objects: a person's company, whose id is another one in each system. Whole runs."""
+
+from typing import Any
+
+import pytest
+
+from tidegate.worker import push as push_module
+
+from .databases import SIDES, Databases, Ended
+
+COMPANIES = "CREATE TABLE company (id INTEGER PRIMARY KEY, name TEXT);"
+PEOPLE = """
+CREATE TABLE person (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT,
+    company INTEGER REFERENCES company, boss INTEGER REFERENCES person);
+CREATE TRIGGER employs BEFORE DELETE ON company WHEN EXISTS (SELECT 1 FROM person WHERE company = OLD.id) BEGIN
+    SELECT RAISE(ABORT, 'the company has people'); END;
+"""
+UNTOUCHED = {"crm": "", "erp": ""}
+
+
+class Firms:
+    """Two systems with companies and people; erp counts its ids from 100."""
+
+    def __init__(self, databases: Databases) -> None:
+        self.databases = databases
+        for side in SIDES:
+            databases.sql(side, COMPANIES + PEOPLE)
+        self.sql("erp", "INSERT INTO person (id) VALUES (99); DELETE FROM person")
+        self.sql("erp", "INSERT INTO company VALUES (100, 'placeholder')")
+        self.sql("crm", "INSERT INTO company VALUES (50, 'placeholder')")
+
+    def sql(self, side: str, script: str) -> None:
+        self.databases.sql(side, script)
+
+    def people(self, side: str) -> list[tuple[Any, ...]]:
+        """(email, company's name, boss's email)."""
+        return self.databases.query(
+            side,
+            "SELECT p.email, c.name, b.email FROM person p LEFT JOIN company c ON c.id = p.company "
+            "LEFT JOIN person b ON b.id = p.boss ORDER BY p.email",
+        )
+
+    def config(self, **changes: Any) -> dict[str, Any]:
+        def item(name: str, match: str, *fields: dict[str, str]) -> dict[str, Any]:
+            place = {"table": name, "id": "id"}
+            key = {"crm": match, "erp": match}
+            return {"name": name, "crm": place, "erp": place, "match": [match], "fields": [key, *fields], **changes}
+
+        company = {"crm": "company", "erp": "company", "ref": "company"}
+        boss = {"crm": "boss", "erp": "boss", "ref": "person"}
+        objects = [item("company", "name"), item("person", "email", company, boss)]
+        return {"connectors": self.databases.config()["connectors"], "objects": objects}
+
+    def run(self, number: int | None = None, **changes: Any) -> Ended:
+        ended = self.databases.run(run=number, config=self.config(**changes))
+        assert ended.code == 0, ended.message
+        return ended
+
+
+@pytest.fixture
+def firms(databases: Databases) -> Firms:
+    return Firms(databases)
+
+
+@pytest.fixture
+def synced(firms: Firms) -> Firms:
+    firms.sql("crm", "INSERT INTO company VALUES (1, 'Engines'), (2, 'Looms')")
+    firms.sql("crm", "INSERT INTO person VALUES (1, 'ada@x', 1, NULL), (2, 'bob@x', 1, 1)")
+    firms.run()
+    return firms
+
+
+def test_what_is_new_refers_to_the_counterparts_of_what_it_referred_to(synced: Firms) -> None:
+    assert synced.people("erp") == [("ada@x", "Engines", None), ("bob@x", "Engines", "ada@x")]
+    ids = {side: synced.databases.query(side, "SELECT id FROM company WHERE name = 'Engines'") for side in SIDES}
+    assert ids["crm"] != ids["erp"]
+
+
+def test_the_next_run_finds_nothing_to_do(synced: Firms) -> None:
+    assert synced.run().pushed == UNTOUCHED
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_another_reference_is_an_edit_that_flows(synced: Firms, side: str) -> None:
+    synced.sql(side, "UPDATE person SET company = (SELECT id FROM company WHERE name = 'Looms') WHERE email = 'ada@x'")
+    synced.run()
+    assert synced.people("crm") == synced.people("erp")
+    assert synced.people("erp")[0] == ("ada@x", "Looms", None)
+
+
+def test_a_reference_that_is_taken_away_is_an_edit_that_flows(synced: Firms) -> None:
+    synced.sql("erp", "UPDATE person SET boss = NULL")
+    synced.run()
+    assert synced.people("crm") == [("ada@x", "Engines", None), ("bob@x", "Engines", None)]
+
+
+def test_references_to_the_same_are_agreement_at_the_first_pairing(firms: Firms) -> None:
+    for side in SIDES:
+        firms.sql(side, "INSERT INTO company (name) VALUES ('Engines'); INSERT INTO person (email) VALUES ('ada@x')")
+        firms.sql(side, "UPDATE person SET company = (SELECT id FROM company WHERE name = 'Engines')")
+    ended = firms.run()
+    assert (ended.pushed, ended.message["conflicts"]) == (UNTOUCHED, 0)
+
+
+def test_references_to_different_ones_are_a_conflict(synced: Firms) -> None:
+    synced.sql("crm", "UPDATE person SET company = 2 WHERE email = 'ada@x'")
+    synced.sql("erp", "UPDATE person SET company = 100 WHERE email = 'ada@x'")
+    ended = synced.run(conflict="park")
+    assert ended.parked == [("crm", "company", "it was changed on both sides, to different values")]
+    synced.sql("erp", "UPDATE person SET company = (SELECT id FROM company WHERE name = 'Looms') WHERE email = 'ada@x'")
+    assert synced.run(conflict="park").message["parked"] == 0
+
+
+def test_a_chain_of_references_is_made_from_its_end_in_one_run(firms: Firms) -> None:
+    for n in range(1, 21):
+        boss = n + 1 if n < 20 else None
+        firms.databases.query("crm", "INSERT INTO person (id, email, boss) VALUES (?, ?, ?)", n, f"p{n:02}@x", boss)
+    assert firms.run().message["parked"] == 0
+    assert firms.people("erp") == firms.people("crm")
+
+
+class TestWhatRefersToSomethingThatTheOtherSideDoesNotHave:
+    def test_is_parked_as_a_record_when_it_is_new_and_made_when_there_is_a_counterpart(self, firms: Firms) -> None:
+        firms.sql("crm", "INSERT INTO company VALUES (1, NULL); INSERT INTO person VALUES (1, 'ada@x', 1, NULL)")
+        reason = "its company is company 1 of crm, which erp does not have"
+        assert ("crm", "", reason) in firms.run().parked
+        assert firms.people("erp") == []
+        firms.sql("crm", "UPDATE company SET name = 'Engines' WHERE id = 1")
+        assert firms.run().message["parked"] == 0
+        assert firms.people("erp") == [("ada@x", "Engines", None)]
+
+    def test_is_held_back_as_a_field_when_the_record_is_there(self, synced: Firms) -> None:
+        synced.sql("crm", "INSERT INTO company VALUES (3, NULL)")
+        synced.sql("crm", "UPDATE person SET company = 3, email = 'ada@new' WHERE email = 'ada@x'")
+        for _ in range(2):
+            ended = synced.run()
+            assert ("crm", "", "its company is company 3 of crm, which erp does not have") in ended.parked
+            assert synced.people("erp")[0] == ("ada@new", "Engines", None)
+        synced.sql("crm", "UPDATE company SET name = 'Ships' WHERE id = 3")
+        assert synced.run().message["parked"] == 0
+        assert synced.people("erp")[0] == ("ada@new", "Ships", None)
+
+
+def test_records_are_deleted_before_what_they_refer_to(synced: Firms) -> None:
+    synced.sql("crm", "DELETE FROM person; DELETE FROM company WHERE id < 50")
+    changes: dict[str, Any] = {"deletes": "propagate"}
+    config = {**synced.config(**changes), "safety": {"emptySide": "allow"}}
+    ended = synced.databases.run(config=config)
+    assert (ended.code, ended.message["parked"]) == (0, 0)
+    assert synced.people("erp") == []
+    assert synced.databases.query("erp", "SELECT name FROM company") == [("placeholder",)]
+
+
+def test_a_read_only_run_knows_references_as_they_are(synced: Firms) -> None:
+    synced.sql("crm", "UPDATE person SET company = 2 WHERE email = 'ada@x'")
+    synced.databases.run(push=False, config=synced.config())
+    assert synced.run().pushed == UNTOUCHED
+    synced.sql("crm", "UPDATE person SET company = 50 WHERE email = 'bob@x'")
+    synced.run()
+    assert synced.people("erp") == [("ada@x", "Engines", None), ("bob@x", "placeholder", "ada@x")]
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+def test_a_reference_that_was_written_and_not_noted_is_known_as_our_own(
+    synced: Firms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise Crash
+
+    synced.sql("crm", "UPDATE person SET company = 2 WHERE email = 'ada@x'")
+    with monkeypatch.context() as patch:
+        patch.setattr(push_module, "acknowledge", crash)
+        with pytest.raises(Crash):
+            synced.run(9)
+    assert synced.people("erp")[0] == ("ada@x", "Looms", None)
+    synced.sql("crm", "UPDATE person SET company = 50 WHERE email = 'ada@x'")
+    ended = synced.run(9)
+    assert ended.message["conflicts"] == 0
+    assert synced.people("erp")[0] == synced.people("crm")[0] == ("ada@x", "placeholder", None)

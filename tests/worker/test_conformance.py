@@ -1,0 +1,151 @@
+"""`tidegate-worker conformance`: passes workers that keep the contract, and names what those break that do not."""
+
+import json
+import os
+import select
+import signal
+import sqlite3
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+import tidegate
+from tidegate.worker.conformance.checks import CHECKS
+from tidegate.worker.main import main
+
+PROGRAM = Path(__file__).with_name("small_worker.py")
+
+
+def conformance(directory: Path, *flaw: str, only: str = "", grace: str = "10") -> int:
+    program = f"{sys.executable} -S {PROGRAM} {directory}"
+    return main(
+        ["conformance", "--reset", f"{program} reset", "--state", f"{program} state", "--edit", f"{program} edit",
+         "--grace", grace, "--interruptions", "3", "--only", only, "--", *program.split(), "work", *flaw]
+    )  # fmt: skip
+
+
+def test_a_worker_of_another_make_that_keeps_the_contract_passes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert conformance(tmp_path) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        *(f"ok          {check.sentence}" for check in CHECKS),
+        "the contract is kept, as far as it was checked",
+    ]
+
+
+FLAWS = [
+    ("fails when all is done", "a run that is done", "a full run exits with 1, not 0"),
+    ("long message", "message", "the message had 5"),
+    ("message in words", "message", "it is not one JSON object"),
+    ("message of another run", "message", "it is of run 99, and the run was 1"),
+    ("needs no configuration", "cannot work", "without its configuration it exits with 0, as if all were well"),
+    ("does something every time", "nothing to do", "a second run has changed the systems"),
+    ("reads once", "edited is pushed", "a run of scope changes has not pushed what was edited"),
+    ("writes when read-only", "read-only", "a read-only run has changed the systems"),
+    ("dies of SIGTERM", "SIGTERM", "of a run ends it with 143 (of SIGTERM); paused is 75"),
+    ("ignores SIGTERM", "SIGTERM", "of a run is not obeyed within 0 s"),
+    ("takes a pause for the end", "a paused run", "it exits with 0 and has left work undone"),
+    ("forgets what is left", "a paused run", "the systems end otherwise than undisturbed"),
+    ("makes things twice", "a killed run", "the systems end otherwise than undisturbed"),
+    ("takes the marker away", "epoch", "it has touched .tidegate-epoch in its cache"),
+    ("needs its old cache", "epoch", "the first run after a reset exits with 4, not 0"),
+]
+
+
+@pytest.mark.parametrize(("flaw", "check", "words"), FLAWS, ids=[flaw for flaw, _, _ in FLAWS])
+def test_a_worker_that_breaks_the_contract_fails_with_what_it_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flaw: str, check: str, words: str
+) -> None:
+    assert conformance(tmp_path, flaw, only=check, grace="0.05" if flaw == "ignores SIGTERM" else "10") == 1
+    said = capsys.readouterr().out
+    assert said.startswith("FAILED")
+    assert words in said
+    assert said.endswith("the contract is broken\n")
+
+
+def test_what_cannot_be_checked_is_said_to_be_unchecked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = [sys.executable, "-S", str(PROGRAM), str(tmp_path), "work"]
+    assert main(["conformance", "--only", "edited", "--", *program]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "not checked what is edited is pushed: give --state and --edit"
+
+
+def test_a_command_of_ones_own_that_fails_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "--reset", "echo no database >&2; exit 7", "--", "true"]) == 1
+    assert "exits with 7: no database" in capsys.readouterr().err
+
+
+def test_what_a_worker_has_started_ends_with_it_as_in_a_container(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    work = f"sleep 1000 & echo $! >> {pids}; exec {sys.executable} -S {PROGRAM} {tmp_path} work"
+    reset = f"{sys.executable} -S {PROGRAM} {tmp_path} reset"
+    assert main(["conformance", "--reset", reset, "--only", "done exits", "--", "sh", "-c", work]) == 0
+    started = [int(pid) for pid in pids.read_text().split()]
+    assert len(started) == 2
+    try:
+        assert all(ended(pid) for pid in started)
+    finally:
+        for pid in started:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def ended(pid: int) -> bool:
+    """Also one that nobody has asked how it ended; the seconds are for a SIGKILL that is on its way."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], 10)[0])
+    finally:
+        os.close(process)
+
+
+SYSTEMS = """
+import sqlite3, sys
+where, what = sys.argv[1:]
+crm, erp = (sqlite3.connect(f"{where}/{name}.db") for name in ("crm", "erp"))
+if what == "reset":
+    for n, db in enumerate((crm, erp)):
+        db.executescript("DROP TABLE IF EXISTS contact; CREATE TABLE contact (id INTEGER PRIMARY KEY, email, name)")
+        people = [(f"p{i}@x", f"name {i}") for i in range(200 * n, 200 * n + 300)]
+        db.executemany("INSERT INTO contact (email, name) VALUES (?, ?)", people)
+if what == "edit":
+    crm.execute("UPDATE contact SET name = name || '!' WHERE id = 5")
+if what == "state":
+    print([db.execute("SELECT email, name FROM contact ORDER BY 1, 2").fetchall() for db in (crm, erp)])
+for db in (crm, erp):
+    db.commit()
+"""
+
+
+def test_the_built_in_worker_passes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("crm", "erp"):
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as connection:
+            connection.execute("CREATE TABLE made (it)")
+    (tmp_path / "systems.py").write_text(SYSTEMS)
+    place = {"table": "contact", "id": "id"}
+    fields = [{"crm": name, "erp": name} for name in ("email", "name")]
+    config = {
+        "connectors": {name: {"type": "sql", "url": f"sqlite:///{tmp_path}/{name}.db"} for name in ("crm", "erp")},
+        "objects": [{"name": "contact", "crm": place, "erp": place, "match": ["email"], "fields": fields}],
+        "pace": {"recordsPerSecond": 2000},
+    }
+    (tmp_path / "sync.json").write_text(json.dumps(config))
+    monkeypatch.setenv("PYTHONPATH", str(Path(tidegate.__file__).parents[1]))
+    users = f"{sys.executable} -S {tmp_path}/systems.py {tmp_path}"
+    code = main(
+        ["conformance", "--config", str(tmp_path / "sync.json"), "--interruptions", "2", "--reset", f"{users} reset",
+         "--state", f"{users} state", "--edit", f"{users} edit", "--", sys.executable, "-m", "tidegate.worker.main"]
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert said.splitlines() == [
+        *(f"ok          {check.sentence}" for check in CHECKS), "the contract is kept, as far as it was checked"
+    ]  # fmt: skip
