@@ -1,12 +1,11 @@
 """Least privilege: a full life with exactly the rights of the chart; the API server's audit log says what it took."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster import chart, lifecycle
+from cluster import audit, chart, lifecycle
+from cluster.audit import Right
 from cluster.namespace import NAME, Namespace, Object, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_node import PlayedNode
@@ -14,12 +13,10 @@ from devcluster.cluster import Cluster
 from devcluster.control_plane import AUDIT_LOG
 from tidegate.api import names
 
-Right = tuple[str, str, str]  # API group, resource with its subresource, verb
-
 
 def granted(objects: list[Object]) -> set[Right]:
     """What the chart's roles allow the operator; those for people are not among its bindings."""
-    bound = {o["roleRef"]["name"] for o in objects if o["kind"].endswith("RoleBinding") or o["kind"] == "RoleBinding"}
+    bound = {o["roleRef"]["name"] for o in objects if o["kind"].endswith("RoleBinding")}
     return {
         (group, resource, verb)
         for role in objects
@@ -31,28 +28,6 @@ def granted(objects: list[Object]) -> set[Right]:
     }
 
 
-def recorded(audit_log: Path) -> Iterator[Object]:
-    """What the operator has asked for, so far."""
-    for line in audit_log.read_text().splitlines():
-        event: Object = json.loads(line)
-        if event["user"]["username"] == chart.OPERATOR:
-            yield event
-
-
-def right_of(event: Object) -> Right | None:
-    """The right that a request needs; None: it is about no resource, but about what the API server offers."""
-    if "objectRef" not in event:
-        return None
-    reference = event["objectRef"]
-    subresource = f"/{reference['subresource']}" if "subresource" in reference else ""
-    return reference.get("apiGroup", ""), reference["resource"] + subresource, event["verb"]
-
-
-def decision(event: Object) -> str | None:
-    decided: str | None = event.get("annotations", {}).get("authorization.k8s.io/decision")
-    return decided
-
-
 @pytest.mark.parametrize("everywhere", [True, False], ids=["the whole cluster", "one namespace"])
 def test_every_right_is_used_and_nothing_else_is_asked_for(
     control_plane: Cluster, namespace: Namespace, node: PlayedNode, tmp_path: Path, everywhere: bool
@@ -60,7 +35,7 @@ def test_every_right_is_used_and_nothing_else_is_asked_for(
     options = () if everywhere else ("--set", f"namespaces={{{namespace.name}}}")
     served = "" if everywhere else namespace.name
     audit_log = control_plane.directory / AUDIT_LOG
-    before = len(list(recorded(audit_log)))
+    before = len(audit.recorded(audit_log))
     with chart.installed(control_plane, tmp_path, *options) as installation:
         log = tmp_path / "operator.log"
         lease = f"--lease={installation.lease}"
@@ -70,20 +45,15 @@ def test_every_right_is_used_and_nothing_else_is_asked_for(
             _meet_a_name_that_is_taken(namespace, node)
             wait_for(
                 "a renewal of the Lease",
-                lambda: ("coordination.k8s.io", "leases", "update") in _used(audit_log, before),
+                lambda: ("coordination.k8s.io", "leases", "update") in audit.used(audit.recorded(audit_log, before)),
             )
             assert operator.stop() == 0
-        events = list(recorded(audit_log))[before:]
-        refused = {(right_of(event), event["requestURI"]) for event in events if decision(event) != "allow"}
-        assert refused == set(), "used and not granted"
-        assert granted(installation.objects) - _used(audit_log, before) == set(), "granted and not used"
+        events = audit.recorded(audit_log, before)
+        assert audit.refused(events) == set(), "used and not granted"
+        assert granted(installation.objects) - audit.used(events) == set(), "granted and not used"
         if not everywhere:
             kinds = {o["kind"] for o in installation.objects}
             assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
-
-
-def _used(audit_log: Path, before: int) -> set[Right]:
-    return {right for event in list(recorded(audit_log))[before:] if (right := right_of(event))}
 
 
 def _prune(namespace: Namespace, node: PlayedNode) -> None:

@@ -29,7 +29,8 @@ def cluster_name() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def cluster(cluster_name: str) -> DevelopmentCluster:
+def new_cluster(cluster_name: str) -> DevelopmentCluster:
+    """With our images, and without Tidegate when it is asked for first."""
     progress = for_stderr()
     try:
         running = front.up(cluster_name, progress=progress)
@@ -38,8 +39,42 @@ def cluster(cluster_name: str) -> DevelopmentCluster:
             pytest.fail(f"CI must have a node: {error}")
         pytest.skip(f"no cluster with a node: {error}")
     running.load_images(images.ALL, progress)
-    installation.install_chart(running.kubeconfig)
     return running
+
+
+@pytest.fixture(scope="session")
+def pristine(new_cluster: DevelopmentCluster) -> frozenset[str]:
+    """All objects of the cluster before Tidegate was installed."""
+    return frozenset(inventory(new_cluster))
+
+
+@pytest.fixture(scope="session")
+def cluster(new_cluster: DevelopmentCluster, pristine: frozenset[str]) -> DevelopmentCluster:
+    """With the chart installed."""
+    install(new_cluster)
+    return new_cluster
+
+
+def install(on: DevelopmentCluster) -> None:
+    """Install the chart, in a namespace that admits restricted Pods only."""
+    kubectl = administrator(on)
+    kubectl.run("create", "namespace", installation.NAMESPACE)
+    kubectl.run("label", "namespace", installation.NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    installation.install_chart(on.kubeconfig)
+
+
+def administrator(of: DevelopmentCluster) -> Kubectl:
+    """kubectl with all rights, on the namespace `default`."""
+    return Kubectl(toolchain.kubectl(), of.kubeconfig, "default", Screen())
+
+
+def inventory(of: DevelopmentCluster) -> set[str]:
+    """The names of all objects that are there, but for those that Kubernetes makes and forgets by itself."""
+    kubectl = administrator(of)
+    kinds = set(kubectl.run("api-resources", "--verbs=list", "--output=name").split())
+    listed = sorted(kinds - {"events", "events.events.k8s.io", "componentstatuses"})
+    columns = "--output=custom-columns=K:.kind,N:.metadata.namespace,O:.metadata.name"
+    return set(kubectl.run("get", ",".join(listed), "--all-namespaces", "--no-headers", columns).splitlines())
 
 
 @pytest.fixture
@@ -54,7 +89,7 @@ def namespace(cluster: DevelopmentCluster, request: pytest.FixtureRequest, tmp_p
     kubectl.run("create", "namespace", name)
     kubectl.run("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield kubectl
-    kubectl.run("delete", "namespace", name, "--wait=false")
+    kubectl.run("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
 
 def _is_orphaned(name: str) -> bool:

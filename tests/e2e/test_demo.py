@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 
+from demo import story
 from devcluster.front import DevelopmentCluster
 from devcluster.paths import ROOT
+from e2e.conftest import administrator
 
 
 def test_the_demo_keeps_all_its_promises(cluster: DevelopmentCluster, cluster_name: str) -> None:
@@ -14,3 +16,4 @@ def test_the_demo_keeps_all_its_promises(cluster: DevelopmentCluster, cluster_na
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "All as promised" in done.stdout
+    administrator(cluster).run("delete", "namespace", story.NAMESPACE, "--wait=false")

@@ -77,23 +77,29 @@ def test_a_configuration_error_shows_the_worker_s_own_reason(namespace: Kubectl)
 
 
 @pytest.fixture
-def no_operator(cluster: DevelopmentCluster, namespace: Kubectl) -> Iterator[list[str]]:
-    """The command that takes the operator away; it is back after the test."""
+def operators_come_back(cluster: DevelopmentCluster, namespace: Kubectl) -> Iterator[None]:
+    """However the test ends."""
+    yield
     deployment = [f"--namespace={installation.NAMESPACE}", "deployment/tidegate"]
-    yield ["scale", *deployment, "--replicas=0"]
-    namespace.run("scale", *deployment, "--replicas=1")
+    namespace.run("scale", *deployment, "--replicas=2")
     namespace.run("rollout", "status", *deployment, PATIENCE)
 
 
-def test_deleting_the_resource_needs_no_operator(namespace: Kubectl, no_operator: list[str]) -> None:
+def end_all_operators(kubectl: Kubectl) -> None:
+    """So that none of them misses the rights that the next ones do not have."""
+    elsewhere = f"--namespace={installation.NAMESPACE}"
+    kubectl.run("scale", elsewhere, "deployment/tidegate", "--replicas=0")
+    kubectl.run("wait", elsewhere, "pod", "--selector=app.kubernetes.io/name=tidegate", "--for=delete", PATIENCE)
+
+
+@pytest.mark.usefixtures("operators_come_back")
+def test_deleting_the_resource_needs_no_operator(namespace: Kubectl) -> None:
     namespace.run("create", "--filename=-", text=integration(UNTIL_TOLD))
     pods = "--selector=app.kubernetes.io/managed-by=tidegate"
     wait(namespace, "sync/contacts", "--for=jsonpath={.status.phase}=Syncing")
     wait(namespace, "pod", pods, "--for=create")
     wait(namespace, "pod", pods, "--for=condition=Ready")
-    namespace.run(*no_operator)
-    operator = "--selector=app.kubernetes.io/name=tidegate"
-    namespace.run("wait", f"--namespace={installation.NAMESPACE}", "pod", operator, "--for=delete", PATIENCE)
+    end_all_operators(namespace)
     namespace.run("delete", "sync", "contacts", PATIENCE)
     for kind in ("job", "pod", "persistentvolumeclaim"):
         namespace.run("wait", kind, pods, "--for=delete", PATIENCE)
@@ -102,6 +108,7 @@ def test_deleting_the_resource_needs_no_operator(namespace: Kubectl, no_operator
 
 def test_rights_in_its_own_namespaces_are_enough(cluster: DevelopmentCluster, namespace: Kubectl) -> None:
     only = ("--set", f"namespaces={{{namespace.namespace}}}", "--set", "rbac.aggregate=false")
+    end_all_operators(namespace)
     try:
         installation.install_chart(cluster.kubeconfig, *only)
         namespace.run("create", "--filename=-", text=integration(SUCCEED))
@@ -111,4 +118,5 @@ def test_rights_in_its_own_namespaces_are_enough(cluster: DevelopmentCluster, na
         with pytest.raises(Exception, match="auth can-i"):
             namespace.run(*elsewhere, user)
     finally:
+        end_all_operators(namespace)
         installation.install_chart(cluster.kubeconfig)
