@@ -1,7 +1,8 @@
-"""How Hypothesis searches: anew in each run, the same way each time on CI, and more of it in `make test-long`."""
+"""How the tests run: what Hypothesis searches, and which tests share a process when several run them."""
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # These machines are shared: how long an example takes says nothing.
@@ -10,3 +11,16 @@ ON_CI = os.environ.get("CI") == "true"
 settings.register_profile("default", deadline=None, print_blob=True, derandomize=ON_CI)
 settings.register_profile("long", settings.get_profile("default"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# The one cluster with a node: its tests share it, and take longest, so that they are begun first.
+_E2E = "e2e"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together (`pytest -n 2 --dist loadgroup`): they share what their fixtures start."""
+    for item in items:
+        group = _E2E if _E2E in item.path.parts else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: _E2E not in item.path.parts)
