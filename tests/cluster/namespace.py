@@ -54,7 +54,8 @@ class Namespace:
         command = [str(kubectl), f"--kubeconfig={kubeconfig}"]
         subprocess.run([*command, "apply", "--server-side", f"--filename={crds}"], check=True, capture_output=True)
         established = ["wait", "--for=condition=Established", "crd/syncintegrations.tidegate.dev", "--timeout=60s"]
-        subprocess.run([*command, *established], check=True, capture_output=True)
+        # Before it has any condition, kubectl takes it for something that never will.
+        wait_for("the definition", lambda: not subprocess.run([*command, *established], capture_output=True).returncode)
 
     @classmethod
     @contextmanager
