@@ -19,7 +19,8 @@ from tidegate.api.status import (
     RunReport,
     SyncIntegrationStatus,
 )
-from tidegate.control.observe import Job, JobState, Observation, exit_code_of, report_of
+from tidegate.control.last_words import exit_code_of, report_of
+from tidegate.control.observe import Job, JobState, Observation
 from tidegate.control.plan import Action, Announce, DeleteJob
 
 # A Job's end and its Pod's last words come by two watches; this is how long the words are waited for.

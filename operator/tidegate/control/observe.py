@@ -5,8 +5,6 @@ what stands in an Observation.
 """
 
 import hashlib
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +15,7 @@ from pydantic import ValidationError
 
 from tidegate.api import contract, names
 from tidegate.api.spec import SyncIntegrationSpec
-from tidegate.api.status import Run, RunKind, RunReport, SyncIntegrationStatus
+from tidegate.api.status import Run, RunKind, SyncIntegrationStatus
 
 Body = Mapping[str, Any]
 
@@ -291,65 +289,10 @@ def _trouble(status: Body) -> str:
     return ""
 
 
-_EXIT_CODE_IN_MESSAGE = re.compile(r"^Container \S+ for pod \S+ failed with exit code (\d+) ")
-
-
-def exit_code_of(job: Job, pods: tuple[Pod, ...]) -> int | None:
-    """The worker's exit code in a failed Job: from the Job's words if it was decisive, else from its newest Pod."""
-    # The Job's words come first: its newest Pod may not have been shown by the watch yet.
-    quoted = _EXIT_CODE_IN_MESSAGE.match(job.failure_message)
-    if quoted:
-        return int(quoted[1])
-    return next((pod.exit_code for pod in pods if pod.exit_code is not None), None)
-
-
 # What is larger the API server does not store, and the status could not be written.
-_LARGEST_NUMBER = 2**53 - 1
+LARGEST_NUMBER = 2**53 - 1
 
 _REASON_CHARACTERS = 512
-_SIDES = 8
-_SIDE_CHARACTERS = 63
-
-
-def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
-    """What the worker said of its run, with the last words of the newest Pod that has ended.
-
-    The text comes from an image that anybody may have built: it is bounded and stripped of control characters, and
-    what does not look like the contract's JSON is shown as a reason (design section 6.1).
-    """
-    message = next((pod.termination_message for pod in pods if not pod.live), "")
-    if not message:
-        return None
-    try:
-        said = json.loads(message)
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        return RunReport(reason=inert(message))
-    pushed = said.get("pushed")
-    reason = said.get("reason")
-    return RunReport(
-        reason=inert(reason) if isinstance(reason, str) and reason else None,
-        read=_counts(said.get("read")),
-        changed=_counts(said.get("changed")),
-        pushed=_counts({side: _total(count) for side, count in pushed.items()} if isinstance(pushed, dict) else {}),
-        conflicts=said["conflicts"] if _is_count(said.get("conflicts")) else 0,
-    )
-
-
-def _total(count: object) -> object:
-    return sum(n for n in count.values() if _is_count(n)) if isinstance(count, dict) else count
-
-
-def _counts(said: object) -> dict[str, int]:
-    if not isinstance(said, dict):
-        return {}
-    counts = [(inert(side)[:_SIDE_CHARACTERS], n) for side, n in said.items() if _is_count(n)]
-    return dict(counts[:_SIDES])
-
-
-def _is_count(said: object) -> bool:
-    return isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= _LARGEST_NUMBER
 
 
 def inert(text: str) -> str:
@@ -359,7 +302,7 @@ def inert(text: str) -> str:
 
 def _number(text: str) -> int:
     number = int(text)
-    if not 0 < number <= _LARGEST_NUMBER:
+    if not 0 < number <= LARGEST_NUMBER:
         raise ValueError(f"{text} is not a number of ours")
     return number
 

@@ -1,0 +1,136 @@
+"""What a worker leaves behind is bounded and rendered inert, and its exit code is found where it stands."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.control.last_words import exit_code_of, report_of
+from tidegate.control.observe import LARGEST_NUMBER, JobState
+
+from .situations import FIRST, job, pod
+
+
+class TestExitCode:
+    WORDS = "Container sync for pod sales/crm-1-12-abcde failed with exit code 3 matching FailJob rule at index 0"
+
+    def test_it_is_the_newest_pod_s(self) -> None:
+        assert exit_code_of(job(FIRST, JobState.FAILED), (pod(FIRST, 1), pod(FIRST, 2))) == 1
+
+    def test_it_stands_in_the_job_s_words_when_that_was_decisive(self) -> None:
+        failed = job(FIRST, JobState.FAILED, failure_message=self.WORDS)
+        assert exit_code_of(failed, ()) == 3
+        assert exit_code_of(failed, (pod(FIRST, 1),)) == 3
+
+    @pytest.mark.parametrize("words", ["", "exit code 3", "Job was active longer than specified deadline"])
+    def test_other_words_say_nothing(self, words: str) -> None:
+        assert exit_code_of(job(FIRST, JobState.FAILED, failure_message=words), ()) is None
+
+
+class TestLastWords:
+    def test_the_contract_s_json_is_a_report(self) -> None:
+        said = {
+            "outcome": "complete",
+            "reason": "all is well",
+            "read": {"crm": 3},
+            "changed": {"crm": 2, "erp": 0},
+            "pushed": {"erp": {"create": 1, "update": 2, "delete": 0}},
+            "conflicts": 4,
+            "seconds": 1.5,
+        }
+        report = report_of((pod(FIRST, 0, message=json.dumps(said)),))
+        assert report is not None
+        assert report.to_wire() == {
+            "reason": "all is well",
+            "read": {"crm": 3},
+            "changed": {"crm": 2, "erp": 0},
+            "pushed": {"erp": 3},
+            "conflicts": 4,
+        }
+
+    def test_who_says_nothing_has_no_report(self) -> None:
+        assert report_of(()) is None
+        assert report_of((pod(FIRST, 0),)) is None
+
+    def test_the_newest_pod_that_has_ended_speaks(self) -> None:
+        old = replace(pod(FIRST, 1, message="old"), created_at=pod(FIRST).created_at - timedelta(hours=1))
+        newest_first = (pod(FIRST), pod(FIRST, 1, message="new"), old)
+        report = report_of(newest_first)
+        assert report is not None
+        assert report.reason == "new"
+
+    @pytest.mark.parametrize("message", ["boom", "[1, 2]", '"text"', "3", "null", "{", "\ufeff{}", "[" * 4000])
+    def test_what_is_not_the_contract_s_json_is_shown_as_a_reason(self, message: str) -> None:
+        report = report_of((pod(FIRST, 1, message=message),))
+        assert report is not None
+        assert report.reason == message[:512].replace("\ufeff", "").strip() or message.startswith("\ufeff")
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"read": "many"},
+            {"read": {"crm": "3"}},
+            {"read": {"crm": -1}},
+            {"read": {"crm": True}},
+            {"read": {"crm": 2**53}},
+            {"pushed": {"erp": {"create": 10**30}}},
+            {"pushed": [1, 2]},
+            {"conflicts": 10**30},
+            {"conflicts": -1},
+            {"conflicts": "many"},
+            {"conflicts": float("nan")},
+            {"conflicts": True},
+            {"reason": 3},
+            {"reason": ""},
+        ],
+    )
+    def test_what_the_api_server_would_not_store_is_left_out(self, said: dict[str, Any]) -> None:
+        report = report_of((pod(FIRST, 1, message=json.dumps(said)),))
+        assert report is not None
+        assert report.to_wire() == {
+            "read": {},
+            "changed": {},
+            "pushed": {"erp": 0} if isinstance(said.get("pushed"), dict) else {},
+            "conflicts": 0,
+        }
+
+    def test_there_are_not_more_sides_than_can_be_read(self) -> None:
+        said = {"read": {f"{'side' * 40}{number}": 1 for number in range(100)}}
+        report = report_of((pod(FIRST, 0, message=json.dumps(said)),))
+        assert report is not None
+        assert len(report.read) <= 8
+        assert all(len(side) <= 63 for side in report.read)
+
+    @given(
+        st.text(max_size=4096)
+        | st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["read", "pushed"]), inner),
+        ).map(json.dumps)
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                key: st.integers() | st.text() | st.dictionaries(st.text(), st.integers() | st.text())
+                for key in ("reason", "read", "changed", "pushed", "conflicts")
+            },
+        ).map(json.dumps)
+    )
+    def test_whatever_a_worker_says_can_be_stored_and_shown(self, message: str) -> None:
+        report = report_of((pod(FIRST, 1, message=message),))
+        if report is None:
+            assert message == ""
+            return
+        stored = report.to_wire()
+        reason = stored.pop("reason", "")
+        assert reason.isprintable()
+        assert len(reason) <= 512
+        conflicts = stored.pop("conflicts")
+        assert 0 <= conflicts <= LARGEST_NUMBER
+        for counts in stored.values():
+            assert len(counts) <= 8
+            assert all(0 <= count <= LARGEST_NUMBER for count in counts.values())
+            assert all(side.isprintable() and len(side) <= 63 for side in counts)
