@@ -55,10 +55,10 @@ class Outcome(StrEnum):
 class Activation(ApiModel):
     """One stretch of ON, from its taking effect to the taking effect of an OFF."""
 
-    number: int
-    mode: Mode
+    number: Annotated[int, Field(description="Counted over the life of the resource.")]
+    mode: Annotated[Mode, Field(description="spec.mode when it began; a later change waits for the next one.")]
     reset: Annotated[bool, Field(description="Whether it began by deleting the cache.")]
-    started_at: Time
+    started_at: Annotated[Time, Field(description="When the ON took effect.")]
     caught_up: Annotated[bool, Field(description="Whether its full sync has succeeded.")] = False
     epoch_before: Annotated[
         int | None,
@@ -89,11 +89,11 @@ Counts = Annotated[dict[str, int], Field(description="Records per connector.")]
 class RunReport(ApiModel):
     """What the worker says of its run; text of an untrusted origin, bounded."""
 
-    reason: str | None = None
+    reason: Annotated[str | None, Field(description="Its own words, for a human.")] = None
     read: Counts = Field(default_factory=dict)
     changed: Counts = Field(default_factory=dict)
     pushed: Counts = Field(default_factory=dict)
-    conflicts: int = 0
+    conflicts: Annotated[int, Field(description="Fields that had been changed on both sides, to different values.")] = 0
 
 
 class ActivityEntry(ApiModel):
@@ -147,7 +147,9 @@ class Condition(ApiModel):
 class SyncIntegrationStatus(ApiModel):
     """The observed state of one data sync."""
 
-    observed_generation: int | None = None
+    observed_generation: Annotated[
+        int | None, Field(description="The generation of the spec that all of this is of.")
+    ] = None
     declared: Annotated[
         Switch | None,
         Field(description="spec.status as the operator read it: ON or OFF, however it was written."),
@@ -163,13 +165,17 @@ class SyncIntegrationStatus(ApiModel):
     run: Annotated[Run | None, Field(description="Absent while no run is in progress or paused.")] = None
     last_run: LastRun | None = None
     last_synced_at: Annotated[Time | None, Field(description="The end of the newest run that succeeded.")] = None
-    next_run_at: Time | None = None
+    next_run_at: Annotated[
+        Time | None, Field(description="When the delay, or the backoff after a failure, is over.")
+    ] = None
     cache_epoch: Annotated[
         int, Field(description="Which life of the cache this is: the number of the run that began it, by a reset.")
     ] = 1
     activations: Annotated[int, Field(description="The number of the newest activation.")] = 0
     runs: Annotated[int, Field(description="The number of the newest run; numbers are never used again.")] = 0
-    consecutive_failures: int = 0
+    consecutive_failures: Annotated[
+        int, Field(description="Runs that failed since the newest that succeeded; each doubles the wait, up to 1h.")
+    ] = 0
     handled: HandledRequests = HandledRequests()
     recent_activity: Annotated[
         tuple[ActivityEntry, ...], Field(description="Runs that are not running, newest first.")

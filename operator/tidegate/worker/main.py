@@ -51,10 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _for_a_human(command: Callable[[], int | None]) -> int:
     try:
-        return command() or 0
+        code = command() or 0
+        sys.stdout.flush()
     except RunEnded as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # who reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 def _run_as_a_process() -> int:

@@ -3,12 +3,12 @@
 `config` checks what was written with these, and makes the rules of a run of it; `schema` describes them to editors.
 """
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from tidegate.api.base import DURATION_PATTERN, parse_duration
 from tidegate.worker.connectors import Part
 from tidegate.worker.rules import Pace, Safety
 from tidegate.worker.values import Normalization
@@ -19,14 +19,9 @@ NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
 # Words with a meaning of their own beside an object's or a field's two connectors.
 RESERVED = {"name", "match", "fields", "conflict", "deletes", "direction", "normalize", "ref", "newest", "park"}
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION = r"([0-9]{1,5}(h|ms|m|s)){1,4}"
-
 
 def _duration(raw: object) -> object:
-    if not isinstance(raw, str) or not re.fullmatch(_DURATION, raw):
-        raise ValueError("write a duration such as 30s, 5m or 24h")
-    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"([0-9]+)(h|ms|m|s)", raw)))
+    return parse_duration(str(raw))  # a number has no unit
 
 
 def _one_or_more(raw: object) -> object:
@@ -34,7 +29,7 @@ def _one_or_more(raw: object) -> object:
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$"})
+    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
 ]
 Normalizations = Annotated[
     list[Normalization], BeforeValidator(_one_or_more, json_schema_input_type=Normalization | list[Normalization])

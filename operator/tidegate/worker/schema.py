@@ -5,11 +5,13 @@ is still checked by `config`, in sentences.
 """
 
 import json
+from datetime import timedelta
 from typing import Any, TextIO
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from tidegate.api.base import format_duration
 from tidegate.worker import models
 from tidegate.worker.connectors import ConnectorType
 from tidegate.worker.connectors.registry import CONNECTORS
@@ -43,15 +45,18 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": _DIALECT, "title": "spec.sync of a SyncIntegration", **schema, "$defs": definitions}
 
 
-class _WithoutTitles(GenerateJsonSchema):
-    """Its titles would only repeat the fields' names."""
+class _AsUsersWrite(GenerateJsonSchema):
+    """Without titles, which would only repeat the fields' names; durations as they are written."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def encode_default(self, dft: Any) -> Any:
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
 
 def _of(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
-    schema = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}", schema_generator=_WithoutTitles)
+    schema = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}", schema_generator=_AsUsersWrite)
     definitions |= schema.pop("$defs", {})
     schema.pop("title", None)
     return schema

@@ -61,7 +61,7 @@ def complaints(config: Any) -> tuple[str, ...]:
 CONTACT = "object contact"
 EMAIL = f"{CONTACT}, field email/mail"
 URL = "write a text, or {env: NAME} for one that is in an environment variable"
-DURATION = "write a duration such as 30s, 5m or 24h"
+DURATION = "is not a duration: write it like 30s, 5m or 1h30m"
 
 COMPLAINTS: list[tuple[str, Any, str]] = [
     ("connectors", MISSING, "connectors is missing"),
@@ -109,8 +109,8 @@ COMPLAINTS: list[tuple[str, Any, str]] = [
     ("safety", {"maxDeletes": 5}, "safety.maxDeletes must be a mapping, not 5"),
     ("safety", {"emptySide": "ok"}, "safety.emptySide must be 'halt' or 'allow', not 'ok'"),
     ("pace", {"recordsPerSecond": 0}, "pace.recordsPerSecond must be at least 1, not 0"),
-    ("fullScanEvery", "soon", f"fullScanEvery: {DURATION}"),
-    ("overlap", -5, f"overlap: {DURATION}"),
+    ("fullScanEvery", "soon", f"fullScanEvery: 'soon' {DURATION}"),
+    ("overlap", -5, f"overlap: '-5' {DURATION}"),
     ("mode", "x", "mode is not known; known are connectors, objects, safety, pace, fullScanEvery, overlap"),
 ]  # fmt: skip
 

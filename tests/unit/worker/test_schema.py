@@ -1,6 +1,8 @@
 """The JSON Schema of `spec.sync`: what an editor completes and underlines is what the worker reads and refuses."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import jsonschema
@@ -72,8 +74,21 @@ def test_what_the_worker_refuses_does_not_fit_where_a_schema_can_tell(validator:
     assert fits == ((path, value) in BEYOND_A_SCHEMA)
 
 
+def test_its_defaults_are_what_may_be_written(validator: Any) -> None:
+    properties = json_schema()["properties"]
+    defaults = {name: declared["default"] for name, declared in properties.items() if declared.get("default")}
+    assert (defaults["fullScanEvery"], defaults["overlap"]) == ("24h", "30s")
+    validator.validate({**CONFIG, **defaults})
+
+
 def test_it_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json_schema()
     assert printed["$schema"].endswith("2020-12/schema")
+
+
+def test_who_reads_no_further_sees_no_traceback() -> None:
+    command = f"{sys.executable} -m tidegate.worker.main schema | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
