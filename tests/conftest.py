@@ -1,6 +1,7 @@
 """How the tests run: what Hypothesis searches, and which tests share a process when several run them."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,11 @@ settings.register_profile("default", deadline=None, print_blob=True, derandomize
 settings.register_profile("long", settings.get_profile("default"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+_IS_ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ
+if _IS_ONE_OF_SEVERAL:
+    # It ignores SIGINT, and so would all programs that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The one cluster with a node: its tests share it, and take longest, so that they are begun first.
 _E2E = "e2e"
 
@@ -22,5 +28,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = _E2E if _E2E in item.path.parts else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if _IS_ONE_OF_SEVERAL:
         items.sort(key=lambda item: _E2E not in item.path.parts)

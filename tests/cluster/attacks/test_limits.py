@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cluster.namespace import API_VERSION, KIND, Namespace, Object, condition
+from cluster.namespace import API_VERSION, KIND, Namespace, Object, condition, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_node import PlayedNode
 from devcluster import toolchain
@@ -65,8 +65,11 @@ def test_a_name_at_the_limits(town: Namespace, name: str) -> None:
     assert len(job["metadata"]["name"]) <= 63
     (worker,) = job["spec"]["template"]["spec"]["containers"]
     assert {"name": "SYNC_NAME", "value": name} in worker["env"]
-    told = {event["reason"] for event in town.events() if event["regarding"]["name"] == name}
-    assert told >= {"TurnedOn", "CaughtUp", "TurnedOff"}
+
+    def told() -> set[str]:
+        return {event["reason"] for event in town.events() if event["regarding"]["name"] == name}
+
+    wait_for("Events", lambda: told() >= {"TurnedOn", "CaughtUp", "TurnedOff"}, lambda: str(told()))
 
 
 def test_names_that_differ_behind_what_is_cut_off_stay_apart(town: Namespace) -> None:
