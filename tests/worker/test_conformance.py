@@ -73,6 +73,11 @@ def test_what_cannot_be_checked_is_said_to_be_unchecked(tmp_path: Path, capsys: 
     assert capsys.readouterr().out.splitlines()[0] == "not checked what is edited is pushed: give --state and --edit"
 
 
+def test_a_worker_that_was_never_paused_is_told_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "--only", "SIGTERM", "--", "true"]) == 0
+    assert "warning: no run was paused: give it more to do, and let it say something" in capsys.readouterr().out
+
+
 def test_a_command_of_ones_own_that_fails_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conformance", "--reset", "echo no database >&2; exit 7", "--", "true"]) == 1
     assert "exits with 7: no database" in capsys.readouterr().err

@@ -122,7 +122,7 @@ def _sigterm(subject: Subject) -> Iterator[Problem]:
             yield Problem(f"SIGTERM after {part:.0%} of a run ends it with {_code(ended)}; paused is 75")
             return
     if ExitCode.PAUSED not in codes:
-        yield Problem("no run was long enough to be paused: give it more to do", failure=False)
+        yield Problem("no run was paused: give it more to do, and let it say something when it begins", failure=False)
 
 
 def _resumes_after_sigterm(subject: Subject) -> Iterator[Problem]:
