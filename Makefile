@@ -7,10 +7,12 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 IN_TESTS := PYTHONPATH=tests $(BIN)/python -m
+# Two processes share the tests: more would be in each other's way on a small machine.
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: setup ## see it work: a cluster, two databases, and the toggle acted out and checked
@@ -22,11 +24,15 @@ demo-down: setup ## remove the demo's cluster
 
 .PHONY: test
 test: lint ## all checks and tests; pytest's summary comes last
-	@$(BIN)/pytest
+	@$(PYTEST)
 
 .PHONY: test-long
 test-long: lint ## the same with more steps, and every single write of a life disturbed on its own: hours
-	@HYPOTHESIS_PROFILE=long $(BIN)/pytest -m "long or not long"
+	@HYPOTHESIS_PROFILE=long $(PYTEST) -m "long or not long"
+
+.PHONY: bench-worker
+bench-worker: setup ## how fast the sync worker is, beside rclone and dlt: a quarter of an hour
+	@$(IN_TESTS) bench.worker
 
 .PHONY: unit
 unit: setup ## the tests that need no cluster
@@ -51,6 +57,23 @@ cluster-down: setup ## remove the development cluster
 .PHONY: crds
 crds: setup ## generate crds/ from the models
 	@$(BIN)/python -m tidegate.api.crd > crds/.new && mv crds/.new crds/tidegate.dev_syncintegrations.yaml
+
+.PHONY: reference
+reference: setup ## generate docs/reference.md from the models
+	@$(IN_TESTS) documentation.reference > docs/.new && mv docs/.new docs/reference.md
+
+.PHONY: install.yaml
+install.yaml: setup ## what the chart installs, as one manifest; REGISTRY=… says where the images are
+	@"$$($(IN_TESTS) devcluster program helm)" template tidegate charts/tidegate --namespace tidegate-system \
+		$(foreach image,operator worker,$(if $(REGISTRY),--set $(image).image.repository=$(REGISTRY)/tidegate-$(image))) \
+		> $@.new && mv $@.new $@
+
+.PHONY: sbom
+sbom: ## the images' Python packages as CycloneDX SBOMs, in build/sbom
+	@[ -x .venv/sbom/bin/cyclonedx-py ] || { $(PYTHON) -m venv .venv/sbom; .venv/sbom/bin/pip install --quiet cyclonedx-bom==7.5.0; }
+	@mkdir -p build/sbom
+	@for image in operator worker; do .venv/sbom/bin/cyclonedx-py requirements requirements/$$image.txt \
+		--pyproject pyproject.toml --output-reproducible -o build/sbom/tidegate-$$image.cdx.json; done
 
 .PHONY: setup
 setup: .venv/.stamp ## the Python environment in .venv, from the locked requirements

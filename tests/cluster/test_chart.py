@@ -139,6 +139,13 @@ class TestOperator:
         assert pod["containers"][0]["args"] == ["--watch-patience=120"]
         assert environment(pod)["HTTPS_PROXY"] == "http://proxy"
 
+    def test_replicas_are_rather_on_different_nodes_unless_another_affinity_is_given(self) -> None:
+        (rather,) = operator_pod()["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+        labels = only(rendered(), "Deployment")["spec"]["selector"]["matchLabels"]
+        assert rather["podAffinityTerm"]["labelSelector"]["matchLabels"] == labels
+        other = "operator.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution=[]"
+        assert operator_pod("--set-json", other)["affinity"].keys() == {"podAffinity"}
+
     @pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])
     def test_a_disruption_budget_is_there_for_two(self, replicas: int, budgets: int) -> None:
         found = [o for o in rendered("--set", f"operator.replicas={replicas}") if o["kind"] == "PodDisruptionBudget"]
@@ -223,9 +230,11 @@ class TestValues:
 class TestManifest:
     """The static manifest: what Helm renders, for who has no Helm."""
 
-    def test_is_taken_by_the_api_server_as_a_whole(self, control_plane: Cluster) -> None:
+    @pytest.mark.parametrize("everywhere", [True, False], ids=["the whole cluster", "one namespace"])
+    def test_is_taken_by_the_api_server_as_a_whole(self, control_plane: Cluster, everywhere: bool) -> None:
         kinds_that_are_not_there = ("ServiceMonitor", "PrometheusRule")
-        documents = text_of(*EVERYTHING[:1], EVERYTHING[-1]).split("\n---\n")
+        options = () if everywhere else (f"--set=namespaces={{{NAMESPACE}}}", "--set=rbac.aggregate=true")
+        documents = text_of(*EVERYTHING[:1], EVERYTHING[-1], *options).split("\n---\n")
         manifest = "\n---\n".join(
             d for d in documents if not any(f"kind: {k}\n" in d for k in kinds_that_are_not_there)
         )

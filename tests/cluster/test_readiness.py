@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from lupa.lua54 import LuaRuntime
 
 from cluster.namespace import Namespace, Object, wait_for
@@ -15,7 +16,10 @@ from devcluster import toolchain
 from devcluster.cluster import Cluster
 from devcluster.paths import ROOT
 
-HEALTH_SCRIPT = ROOT / "docs" / "gitops" / "argocd" / "health.lua"
+CUSTOMIZATIONS = ROOT / "docs" / "gitops" / "argocd" / "customizations.yaml"
+HEALTH_SCRIPT = yaml.safe_load(CUSTOMIZATIONS.read_text())["data"][
+    "resource.customizations.health.tidegate.dev_SyncIntegration"
+]
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +39,7 @@ def argo_health(integration: Object) -> dict[str, Any]:
     """Run the health script as Argo CD does: `obj` is the resource, and it returns a table."""
     lua: Any = LuaRuntime(unpack_returned_tuples=True)
     lua.globals()["obj"] = lua.table_from(integration, recursive=True)
-    return dict(lua.execute(HEALTH_SCRIPT.read_text()))
+    return dict(lua.execute(HEALTH_SCRIPT))
 
 
 def running(namespace: Namespace) -> None:
@@ -57,7 +61,7 @@ def test_every_phase_is_judged_as_what_it_is(
     running(namespace)
     namespace.patch(status="OFF")
     namespace.wait_phase("Paused")
-    assert judge(kstatus, namespace) == ("Current", "Suspended"), "a pause is an honoured OFF"
+    assert judge(kstatus, namespace) == ("Current", "Healthy"), "a pause is an honoured OFF"
     namespace.patch(status="ON", offPolicy="FinishRun")
     namespace.wait_phase("Syncing")
     running(namespace)
@@ -66,7 +70,7 @@ def test_every_phase_is_judged_as_what_it_is(
     assert judge(kstatus, namespace) == ("InProgress", "Progressing"), "OFF is not honoured yet"
     node.end(2)
     namespace.wait_phase("Off")
-    assert judge(kstatus, namespace) == ("Current", "Suspended"), "OFF is honoured"
+    assert judge(kstatus, namespace) == ("Current", "Healthy"), "OFF is honoured"
     namespace.patch(status="ON")
     node.end(3, exit_code=1)
     namespace.wait_ended(3)

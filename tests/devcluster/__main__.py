@@ -1,4 +1,4 @@
-"""The command line: `python -m devcluster up | down | status | kubeconfig | images | tools`."""
+"""The command line: `python -m devcluster up | down | status | kubeconfig | images | tools | program`."""
 
 import argparse
 import signal
@@ -23,6 +23,9 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    if arguments.command == "program":
+        print(toolchain.program(arguments.program, reporter))
+        return 0
     name, use_kubeconfig = arguments.name, arguments.use_kubeconfig
     match arguments.command:
         case "up":
@@ -68,6 +71,8 @@ def _running(name: str, use_kubeconfig: bool) -> DevelopmentCluster:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devcluster", description="Tidegate's development cluster.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    program = commands.add_parser("program", help="print where a program is, and build it before if need be")
+    program.add_argument("program", choices=toolchain.NAMES, metavar="PROGRAM", help=", ".join(toolchain.NAMES))
     for command, summary in _COMMANDS.items():
         sub = commands.add_parser(command, help=summary, description=summary)
         sub.add_argument("--name", default=front.DEFAULT_NAME, help="of the cluster (default: %(default)s)")

@@ -49,6 +49,7 @@ _MAJOR, _MINOR = _KUBERNETES.removeprefix("v").split(".")[:2]
 _KUBERNETES_LDFLAGS = f"-s -w -X k8s.io/component-base/version.gitVersion={_KUBERNETES}" + (
     f" -X k8s.io/component-base/version.gitMajor={_MAJOR} -X k8s.io/component-base/version.gitMinor={_MINOR}"
 )
+_GITOPS = HERE.parent / "cluster" / "gitops"
 _CONTAINERD, _CONTAINERD_VERSION = "github.com/containerd/containerd/v2/cmd", "v2.4.2"
 
 
@@ -56,12 +57,17 @@ def _kubernetes(name: str, cost: str = GoTool.cost) -> GoTool:
     return GoTool(name, f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES, HERE, _KUBERNETES_LDFLAGS, cost)
 
 
-def _own(name: str, module: Path) -> GoTool:
+def _flux(name: str, cost: str = GoTool.cost) -> GoTool:
+    package, module = f"github.com/fluxcd/{name}", _GITOPS / "flux"
+    return GoTool(name, package, _required_version(module, package), module, cost=cost)
+
+
+def _own(name: str, module: Path, cost: str = GoTool.cost) -> GoTool:
     """A main package of ours, whose version is what it is built from."""
     digest = hashlib.sha256()
     for file in sorted(module.glob("*.*")):
         digest.update(file.read_bytes())
-    return GoTool(name, ".", digest.hexdigest()[:12], module)
+    return GoTool(name, ".", digest.hexdigest()[:12], module, cost=cost)
 
 
 _TOOLS = {
@@ -88,11 +94,18 @@ _TOOLS = {
         _own("coredns", HERE / "dns"),
         _own("pause", HERE / "pause"),
         _own("kstatus", HERE.parent / "cluster" / "kstatus"),
+        _own("prometheusoperator", HERE.parent / "cluster" / "prometheusoperator"),
+        _own("argocd-engine", _GITOPS / "argocd", "3 minutes the first time"),
+        _flux("source-controller", "the longest but one: 5 minutes the first time"),
+        _flux("kustomize-controller"),
         GoTool("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1", cost="2 minutes the first time"),
         GoTool("kind", "sigs.k8s.io/kind", "v0.33.0"),
+        GoTool("kube-score", "github.com/zegl/kube-score/cmd/kube-score", "v1.20.0"),
+        GoTool("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12"),
     )
 }
 
+NAMES = tuple(_TOOLS)
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kubectl")
 NODE = (
     *("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr"),
@@ -102,17 +115,17 @@ NODE = (
 
 def kubectl() -> Path:
     """The pinned kubectl, built if need be."""
-    return _pinned_or_installed("kubectl")
+    return program("kubectl")
 
 
 def helm() -> Path:
     """The pinned Helm, built if need be."""
-    return _pinned_or_installed("helm")
+    return program("helm")
 
 
 def kind() -> Path:
     """The pinned kind, built if need be."""
-    return _pinned_or_installed("kind")
+    return program("kind")
 
 
 def built(control_plane_only: bool) -> bool:
@@ -121,11 +134,12 @@ def built(control_plane_only: bool) -> bool:
     return all(_TOOLS[name].path.exists() for name in wanted)
 
 
-def _pinned_or_installed(name: str) -> Path:
+def program(name: str, reporter: Reporter | None = None) -> Path:
+    """One of the pinned programs, built if need be; where there is no Go to build it with, the installed one."""
     installed = shutil.which(name)
     if installed and not _TOOLS[name].path.exists() and shutil.which("go") is None:
         return Path(installed)  # who has Docker and the usual clients needs no Go
-    return ensure([name])[name]
+    return ensure([name], reporter)[name]
 
 
 def ensure(names: Iterable[str], reporter: Reporter | None = None) -> dict[str, Path]:

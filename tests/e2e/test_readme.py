@@ -1,40 +1,66 @@
-"""Every command and manifest of README.md, run as a reader would, in the README's own order."""
+"""The path of a new user: all of README.md, in its own order, on a cluster without Tidegate; nothing is left."""
 
-import os
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from demo import story
+import pytest
+
+from cluster.namespace import wait_for
+from demo import installation, story
 from demo.databases import Comparison, Databases
 from demo.kubectl import Kubectl
 from demo.screen import Screen
 from devcluster import toolchain
+from devcluster.front import DevelopmentCluster
 from devcluster.paths import ROOT
-from e2e import readme
+from documentation.pages import Page, Shell, play
+from e2e.conftest import PATIENCE, install, inventory
 
-# Run elsewhere, or checked without running; tests/unit/test_readme.py checks that make and Docker know the targets.
-ELSEWHERE = ("make ", "docker ")
+README = Page.read("README.md")
+REMOVE = Page.read("docs/install.md").section("Remove")
+
+# Of the images that are on the node: there is no registry to pull from.
+PRESENT = "repository=tidegate-{0},{0}.image.tag=dev"
+OVERRIDES = " ".join(f"--set {part}.image.{PRESENT.format(part)}" for part in ("operator", "worker"))
 
 
-def test_the_readme_s_commands_work_in_order(namespace: Kubectl, tmp_path: Path) -> None:
+def typed(command: str) -> str:
+    """As the reader types it; tests/unit/test_readme.py checks that make and Docker know what is asked of them."""
+    if command.startswith(("make ", "docker ")):
+        return ":"
+    return f"{command} {OVERRIDES} --wait" if command.startswith("helm upgrade ") else command
+
+
+@pytest.fixture
+def removed(cluster: DevelopmentCluster, namespace: Kubectl) -> Iterator[None]:
+    """Tidegate is removed before the test, and there again after it."""
+    installation.helm(cluster.kubeconfig, "uninstall", installation.RELEASE, f"--namespace={installation.NAMESPACE}")
+    namespace.run("delete", "crd", "syncintegrations.tidegate.dev", PATIENCE)
+    namespace.run("delete", "namespace", installation.NAMESPACE, PATIENCE)
+    yield
+    install(cluster)
+
+
+@pytest.mark.usefixtures("removed")
+def test_a_new_user_gets_from_the_installation_to_the_removal(
+    cluster: DevelopmentCluster, namespace: Kubectl, pristine: frozenset[str], tmp_path: Path
+) -> None:
     databases = Databases(namespace, Screen())
     databases.start(story.DATABASES_MANIFEST)
-    (tmp_path / "contacts.yaml").write_text(readme.manifest())
+    (manifest,) = README.blocks("yaml")
+    (tmp_path / "contacts.yaml").write_text(manifest)
     (tmp_path / "charts").symlink_to(ROOT / "charts")
-    programs = f"{toolchain.kubectl().parent}{os.pathsep}{toolchain.helm().parent}"
-    environment = {
-        **os.environ,
-        "KUBECONFIG": str(namespace.kubeconfig),
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-    }
-    for command in readme.commands():
-        if command.startswith(ELSEWHERE):
-            continue
-        if command.startswith("helm "):  # installed already, and without a registry
-            command += " --dry-run=server" if " upgrade " in command else " --dry-run"
-        done = subprocess.run(["bash", "-euc", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}{namespace.run('describe', 'sync')}"
-        if command == "kubectl get sync contacts":  # which follows a wait
-            assert "✓ run" in done.stdout
-        if "wait sync contacts" in command:
-            assert databases.compare() == Comparison(crm=3500, billing=3500)
+    shell = Shell.open(namespace.kubeconfig, tmp_path, toolchain.kubectl(), toolchain.helm())
+    try:
+        for command, printed in play(README, shell, typed=typed):
+            if command == "kubectl get sync contacts":  # which follows a wait
+                assert "✓ run" in printed
+            if "wait sync contacts" in command:
+                assert databases.compare() == Comparison(crm=3500, billing=3500)
+    except AssertionError as error:
+        error.add_note(namespace.run("describe", "sync"))
+        raise
+    for _ in play(REMOVE, shell, typed=lambda command: ":" if command.startswith("helm ") else command):
+        pass  # helm uninstall is the README's last word already
+    namespace.run("delete", "namespace", namespace.namespace, PATIENCE)
+    wait_for("a cluster as it was before", lambda: inventory(cluster) <= pristine)

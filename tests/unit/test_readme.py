@@ -5,19 +5,20 @@ import re
 import yaml
 
 from devcluster.paths import ROOT
-from e2e import readme
+from documentation.pages import Page
 from tidegate.api.spec import SyncIntegrationSpec
+
+PAGE = Page.read("README.md")
 
 
 def test_its_manifest_is_the_one_that_the_demo_plays_with() -> None:
-    assert readme.manifest() == (ROOT / "tests" / "demo" / "contacts.yaml").read_text()
+    assert PAGE.blocks("yaml") == [(ROOT / "tests" / "demo" / "contacts.yaml").read_text()]
 
 
 def test_its_field_table_has_every_field_and_its_default() -> None:
     crd = yaml.safe_load((ROOT / "crds" / "tidegate.dev_syncintegrations.yaml").read_text())
     fields = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    section = (ROOT / "README.md").read_text().split("## Fields of `spec`")[1].split("\n## ")[0]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section, re.M))
+    rows = {name.strip("`"): said for name, said, _ in PAGE.section("Fields of `spec`").rows(3)}
     assert rows.keys() == fields.keys()
     for name, said in rows.items():
         default = fields[name].get("default")
@@ -26,14 +27,14 @@ def test_its_field_table_has_every_field_and_its_default() -> None:
 
 
 def test_its_manifest_s_fields_exist() -> None:
-    _, integration = yaml.safe_load_all(readme.manifest())
+    _, integration = yaml.safe_load_all(*PAGE.blocks("yaml"))
     SyncIntegrationSpec.model_validate(integration["spec"])
 
 
 def test_make_and_docker_know_the_targets_that_it_names() -> None:
     makefile = (ROOT / "Makefile").read_text()
     dockerfile = (ROOT / "Dockerfile").read_text()
-    for command in readme.commands():
+    for command in (command.text for command in PAGE.commands()):
         if command.startswith("make "):
             assert f"\n{command.removeprefix('make ')}: " in makefile
         if command.startswith("docker build "):

@@ -1,0 +1,246 @@
+"""The pages of docs/: their commands, typed in order into a cluster where an operator runs, do what is said there.
+
+docs/command-line.md, which also shows what is printed, has a test of its own; so has the removal of docs/install.md,
+in tests/e2e, since it takes the whole cluster's syncs away.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster.chart import rendered
+from cluster.command_line import CommandLine
+from cluster.namespace import NAME, Namespace, Object, wait_for
+from cluster.operator_process import OperatorProcess
+from cluster.played_logs import PlayedLogs
+from cluster.played_node import PlayedNode
+from devcluster.certificates import Authority
+from devcluster.cluster import Cluster
+from devcluster.paths import ROOT
+from devcluster.toolchain import helm, kubectl
+from documentation.pages import Page, Scene, Shell, play
+from tidegate.api import names
+
+INSTALL = Page.read("docs/install.md")
+HOW_TO = Page.read("docs/how-to.md")
+TROUBLESHOOTING = Page.read("docs/troubleshooting.md")
+
+SYSTEM = "tidegate-system"
+PROMETHEUS_OPERATOR = {"servicemonitors": "ServiceMonitor", "prometheusrules": "PrometheusRule"}
+
+# All but the definition, which the other tests need.
+REMOVE = f"""
+helm uninstall tidegate --namespace {SYSTEM} --ignore-not-found
+kinds=clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings
+kubectl delete "$kinds" --selector app.kubernetes.io/name=tidegate
+kubectl delete crd --ignore-not-found {" ".join(f"{plural}.monitoring.coreos.com" for plural in PROMETHEUS_OPERATOR)}
+kubectl delete namespace {SYSTEM} --ignore-not-found
+"""
+
+
+@pytest.fixture
+def shell(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> Shell:
+    """In the test's namespace."""
+    kubeconfig = CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path).kubeconfig
+    return Shell.open(kubeconfig, tmp_path, kubectl(), helm())
+
+
+def test_the_rights_that_it_lists_are_of_all_that_the_chart_grants() -> None:
+    rights = INSTALL.section("The whole cluster, or some namespaces").rows(2)
+    told = " ".join(right.lower() for right, _ in rights)
+    rules = [
+        rule
+        for o in rendered()
+        if o["metadata"]["name"] in ("tidegate", "tidegate-lease")
+        for rule in o.get("rules", ())
+    ]
+    resources = {name.partition("/")[0] for rule in rules for name in rule["resources"]}
+    assert len(resources) == len(rights)
+    assert [name for name in resources if name.removesuffix("s") not in told] == []
+
+
+class TestInstall:
+    @pytest.fixture
+    def repository(self, shell: Shell) -> Shell:
+        """The repository is the directory, and nothing is installed before or afterwards."""
+        for name in ("Makefile", "charts", "crds", "tests"):
+            (shell.directory / name).symlink_to(ROOT / name)
+        return shell
+
+    @pytest.fixture(autouse=True)
+    def alone(self, repository: Shell) -> Iterator[None]:
+        run(repository, REMOVE)
+        yield
+        run(repository, REMOVE)
+
+    def test_with_helm(self, repository: Shell, namespace: Namespace) -> None:
+        kubectl_apply(repository, *(definition(plural, kind) for plural, kind in PROMETHEUS_OPERATOR.items()))
+        list(play(INSTALL.section("With Helm"), repository, typed=beside_the_tests_own_definition))
+        assert pods_are_admitted(namespace)
+        list(play(INSTALL.section("Metrics, alerts, dashboard"), repository))
+        for kind in PROMETHEUS_OPERATOR.values():
+            assert in_system(namespace, "monitoring.coreos.com/v1", kind, "tidegate")
+        assert in_system(namespace, "v1", "ConfigMap", "tidegate-dashboard")
+        uninstall, *_ = INSTALL.section("Remove").commands()
+        run(repository, uninstall.text)
+        assert not in_system(namespace, "apps/v1", "Deployment", "tidegate")
+        assert namespace.client.resources.get(api_version="tidegate.dev/v1alpha1", kind="SyncIntegration")
+
+    def test_without_helm(self, repository: Shell, namespace: Namespace) -> None:
+        list(play(INSTALL.section("Without Helm"), repository, typed=with_the_tests_own_environment))
+        deployment = in_system(namespace, "apps/v1", "Deployment", "tidegate")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert container["image"].startswith("registry.example/tidegate-operator:")
+        assert pods_are_admitted(namespace), "by a namespace that enforces the standard `restricted`"
+
+
+def beside_the_tests_own_definition(command: str) -> str:
+    """The definition is there already, without an owner."""
+    return f"{command} --take-ownership"
+
+
+def with_the_tests_own_environment(command: str) -> str:
+    """Whoever runs the tests has an environment, and may not have it in .venv."""
+    return command.replace("make ", f"make --assume-old=.venv/.stamp BIN={Path(sys.executable).parent} ")
+
+
+def definition(plural: str, kind: str) -> Object:
+    """The CustomResourceDefinition of the Prometheus Operator's resource, as far as it is needed here."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.monitoring.coreos.com"},
+        "spec": {
+            "group": "monitoring.coreos.com",
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}],
+        },
+    }
+
+
+def kubectl_apply(shell: Shell, *objects: Object) -> None:
+    file = shell.directory / "objects.yaml"
+    file.write_text(yaml.safe_dump_all(objects))
+    run(shell, "kubectl apply --server-side --filename objects.yaml")
+
+
+def run(shell: Shell, command: str) -> str:
+    ended = shell.start(command).end()
+    assert ended.code == 0, f"{command}\n{ended.out}"
+    return ended.out
+
+
+def in_system(namespace: Namespace, api_version: str, kind: str, name: str) -> Object:
+    return Namespace(SYSTEM, namespace.client).find(api_version, kind, name) or {}
+
+
+def pods_are_admitted(namespace: Namespace) -> bool:
+    """As many as the chart has replicas; there is no node for them to run on."""
+    system = Namespace(SYSTEM, namespace.client)
+    return bool(wait_for("the operator's Pods", lambda: len(system.objects("v1", "Pod")) == 2))
+
+
+class TestTenants:
+    def test_what_an_admin_should_add_is_taken(self, shell: Shell, namespace: Namespace) -> None:
+        page = Page.read("docs/tenants.md")
+        list(play(page, shell, typed=lambda command: command.replace(" sales ", f" {namespace.name} ")))
+        (quota,) = map(yaml.safe_load, page.blocks("yaml"))
+        kubectl_apply(shell, quota)
+        assert f"count/{names.PLURAL}.{names.GROUP}" in quota["spec"]["hard"]
+        restricted = "--selector pod-security.kubernetes.io/enforce=restricted"
+        assert namespace.name in run(shell, f"kubectl get namespaces {restricted} --output name")
+
+
+class TestSync:
+    def test_a_pod_that_lists_what_waits_is_admitted(self, shell: Shell, namespace: Namespace) -> None:
+        run(shell, f"kubectl label namespace {namespace.name} pod-security.kubernetes.io/enforce=restricted")
+        for block in Page.read("docs/sync.md").blocks("yaml"):
+            if "kind" in (manifest := yaml.safe_load(block)):
+                kubectl_apply(shell, manifest)
+        assert namespace.find("v1", "Pod", f"{NAME}-conflicts")
+
+
+class TestHowTo:
+    @pytest.fixture
+    def waiting(self, namespace: Namespace, node: PlayedNode, operator: OperatorProcess) -> Namespace:
+        """`contacts` is ON, and has caught up with its first run."""
+        namespace.create_integration(status="ON", delay="1h")
+        node.end(1)
+        namespace.wait_condition("Ready")
+        return namespace
+
+    def test_turn_off_for_maintenance(self, shell: Shell, waiting: Namespace, node: PlayedNode) -> None:
+        waiting.annotate(sync_requested_at="now")
+        waiting.wait_phase("Syncing")
+
+        def off() -> None:
+            waiting.wait_phase("TurningOff")
+            node.end(2)
+
+        def is_off() -> None:
+            assert waiting.status()["phase"] == "Off"
+
+        def end_run_3() -> None:
+            node.end(3)
+
+        page = HOW_TO.section("Turn off for maintenance")
+        patch_off, wait_off, patch_on, wait_on, *_ = (command.text for command in page.commands())
+        scenes = [
+            Scene(patch_off, after=off),
+            Scene(wait_off, after=is_off),
+            Scene(patch_on, after=end_run_3),
+            Scene(wait_on),
+            Scene("kubectl sync off --all --wait", after=is_off),
+        ]
+        list(play(page, shell, scenes))
+        assert waiting.wait_phase("Syncing")["activation"]["number"] == 3
+
+    def test_pause_a_long_run(
+        self, shell: Shell, namespace: Namespace, node: PlayedNode, operator: OperatorProcess
+    ) -> None:
+        namespace.create_integration(status="ON")
+        namespace.wait_phase("Syncing")
+        page = HOW_TO.section("Pause a long run")
+        pause, wait, resume = (command.text for command in page.commands())
+
+        def is_paused() -> None:
+            assert namespace.wait_phase("Paused")["run"]["number"] == 1
+
+        list(play(page, shell, [Scene(pause), Scene(wait, after=is_paused), Scene(resume)]))
+        status = namespace.wait_phase("Syncing")
+        assert (status["run"]["number"], status["runs"]) == (1, 1)
+        assert namespace.integration()["spec"]["offPolicy"] == "FinishRun"
+
+    def test_reset_and_start_from_scratch(self, shell: Shell, waiting: Namespace, node: PlayedNode) -> None:
+        node.end(2)
+        node.end(3)
+        list(play(HOW_TO.section("Reset and start from scratch"), shell))
+        waiting.wait_ended(3)
+        assert waiting.status()["cacheEpoch"] == 3
+        assert [job["metadata"]["annotations"]["tidegate.dev/run-cache-epoch"] for job in waiting.jobs()] == [
+            *("1", "2", "3")
+        ]
+
+
+def test_troubleshooting(
+    control_plane: Cluster,
+    shell: Shell,
+    namespace: Namespace,
+    node: PlayedNode,
+    operator: OperatorProcess,
+) -> None:
+    namespace.create_integration(status="ON")
+    node.end(1, 2, '{"reason": "connector crm: url is missing"}')
+    namespace.wait_condition("Stalled")
+    with PlayedLogs(control_plane.kubeconfig, Authority(control_plane.directory / "pki")) as logs:
+        logs.say(1, "connector crm: url is missing")
+        logs.close(1)
+        printed = dict(play(TROUBLESHOOTING, shell))
+    assert "connector crm: url is missing" in printed["kubectl get sync contacts -o wide"]
+    assert "ConfigurationError" in printed["kubectl describe sync contacts"]
+    assert "connector crm: url is missing" in printed["kubectl sync logs contacts"]

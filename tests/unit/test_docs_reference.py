@@ -1,0 +1,20 @@
+"""docs/reference.md is generated: what the API and the worker take, and no other."""
+
+from documentation.pages import Page
+from documentation.reference import ANNOTATIONS, LABELS, lines
+from tidegate.api import names
+
+PAGE = Page.read("docs/reference.md")
+
+
+def test_it_is_the_generated_one() -> None:
+    assert PAGE.text.splitlines() == list(lines()), "`make reference` writes it anew"
+
+
+def test_it_has_all_that_users_find_on_objects() -> None:
+    ours = {name for key, name in vars(names).items() if key.endswith("_LABEL")}
+    assert LABELS.keys() == ours
+    asked = {
+        name for key, name in vars(names).items() if key.endswith(("_REQUESTED_ANNOTATION", "_DELETES_ANNOTATION"))
+    }
+    assert ANNOTATIONS.keys() == asked

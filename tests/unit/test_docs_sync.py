@@ -1,0 +1,81 @@
+"""docs/sync.md: every configuration on it is one that the worker takes, and it speaks of all that can be configured."""
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+
+from documentation.pages import Page
+from tidegate.api.spec import SyncIntegrationSpec
+from tidegate.worker.config import parse
+from tidegate.worker.connectors.registry import CONNECTORS
+from tidegate.worker.main import main
+from tidegate.worker.models import FieldPair, Object, Top
+from tidegate.worker.rules import MaxDeletes, Pace, Safety
+from tidegate.worker.schema import json_schema
+from tidegate.worker.values import Normalization
+
+PAGE = Page.read("docs/sync.md")
+BLOCKS: list[dict[str, Any]] = [yaml.safe_load(block) for block in PAGE.blocks("yaml")]
+WHOLE = BLOCKS[0]
+
+
+def names(model: Any) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def completed(block: dict[str, Any]) -> dict[str, Any]:
+    """A part of a configuration, laid over the whole one that the page begins with."""
+    if block.keys() <= names(Top):
+        return WHOLE | block
+    assert block.keys() <= names(Object)
+    *others, last = WHOLE["objects"]
+    return {**WHOLE, "objects": [*others, last | block]}
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[f"{n}: {', '.join(block)}" for n, block in enumerate(BLOCKS, 1)])
+def test_what_it_shows_fits(block: dict[str, Any]) -> None:
+    if "kind" in block:
+        return  # applied by tests/cluster/test_docs.py
+    if "template" in block:
+        SyncIntegrationSpec.model_validate({"status": "ON", **block})
+        assert block.keys() <= names(SyncIntegrationSpec)
+    else:
+        parse(json.dumps(completed(block)).encode())
+
+
+@pytest.mark.parametrize("model", [Top, Object, FieldPair, Safety, MaxDeletes, Pace])
+def test_every_setting_is_shown(model: Any) -> None:
+    shown = "\n".join(PAGE.blocks("yaml"))
+    assert [name for name in names(model) if f"{name}:" not in shown] == []
+
+
+def test_every_normalization_and_connector_is_shown() -> None:
+    assert [how for how in get_args(Normalization) if f": {how}}}" not in PAGE.text] == []
+    for connector in CONNECTORS:
+        assert f"### `{connector}`: " in PAGE.text
+
+
+def test_the_schema_is_printed_as_it_says(tmp_path: Path) -> None:
+    (command,) = (command.text for command in PAGE.commands())
+    in_the_image = f"docker run --rm registry.example/tidegate-worker:{importlib.metadata.version('tidegate')}"
+    assert command.startswith(in_the_image)
+    typed = command.replace(in_the_image, f"{sys.executable} -m tidegate.worker.main")
+    subprocess.run(["bash", "-euc", typed], cwd=tmp_path, check=True)
+    assert json.loads((tmp_path / "sync.schema.json").read_text()) == json_schema()
+    assert "\n# yaml-language-server: $schema=sync.schema.json\n" in PAGE.text
+
+
+def test_the_worker_s_commands_on_it_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    for command in ("conflicts", "schema", "conformance"):
+        assert f"tidegate-worker {command}" in PAGE.text
+        assert re.search(rf"^    {command}\b", told, re.M)
