@@ -96,7 +96,7 @@ _TOOLS = {
         _own("kstatus", HERE.parent / "cluster" / "kstatus"),
         _own("prometheusoperator", HERE.parent / "cluster" / "prometheusoperator"),
         _own("argocd-engine", _GITOPS / "argocd", "3 minutes the first time"),
-        _flux("source-controller", "the longest but one: 5 minutes the first time"),
+        _flux("source-controller", "4 minutes and 2 GB of Go modules the first time"),
         _flux("kustomize-controller"),
         GoTool("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1", cost="2 minutes the first time"),
         GoTool("kind", "sigs.k8s.io/kind", "v0.33.0"),

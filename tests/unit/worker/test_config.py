@@ -29,7 +29,13 @@ CONFIG: dict[str, Any] = {
     ],
 }
 
-MISSING = object()
+
+class Missing:
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING = Missing()
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+// Argo CD, at a version that Go 1.26 builds, and its GitOps engine: a module of its own, of the same commit.
 module tidegate.dev/tests/argocd
 
 go 1.26.3
