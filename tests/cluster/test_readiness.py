@@ -86,7 +86,7 @@ def test_every_phase_is_judged_as_what_it_is(
 
 def test_a_new_resource_that_nobody_has_seen_is_in_progress(namespace: Namespace, kstatus: Path) -> None:
     namespace.create_integration(status="ON")
-    assert argo_health(namespace.integration())["status"] == "Progressing"
+    assert judge(kstatus, namespace) == ("InProgress", "Progressing")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,8 @@ def custom_resource_definition() -> dict[str, Any]:
     # The operator writes the status, and reads it back with defaults of its own.
     _drop(status, "default", "x-kubernetes-validations")
     status.pop("required", None)
+    # By this, tools that know of no Tidegate see that no operator has seen the resource yet (kstatus).
+    status["default"] = {"observedGeneration": -1}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
