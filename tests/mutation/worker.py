@@ -130,9 +130,9 @@ BUGS = [
     ),
     SeededBug(
         "one of several that match is taken",
-        f"{_ENGINE}/pair.py",
-        "for key, rid, count in ours if count == 1 and key in across",
-        "for key, rid, count in ours if key in across",
+        f"{_ENGINE}/cache.py",
+        "AND twin.link IS NULL AND twin.rid != ours.rid) ",
+        "AND twin.rid IS NULL) ",
         (f"{_TESTS}/test_pair.py",),
     ),
     SeededBug(

@@ -5,31 +5,33 @@ taken for one that was edited; one that was not written has what was merged, so 
 another field is seen as the change it is.
 """
 
-from tidegate.worker.connectors import Changed, Record, Rejected
+from collections.abc import Sequence
+
+from tidegate.worker.connectors import Changed, Key, Record, Rejected
 from tidegate.worker.merge import Create, Delete, Forget, Keep, Patch
-from tidegate.worker.rules import SIDES, other
+from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session, Source, SourcePair
+from tidegate.worker.shadow import Shadow
 from tidegate.worker.values import Hash
 from tidegate.worker.work import Work
 
 
-def acknowledge(session: Session, both: SourcePair, work: Work) -> None:
-    """Note what became of one record; without a decision it stays dirty."""
-    decision = work.decision
-    if decision is None:
-        return
-    cache = session.cache
-    cache.settle(work.rids)
-    if isinstance(decision, Forget):
-        cache.forget(work.rids)
-    elif isinstance(decision, Keep):
-        _keep(session, both, work)
-    elif isinstance(decision, Create):
-        _created(session, both, work, decision)
-    elif isinstance(decision, Delete):
-        _deleted(session, both, work, decision)
-    else:
-        _patched(session, both, work, decision)
+def acknowledge(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
+    """Note what became of a batch; what has no decision stays dirty."""
+    decided = [work for work in works if work.decision is not None]
+    session.cache.settle(rid for work in decided for rid in work.rids)
+    for side in SIDES:
+        _created(session, both, [work for work in decided if work.decision == Create(side)], side)
+    for work in decided:
+        decision = work.decision
+        if isinstance(decision, Forget):
+            session.cache.forget(work.rids)
+        elif isinstance(decision, Keep):
+            _keep(session, both, work)
+        elif isinstance(decision, Delete):
+            _deleted(session, both, work, decision)
+        elif isinstance(decision, Patch):
+            _patched(session, both, work, decision)
 
 
 def _keep(session: Session, both: SourcePair, work: Work) -> None:
@@ -40,30 +42,31 @@ def _keep(session: Session, both: SourcePair, work: Work) -> None:
         if record is None:
             session.cache.forget([row.rid])
         else:
-            _take_as_it_is(session, source, row.rid, record)
-            _release(session, row.rid)
+            _take_as_they_are(session, source, [work])
 
 
-def _created(session: Session, both: SourcePair, work: Work, decision: Create) -> None:
-    target, source = both.sources[decision.on], both.sources[other(decision.on)]
-    answer, row = work.answers[decision.on], work.row(source.side)
-    if isinstance(answer, Rejected):
-        _refused(session, target, source, work, answer)
-    if not isinstance(answer, Record):
-        return
-    lost = work.rows[decision.on]
-    if lost is not None:
-        session.cache.forget([lost.rid])
-    fields = target.field_hashes(answer)
-    shadow = target.shadow(answer, fields)
-    known = session.cache.row_of(target.number, answer.key)
-    if known is not None:  # an id that the system has given out again
-        session.cache.forget([known.rid])
-    (created,) = session.cache.add(target.number, [(answer.key, target.match_key(fields), shadow)])
-    session.cache.link([(row.rid, created)])
-    _take_as_it_is(session, source, row.rid, work.record(source.side))
-    _release(session, row.rid)
-    session.progress.pushed[target.name]["create"] += 1
+def _created(session: Session, both: SourcePair, works: Sequence[Work], on: Side) -> None:
+    target, source = both.sources[on], both.sources[other(on)]
+    made: list[tuple[Work, Record]] = []
+    for work in works:
+        answer = work.answers[on]
+        if isinstance(answer, Record):
+            made.append((work, answer))
+        elif isinstance(answer, Rejected):
+            _refused(session, target, source, work, answer)
+    cache = session.cache
+    cache.forget(lost.rid for work, _ in made if (lost := work.rows[on]) is not None)
+    # What is known by an id that the system has given out again.
+    cache.forget(rid for _, rid, _ in cache.known(target.number, [record.key for _, record in made]).values())
+    rids = cache.add(target.number, [_as_stored(target, record) for _, record in made])
+    cache.link(zip((work.row(source.side).rid for work, _ in made), rids, strict=True))
+    _take_as_they_are(session, source, [work for work, _ in made])
+    session.progress.pushed[target.name]["create"] += len(made)
+
+
+def _as_stored(target: Source, record: Record) -> tuple[Key, Hash | None, Shadow]:
+    fields = target.field_hashes(record)
+    return record.key, target.match_key(fields), target.shadow(record, fields)
 
 
 def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -> None:
@@ -107,7 +110,7 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
     final = answer if isinstance(answer, Record) else work.record(side)
     done = [not patch.to[s] or isinstance(work.answers[s], Record) for s in SIDES]
     seen = source.layout.unpack(work.row(side).shadow)
-    stored = source.field_hashes(final)
+    stored = source.field_hashes(final) if isinstance(answer, Record) else work.hashes[side]
     shadow: list[Hash | None] = []
     for i, now in enumerate(work.hashes[side]):
         if i in patch.to[side]:
@@ -118,10 +121,11 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
             shadow.append(seen[i])
         else:
             shadow.append(now)
-    rid = work.row(side).rid
+    row = work.row(side)
     whole = tuple(shadow) == stored
-    session.cache.set_shadows([(rid, source.shadow(final, stored) if whole else source.partial_shadow(shadow))])
-    session.cache.set_matches([(rid, source.match_key(stored))])
+    session.cache.set_shadows([(row.rid, source.shadow(final, stored) if whole else source.partial_shadow(shadow))])
+    if (key := source.match_key(stored)) != row.match:
+        session.cache.set_matches([(row.rid, key)])
 
 
 def _park_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
@@ -136,15 +140,15 @@ def _park_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -
         session.park(source, row.rid, row.key, rules[i], "it was changed on both sides, to different values")
 
 
-def _take_as_it_is(session: Session, source: Source, rid: int, record: Record) -> None:
-    fields = source.field_hashes(record)
-    session.cache.set_shadows([(rid, source.shadow(record, fields))])
-    session.cache.set_matches([(rid, source.match_key(fields))])
-
-
-def _release(session: Session, rid: int) -> None:
-    session.cache.clean([rid])
-    session.cache.parked.remove(session.cache.parked.fields([rid]))
+def _take_as_they_are(session: Session, source: Source, works: Sequence[Work]) -> None:
+    """What was read of these records is what they were seen to hold, and nothing about them is left to be done."""
+    cache, side = session.cache, source.side
+    rows = [(work.row(side), work.record(side), work.hashes[side]) for work in works]
+    cache.set_shadows((row.rid, source.shadow(record, hashes)) for row, record, hashes in rows)
+    cache.set_matches((row.rid, key) for row, _, hashes in rows if (key := source.match_key(hashes)) != row.match)
+    rids = [row.rid for row, _, _ in rows]
+    cache.clean(rids)
+    cache.parked.remove(cache.parked.fields(rids))
 
 
 def _refused(session: Session, target: Source, source: Source, work: Work, answer: Rejected) -> None:

@@ -29,7 +29,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
     rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, link INTEGER, match BLOB, shadow BLOB,
     UNIQUE (source, id));
-CREATE INDEX unpaired ON record (source, match) WHERE link IS NULL AND match IS NOT NULL;
+CREATE INDEX alone ON record (source, link) WHERE link IS NULL;
 CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL);
 CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
 """
@@ -86,7 +86,7 @@ class Cache:
 
     def _prepare(self, epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
-        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "temp_store = MEMORY"):
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
@@ -130,14 +130,14 @@ class Cache:
 
     # Records
 
-    def known(self, source: int, keys: Sequence[Key]) -> dict[Key, tuple[int, Hash | None]]:
-        """The rid and the shadow's digest of those records that are known; it serves scans, and is kept lean."""
+    def known(self, source: int, keys: Sequence[Key]) -> dict[Key, tuple[Key, int, Hash | None]]:
+        """Id, rid and the shadow's digest of those records that are known; it serves scans, and is kept lean."""
         found = self._db.execute(
             f"SELECT record.id, rid, substr(shadow, 1, {HASH_BYTES}) FROM json_each(?) AS sought "  # noqa: S608
             "CROSS JOIN record ON source = ? AND record.id = sought.value",
             (json.dumps(keys), source),
         )
-        return {key: (rid, digest) for key, rid, digest in found}
+        return {row[0]: row for row in found}
 
     def rows(self, rids: Iterable[int]) -> dict[int, Row]:
         """The records with these rids that are remembered."""
@@ -151,6 +151,17 @@ class Cache:
     def unpaired(self, source: int, match: Hash, limit: int = 2) -> list[Row]:
         """Records without a counterpart that have this match key."""
         return self._select("source = ? AND match = ? AND link IS NULL LIMIT ?", source, match, limit)
+
+    def with_twins(self, rids: Iterable[int]) -> set[int]:
+        """Those of these records whose match key another record of their source has that is not gone, nor linked."""
+        found = self._db.execute(
+            "SELECT ours.rid FROM json_each(?) AS sought CROSS JOIN record AS ours ON ours.rid = sought.value "
+            "WHERE EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ours.source AND twin.match = ours.match "
+            "AND twin.link IS NULL AND twin.rid != ours.rid "
+            "AND NOT EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = twin.rid AND gone))",
+            (json.dumps(list(rids)),),
+        )
+        return {rid for (rid,) in found}
 
     def _select(self, where: str, *values: Any) -> list[Row]:
         query = f"SELECT rid, source, id, link, match, shadow FROM record WHERE {where}"  # noqa: S608
@@ -187,6 +198,8 @@ class Cache:
         What each was known to hold came about without the other: that the two differ was never accepted.
         """
         self.link(pairs)
+        if not self._one("SELECT EXISTS (SELECT 1 FROM dirty)"):
+            return
         self._db.executemany(
             "UPDATE record SET shadow = NULL WHERE rid = ?1 AND shadow IS NOT NULL "
             "AND (SELECT shadow FROM record WHERE rid = ?2) IS NOT NULL "
@@ -201,12 +214,32 @@ class Cache:
         for table in ("record", "dirty", "parked", "intent"):
             self._db.executemany(f"DELETE FROM {table} WHERE rid = ?", ids)  # noqa: S608
 
-    def unpaired_keys(self, source: int, after: Hash, limit: int) -> list[tuple[Hash, int, int]]:
-        """Match keys of records without a counterpart: key, one of the records, how many have it; in key order."""
+    def index_matches(self) -> None:
+        """Before look-ups by match key; after the first scan, for to keep up an index in random order is costly."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS by_match ON record (source, match) WHERE match IS NOT NULL")
+
+    def count_alone(self, source: int) -> int:
+        """How many records of a source have no counterpart."""
+        return self._one("SELECT count(*) FROM record WHERE source = ? AND link IS NULL", source)
+
+    def alone(self, source: int, after: int, limit: int) -> list[int]:
+        """The next records without a counterpart, in the order of their rids."""
+        query = "SELECT rid FROM record WHERE source = ? AND link IS NULL AND rid > ? ORDER BY rid LIMIT ?"
+        return [rid for (rid,) in self._db.execute(query, (source, after, limit))]
+
+    def counterparts(self, source: int, across: int, first: int, last: int) -> list[tuple[int, int]]:
+        """Of the records without a counterpart from one rid to another, those that have one by their match key.
+
+        A key that more than one of the records without a counterpart have on either side is not taken.
+        """
         return self._db.execute(
-            "SELECT match, min(rid), count(*) FROM record WHERE source = ? AND match > ? AND link IS NULL "
-            "AND match IS NOT NULL GROUP BY match ORDER BY match LIMIT ?",
-            (source, after, limit),
+            "SELECT ours.rid, min(theirs.rid) FROM record AS ours CROSS JOIN record AS theirs "
+            "ON theirs.source = ?2 AND theirs.match = ours.match AND theirs.link IS NULL "
+            "WHERE ours.source = ?1 AND ours.link IS NULL AND ours.rid BETWEEN ?3 AND ?4 "
+            "AND NOT EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ?1 AND twin.match = ours.match "
+            "AND twin.link IS NULL AND twin.rid != ours.rid) "
+            "GROUP BY ours.rid HAVING count(*) = 1",
+            (source, across, first, last),
         ).fetchall()
 
     # What is to be dealt with
@@ -258,7 +291,7 @@ class Cache:
             "AND link IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dirty AS across WHERE across.rid = r.link AND gone)",
             source,
         )
-        return gone, self._one("SELECT count(*) FROM record WHERE source = ? AND link IS NOT NULL", source)
+        return gone, self.count(source) - self.count_alone(source)
 
     # Pushes in flight
 

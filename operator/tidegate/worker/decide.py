@@ -23,7 +23,7 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Pending], *, pa
     works = _read(session, both, pending)
     item = both.item
     policy = Policy(item.conflict, item.deletes, item.exists_on)
-    blank = both.sources[0].blank
+    blank = both.sources[0].hasher.blank
     for work in works:
         first, second = (_state(session, both, work, side) for side in SIDES)
         if first is None or second is None:

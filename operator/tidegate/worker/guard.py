@@ -30,8 +30,11 @@ def _reasons(session: Session, both: SourcePair) -> list[str]:
     reasons = []
     for side in SIDES:
         source, across = both.sources[side], both.sources[other(side)]
-        gone, known = cache.count_gone(source.number), cache.count(source.number)
-        if safety.empty_side == "halt" and gone and gone == known:
+        gone = cache.count_gone(source.number)
+        if not gone:
+            continue
+        known = cache.count(source.number)
+        if safety.empty_side == "halt" and gone == known:
             reasons.append(f"{source.name} has no {both.item.name} any more, and had {known} before")
             continue
         if both.item.deletes != "propagate" or not both.item.exists_on[across.side]:

@@ -37,17 +37,20 @@ class _LookUp:
     def judge_all(self, creates: Sequence[Work]) -> None:
         sought: list[tuple[Work, Hash]] = []
         for work in creates:
-            key = self.source.match_key(work.hashes[self.source.side])
-            row = work.row(self.source.side)
+            key = work.match = self.source.match_key(work.hashes[self.source.side])
             if key is None:
                 self._set_aside(work, f"it has no {self._match_titles}, by which it could be matched")
-                continue
-            if row.match != key:
-                self.session.cache.set_matches([(row.rid, key)])
-            sought.append((work, key))
+            else:
+                sought.append((work, key))
+        rows = [(work.row(self.source.side), key) for work, key in sought]
+        self.session.cache.set_matches((row.rid, key) for row, key in rows if row.match != key)
+        twins = self.session.cache.with_twins(row.rid for row, _ in rows)
         found = self._find(sought)
         for work, key in sought:
-            self._judge(work, key, found[key])
+            if work.row(self.source.side).rid in twins:
+                self._set_aside(work, f"other records of {self.source.name} have the same {self._match_titles}")
+            elif key in found:
+                self._judge(work, key, found[key])
 
     @property
     def _match_titles(self) -> str:
@@ -67,10 +70,6 @@ class _LookUp:
     def _judge(self, work: Work, key: Hash, found: Sequence[Record]) -> None:
         cache, fields = self.session.cache, self._match_titles
         rid = work.row(self.source.side).rid
-        alike = {row.rid for row in cache.unpaired(self.source.number, key, limit=10)} - {rid}
-        if alike - cache.gone(alike):
-            self._set_aside(work, f"other records of {self.source.name} have the same {fields}")
-            return
         rows = [cache.row_of(self.target.number, record.key) for record in found]
         taken = [row for row in rows if row is not None and row.link not in (None, rid)]
         if self._may_be_freed(taken):
@@ -80,7 +79,7 @@ class _LookUp:
         elif taken and not cache.gone([taken[0].link]):
             of_another = f"is linked to another of {self.source.name}"
             self._set_aside(work, f"the record of {self.target.name} with the same {fields} {of_another}")
-        elif found:
+        else:
             self._link(work, key, found[0], rows[0])
 
     def _may_be_freed(self, taken: Sequence[Row]) -> bool:

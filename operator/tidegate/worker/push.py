@@ -80,6 +80,5 @@ def _push_batch(session: Session, both: SourcePair, pending: Sequence[Pending], 
     for side in SIDES:
         write(both, works, side)
     with session.commit():
-        for work in works:
-            acknowledge(session, both, work)
+        acknowledge(session, both, works)
     return works

@@ -5,6 +5,7 @@ The two connectors' names in their order number the sides: 0 and 1.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Literal
 
 import orjson
@@ -66,7 +67,7 @@ class FieldRule:
         return orjson.dumps([*self.names, self.normalize, self.ref]).decode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SyncedObject:
     """One kind of record. `match` holds field indexes; `conflict` is a side, or the policy's name."""
 
@@ -87,10 +88,15 @@ class SyncedObject:
         first, second = (all(self.fields[i].to[side] for i in self.match) for side in SIDES)
         return first, second
 
-    @property
+    @cached_property
     def has_references(self) -> bool:
         """Whether a field refers to other records."""
         return any(rule.ref is not None for rule in self.fields)
+
+    @cached_property
+    def normalized(self) -> tuple[tuple[int, tuple[Normalization, ...]], ...]:
+        """The fields that are compared without what does not matter to them, and how."""
+        return tuple((i, rule.normalize) for i, rule in enumerate(self.fields) if rule.normalize)
 
     def uses(self, side: Side) -> tuple[FieldUse, ...]:
         """The fields as the side's connector sees them."""

@@ -7,10 +7,15 @@ records become dirty; in a read-only run what is read is the new shadow, and not
 
 from collections.abc import Sequence
 
-from tidegate.worker.connectors import Record, Window
+from tidegate.worker.connectors import Key, Record, Window
 from tidegate.worker.session import Session, Source
+from tidegate.worker.shadow import Shadow
+from tidegate.worker.values import Hash
 
 PAGE = 5000
+
+# Where nothing is remembered of a record; a rid is never 0.
+_UNKNOWN = None, 0, None
 
 
 def scan(session: Session) -> None:
@@ -68,32 +73,31 @@ def _must_read_whole(session: Session, source: Source) -> bool:
 def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     cache, progress = session.cache, session.progress
     known = cache.known(source.number, [record.key for record in records])
-    new: list[Record] = []
+    new: list[tuple[Record, Hash]] = []
     changed: list[tuple[int, Record]] = []
-    visited: list[int] = []
-    digest = source.digest
-    for record in records:
-        rid, seen = known.get(record.key, (0, None))
+    for record, digest in zip(records, source.digests(records), strict=True):
+        _, rid, seen = known.get(record.key, _UNKNOWN)
         if not rid:
-            new.append(record)
-            continue
-        visited.append(rid)
-        if seen != digest(record):
+            new.append((record, digest))
+        elif seen != digest:
             changed.append((rid, record))
-    hashes = [source.field_hashes(record) for record in new]
+    visited = [rid for _, rid, _ in known.values()]
     if progress.push:
-        rids = cache.add(source.number, [(r.key, source.match_key(h), None) for r, h in zip(new, hashes, strict=True)])
+        rids = cache.add(source.number, [(record.key, source.match_key_of(record), None) for record, _ in new])
         cache.soil([*rids, *(rid for rid, _ in changed)])
     else:
-        rows = [(r.key, source.match_key(h), source.shadow(r, h)) for r, h in zip(new, hashes, strict=True)]
-        rids = cache.add(source.number, rows)
+        rids = cache.add(source.number, [_as_it_is(source, record, digest) for record, digest in new])
         cache.accept(visited)
-    visited += rids
     _note_changed(session, source, changed)
     if progress.whole:
-        cache.visits.add(visited)
+        cache.visits.add([*visited, *rids])
     progress.read[source.name] += len(records)
     progress.changed[source.name] += len(new) + len(changed)
+
+
+def _as_it_is(source: Source, record: Record, digest: Hash) -> tuple[Key, Hash | None, Shadow]:
+    fields = source.field_hashes(record)
+    return record.key, source.match_key(fields), source.layout.pack(digest, fields)
 
 
 def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int, Record]]) -> None:

@@ -4,7 +4,7 @@ Made by `run`, and handed to each step whole.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -43,30 +43,34 @@ class Source:
 
     def field_hashes(self, record: Record) -> tuple[Hash, ...]:
         """The hash of each field's normal form."""
-        return tuple(self.hash_of(i, value) for i, value in enumerate(record.values))
+        texts = [value if type(value) is str else normal(value) for value in record.values]
+        for i, how in self.item.normalized:
+            texts[i] = normalized(texts[i], how)
+        return self.hasher.of_texts(texts)
 
     def hash_of(self, field: int, value: Value) -> Hash:
         """The hash of one field's normal form."""
         text, how = normal(value), self.item.fields[field].normalize
         return self.hasher.of_text(normalized(text, how) if how else text)
 
-    def digest(self, record: Record) -> Hash:
-        """One hash over the record as it is."""
-        return self.hasher.of_record(record.values)
+    def digests(self, records: Iterable[Record]) -> list[Hash]:
+        """One hash over each record as it is."""
+        return self.hasher.of_records([record.values for record in records])
 
     def match_key(self, fields: Sequence[Hash]) -> Hash | None:
         """What equals on both sides for records that belong together; None when a match field is blank."""
-        parts = [fields[i] for i in self.item.match]
-        return None if self.blank in parts else self.hasher.of_bytes(b"".join(parts))
+        return self._match_key([fields[i] for i in self.item.match])
 
-    @property
-    def blank(self) -> Hash:
-        """The hash of no value."""
-        return self.hasher.of_text(None)
+    def match_key_of(self, record: Record) -> Hash | None:
+        """The same, where the other fields' hashes are not needed."""
+        return self._match_key([self.hash_of(i, record.values[i]) for i in self.item.match])
+
+    def _match_key(self, parts: Sequence[Hash]) -> Hash | None:
+        return None if self.hasher.blank in parts else self.hasher.of_bytes(b"".join(parts))
 
     def shadow(self, record: Record, fields: Sequence[Hash]) -> Shadow:
         """The shadow of a record that is taken as it is."""
-        return self.layout.pack(self.digest(record), fields)
+        return self.layout.pack(self.hasher.of_record(record.values), fields)
 
     def partial_shadow(self, fields: Sequence[Hash | None]) -> Shadow:
         """The shadow of a record that has to be looked at again."""

@@ -6,6 +6,7 @@ the cache: fields may come, go and change places without a reset.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tidegate.worker.values import HASH_BYTES, Hash
 
@@ -19,18 +20,22 @@ def digest_of(shadow: Shadow) -> Hash:
     return shadow[:HASH_BYTES]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """Which slot belongs to which field of the present configuration."""
 
     slots: tuple[int, ...]
 
+    @cached_property
+    def _nothing(self) -> Sequence[Hash]:
+        return [UNKNOWN] * (max(self.slots) + 1)
+
     def pack(self, digest: Hash, fields: Sequence[Hash | None]) -> Shadow:
         """A shadow of these hashes, in field order; None is a field that was never seen."""
-        parts = [UNKNOWN] * (max(self.slots) + 1)
+        parts = [digest, *self._nothing]
         for slot, seen in zip(self.slots, fields, strict=True):
-            parts[slot] = seen or UNKNOWN
-        return digest + b"".join(parts)
+            parts[slot + 1] = seen or UNKNOWN
+        return b"".join(parts)
 
     def unpack(self, shadow: Shadow | None) -> tuple[Hash | None, ...]:
         """The fields' hashes, in field order; None for what was never seen."""

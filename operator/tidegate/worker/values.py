@@ -3,7 +3,7 @@
 `scan`, `push` and `recover` hash what they read; `merge` sees hashes only. No value is ever written to the cache.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
@@ -28,10 +28,8 @@ def normal(value: Value) -> str | None:
         return value or None
     if value is None:
         return None
-    for base, form in _FORMS:
-        if isinstance(value, base):
-            return form(value)
-    return str(value)
+    form = _FORM_OF.get(kind) or next((form for base, form in _FORMS if isinstance(value, base)), str)
+    return form(value)
 
 
 def _number(value: Decimal) -> str:
@@ -57,6 +55,9 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] 
     ((dict, list, tuple), lambda value: orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()),
     (str, lambda value: str(value) or None),
 )
+
+# What has no subtypes in use is found at once.
+_FORM_OF: Mapping[type, Callable[[Any], str | None]] = {int: str, **{b: f for b, f in _FORMS if isinstance(b, type)}}
 
 Normalization = Literal["casefold", "trim", "digits", "number", "time"]
 
@@ -94,11 +95,12 @@ _NORMALIZED: Mapping[Normalization, Callable[[str], str]] = {
 
 
 class Hasher:
-    """Hashes of 64 bits, keyed with the cache's own salt so that two caches cannot be compared with each other."""
+    """Hashes of 64 bits, salted so that two caches cannot be compared with each other."""
 
     def __init__(self, salt: bytes) -> None:
-        # Copying a keyed state is half the price of making one.
-        self._fresh = blake2b(key=salt, digest_size=HASH_BYTES)
+        # Copying a salted state is far cheaper than making one.
+        self._fresh = blake2b(salt=salt, digest_size=HASH_BYTES)
+        self.blank = self.of_text(None)
 
     def of_bytes(self, data: bytes) -> Hash:
         """The hash of these bytes."""
@@ -108,19 +110,36 @@ class Hasher:
 
     def of_text(self, text: str | None) -> Hash:
         """The hash of a value's normal form. No value is hashed as the empty text, which no normal form is."""
-        state = self._fresh.copy()
-        if text:
-            state.update(text.encode("utf-8", "surrogatepass"))
-        return state.digest()
+        return self.of_texts([text])[0]
+
+    def of_texts(self, texts: Iterable[str | None]) -> tuple[Hash, ...]:
+        """The hash of each of these normal forms."""
+        return tuple(self._of_all([text.encode("utf-8", "surrogatepass") if text else b"" for text in texts]))
 
     def of_record(self, values: Sequence[Value]) -> Hash:
         """One hash over the raw values, far cheaper than one per field: equal means that nothing has changed."""
-        state = self._fresh.copy()
-        try:
-            state.update(orjson.dumps(values, default=_raw, option=orjson.OPT_SORT_KEYS))
-        except TypeError:  # such as a number beyond 64 bits
-            state.update(repr(values).encode("utf-8", "surrogatepass"))
-        return state.digest()
+        return self.of_bytes(_serialized(values))
+
+    def of_records(self, records: Iterable[Sequence[Value]]) -> list[Hash]:
+        """Such a hash of each of these."""
+        return self._of_all(map(_serialized, records))
+
+    def _of_all(self, all_data: Iterable[bytes]) -> list[Hash]:
+        # Most of a first scan's time is spent here: no call is made that can be spared.
+        copy = self._fresh.copy
+        hashes = []
+        for data in all_data:
+            state = copy()
+            state.update(data)
+            hashes.append(state.digest())
+        return hashes
+
+
+def _serialized(values: Sequence[Value]) -> bytes:
+    try:
+        return orjson.dumps(values, default=_raw, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # such as a number beyond 64 bits
+        return repr(values).encode("utf-8", "surrogatepass")
 
 
 def _raw(value: object) -> object:

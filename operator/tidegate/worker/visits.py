@@ -37,9 +37,14 @@ class Visits:
         """The records of a source that the scan has not met, a chunk at a time."""
         for chunk in range(self._end() // _CHUNK + 1):
             bits = self._bits(chunk)
-            query = "SELECT rid FROM record WHERE rid BETWEEN ? AND ? AND source = ?"
-            within = self._db.execute(query, (chunk * _CHUNK, (chunk + 1) * _CHUNK - 1, source))
-            missed = [rid for (rid,) in within if not bits[rid % _CHUNK >> 3] & 1 << (rid & 7)]
+            # By the rids: by the source there would be all of its records to go through for each chunk.
+            within = "FROM record WHERE rid BETWEEN ? AND ? AND +source = ?"
+            which = chunk * _CHUNK, (chunk + 1) * _CHUNK - 1, source
+            (there,) = self._db.execute(f"SELECT count(*) {within}", which).fetchone()
+            if there == int.from_bytes(bits).bit_count():
+                continue  # it has met them all
+            rids = self._db.execute(f"SELECT rid {within}", which)
+            missed = [rid for (rid,) in rids if not bits[rid % _CHUNK >> 3] & 1 << (rid & 7)]
             if missed:
                 yield missed
 

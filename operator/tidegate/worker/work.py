@@ -30,6 +30,8 @@ class Work:
     # What each side's record would hold on the other side: its references are other ids there.
     translated: list[tuple[Value | Unlinked, ...]] = field(default_factory=lambda: [(), ()])
     decision: Decision | None = None
+    # By which the record that is to be created was looked up.
+    match: Hash | None = None
     again: bool = False
     # Fields that refer to what the other side does not have, and why: they are held back.
     waiting: Mapping[int, str] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from tidegate.worker.merge import Create, Delete, Patch
 from tidegate.worker.references import Unlinked
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session, SourcePair
-from tidegate.worker.values import Value
+from tidegate.worker.values import Hash, Value
 from tidegate.worker.work import Work
 
 
@@ -35,9 +35,8 @@ def _intents(both: SourcePair, work: Work) -> list[Intent]:
     if isinstance(decision, Create):
         source = both.sources[other(decision.on)]
         written = range(len(both.item.fields))
-        match = source.match_key(work.hashes[source.side])
         pushed = _pushed(both, work, decision.on, written)
-        return [Intent(work.row(source.side).rid, both.numbers[decision.on], pushed, match)]
+        return [Intent(work.row(source.side).rid, both.numbers[decision.on], pushed, work.match)]
     if isinstance(decision, Patch):
         return [
             Intent(work.row(other(side)).rid, both.numbers[side], _pushed(both, work, side, decision.to[side]), None)
@@ -50,9 +49,13 @@ def _intents(both: SourcePair, work: Work) -> list[Intent]:
 def _pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> bytes:
     """The hashes of what a side is going to hold, where it is going to be written."""
     target, rules = both.sources[on], both.item.fields
-    values = _values(work, on)
-    chosen = {i for i in fields if rules[i].to[on]}
-    return target.partial_shadow([target.hash_of(i, v) if i in chosen else None for i, v in enumerate(values)])
+    hashes: list[Hash | None] = [None] * len(rules)
+    for i in fields:
+        if rules[i].to[on]:
+            # A reference is another id there; all else is what it is.
+            referred = rules[i].ref is not None
+            hashes[i] = target.hash_of(i, _values(work, on)[i]) if referred else work.hashes[other(on)][i]
+    return target.partial_shadow(hashes)
 
 
 def _values(work: Work, on: Side) -> list[Value]:

@@ -115,11 +115,20 @@ class TestLinks:
         assert (cache.is_pending(0), cache.is_pending(1)) == (False, True)
         assert (cache.parked.count(), cache.intents()) == (0, [])
 
-    def test_are_looked_for_by_keys_in_order_with_how_often_each_is_there(self, cache: Cache) -> None:
-        cache.add(0, [(1, b"b", None), (2, b"a", None), (3, b"b", None), (4, None, None), (5, b"c", None)])
-        cache.add(1, [(1, b"a", None)])
-        assert cache.unpaired_keys(0, b"", 2) == [(b"a", 2, 1), (b"b", 1, 2)]
-        assert cache.unpaired_keys(0, b"b", 2) == [(b"c", 5, 1)]
+    def test_are_proposed_where_one_record_on_each_side_has_the_match_key(self, cache: Cache) -> None:
+        crm = cache.add(0, [(1, b"a", None), (2, b"b", None), (3, b"b", None), (4, None, None), (5, b"c", None)])
+        erp = cache.add(1, [(1, b"c", None), (2, b"b", None), (3, b"a", None), (4, None, None), (5, b"a", None)])
+        assert cache.counterparts(0, 1, crm[0], crm[-1]) == [(crm[4], erp[0])]
+        cache.link([(crm[1], erp[2])])  # and of each key one is left
+        assert cache.counterparts(0, 1, crm[0], crm[2]) == [(crm[0], erp[4]), (crm[2], erp[1])]
+        assert cache.counterparts(1, 0, erp[1], erp[3]) == [(erp[1], crm[2])]
+
+    def test_are_missing_in_the_order_of_rids(self, cache: Cache) -> None:
+        crm = cache.add(0, [(n, None, None) for n in range(4)])
+        cache.link([(crm[1], *cache.add(1, [(1, None, None)]))])
+        assert cache.alone(0, 0, 2) == [crm[0], crm[2]]
+        assert cache.alone(0, crm[2], 2) == [crm[3]]
+        assert (cache.count_alone(0), cache.count_alone(1)) == (3, 0)
 
 
 class TestWhatIsPending:
@@ -181,5 +190,5 @@ class TestAWholeScan:
 
     def test_knows_the_records_by_ids_of_either_kind(self, cache: Cache) -> None:
         cache.add(0, [(1, None, b"digest of 1, then more"), ("1", None, None)])
-        assert cache.known(0, [1, "1", 2]) == {1: (1, b"digest o"), "1": (2, None)}
+        assert cache.known(0, [1, "1", 2]) == {1: (1, 1, b"digest o"), "1": ("1", 2, None)}
         assert cache.known(1, [1]) == {}

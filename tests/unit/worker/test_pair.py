@@ -50,6 +50,18 @@ def test_what_nobody_can_tell_apart_is_parked_and_neither_linked_nor_made(databa
     assert (ended.message["parked"], ended.message["reason"]) == (3, "3 waiting for a human: see the run's log")
 
 
+@pytest.mark.parametrize(("more", "fewer"), [("crm", "erp"), ("erp", "crm")])
+def test_what_nobody_can_tell_apart_is_parked_whichever_side_has_more_records(
+    databases: Databases, more: str, fewer: str
+) -> None:
+    databases.add("crm", ("info@x", "Ada", "1"), ("info@x", "Bob", "2"))
+    databases.add("erp", ("info@x", "Info", "3"))
+    databases.add(more, *[(f"p{n}@x", f"name {n}") for n in range(5)])
+    ended = databases.run()
+    assert ended.pushed == {more: "", fewer: "5 create"}
+    assert ended.message["parked"] == 3
+
+
 def test_what_was_parked_goes_on_when_a_human_has_told_the_records_apart(databases: Databases) -> None:
     databases.add("crm", ("info@x", "Ada", "1"), ("info@x", "Bob", "2"))
     databases.add("erp", ("info@x", "Ada", "1"))

@@ -120,17 +120,30 @@ def before(value: Value, overlap: timedelta) -> Value:
     return value
 
 
-def adapt(column: Column[Any], value: Value) -> Value:
-    """A value of another system as this column takes it. Raises ValueError when it cannot be."""
-    if value is None:
-        return None
+Adapt = Callable[[Value], Value]
+
+
+def adapter(column: Column[Any]) -> Adapt:
+    """How a value of another system becomes what this column takes; it raises ValueError for what cannot be."""
     kind = python_type(column)
     if kind is None:
-        return _untyped(value)
+        return lambda value: None if value is None else _untyped(value)
     if kind is str:
-        return _text_in_charset(column, value)
+        return lambda value: value if value is None or _is_ascii(value) else _text_in_charset(column, value)
+    if kind is int:
+        return lambda value: value if type(value) is int and _fits(column, value) else _typed(column, kind, value)
+    return lambda value: _typed(column, kind, value)
+
+
+def _is_ascii(value: Value) -> bool:
+    return type(value) is str and value.isascii()
+
+
+def _typed(column: Column[Any], kind: type, value: Value) -> Value:
+    if value is None:
+        return None
     if kind is int and normal(value) is not None:
-        return value if type(value) is int and _fits(column, value) else _whole(column, value)
+        return _whole(column, value)
     if isinstance(value, kind) and isinstance(value, bool) is (kind is bool):
         return _in_column_zone(column, value) if isinstance(value, datetime) else value
     if normal(value) is None:

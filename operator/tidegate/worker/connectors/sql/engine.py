@@ -48,7 +48,9 @@ def open_engine(connector: str, url_text: str) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    engine = create_engine(url, pool_size=1, max_overflow=1, connect_args={"connect_timeout": _CONNECT_SECONDS})
+    # Not prepared: a plan that was made while a table was empty would be kept when it is no longer.
+    options = {"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None}
+    engine = create_engine(url, pool_size=1, max_overflow=1, connect_args=options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, insert
 
+from tidegate.worker.connectors.sql.postgresql import insert_arrays, takes_arrays
 from tidegate.worker.values import Value
 
 Row = Mapping[str, Value]
@@ -20,8 +21,13 @@ def insert_rows(connection: Connection, table: Table, id_column: Column[Any], ro
         alike[tuple(row)].append(n)
     keys: dict[int, Any] = {}
     statement = insert(table).returning(id_column, sort_by_parameter_order=True)
-    for numbers in alike.values():
-        found = connection.execute(statement, [rows[n] for n in numbers]).scalars().all()
+    for names, numbers in alike.items():
+        same = [rows[n] for n in numbers]
+        found: Sequence[Any] | None = None
+        if takes_arrays(connection, table, id_column, names):
+            found = insert_arrays(connection, table, id_column, same)
+        if found is None:
+            found = connection.execute(statement, same).scalars().all()
         keys.update(zip(numbers, found, strict=True))
     return [keys[n] for n in range(len(rows))]
 

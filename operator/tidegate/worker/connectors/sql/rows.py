@@ -37,7 +37,7 @@ from tidegate.worker.connectors import (
     is_as_expected,
 )
 from tidegate.worker.connectors.sql.columns import (
-    adapt,
+    adapter,
     before,
     cursor_to_token,
     key_codec,
@@ -47,6 +47,7 @@ from tidegate.worker.connectors.sql.columns import (
 )
 from tidegate.worker.connectors.sql.errors import is_collision, is_refusal, speaking_of, words
 from tidegate.worker.connectors.sql.insert import insert_rows
+from tidegate.worker.connectors.sql.postgresql import is_one_of, prefer_indexes
 from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
 from tidegate.worker.values import Value
@@ -73,6 +74,8 @@ class Rows:
         self._cursor: Column[Any] | None = table.columns[settings.cursor] if settings.cursor else None
         self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
         self._uses = description.fields
+        self._names = [column.name for column in self._fields]
+        self._adapters = [adapter(column) for column in self._fields]
         self._search = Search(engine, self._fields, description)
         self._codec = codec
         cursor = [self._cursor.label("cursor")] if self._cursor is not None else []
@@ -128,6 +131,7 @@ class Rows:
         with speaking_of(self._connector):
             query = self._select.where(self._search.condition(wanted))
             with self._engine.connect() as connection:
+                prefer_indexes(connection)
                 return self._records(connection.execute(query).all())
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
@@ -237,7 +241,8 @@ class Rows:
     def _read(self, connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> dict[Key, Record]:
         if not keys:
             return {}
-        query = (self._locked if lock else self._select).where(self._id.in_([self._native(key) for key in keys]))
+        wanted = is_one_of(self._engine, self._id, [self._native(key) for key in keys])
+        query = (self._locked if lock else self._select).where(wanted)
         return {record.key: record for record in self._records(connection.execute(query).all())}
 
     def _records(self, rows: Sequence[Any]) -> list[Record]:
@@ -248,9 +253,7 @@ class Rows:
         ]
 
     def _row(self, values: Mapping[int, Value]) -> dict[str, Value]:
-        return {
-            self._fields[i].name: adapt(self._fields[i], value) for i, value in values.items() if self._uses[i].written
-        }
+        return {self._names[i]: self._adapters[i](value) for i, value in values.items() if self._uses[i].written}
 
     def _key(self, native: Any) -> Key:
         return self._codec.to_cache(native) if self._codec.to_cache else native

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Engine, bindparam, false, func, or_, text, tuple_
 
 from tidegate.worker.connectors import Description
-from tidegate.worker.connectors.sql.columns import adapt, ignores_case, python_type
+from tidegate.worker.connectors.sql.columns import adapter, ignores_case, python_type
+from tidegate.worker.connectors.sql.postgresql import is_one_of
 from tidegate.worker.values import Value
 
 # PostgreSQL's letters beyond ASCII, also in a database of the locale C.
@@ -23,6 +24,7 @@ class Search:
     def __init__(self, engine: Engine, columns: Sequence[Column[Any]], description: Description) -> None:
         self._engine = engine
         self._columns = [columns[i] for i in description.match]
+        self._adapters = [adapter(column) for column in self._columns]
         self._folded = [
             description.fields[i].casefold and python_type(columns[i]) in (str, None) and not ignores_case(columns[i])
             for i in description.match
@@ -35,7 +37,7 @@ class Search:
         plain = [values for values in sought if all(map(_is_ascii, values))]
         conditions: list[ColumnElement[bool]] = []
         if plain:
-            conditions.append(self._is_in([self._lower(n) for n in self._all], [self._lowered(v) for v in plain]))
+            conditions.append(self._is_one_of([self._lowered(values) for values in plain]))
         if len(plain) < len(sought):
             conditions.append(self._is_beyond_ascii([values for values in sought if not all(map(_is_ascii, values))]))
         return or_(*conditions) if conditions else false()
@@ -46,7 +48,7 @@ class Search:
 
     def _adapted(self, values: tuple[Value, ...]) -> tuple[Value, ...] | None:
         try:
-            return tuple(adapt(column, value) for column, value in zip(self._columns, values, strict=True))
+            return tuple(adapt(value) for adapt, value in zip(self._adapters, values, strict=True))
         except ValueError:
             return None  # what the column cannot hold is not there
 
@@ -55,6 +57,12 @@ class Search:
             value.lower() if folded and isinstance(value, str) else value
             for folded, value in zip(self._folded, values, strict=True)
         )
+
+    def _is_one_of(self, lowered: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
+        expressions = [self._lower(n) for n in self._all]
+        if len(expressions) == 1:
+            return is_one_of(self._engine, self._columns[0], [row[0] for row in lowered], expressions[0])
+        return self._is_in(expressions, lowered)
 
     def _is_in(self, expressions: Sequence[ColumnElement[Any]], rows: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
         if len(expressions) == 1:

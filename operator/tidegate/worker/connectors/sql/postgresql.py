@@ -1,0 +1,109 @@
+"""What is particular about PostgreSQL, for the sake of speed. Serves `rows`, `search` and `insert`.
+
+Many values are one parameter, an array: with thousands of parameters a statement takes longer to be read, here and by
+the server, than to be carried out.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, any_, bindparam, column, func, insert, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Double,
+    LargeBinary,
+    Numeric,
+    Text,
+    TypeEngine,
+    Uuid,
+)
+
+from tidegate.worker.connectors.sql.columns import python_type
+from tidegate.worker.values import Value
+
+# The widest type of each kind: what is too large for a column is for the server to refuse. A cast to VARCHAR(9) would
+# cut it instead.
+_ELEMENTS: Mapping[type | None, TypeEngine[Any]] = {
+    int: BigInteger(),
+    float: Double(),
+    Decimal: Numeric(),
+    bool: Boolean(),
+    date: Date(),
+    UUID: Uuid(),
+    bytes: LargeBinary(),
+}
+
+
+def _element(of: Column[Any]) -> TypeEngine[Any] | None:
+    """The type of array elements that the column takes as they are; None where a value is no plain one."""
+    kind = python_type(of)
+    if kind is str:
+        # Not CHAR, citext or an enumeration, which compare in their own way.
+        return Text() if of.type.__visit_name__ in ("TEXT", "VARCHAR") else None
+    if kind is datetime:
+        assert isinstance(of.type, DateTime)  # noqa: S101
+        return DateTime(timezone=of.type.timezone)
+    return _ELEMENTS.get(kind)
+
+
+def _array(of: Column[Any], values: Sequence[Value]) -> ColumnElement[Any]:
+    element = _element(of)
+    assert element is not None  # noqa: S101
+    return bindparam(None, values, type_=ARRAY(element))
+
+
+def is_one_of(
+    engine: Engine, of: Column[Any], values: Sequence[Value], expression: ColumnElement[Any] | None = None
+) -> ColumnElement[bool]:
+    """What is true of the rows in which the column, or an expression of its type, is one of these."""
+    sought = of if expression is None else expression
+    if engine.dialect.name != "postgresql" or _element(of) is None:
+        return sought.in_(values)
+    return sought == any_(_array(of, values))
+
+
+def prefer_indexes(connection: Connection) -> None:
+    """For the rest of the transaction read no table whole that has an index for what is sought.
+
+    Of a table that has just been filled the server has no statistics, and would go through all of it for each batch.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_seqscan TO off")
+
+
+def takes_arrays(connection: Connection, table: Table, id_column: Column[Any], names: Sequence[str]) -> bool:
+    """Whether rows of these columns can be inserted as arrays, and a sequence makes their ids."""
+    if connection.dialect.name != "postgresql" or id_column.name in names or not names:
+        return False
+    default = getattr(id_column.server_default, "arg", "")
+    counted = id_column.identity is not None or "nextval(" in str(default)
+    return counted and all(_element(table.columns[name]) is not None for name in names)
+
+
+def insert_arrays(
+    connection: Connection, table: Table, id_column: Column[Any], rows: Sequence[Mapping[str, Value]]
+) -> list[Any] | None:
+    """Insert rows of the same columns; the answers, in the same order, are their ids.
+
+    None, and nothing is inserted, when it is not certain which row got which id: rows are inserted in their order, but
+    the order of the answers is not promised, and a sequence may count down, or begin anew.
+    """
+    columns = [table.columns[name] for name in rows[0]]
+    arrays = [_array(each, [row[each.name] for row in rows]) for each in columns]
+    names = [f"c{n}" for n in range(len(columns))]
+    new = func.unnest(*arrays).table_valued(*map(column, names), with_ordinality="place", name="new").render_derived()
+    values = select(*(new.columns[name] for name in names)).order_by(new.columns["place"])
+    statement = insert(table).from_select(columns, values, include_defaults=False).returning(id_column)
+    with connection.begin_nested() as attempt:
+        ids = list(connection.execute(statement).scalars())
+        if len(ids) == len(rows) and ids == sorted(ids):
+            return ids
+        attempt.rollback()
+    return None
