@@ -41,6 +41,10 @@ def wait_for(what: str, look: Callable[[], _Found | None], told: Callable[[], st
     return found
 
 
+# The status of a SyncIntegration that no operator has seen.
+UNSEEN = {"observedGeneration": -1}
+
+
 @dataclass(frozen=True)
 class Namespace:
     """A namespace and what is in it; objects are plain JSON."""
@@ -112,8 +116,8 @@ class Namespace:
 
     def status(self, name: str = NAME) -> Object:
         """A SyncIntegration's status; empty before the operator has seen it."""
-        status: Object = self.integration(name).get("status") or {}
-        return status
+        status: Object = self.integration(name)["status"]
+        return {} if status == UNSEEN else status
 
     # What its user does
 

@@ -35,13 +35,12 @@ class Ledger:
     clock: timedelta = timedelta(0)  # what the operators' clock has gone forward, jumps included
     claimed: dict[int, Run] = field(default_factory=dict)
     created: dict[int, str] = field(default_factory=dict)  # run → UID of its Job
-    lost: set[int] = field(default_factory=set)  # runs of whose end nothing is left
+    lost: set[int] = field(default_factory=set)  # runs whose Job somebody has deleted before their end was recorded
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
     epoch: int = 1  # of the cache, as the newest Job has it
     epoch_before: int = 1
     wiped: set[int] = field(default_factory=set)
     off_policies: set[OffPolicy] = field(default_factory=set)  # declared at some time since the run was claimed
-    status_is_lost: bool = False
 
     # Writes of operators
 
@@ -50,10 +49,7 @@ class Ledger:
         on = after.spec.status is Switch.ON
         busy = [job.name for job in jobs if not job.finished] + [pod.name for pod in pods if pod.live]
         if new.run is not None and (old.run is None or old.run.number != new.run.number):
-            adopted = any(job.run.number == new.run.number and not job.finished for job in jobs)
-            if not (adopted and self.status_is_lost):
-                self._run_claimed(before, old, new, new.run)
-            self.status_is_lost = False
+            self._run_claimed(before, old, new, new.run)
             self.off_policies = {after.spec.off_policy}
         if new.phase is Phase.OFF:
             assert not on
@@ -168,11 +164,6 @@ class Ledger:
 
     def declared(self, spec: SyncIntegrationSpec) -> None:
         self.off_policies.add(spec.off_policy)
-
-    def status_deleted(self) -> None:
-        """Somebody has deleted all that the operator remembers; what the Jobs say must do."""
-        self.status_is_lost = True
-        self.lost |= self.ended.keys()
 
     def job_deleted_by_hand(self, job: Job, integration: Integration) -> None:
         last = integration.status.last_run

@@ -183,12 +183,6 @@ class Server:
         self.changed(INTEGRATION, body)
         self.ledger.declared(self.integration.spec)
 
-    def delete_status(self) -> None:
-        body = self.objects[INTEGRATION, NAME]
-        body["status"] = {}
-        self.changed(INTEGRATION, body)
-        self.ledger.status_deleted()
-
     def annotate(self, annotation: str, value: str) -> None:
         body = self.objects[INTEGRATION, NAME]
         body["metadata"]["annotations"] = {**body["metadata"].get("annotations", {}), annotation: value}

@@ -37,7 +37,7 @@ CHANGES = st.one_of(
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
-ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job", "deleted status"]
+ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
 STEPS_OF_EXAMPLE = 100
@@ -73,10 +73,6 @@ class Toggle(RuleBasedStateMachine):
 
     def watches_keep_up(self) -> bool:
         return len(self.operators) == 1 and self.operators[0].view.lag() < WRITE_VISIBLE_WITHIN
-
-    def the_jobs_know_everything(self) -> bool:
-        newest = max(self.server.ledger.claimed, default=0)
-        return any(job.run.number == newest for job in self.server.jobs)
 
     def nothing_is_on_its_way(self) -> bool:
         return not self.late and not any(operator.pending for operator in self.operators)
@@ -222,18 +218,13 @@ class Toggle(RuleBasedStateMachine):
                 offset = timedelta(seconds=(-3600, -30, 0, 30, 3600)[how % 5])
                 self.server.ledger.clock += max(offset - self.offset, timedelta(0))
                 self.offset = offset
-            # Who deletes the status and the Job as well leaves nothing that knows of the run.
-            case "deleted Job" if (
-                self.nothing_is_on_its_way() and self.server.jobs and not self.server.ledger.status_is_lost
-            ):
+            case "deleted Job" if self.nothing_is_on_its_way() and self.server.jobs:
                 job = self.server.jobs[how % len(self.server.jobs)]
                 self.server.delete(JOB, job.name)
                 self.oldest_list = self.server.revision
                 self.server.ledger.job_deleted_by_hand(job, self.server.integration)
                 for operator in self.operators:
                     operator.view.show((JOB, job.name))
-            case "deleted status" if self.nothing_is_on_its_way() and self.the_jobs_know_everything():
-                self.server.delete_status()
 
     # In the end
 
