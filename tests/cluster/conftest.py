@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from cluster.command_line import CommandLine
 from cluster.fault_proxy import FaultProxy
 from cluster.namespace import Namespace
 from cluster.operator_process import OperatorProcess
+from cluster.played_logs import PlayedLogs
 from cluster.played_node import PlayedNode
 from devcluster import cluster as devcluster_cluster
 from devcluster import toolchain
+from devcluster.certificates import Authority
 from devcluster.cluster import Cluster
 from devcluster.errors import DevclusterError
 from devcluster.paths import ROOT
@@ -67,4 +70,17 @@ def proxied_operator(proxy: FaultProxy, namespace: Namespace, tmp_path: Path) ->
 def operator(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> Iterator[OperatorProcess]:
     """The operator, serving this namespace only."""
     with OperatorProcess(control_plane.kubeconfig, namespace.name, tmp_path / "operator.log") as serving:
+        yield serving
+
+
+@pytest.fixture
+def sync(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> CommandLine:
+    """`kubectl sync` in the test's namespace."""
+    return CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path)
+
+
+@pytest.fixture
+def logs(control_plane: Cluster) -> Iterator[PlayedLogs]:
+    """What the workers say."""
+    with PlayedLogs(control_plane.kubeconfig, Authority(control_plane.directory / "pki")) as serving:
         yield serving

@@ -3,18 +3,13 @@
 import importlib.metadata
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from cluster.command_line import CommandLine
 from cluster.namespace import Namespace
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import PlayedNode
-from devcluster.certificates import Authority
-from devcluster.cluster import Cluster
 from devcluster.toolchain import kubectl
 from documentation.pages import Page, Scene, Shell, play
 from tidegate.cli.errors import EXIT_CODES
@@ -40,17 +35,6 @@ def timeless(text: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>", text)
     text = re.sub(r"\b(\d+[dhms])+\b", "<duration>", text)
     return re.sub(r"  +", "  ", text)
-
-
-@pytest.fixture
-def sync(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> CommandLine:
-    return CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path)
-
-
-@pytest.fixture
-def logs(control_plane: Cluster) -> Iterator[PlayedLogs]:
-    with PlayedLogs(control_plane.kubeconfig, Authority(control_plane.directory / "pki")) as serving:
-        yield serving
 
 
 def typed(command: str) -> str:

@@ -17,7 +17,6 @@ from cluster.namespace import NAME, Namespace, Object, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import PlayedNode
-from devcluster.certificates import Authority
 from devcluster.cluster import Cluster
 from devcluster.paths import ROOT
 from devcluster.toolchain import helm, kubectl
@@ -228,19 +227,18 @@ class TestHowTo:
 
 
 def test_troubleshooting(
-    control_plane: Cluster,
     shell: Shell,
     namespace: Namespace,
     node: PlayedNode,
     operator: OperatorProcess,
+    logs: PlayedLogs,
 ) -> None:
     namespace.create_integration(status="ON")
     node.end(1, 2, '{"reason": "connector crm: url is missing"}')
     namespace.wait_condition("Stalled")
-    with PlayedLogs(control_plane.kubeconfig, Authority(control_plane.directory / "pki")) as logs:
-        logs.say(1, "connector crm: url is missing")
-        logs.close(1)
-        printed = dict(play(TROUBLESHOOTING, shell))
+    logs.say(1, "connector crm: url is missing")
+    logs.close(1)
+    printed = dict(play(TROUBLESHOOTING, shell))
     assert "connector crm: url is missing" in printed["kubectl get sync contacts -o wide"]
     assert "ConfigurationError" in printed["kubectl describe sync contacts"]
     assert "connector crm: url is missing" in printed["kubectl sync logs contacts"]

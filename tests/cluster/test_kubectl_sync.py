@@ -1,7 +1,6 @@
 """`kubectl sync` turns syncs ON and OFF, and waits: the installed script, the real API server and operator."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,23 +9,9 @@ from cluster.namespace import Namespace
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import Ending, PlayedNode
-from devcluster.certificates import Authority
 from devcluster.cluster import Cluster
 
 DECLARED_POLICY = "tidegate.dev/declared-off-policy"
-
-
-@pytest.fixture
-def sync(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> CommandLine:
-    """`kubectl sync` in the test's namespace."""
-    return CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path)
-
-
-@pytest.fixture
-def logs(control_plane: Cluster) -> Iterator[PlayedLogs]:
-    """What the workers say."""
-    with PlayedLogs(control_plane.kubeconfig, Authority(control_plane.directory / "pki")) as serving:
-        yield serving
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
 from cluster.command_line import CommandLine
@@ -13,12 +12,6 @@ from cluster.operator_process import OperatorProcess
 from devcluster.certificates import Authority
 from devcluster.cluster import Cluster
 from devcluster.toolchain import kubectl
-
-
-@pytest.fixture
-def sync(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> CommandLine:
-    """`kubectl sync` in the test's namespace."""
-    return CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path)
 
 
 def test_an_operator_that_does_not_run_is_asked_after(

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,21 +10,7 @@ from cluster.namespace import Namespace
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import PlayedNode
-from devcluster.certificates import Authority
 from devcluster.cluster import Cluster
-
-
-@pytest.fixture
-def sync(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> CommandLine:
-    """`kubectl sync` in the test's namespace."""
-    return CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path)
-
-
-@pytest.fixture
-def logs(control_plane: Cluster) -> Iterator[PlayedLogs]:
-    """What the workers say."""
-    with PlayedLogs(control_plane.kubeconfig, Authority(control_plane.directory / "pki")) as serving:
-        yield serving
 
 
 @pytest.fixture(scope="module")
