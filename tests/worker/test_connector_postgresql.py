@@ -107,3 +107,25 @@ def test_a_new_record_is_told_by_its_own_id_however_ids_are_made(
         created = collection.create([["a@x", "A"], ["b@x", "B"], ["c@x", "C"]])
     emails = [record.values[0] for record in created if isinstance(record, Record)]
     assert emails == ["a@x", "b@x", "c@x"]
+
+
+@pytest.mark.parametrize("moment", ["BEFORE", "AFTER"])
+def test_a_new_record_is_told_as_triggers_leave_it(postgresql_database: Database, moment: str) -> None:
+    postgresql_database.sql(
+        """
+        CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, name TEXT);
+        CREATE FUNCTION shout_before() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN NEW.name := upper(NEW.name); RETURN NEW; END $$;
+        CREATE FUNCTION shout_after() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN UPDATE contact SET name = upper(name) WHERE id = NEW.id; RETURN NULL; END $$;
+        GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO worker;
+        """
+    )
+    postgresql_database.sql(
+        f"CREATE TRIGGER shout {moment} INSERT ON contact FOR EACH ROW EXECUTE FUNCTION shout_{moment.lower()}()"
+    )
+    with opened(postgresql_database, "email", "name") as collection:
+        assert collection.create([["a@x", "ann"], ["b@x", "bob"]]) == [
+            Record(1, ("a@x", "ANN")),
+            Record(2, ("b@x", "BOB")),
+        ]

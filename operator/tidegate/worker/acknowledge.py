@@ -7,12 +7,12 @@ another field is seen as the change it is.
 
 from collections.abc import Sequence
 
-from tidegate.worker.connectors import Changed, Key, Record, Rejected
+from tidegate.worker.connectors import Record, Rejected
 from tidegate.worker.merge import Create, Delete, Forget, Keep, Patch
 from tidegate.worker.rules import SIDES, Side, other
-from tidegate.worker.session import Session, Source, SourcePair
-from tidegate.worker.shadow import Shadow
-from tidegate.worker.values import Hash
+from tidegate.worker.session import Session
+from tidegate.worker.source import Source, SourcePair
+from tidegate.worker.values import Hash, are_identical
 from tidegate.worker.work import Work
 
 
@@ -21,7 +21,8 @@ def acknowledge(session: Session, both: SourcePair, works: Sequence[Work]) -> No
     decided = [work for work in works if work.decision is not None]
     session.cache.settle(rid for work in decided for rid in work.rids)
     for side in SIDES:
-        _created(session, both, [work for work in decided if work.decision == Create(side)], side)
+        creates = [work for work in decided if isinstance(work.decision, Create) and work.decision.on == side]
+        _created(session, both, creates, side)
     for work in decided:
         decision = work.decision
         if isinstance(decision, Forget):
@@ -58,15 +59,26 @@ def _created(session: Session, both: SourcePair, works: Sequence[Work], on: Side
     cache.forget(lost.rid for work, _ in made if (lost := work.rows[on]) is not None)
     # What is known by an id that the system has given out again.
     cache.forget(rid for _, rid, _ in cache.known(target.number, [record.key for _, record in made]).values())
-    rids = cache.add(target.number, [_as_stored(target, record) for _, record in made])
-    cache.link(zip((work.row(source.side).rid for work, _ in made), rids, strict=True))
-    _take_as_they_are(session, source, [work for work, _ in made])
+    _add_counterparts(session, source, target, made)
     session.progress.pushed[target.name]["create"] += len(made)
 
 
-def _as_stored(target: Source, record: Record) -> tuple[Key, Hash | None, Shadow]:
-    fields = target.field_hashes(record)
-    return record.key, target.match_key(fields), target.shadow(record, fields)
+def _add_counterparts(session: Session, source: Source, target: Source, made: Sequence[tuple[Work, Record]]) -> None:
+    side = source.side
+    rids, read = [work.row(side).rid for work, _ in made], [work.record(side) for work, _ in made]
+    shadows = source.shadows(read, [work.hashes[side] for work, _ in made])
+    # Mostly a system stores what it is sent, and then both sides' shadows are the same.
+    new = [
+        (rid, record.key, work.match, shadow) for rid, (work, record), shadow in zip(rids, made, shadows, strict=True)
+    ]
+    altered = [n for n, (_, record) in enumerate(made) if not are_identical(record.values, read[n].values)]
+    records = [made[n][1] for n in altered]
+    fields = target.field_hashes(records)
+    kept = zip(altered, records, target.match_keys(fields), target.shadows(records, fields), strict=True)
+    for n, record, match, shadow in kept:
+        new[n] = rids[n], record.key, match, shadow
+    session.cache.add_counterparts(target.number, new, shadows)
+    _nothing_is_left(session, rids)
 
 
 def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -> None:
@@ -80,12 +92,11 @@ def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -
 
 
 def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
-    changed = any(isinstance(answer, Changed) for answer in work.answers)
     for source in both.sources:
-        _settle_fields(session, source, work, patch, again=changed or work.again)
+        _settle_fields(session, source, work, patch, again=work.changed or work.again)
         if isinstance(work.answers[source.side], Record):
             session.progress.pushed[source.name]["update"] += 1
-    if changed or work.again:
+    if work.changed or work.again:
         return  # merged again in the next pass, and so are the fields in conflict
     session.progress.conflicts += len(patch.parked)
     _park_fields(session, both, work, patch)
@@ -110,7 +121,7 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
     final = answer if isinstance(answer, Record) else work.record(side)
     done = [not patch.to[s] or isinstance(work.answers[s], Record) for s in SIDES]
     seen = source.layout.unpack(work.row(side).shadow)
-    stored = source.field_hashes(final) if isinstance(answer, Record) else work.hashes[side]
+    stored = source.field_hashes([final])[0] if isinstance(answer, Record) else work.hashes[side]
     shadow: list[Hash | None] = []
     for i, now in enumerate(work.hashes[side]):
         if i in patch.to[side]:
@@ -123,8 +134,10 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
             shadow.append(now)
     row = work.row(side)
     whole = tuple(shadow) == stored
-    session.cache.set_shadows([(row.rid, source.shadow(final, stored) if whole else source.partial_shadow(shadow))])
-    if (key := source.match_key(stored)) != row.match:
+    packed = source.shadows([final], [stored])[0] if whole else source.partial_shadow(shadow)
+    session.cache.set_shadows([(row.rid, packed)])
+    (key,) = source.match_keys([stored])
+    if key != row.match:
         session.cache.set_matches([(row.rid, key)])
 
 
@@ -143,12 +156,17 @@ def _park_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -
 def _take_as_they_are(session: Session, source: Source, works: Sequence[Work]) -> None:
     """What was read of these records is what they were seen to hold, and nothing about them is left to be done."""
     cache, side = session.cache, source.side
-    rows = [(work.row(side), work.record(side), work.hashes[side]) for work in works]
-    cache.set_shadows((row.rid, source.shadow(record, hashes)) for row, record, hashes in rows)
-    cache.set_matches((row.rid, key) for row, _, hashes in rows if (key := source.match_key(hashes)) != row.match)
-    rids = [row.rid for row, _, _ in rows]
-    cache.clean(rids)
-    cache.parked.remove(cache.parked.fields(rids))
+    rows, hashes = [work.row(side) for work in works], [work.hashes[side] for work in works]
+    rids = [row.rid for row in rows]
+    cache.set_shadows(zip(rids, source.shadows([work.record(side) for work in works], hashes), strict=True))
+    keys = zip(rows, source.match_keys(hashes), strict=True)
+    cache.set_matches((row.rid, key) for row, key in keys if key != row.match)
+    _nothing_is_left(session, rids)
+
+
+def _nothing_is_left(session: Session, rids: Sequence[int]) -> None:
+    session.cache.clean(rids)
+    session.cache.parked.remove(session.cache.parked.fields(rids))
 
 
 def _refused(session: Session, target: Source, source: Source, work: Work, answer: Rejected) -> None:

@@ -4,6 +4,8 @@ Every step of a run reads it, and commits its effect together with the checkpoin
 values. Its invariants:
 - links are symmetric, and link records of one object's two sides;
 - a shadow changes only to what a side was seen to hold, never to what it is meant to hold;
+- `lone` is true of every record that has, or had, no counterpart; by a match key only these are looked for, and what
+  has been created as a counterpart is kept out of an index that would be written at random places;
 - `dirty` holds every record that differs from its shadow and is not yet dealt with: it outlives the run.
 """
 
@@ -12,8 +14,11 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import orjson
 
 from tidegate.worker import parked, visits
 from tidegate.worker.connectors import Key
@@ -22,14 +27,13 @@ from tidegate.worker.shadow import Shadow
 from tidegate.worker.values import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
     rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, link INTEGER, match BLOB, shadow BLOB,
-    UNIQUE (source, id));
-CREATE INDEX alone ON record (source, link) WHERE link IS NULL;
+    lone INTEGER NOT NULL DEFAULT TRUE, UNIQUE (source, id));
 CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL);
 CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
 """
@@ -44,13 +48,6 @@ class Row(NamedTuple):
     link: int | None
     match: Hash | None
     shadow: Shadow | None
-
-
-class Pending(NamedTuple):
-    """A record to be dealt with; `gone` when a whole scan has not met it any more."""
-
-    row: Row
-    gone: bool
 
 
 class Intent(NamedTuple):
@@ -141,7 +138,7 @@ class Cache:
 
     def rows(self, rids: Iterable[int]) -> dict[int, Row]:
         """The records with these rids that are remembered."""
-        found = self._select("rid IN (SELECT value FROM json_each(?))", json.dumps(list(rids)))
+        found = self._select("rid IN (SELECT value FROM json_each(?))", _json(rids))
         return {row.rid: row for row in found}
 
     def row_of(self, source: int, key: Key) -> Row | None:
@@ -150,16 +147,16 @@ class Cache:
 
     def unpaired(self, source: int, match: Hash, limit: int = 2) -> list[Row]:
         """Records without a counterpart that have this match key."""
-        return self._select("source = ? AND match = ? AND link IS NULL LIMIT ?", source, match, limit)
+        return self._select("source = ? AND match = ? AND lone AND link IS NULL LIMIT ?", source, match, limit)
 
     def with_twins(self, rids: Iterable[int]) -> set[int]:
         """Those of these records whose match key another record of their source has that is not gone, nor linked."""
         found = self._db.execute(
             "SELECT ours.rid FROM json_each(?) AS sought CROSS JOIN record AS ours ON ours.rid = sought.value "
             "WHERE EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ours.source AND twin.match = ours.match "
-            "AND twin.link IS NULL AND twin.rid != ours.rid "
+            "AND twin.lone AND twin.link IS NULL AND twin.rid != ours.rid "
             "AND NOT EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = twin.rid AND gone))",
-            (json.dumps(list(rids)),),
+            (_json(rids),),
         )
         return {rid for (rid,) in found}
 
@@ -174,14 +171,37 @@ class Cache:
     def add(self, source: int, records: Sequence[tuple[Key, Hash | None, Shadow | None]]) -> range:
         """Remember new records: id, match key, and shadow if they are taken as they are. Returns their rids."""
         rids = range(self._next_rid, self._next_rid + len(records))
-        rows = [(rid, source, *record) for rid, record in zip(rids, records, strict=True)]
+        rows = [
+            (rid, source, key, _blob(match), _blob(shadow))
+            for rid, (key, match, shadow) in zip(rids, records, strict=True)
+        ]
         self._db.executemany("INSERT INTO record (rid, source, id, match, shadow) VALUES (?, ?, ?, ?, ?)", rows)
         self._next_rid = rids.stop
         return rids
 
+    def add_counterparts(
+        self, source: int, records: Sequence[tuple[int, Key, Hash | None, Shadow]], shadows: Sequence[Shadow]
+    ) -> None:
+        """Remember new records, each as the counterpart of the one with that rid, which was seen to hold `shadows`."""
+        first = self._next_rid
+        rows = [
+            (rid, source, link, key, _blob(match), _blob(shadow))
+            for rid, (link, key, match, shadow) in enumerate(records, first)
+        ]
+        self._db.executemany(
+            "INSERT INTO record (rid, source, link, id, match, shadow, lone) VALUES (?, ?, ?, ?, ?, ?, FALSE)", rows
+        )
+        self._next_rid += len(records)
+        own = [
+            (rid, _blob(shadow), link) for rid, (link, *_), shadow in zip(count(first), records, shadows, strict=False)
+        ]
+        self._db.executemany("UPDATE record SET link = ?, shadow = ? WHERE rid = ?", own)
+
     def set_shadows(self, shadows: Iterable[tuple[int, Shadow]]) -> None:
         """What these records were seen to hold."""
-        self._db.executemany("UPDATE record SET shadow = ? WHERE rid = ?", [(shadow, rid) for rid, shadow in shadows])
+        self._db.executemany(
+            "UPDATE record SET shadow = ? WHERE rid = ?", [(_blob(shadow), rid) for rid, shadow in shadows]
+        )
 
     def set_matches(self, matches: Iterable[tuple[int, Hash | None]]) -> None:
         """The match keys that these records have now."""
@@ -210,22 +230,37 @@ class Cache:
     def forget(self, rids: Iterable[int]) -> None:
         """Remember these records no more; their counterparts stand alone."""
         ids = [(rid,) for rid in rids]
-        self._db.executemany("UPDATE record SET link = NULL WHERE rid = (SELECT link FROM record WHERE rid = ?)", ids)
+        alone = "UPDATE record SET link = NULL, lone = TRUE WHERE rid = (SELECT link FROM record WHERE rid = ?)"
+        self._db.executemany(alone, ids)
         for table in ("record", "dirty", "parked", "intent"):
             self._db.executemany(f"DELETE FROM {table} WHERE rid = ?", ids)  # noqa: S608
 
     def index_matches(self) -> None:
         """Before look-ups by match key; after the first scan, for to keep up an index in random order is costly."""
-        self._db.execute("CREATE INDEX IF NOT EXISTS by_match ON record (source, match) WHERE match IS NOT NULL")
+        self._db.execute(
+            "CREATE INDEX IF NOT EXISTS by_match ON record (match, source) WHERE lone AND match IS NOT NULL"
+        )
+
+    def index_alone(self) -> None:
+        """Before the next run looks for those that have no counterpart: by then they are few; at first all are."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS alone ON record (source, link) WHERE link IS NULL")
+
+    @property
+    def _in_order(self) -> str:
+        """Makes a query go through the records in their order while `alone` is not there: SQLite would sort them."""
+        return "" if self._one("SELECT count(*) FROM sqlite_master WHERE name = 'alone'") else "NOT INDEXED"
 
     def count_alone(self, source: int) -> int:
         """How many records of a source have no counterpart."""
         return self._one("SELECT count(*) FROM record WHERE source = ? AND link IS NULL", source)
 
-    def alone(self, source: int, after: int, limit: int) -> list[int]:
-        """The next records without a counterpart, in the order of their rids."""
-        query = "SELECT rid FROM record WHERE source = ? AND link IS NULL AND rid > ? ORDER BY rid LIMIT ?"
-        return [rid for (rid,) in self._db.execute(query, (source, after, limit))]
+    def alone(self, source: int, after: int, limit: int) -> tuple[int, int] | None:
+        """The first and the last of the next records without a counterpart, in the order of their rids."""
+        where = "source = ? AND link IS NULL AND rid > ?"
+        rids = f"SELECT rid FROM record {self._in_order} WHERE {where} ORDER BY rid LIMIT ?"  # noqa: S608
+        query = f"SELECT min(rid), max(rid) FROM ({rids})"  # noqa: S608
+        first, last = self._db.execute(query, (source, after, limit)).fetchone()
+        return None if first is None else (first, last)
 
     def counterparts(self, source: int, across: int, first: int, last: int) -> list[tuple[int, int]]:
         """Of the records without a counterpart from one rid to another, those that have one by their match key.
@@ -233,11 +268,11 @@ class Cache:
         A key that more than one of the records without a counterpart have on either side is not taken.
         """
         return self._db.execute(
-            "SELECT ours.rid, min(theirs.rid) FROM record AS ours CROSS JOIN record AS theirs "
-            "ON theirs.source = ?2 AND theirs.match = ours.match AND theirs.link IS NULL "
+            f"SELECT ours.rid, min(theirs.rid) FROM record AS ours {self._in_order} CROSS JOIN record AS theirs "  # noqa: S608
+            "ON theirs.source = ?2 AND theirs.match = ours.match AND theirs.lone AND theirs.link IS NULL "
             "WHERE ours.source = ?1 AND ours.link IS NULL AND ours.rid BETWEEN ?3 AND ?4 "
             "AND NOT EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ?1 AND twin.match = ours.match "
-            "AND twin.link IS NULL AND twin.rid != ours.rid) "
+            "AND twin.lone AND twin.link IS NULL AND twin.rid != ours.rid) "
             "GROUP BY ours.rid HAVING count(*) = 1",
             (source, across, first, last),
         ).fetchall()
@@ -256,24 +291,24 @@ class Cache:
         """Before a whole scan: what an earlier one has missed may be there again."""
         self._db.execute("DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)", (source,))
 
-    def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Pending]:
+    def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Row]:
         """The next records to be dealt with, in the order of their rids."""
         found = self._db.execute(
-            "SELECT r.rid, source, id, link, match, shadow, gone FROM dirty CROSS JOIN record AS r USING (rid) "
+            "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "
             "WHERE dirty.rid > ? AND source IN (SELECT value FROM json_each(?)) ORDER BY dirty.rid LIMIT ?",
             (after, json.dumps(sources), limit),
         )
-        return [Pending(Row(*row[:6]), bool(row[6])) for row in found]
+        return [Row(*row) for row in found]
 
     def gone(self, rids: Iterable[int | None]) -> set[int]:
         """Those of these records that a whole scan has not met any more."""
         query = "SELECT rid FROM dirty WHERE gone AND rid IN (SELECT value FROM json_each(?))"
-        return {rid for (rid,) in self._db.execute(query, (json.dumps(list(rids)),))}
+        return {rid for (rid,) in self._db.execute(query, (_json(rids),))}
 
     def are_pending(self, rids: Iterable[int | None]) -> bool:
         """Whether any of these records is to be dealt with."""
         query = "SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN (SELECT value FROM json_each(?)))"
-        return bool(self._one(query, json.dumps(list(rids))))
+        return bool(self._one(query, _json(rids)))
 
     def is_pending(self, source: int) -> bool:
         """Whether any record of a source is to be dealt with."""
@@ -297,7 +332,8 @@ class Cache:
 
     def intend(self, intents: Iterable[Intent]) -> None:
         """Write down what is about to be pushed."""
-        self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?)", intents)
+        rows = [(rid, target, _blob(fields), _blob(match)) for rid, target, fields, match in intents]
+        self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?)", rows)
 
     def intents(self) -> list[Intent]:
         """What may have been pushed, from a batch that was cut short."""
@@ -316,6 +352,15 @@ class Cache:
 
     def _one(self, query: str, *values: Any) -> int:
         return int(self._db.execute(query, values).fetchone()[0])
+
+
+def _json(rids: Iterable[int | None]) -> str:
+    return orjson.dumps([*rids]).decode()
+
+
+def _blob(data: bytes | None) -> bytearray | None:
+    """As sqlite3 takes it at once; for every `bytes` it looks whether somebody has registered an adapter."""
+    return None if data is None else bytearray(data)
 
 
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")

@@ -15,7 +15,8 @@ from tidegate.worker.cache import FILE, Cache
 from tidegate.worker.config import parse
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.parked import Waiting
-from tidegate.worker.session import Source, connect, open_pairs
+from tidegate.worker.session import connect, open_pairs
+from tidegate.worker.source import Source
 
 
 def list_conflicts(environ: Mapping[str, str], out: TextIO, *, values: bool) -> None:

@@ -6,26 +6,31 @@ What the merge decides is held back as far as it refers to records that the othe
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tidegate.worker.cache import Pending, Row
+from tidegate.worker.cache import Row
 from tidegate.worker.merge import Create, Patch, Policy, Presence, State, merge
 from tidegate.worker.newest import newer_side
 from tidegate.worker.references import Unlinked, comparable, translate
 from tidegate.worker.rules import SIDES, Side, other
-from tidegate.worker.session import Session, SourcePair
+from tidegate.worker.session import Session
+from tidegate.worker.source import Source, SourcePair
 from tidegate.worker.work import Work
 
+_NEVER = State(Presence.NEVER)
 
-def decide(session: Session, both: SourcePair, pending: Sequence[Pending], *, patient: bool) -> list[Work]:
+
+def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patient: bool) -> list[Work]:
     """The pending records and their counterparts, read and decided; `patient` leaves what is held back to a later pass.
 
     One that has vanished since the scan has no decision: no whole scan and no guard has seen it; the next run will.
     """
     works = _read(session, both, pending)
+    for source in both.sources:
+        _hash(session, source, works)
     item = both.item
     policy = Policy(item.conflict, item.deletes, item.exists_on)
     blank = both.sources[0].hasher.blank
     for work in works:
-        first, second = (_state(session, both, work, side) for side in SIDES)
+        first, second = (_state(source, work) for source in both.sources)
         if first is None or second is None:
             continue
         newer = newer_side(work.records) if item.conflict == "newest" else None
@@ -35,10 +40,10 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Pending], *, pa
     return works
 
 
-def _read(session: Session, both: SourcePair, pending: Sequence[Pending]) -> list[Work]:
+def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Work]:
     """The records and their counterparts, remembered and as they are now."""
-    rows = {item.row.rid: item.row for item in pending}
-    rows |= session.cache.rows({item.row.link for item in pending if item.row.link is not None} - rows.keys())
+    rows = {row.rid: row for row in pending}
+    rows |= session.cache.rows({row.link for row in pending if row.link is not None} - rows.keys())
     gone = session.cache.gone(rows)
     works = []
     for row in rows.values():
@@ -60,19 +65,26 @@ def _is_gone(row: Row | None, gone: set[int]) -> bool:
     return row is not None and row.rid in gone
 
 
-def _state(session: Session, both: SourcePair, work: Work, side: Side) -> State | None:
-    source, row, record = both.sources[side], work.rows[side], work.records[side]
+def _hash(session: Session, source: Source, works: Sequence[Work]) -> None:
+    side = source.side
+    there = [(work, record) for work in works if (record := work.records[side]) is not None]
+    for (work, record), hashes in zip(there, source.field_hashes([record for _, record in there]), strict=True):
+        work.hashes[side] = hashes
+        work.translated[side] = translate(session, source, record)
+        work.compared[side] = comparable(source, hashes, work.translated[side])
+
+
+def _state(source: Source, work: Work) -> State | None:
+    side = source.side
+    row = work.rows[side]
     if row is None:
-        return State(Presence.NEVER)
-    if record is None:
+        return _NEVER
+    if work.records[side] is None:
         linked = row.link is not None
         if linked and not work.gone[side]:
             return None
         return State(Presence.GONE if linked else Presence.NEVER)
-    hashes = work.hashes[side] = source.field_hashes(record)
-    work.translated[side] = translate(session, source, record)
-    compared = work.compared[side] = comparable(source, hashes, work.translated[side])
-    return State(Presence.PRESENT, source.layout.unpack(row.shadow), hashes, compared)
+    return State(Presence.PRESENT, source.layout.unpack(row.shadow), work.hashes[side], work.compared[side])
 
 
 def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool) -> None:

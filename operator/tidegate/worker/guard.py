@@ -6,7 +6,8 @@ of deletes; a human confirms them by the halted run's number, or resets (design 
 
 from tidegate.worker.errors import Halted
 from tidegate.worker.rules import SIDES, other
-from tidegate.worker.session import Session, SourcePair
+from tidegate.worker.session import Session
+from tidegate.worker.source import SourcePair
 
 
 def guard(session: Session) -> None:

@@ -12,7 +12,8 @@ from tidegate.worker.cache import Row
 from tidegate.worker.connectors import Record
 from tidegate.worker.merge import Create
 from tidegate.worker.rules import SIDES, other
-from tidegate.worker.session import Session, Source, SourcePair
+from tidegate.worker.session import Session
+from tidegate.worker.source import Source, SourcePair
 from tidegate.worker.values import Hash
 from tidegate.worker.work import Work
 
@@ -36,8 +37,9 @@ class _LookUp:
 
     def judge_all(self, creates: Sequence[Work]) -> None:
         sought: list[tuple[Work, Hash]] = []
-        for work in creates:
-            key = work.match = self.source.match_key(work.hashes[self.source.side])
+        keys = self.source.match_keys([work.hashes[self.source.side] for work in creates])
+        for work, key in zip(creates, keys, strict=True):
+            work.match = key
             if key is None:
                 self._set_aside(work, f"it has no {self._match_titles}, by which it could be matched")
             else:
@@ -61,8 +63,8 @@ class _LookUp:
         match = self.both.item.match
         wanted = [tuple(work.record(self.source.side).values[i] for i in match) for work, _ in sought]
         found: dict[Hash, list[Record]] = defaultdict(list)
-        for record in self.target.collection.find(wanted):
-            key = self.target.match_key(self.target.field_hashes(record))
+        records = self.target.collection.find(wanted)
+        for record, key in zip(records, self.target.match_keys_of(records), strict=True):
             if key is not None:
                 found[key].append(record)
         return found

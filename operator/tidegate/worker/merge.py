@@ -12,7 +12,7 @@ what it decides. Its rules (design section 6.2), of which none may ever lose an 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tidegate.worker.rules import SIDES, FieldRule, Side, other
 from tidegate.worker.values import Hash
@@ -26,8 +26,7 @@ class Presence(Enum):
     NEVER = "never"  # it never had a counterpart
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """One side's record: per field, what it held when last seen (None: never seen) and what it holds now.
 
     `compared` is what it holds now in a form that is the same on both sides; by itself a reference is not.
@@ -102,14 +101,16 @@ def merge(
 def _one_sided(states: tuple[State, State], here: Side, rules: Sequence[FieldRule], policy: Policy) -> Decision:
     there = other(here)
     state = states[here]
+    made = Create(there) if policy.exists_on[there] else Keep()
+    if not any(state.seen):
+        return made  # it is new
     flowing = [(seen, now) for rule, seen, now in zip(rules, state.seen, state.now, strict=True) if rule.to[there]]
-    new = all(seen is None for seen in state.seen)
     edited = any(seen not in (None, now) for seen, now in flowing)
     deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.exists_on[here]
     # A field that was never seen may hold an edit, and then the delete is beaten.
     doubtful = deleted and any(seen is None for seen, _ in flowing)
-    if new or edited or doubtful:
-        return Create(there) if policy.exists_on[there] else Keep()
+    if edited or doubtful:
+        return made
     return Delete(here) if deleted else Keep()
 
 

@@ -4,7 +4,8 @@ The third step of a run, after `scan`. Only a key that one record on each side h
 can tell which belongs to which, and `push` parks them.
 """
 
-from tidegate.worker.session import Session, SourcePair
+from tidegate.worker.session import Session
+from tidegate.worker.source import SourcePair
 
 _BATCH = 20_000
 
@@ -26,7 +27,7 @@ def _pair_object(session: Session, both: SourcePair) -> None:
         alone = cache.alone(fewer, after, _BATCH)
         if not alone:
             return
-        after = alone[-1]
-        if pairs := cache.counterparts(fewer, more, alone[0], after):
+        first, after = alone
+        if pairs := cache.counterparts(fewer, more, first, after):
             with session.commit():
                 cache.pair(pairs)

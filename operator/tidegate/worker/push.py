@@ -9,17 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.worker.acknowledge import acknowledge
-from tidegate.worker.cache import Pending
-from tidegate.worker.connectors import Changed
+from tidegate.worker.cache import Row
 from tidegate.worker.decide import decide
 from tidegate.worker.lookup import look_up
 from tidegate.worker.merge import Delete
 from tidegate.worker.rules import SIDES
-from tidegate.worker.session import Session, SourcePair
+from tidegate.worker.session import Session
+from tidegate.worker.source import SourcePair
 from tidegate.worker.work import Work
 from tidegate.worker.write import intend, write
-
-BATCH = 500
 
 # Passes that settle nothing. What is edited again and again while it is pushed is left to the next run.
 _IDLE_PASSES = 5
@@ -55,21 +53,21 @@ class _Pass:
 
 
 def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
-    after = 0
+    after, size = 0, min(source.collection.batch for source in both.sources)
     while True:
         session.pace.wait()
-        pending = session.cache.pending(both.numbers, after, session.pace.batch(BATCH))
+        pending = session.cache.pending(both.numbers, after, session.pace.batch(size))
         if not pending:
             return this
         for work in _push_batch(session, both, pending, this):
-            changed = any(isinstance(answer, Changed) for answer in work.answers)
+            changed = work.changed
             this.again |= work.again or changed
             this.settled |= work.decision is not None and not work.again and not changed
         session.pace.took(len(pending))
-        after = pending[-1].row.rid
+        after = pending[-1].rid
 
 
-def _push_batch(session: Session, both: SourcePair, pending: Sequence[Pending], this: _Pass) -> Sequence[Work]:
+def _push_batch(session: Session, both: SourcePair, pending: Sequence[Row], this: _Pass) -> Sequence[Work]:
     works = decide(session, both, pending, patient=this.patient)
     if not this.deletes:
         for work in works:

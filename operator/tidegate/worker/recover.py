@@ -9,7 +9,8 @@ from tidegate.worker.cache import Intent, Row
 from tidegate.worker.connectors import Record
 from tidegate.worker.references import Unlinked, translate
 from tidegate.worker.rules import other
-from tidegate.worker.session import Session, Source, SourcePair
+from tidegate.worker.session import Session
+from tidegate.worker.source import Source, SourcePair
 
 
 def recover(session: Session, *, after_scan: bool) -> None:
@@ -55,12 +56,13 @@ def _recover_create(
     session: Session, both: SourcePair, source: Source, target: Source, origin: Row, intent: Intent
 ) -> bool:
     now = source.collection.get([origin.key]).get(origin.key)
-    key = source.match_key(source.field_hashes(now)) if now is not None else None
+    key = source.match_keys_of([now])[0] if now is not None else None
     candidates = {row.key: row for row in session.cache.unpaired(intent.target, intent.match or b"")}
     found = list(target.collection.get(list(candidates)).values())
     if not found and now is not None and key == intent.match:
         sought = tuple(now.values[i] for i in both.item.match)
-        found = [r for r in target.collection.find([sought]) if target.match_key(target.field_hashes(r)) == key]
+        records = target.collection.find([sought])
+        found = [record for record, its in zip(records, target.match_keys_of(records), strict=True) if its == key]
     if len(found) != 1:
         # Found none under the key that it still has: it did not happen. Found several: `push` parks them.
         return key == intent.match
@@ -83,7 +85,7 @@ def _absorb(
     seen_written = list(target.layout.unpack(written.shadow))
     values = translate(session, target, record)
     for i, (intended, now) in enumerate(
-        zip(target.layout.unpack(intent.fields), target.field_hashes(record), strict=True)
+        zip(target.layout.unpack(intent.fields), target.field_hashes([record])[0], strict=True)
     ):
         if intended == now and not isinstance(values[i], Unlinked):
             seen_written[i], seen_origin[i] = now, source.hash_of(i, values[i])

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tidegate.worker.connectors import Key, Record
-from tidegate.worker.session import Session, Source
+from tidegate.worker.session import Session
+from tidegate.worker.source import Source
 from tidegate.worker.values import Hash, Value, normal
 
 

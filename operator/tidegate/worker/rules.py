@@ -3,6 +3,7 @@
 The two connectors' names in their order number the sides: 0 and 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -89,14 +90,15 @@ class SyncedObject:
         return first, second
 
     @cached_property
+    def flowing(self) -> tuple[Sequence[int], Sequence[int]]:
+        """The fields whose values flow to side 0, and to side 1."""
+        first, second = ([i for i, rule in enumerate(self.fields) if rule.to[side]] for side in SIDES)
+        return first, second
+
+    @cached_property
     def has_references(self) -> bool:
         """Whether a field refers to other records."""
         return any(rule.ref is not None for rule in self.fields)
-
-    @cached_property
-    def normalized(self) -> tuple[tuple[int, tuple[Normalization, ...]], ...]:
-        """The fields that are compared without what does not matter to them, and how."""
-        return tuple((i, rule.normalize) for i, rule in enumerate(self.fields) if rule.normalize)
 
     def uses(self, side: Side) -> tuple[FieldUse, ...]:
         """The fields as the side's connector sees them."""

@@ -63,23 +63,17 @@ def _run(session: Session) -> None:
         scan(session)
         recover(session, after_scan=True)
         pair(session)
-        _enter_guard(session)
+        if not progress.push:
+            _complete(session)
+            return
+        with session.commit():
+            progress.phase = "guard"
     if progress.phase == "guard":
         guard(session)
         _enter_push(session)
     if progress.phase == "push":
         push(session)
-        with session.commit():
-            progress.phase = "complete"
-
-
-def _enter_guard(session: Session) -> None:
-    with session.commit():
-        if session.progress.push:
-            session.progress.phase = "guard"
-        else:
-            _whole_scans_count(session)
-            session.progress.phase = "complete"
+        _complete(session)
 
 
 def _enter_push(session: Session) -> None:
@@ -88,6 +82,14 @@ def _enter_push(session: Session) -> None:
         session.cache.parked.retry_records()
         _whole_scans_count(session)
         session.progress.phase = "push"
+
+
+def _complete(session: Session) -> None:
+    with session.commit():
+        if not session.progress.push:
+            _whole_scans_count(session)
+        session.cache.index_alone()
+        session.progress.phase = "complete"
 
 
 def _whole_scans_count(session: Session) -> None:

@@ -6,16 +6,13 @@ records become dirty; in a read-only run what is read is the new shadow, and not
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 
-from tidegate.worker.connectors import Key, Record, Window
-from tidegate.worker.session import Session, Source
-from tidegate.worker.shadow import Shadow
-from tidegate.worker.values import Hash
+from tidegate.worker.connectors import Record, Window
+from tidegate.worker.session import Session
+from tidegate.worker.source import Source
 
 PAGE = 5000
-
-# Where nothing is remembered of a record; a rid is never 0.
-_UNKNOWN = None, 0, None
 
 
 def scan(session: Session) -> None:
@@ -73,20 +70,18 @@ def _must_read_whole(session: Session, source: Source) -> bool:
 def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     cache, progress = session.cache, session.progress
     known = cache.known(source.number, [record.key for record in records])
-    new: list[tuple[Record, Hash]] = []
+    met = [record for record in records if record.key in known]
+    new = [record for record in records if record.key not in known]
     changed: list[tuple[int, Record]] = []
-    for record, digest in zip(records, source.digests(records), strict=True):
-        _, rid, seen = known.get(record.key, _UNKNOWN)
-        if not rid:
-            new.append((record, digest))
-        elif seen != digest:
+    for record, digest in zip(met, source.digests(met), strict=True):
+        _, rid, seen = known[record.key]
+        if seen != digest:
             changed.append((rid, record))
     visited = [rid for _, rid, _ in known.values()]
+    rids = _add(session, source, new)
     if progress.push:
-        rids = cache.add(source.number, [(record.key, source.match_key_of(record), None) for record, _ in new])
         cache.soil([*rids, *(rid for rid, _ in changed)])
     else:
-        rids = cache.add(source.number, [_as_it_is(source, record, digest) for record, digest in new])
         cache.accept(visited)
     _note_changed(session, source, changed)
     if progress.whole:
@@ -95,16 +90,21 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     progress.changed[source.name] += len(new) + len(changed)
 
 
-def _as_it_is(source: Source, record: Record, digest: Hash) -> tuple[Key, Hash | None, Shadow]:
-    fields = source.field_hashes(record)
-    return record.key, source.match_key(fields), source.layout.pack(digest, fields)
+def _add(session: Session, source: Source, new: Sequence[Record]) -> range:
+    keys = [record.key for record in new]
+    if session.progress.push:
+        return session.cache.add(source.number, [*zip(keys, source.match_keys_of(new), repeat(None))])
+    fields = source.field_hashes(new)
+    shadows = source.shadows(new, fields)
+    return session.cache.add(source.number, [*zip(keys, source.match_keys(fields), shadows, strict=True)])
 
 
 def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int, Record]]) -> None:
-    hashes = [(rid, record, source.field_hashes(record)) for rid, record in changed]
-    session.cache.set_matches((rid, source.match_key(fields)) for rid, _, fields in hashes)
+    rids, records = [rid for rid, _ in changed], [record for _, record in changed]
+    fields = source.field_hashes(records)
+    session.cache.set_matches(zip(rids, source.match_keys(fields), strict=True))
     if not session.progress.push:
-        session.cache.set_shadows((rid, source.shadow(record, fields)) for rid, record, fields in hashes)
+        session.cache.set_shadows(zip(rids, source.shadows(records, fields), strict=True))
 
 
 def _finish(session: Session, source: Source) -> None:

@@ -4,13 +4,13 @@ Made by `run`, and handed to each step whole.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidegate.worker.cache import Cache
-from tidegate.worker.connectors import Collection, Connector, Description, Key, Record
+from tidegate.worker.connectors import Collection, Connector, Description, Key
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.environment import Order
 from tidegate.worker.errors import ConfigurationError
@@ -19,75 +19,8 @@ from tidegate.worker.pace import Pace
 from tidegate.worker.progress import Progress
 from tidegate.worker.report import Report
 from tidegate.worker.rules import SIDES, FieldRule, Side, Sync, SyncedObject
-from tidegate.worker.shadow import UNKNOWN, Layout, Shadow
-from tidegate.worker.values import Hash, Hasher, Value, normal, normalized
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One object's records on one side, and how they are hashed."""
-
-    number: int
-    side: Side
-    name: str
-    item: SyncedObject
-    collection: Collection
-    layout: Layout
-    hasher: Hasher
-    widened: bool
-
-    @property
-    def cursor(self) -> str | None:
-        """The name of the column or property by which changes are read."""
-        return getattr(self.item.settings[self.side], "cursor", None)
-
-    def field_hashes(self, record: Record) -> tuple[Hash, ...]:
-        """The hash of each field's normal form."""
-        texts = [value if type(value) is str else normal(value) for value in record.values]
-        for i, how in self.item.normalized:
-            texts[i] = normalized(texts[i], how)
-        return self.hasher.of_texts(texts)
-
-    def hash_of(self, field: int, value: Value) -> Hash:
-        """The hash of one field's normal form."""
-        text, how = normal(value), self.item.fields[field].normalize
-        return self.hasher.of_text(normalized(text, how) if how else text)
-
-    def digests(self, records: Iterable[Record]) -> list[Hash]:
-        """One hash over each record as it is."""
-        return self.hasher.of_records([record.values for record in records])
-
-    def match_key(self, fields: Sequence[Hash]) -> Hash | None:
-        """What equals on both sides for records that belong together; None when a match field is blank."""
-        return self._match_key([fields[i] for i in self.item.match])
-
-    def match_key_of(self, record: Record) -> Hash | None:
-        """The same, where the other fields' hashes are not needed."""
-        return self._match_key([self.hash_of(i, record.values[i]) for i in self.item.match])
-
-    def _match_key(self, parts: Sequence[Hash]) -> Hash | None:
-        return None if self.hasher.blank in parts else self.hasher.of_bytes(b"".join(parts))
-
-    def shadow(self, record: Record, fields: Sequence[Hash]) -> Shadow:
-        """The shadow of a record that is taken as it is."""
-        return self.layout.pack(self.hasher.of_record(record.values), fields)
-
-    def partial_shadow(self, fields: Sequence[Hash | None]) -> Shadow:
-        """The shadow of a record that has to be looked at again."""
-        return self.layout.pack(UNKNOWN, fields)
-
-
-@dataclass(frozen=True, slots=True)
-class SourcePair:
-    """One object: its two sources."""
-
-    item: SyncedObject
-    sources: tuple[Source, Source]
-
-    @property
-    def numbers(self) -> tuple[int, int]:
-        """The sources' numbers in the cache."""
-        return self.sources[0].number, self.sources[1].number
+from tidegate.worker.source import Source, SourcePair
+from tidegate.worker.values import Hasher
 
 
 class Connects(Protocol):

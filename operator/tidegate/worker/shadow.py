@@ -27,14 +27,17 @@ class Layout:
     slots: tuple[int, ...]
 
     @cached_property
-    def _nothing(self) -> Sequence[Hash]:
-        return [UNKNOWN] * (max(self.slots) + 1)
+    def _in_order(self) -> bool:
+        return self.slots == tuple(range(len(self.slots)))
 
     def pack(self, digest: Hash, fields: Sequence[Hash | None]) -> Shadow:
         """A shadow of these hashes, in field order; None is a field that was never seen."""
-        parts = [digest, *self._nothing]
-        for slot, seen in zip(self.slots, fields, strict=True):
-            parts[slot + 1] = seen or UNKNOWN
+        hashes = [seen or UNKNOWN for seen in fields]
+        if self._in_order:
+            return b"".join((digest, *hashes))
+        parts = [digest, *[UNKNOWN] * (max(self.slots) + 1)]
+        for slot, seen in zip(self.slots, hashes, strict=True):
+            parts[slot + 1] = seen
         return b"".join(parts)
 
     def unpack(self, shadow: Shadow | None) -> tuple[Hash | None, ...]:

@@ -3,7 +3,7 @@
 `scan`, `push` and `recover` hash what they read; `merge` sees hashes only. No value is ever written to the cache.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
@@ -30,6 +30,14 @@ def normal(value: Value) -> str | None:
         return None
     form = _FORM_OF.get(kind) or next((form for base, form in _FORMS if isinstance(value, base)), str)
     return form(value)
+
+
+_PLAIN = frozenset((str, int, type(None)))
+
+
+def are_identical(values: Sequence[Value], others: Sequence[Value]) -> bool:
+    """Whether all hashes of these are certain to be the same. That they are equal is not enough: so are True and 1."""
+    return values == others and _PLAIN.issuperset(map(type, values)) and _PLAIN.issuperset(map(type, others))
 
 
 def _number(value: Decimal) -> str:
@@ -100,28 +108,23 @@ class Hasher:
     def __init__(self, salt: bytes) -> None:
         # Copying a salted state is far cheaper than making one.
         self._fresh = blake2b(salt=salt, digest_size=HASH_BYTES)
-        self.blank = self.of_text(None)
+        (self.blank,) = self.of_texts([None])
 
     def of_bytes(self, data: bytes) -> Hash:
         """The hash of these bytes."""
-        state = self._fresh.copy()
-        state.update(data)
-        return state.digest()
+        return self._of_all([data])[0]
 
-    def of_text(self, text: str | None) -> Hash:
-        """The hash of a value's normal form. No value is hashed as the empty text, which no normal form is."""
-        return self.of_texts([text])[0]
-
-    def of_texts(self, texts: Iterable[str | None]) -> tuple[Hash, ...]:
-        """The hash of each of these normal forms."""
-        return tuple(self._of_all([text.encode("utf-8", "surrogatepass") if text else b"" for text in texts]))
-
-    def of_record(self, values: Sequence[Value]) -> Hash:
-        """One hash over the raw values, far cheaper than one per field: equal means that nothing has changed."""
-        return self.of_bytes(_serialized(values))
+    def of_texts(self, texts: Collection[str | None]) -> list[Hash]:
+        """The hash of each of these normal forms. No value is hashed as the empty text, which no normal form is."""
+        distinct = set(texts)
+        if 2 * len(distinct) > len(texts):
+            return self._of_all(map(_encoded, texts))
+        # Many a field has few values: each of them is hashed once.
+        of = dict(zip(distinct, self._of_all(map(_encoded, distinct)), strict=True))
+        return [of[text] for text in texts]
 
     def of_records(self, records: Iterable[Sequence[Value]]) -> list[Hash]:
-        """Such a hash of each of these."""
+        """One hash over each one's raw values, far cheaper than one per field: equal means that nothing has changed."""
         return self._of_all(map(_serialized, records))
 
     def _of_all(self, all_data: Iterable[bytes]) -> list[Hash]:
@@ -133,6 +136,10 @@ class Hasher:
             state.update(data)
             hashes.append(state.digest())
         return hashes
+
+
+def _encoded(text: str | None) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if text else b""
 
 
 def _serialized(values: Sequence[Value]) -> bytes:

@@ -38,6 +38,12 @@ class Work:
     answers: list[Record | Changed | Rejected | None] = field(default_factory=lambda: [None, None])
 
     @property
+    def changed(self) -> bool:
+        """Whether a side was not written, because the record is not as it was read any more."""
+        first, second = self.answers
+        return isinstance(first, Changed) or isinstance(second, Changed)
+
+    @property
     def rids(self) -> list[int]:
         """The remembered records' rids."""
         return [row.rid for row in self.rows if row is not None]

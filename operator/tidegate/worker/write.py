@@ -11,7 +11,8 @@ from tidegate.worker.connectors import Write as Update
 from tidegate.worker.merge import Create, Delete, Patch
 from tidegate.worker.references import Unlinked
 from tidegate.worker.rules import SIDES, Side, other
-from tidegate.worker.session import Session, SourcePair
+from tidegate.worker.session import Session
+from tidegate.worker.source import SourcePair
 from tidegate.worker.values import Hash, Value
 from tidegate.worker.work import Work
 
@@ -34,8 +35,7 @@ def _intents(both: SourcePair, work: Work) -> list[Intent]:
     decision = work.decision
     if isinstance(decision, Create):
         source = both.sources[other(decision.on)]
-        written = range(len(both.item.fields))
-        pushed = _pushed(both, work, decision.on, written)
+        pushed = _pushed(both, work, decision.on, both.item.flowing[decision.on])
         return [Intent(work.row(source.side).rid, both.numbers[decision.on], pushed, work.match)]
     if isinstance(decision, Patch):
         return [
@@ -48,13 +48,11 @@ def _intents(both: SourcePair, work: Work) -> list[Intent]:
 
 def _pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> bytes:
     """The hashes of what a side is going to hold, where it is going to be written."""
-    target, rules = both.sources[on], both.item.fields
+    target, rules, pushed = both.sources[on], both.item.fields, work.hashes[other(on)]
     hashes: list[Hash | None] = [None] * len(rules)
     for i in fields:
-        if rules[i].to[on]:
-            # A reference is another id there; all else is what it is.
-            referred = rules[i].ref is not None
-            hashes[i] = target.hash_of(i, _values(work, on)[i]) if referred else work.hashes[other(on)][i]
+        # A reference is another id there; all else is what it is.
+        hashes[i] = pushed[i] if rules[i].ref is None else target.hash_of(i, _values(work, on)[i])
     return target.partial_shadow(hashes)
 
 

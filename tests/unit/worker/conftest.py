@@ -4,7 +4,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tidegate.worker import pair, push, scan
+from tidegate.worker import pair, scan
 
 from .databases import Databases
 from .world import World
@@ -29,7 +29,6 @@ def world(directory_in_memory: Path) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "PAGE", 3)
         patch.setattr(pair, "_BATCH", 3)
-        patch.setattr(push, "BATCH", 3)
         world = World(directory_in_memory)
         yield world
         world.close()

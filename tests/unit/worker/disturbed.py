@@ -56,6 +56,8 @@ class Steps:
 class _Collection:
     """A Collection whose calls are steps."""
 
+    batch = 3  # so that a run has many
+
     def __init__(self, inner: Any, side: int, steps: Steps) -> None:
         self._inner, self._side, self._steps = inner, side, steps
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.worker.cache import FILE, FORMAT, Cache, Intent, meaning_of
+from tidegate.worker.cache import FILE, FORMAT, Cache, Intent, Row, meaning_of
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
 
 
@@ -123,11 +123,34 @@ class TestLinks:
         assert cache.counterparts(0, 1, crm[0], crm[2]) == [(crm[0], erp[4]), (crm[2], erp[1])]
         assert cache.counterparts(1, 0, erp[1], erp[3]) == [(erp[1], crm[2])]
 
-    def test_are_missing_in_the_order_of_rids(self, cache: Cache) -> None:
-        crm = cache.add(0, [(n, None, None) for n in range(4)])
+    def test_come_with_the_records_that_are_made_as_counterparts(self, cache: Cache) -> None:
+        cache.index_matches()
+        crm = cache.add(0, [(1, b"a", None), (2, b"b", None)])
+        cache.add_counterparts(1, [(crm[0], 8, b"a", b"A"), (crm[1], 9, b"b", b"B")], [b"a of crm", b"b of crm"])
+        one, other = (cache.row_of(1, key) for key in (8, 9))
+        assert one == Row(3, 1, 8, crm[0], b"a", b"A")
+        assert other == Row(4, 1, 9, crm[1], b"b", b"B")
+        rows = cache.rows(crm)
+        assert [(row.link, row.shadow) for row in rows.values()] == [(3, b"a of crm"), (4, b"b of crm")]
+
+    def test_are_proposed_again_to_a_record_that_was_made_as_a_counterpart_and_has_lost_it(self, cache: Cache) -> None:
+        cache.index_matches()
+        (crm,) = cache.add(0, [(1, b"a", None)])
+        cache.add_counterparts(1, [(crm, 9, b"a", b"A")], [b"a"])
+        cache.forget([crm])
+        (again,) = cache.add(0, [(1, b"a", None)])
+        assert [row.key for row in cache.unpaired(1, b"a")] == [9]
+        assert [theirs for ours, theirs in cache.counterparts(0, 1, again, again)] == [2]
+
+    @pytest.mark.parametrize("indexed", [False, True])
+    def test_are_missing_in_the_order_of_rids(self, cache: Cache, indexed: bool) -> None:
+        if indexed:
+            cache.index_alone()
+        crm = cache.add(0, [(n, None, None) for n in (3, 2, 1, 0)])
         cache.link([(crm[1], *cache.add(1, [(1, None, None)]))])
-        assert cache.alone(0, 0, 2) == [crm[0], crm[2]]
-        assert cache.alone(0, crm[2], 2) == [crm[3]]
+        assert cache.alone(0, 0, 2) == (crm[0], crm[2])
+        assert cache.alone(0, crm[2], 2) == (crm[3], crm[3])
+        assert cache.alone(0, crm[3], 2) is None
         assert (cache.count_alone(0), cache.count_alone(1)) == (3, 0)
 
 
@@ -137,8 +160,8 @@ class TestWhatIsPending:
         cache.add(2, [(1, None, None)])
         cache.soil([*reversed(rids)])
         cache.soil([rids[2]], gone=True)
-        pending = cache.pending([0, 1], rids[0], 3)
-        assert [(item.row.key, item.gone) for item in pending] == [(1, False), (2, True), (3, False)]
+        assert [row.key for row in cache.pending([0, 1], rids[0], 3)] == [1, 2, 3]
+        assert cache.gone(rids) == {rids[2]}
 
     def test_counts_as_a_delete_only_where_the_other_side_still_has_it(self, cache: Cache) -> None:
         crm = cache.add(0, [(n, None, None) for n in range(4)])
@@ -153,7 +176,7 @@ class TestWhatIsPending:
         cache.soil([one, other])
         cache.parked.add(one, "name", "why", 1)
         cache.accept([one])
-        assert [item.row.rid for item in cache.pending([0], 0, 9)] == [other]
+        assert [row.rid for row in cache.pending([0], 0, 9)] == [other]
         assert cache.parked.count() == 0
 
     def test_records_that_were_parked_whole_are_tried_again_and_fields_are_not(self, cache: Cache) -> None:
@@ -161,7 +184,7 @@ class TestWhatIsPending:
         cache.parked.add(one, "", "erp refuses it", 1)
         cache.parked.add(other, "name", "it was changed on both sides", 1)
         cache.parked.retry_records()
-        assert [item.row.rid for item in cache.pending([0], 0, 9)] == [one]
+        assert [row.rid for row in cache.pending([0], 0, 9)] == [one]
 
 
 RECORDS = 20_000  # rids of three chunks of the bitmap

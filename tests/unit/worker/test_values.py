@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.values import HASH_BYTES, Hasher, Normalization, normal, normalized
+from tidegate.worker.values import HASH_BYTES, Hasher, Normalization, are_identical, normal, normalized
 
 HASHER = Hasher(b"one cache's salt")
 
@@ -106,13 +106,34 @@ class TestNormalizing:
         assert normalized(once, [how]) == once
 
 
+# Some of which are equal, and some of those not the same.
+VALUES = st.sampled_from([None, "", "1", "1.0", 1, True, 1.0, Decimal(1), Decimal("1.0"), 0.0, -0.0, NOON, "no", b""])
+
+
+class TestIdenticalValues:
+    @given(st.tuples(VALUES, VALUES), st.tuples(VALUES, VALUES))
+    def test_have_the_same_hashes(self, values: tuple[Any, ...], others: tuple[Any, ...]) -> None:
+        if are_identical(values, others):
+            assert [*map(normal, values)] == [*map(normal, others)]
+            first, second = HASHER.of_records([values, others])
+            assert first == second
+
+    def test_are_most_of_what_systems_hold(self) -> None:
+        assert are_identical(("ann", 5, None), ("ann", 5, None))
+        assert not are_identical(("ann", 5, None), ("ann", 6, None))
+
+
 class TestHashes:
     def test_of_no_value_is_that_of_no_text(self) -> None:
-        assert HASHER.of_text(None) == HASHER.of_text("") == HASHER.of_bytes(b"")
-        assert HASHER.of_text("a") != HASHER.of_text(None)
+        assert HASHER.of_texts([None, ""]) == [HASHER.blank, HASHER.of_bytes(b"")]
+        assert HASHER.of_texts(["a"]) != [HASHER.blank]
 
     def test_depend_on_the_salt_so_that_two_caches_cannot_be_compared(self) -> None:
-        assert HASHER.of_text("ada@example.com") != Hasher(b"another salt").of_text("ada@example.com")
+        assert HASHER.of_texts(["ada@example.com"]) != Hasher(b"another salt").of_texts(["ada@example.com"])
+
+    @given(st.lists(st.sampled_from([None, "", "a", "b", "\ud800"])))
+    def test_of_many_texts_are_those_of_each(self, texts: list[str | None]) -> None:
+        assert HASHER.of_texts(texts) == [HASHER.of_texts([text])[0] for text in texts]
 
     @pytest.mark.parametrize(
         "record",
@@ -126,8 +147,9 @@ class TestHashes:
         ],
     )
     def test_can_be_made_of_any_record(self, record: tuple[Any, ...]) -> None:
-        assert len(HASHER.of_record(record)) == HASH_BYTES
-        assert HASHER.of_record(record) == HASHER.of_record(record)
+        first, second = HASHER.of_records([record, record])
+        assert first == second
+        assert len(first) == HASH_BYTES
 
     @given(st.lists(st.one_of(st.none(), st.text(), st.integers(-(2**80), 2**80), st.booleans())), st.data())
     def test_of_a_record_change_with_any_of_its_values(self, values: list[Any], data: st.DataObject) -> None:
@@ -135,4 +157,5 @@ class TestHashes:
         if values:
             at = data.draw(st.integers(0, len(values) - 1))
             changed = [*values[:at], f"{values[at]}, changed", *values[at + 1 :]]
-        assert HASHER.of_record(tuple(values)) != HASHER.of_record(tuple(changed))
+        before, after = HASHER.of_records([tuple(values), tuple(changed)])
+        assert before != after

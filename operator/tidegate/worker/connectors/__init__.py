@@ -110,6 +110,10 @@ class Description:
 class Collection(Protocol):
     """The records of one object in one system. Every method raises SystemFailed when the system breaks off."""
 
+    @property
+    def batch(self) -> int:
+        """How many records to push at once, at most: a pause waits for the end of a batch, and a crash repeats one."""
+
     def watermark(self) -> Token | None:
         """The newest cursor value there is; None without records, or without a cursor."""
 

@@ -46,6 +46,8 @@ class _Batch:
 class FileRecords:
     """A Collection."""
 
+    batch = 4000  # for each of which the file is written anew
+
     def __init__(self, connector: str, spool: Spool, missing: Callable[[], str], description: Description) -> None:
         """Raises ConfigurationError when the file is not there, or is not such a file."""
         settings = description.settings

@@ -54,6 +54,8 @@ class Seen(NamedTuple):
 class Resource:
     """A Collection."""
 
+    batch = 500
+
     def __init__(self, client: Client, pool: Pool, description: Description) -> None:
         """Raises ConfigurationError when there is no such list."""
         settings = description.settings

@@ -7,6 +7,7 @@ value that does not fit is refused and not bent, and a transaction begins when w
 import sqlite3
 from typing import Any
 
+from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -54,6 +55,8 @@ def _postgresql(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
+        # As text every element of an array would be quoted, and read again by the server.
+        connection.adapters.register_dumper(list, ListBinaryDumper)
         connection.execute(f"SET timezone TO 'UTC'; SET lock_timeout TO '{_LOCK_WAIT_SECONDS}s'")
         connection.commit()
 

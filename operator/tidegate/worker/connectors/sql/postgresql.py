@@ -10,7 +10,20 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, any_, bindparam, column, func, insert, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    any_,
+    bindparam,
+    column,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import (
     BigInteger,
@@ -39,6 +52,13 @@ _ELEMENTS: Mapping[type | None, TypeEngine[Any]] = {
     UUID: Uuid(),
     bytes: LargeBinary(),
 }
+
+# A plain table without rules, and without triggers but BEFORE ones, which have the second bit.
+_STORES_WHAT_IT_RETURNS = text("""
+    SELECT relkind = 'r' AND NOT relhasrules AND NOT EXISTS (
+        SELECT 1 FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal AND tgtype & 2 = 0)
+    FROM pg_class WHERE oid = CAST(:name AS regclass)
+""")
 
 
 def _element(of: Column[Any]) -> TypeEngine[Any] | None:
@@ -88,9 +108,9 @@ def takes_arrays(connection: Connection, table: Table, id_column: Column[Any], n
 
 
 def insert_arrays(
-    connection: Connection, table: Table, id_column: Column[Any], rows: Sequence[Mapping[str, Value]]
-) -> list[Any] | None:
-    """Insert rows of the same columns; the answers, in the same order, are their ids.
+    connection: Connection, table: Table, returned: Sequence[ColumnElement[Any]], rows: Sequence[Mapping[str, Value]]
+) -> Sequence[Any] | None:
+    """Insert rows of the same columns; the answers, in the same order, are what is returned of each, its id first.
 
     None, and nothing is inserted, when it is not certain which row got which id: rows are inserted in their order, but
     the order of the answers is not promised, and a sequence may count down, or begin anew.
@@ -100,10 +120,20 @@ def insert_arrays(
     names = [f"c{n}" for n in range(len(columns))]
     new = func.unnest(*arrays).table_valued(*map(column, names), with_ordinality="place", name="new").render_derived()
     values = select(*(new.columns[name] for name in names)).order_by(new.columns["place"])
-    statement = insert(table).from_select(columns, values, include_defaults=False).returning(id_column)
+    statement = insert(table).from_select(columns, values, include_defaults=False).returning(*returned)
     with connection.begin_nested() as attempt:
-        ids = list(connection.execute(statement).scalars())
+        answers = connection.execute(statement).all()
+        ids = [answer[0] for answer in answers]
         if len(ids) == len(rows) and ids == sorted(ids):
-            return ids
+            return answers
         attempt.rollback()
     return None
+
+
+def stores_what_it_returns(connection: Connection, table: Table) -> bool:
+    """Whether nothing can have changed a row of the table between its insertion by this transaction and now.
+
+    What BEFORE triggers do is returned; what AFTER triggers do is not. Nobody can make one before the transaction ends.
+    """
+    name = connection.dialect.identifier_preparer.format_table(table)
+    return bool(connection.execute(_STORES_WHAT_IT_RETURNS, {"name": name}).scalar())

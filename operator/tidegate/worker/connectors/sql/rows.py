@@ -62,6 +62,8 @@ _COLLISIONS = 3
 class Rows:
     """A Collection: one table's rows."""
 
+    batch = 4000
+
     def __init__(self, connector: str, engine: Engine, table: Table, description: Description) -> None:
         settings = description.settings
         assert isinstance(settings, TableSettings)  # noqa: S101
@@ -76,12 +78,19 @@ class Rows:
         self._uses = description.fields
         self._names = [column.name for column in self._fields]
         self._adapters = [adapter(column) for column in self._fields]
+        self._written = [
+            (i, *column)
+            for i, column in enumerate(zip(self._names, self._adapters, strict=True))
+            if description.fields[i].written
+        ]
+        self._makes_key = makes_key(self._id)
         self._search = Search(engine, self._fields, description)
         self._codec = codec
         cursor = [self._cursor.label("cursor")] if self._cursor is not None else []
         fields = [column.label(f"field{i}") for i, column in enumerate(self._fields)]
         self._first_field = 1 + len(cursor)
-        self._select: Select[Any] = select(self._id.label("key"), *cursor, *fields)
+        self._columns = [self._id.label("key"), *cursor, *fields]
+        self._select: Select[Any] = select(*self._columns)
         self._locked = self._select.with_for_update(of=table).order_by(self._id)
 
     def watermark(self) -> Token | None:
@@ -143,18 +152,16 @@ class Rows:
         rows: dict[int, dict[str, Value]] = {}
         for n, values in enumerate(records):
             try:
-                # What has no value is left to the column's default.
-                rows[n] = {k: v for k, v in self._row(dict(enumerate(values))).items() if v is not None}
+                rows[n] = self._new_row(values)
             except ValueError as error:
                 answers[n] = Rejected(str(error))
                 continue
-            if self._id.name not in rows[n] and makes_key(self._id):
-                rows[n][self._id.name] = new_key(self._id)
-        keys = map(self._key, insert_rows(connection, self._table, self._id, list(rows.values())))
-        created = dict(zip(rows, keys, strict=True))
-        stored = self._read(connection, list(created.values()))
-        for n, key in created.items():
-            answers[n] = stored[key] if key in stored else Rejected("the database did not keep the new record")
+        inserted = insert_rows(connection, self._table, self._id, self._columns, [*rows.values()])
+        keys = [*map(self._key, inserted.ids)]
+        found = {record.key: record for record in self._records(inserted.stored)}
+        found |= self._read(connection, [key for key in keys if key not in found])
+        for n, key in zip(rows, keys, strict=True):
+            answers[n] = found.get(key) or Rejected("the database did not keep the new record")
         return [answer for answer in answers if answer is not None]
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
@@ -251,6 +258,13 @@ class Rows:
             Record(convert(row[0]) if convert else row[0], tuple(row[first:]), row[1] if has_cursor else None)
             for row in rows
         ]
+
+    def _new_row(self, values: Sequence[Value]) -> dict[str, Value]:
+        # What has no value is left to the column's default.
+        row = {name: adapted for i, name, adapt in self._written if (adapted := adapt(values[i])) is not None}
+        if self._makes_key and self._id.name not in row:
+            row[self._id.name] = new_key(self._id)
+        return row
 
     def _row(self, values: Mapping[int, Value]) -> dict[str, Value]:
         return {self._names[i]: self._adapters[i](value) for i, value in values.items() if self._uses[i].written}

@@ -37,7 +37,7 @@ class Search:
         plain = [values for values in sought if all(map(_is_ascii, values))]
         conditions: list[ColumnElement[bool]] = []
         if plain:
-            conditions.append(self._is_one_of([self._lowered(values) for values in plain]))
+            conditions.append(self._is_one_of(plain))
         if len(plain) < len(sought):
             conditions.append(self._is_beyond_ascii([values for values in sought if not all(map(_is_ascii, values))]))
         return or_(*conditions) if conditions else false()
@@ -48,21 +48,19 @@ class Search:
 
     def _adapted(self, values: tuple[Value, ...]) -> tuple[Value, ...] | None:
         try:
-            return tuple(adapt(value) for adapt, value in zip(self._adapters, values, strict=True))
+            return tuple([adapt(value) for adapt, value in zip(self._adapters, values, strict=True)])
         except ValueError:
             return None  # what the column cannot hold is not there
 
-    def _lowered(self, values: tuple[Value, ...]) -> tuple[Value, ...]:
-        return tuple(
-            value.lower() if folded and isinstance(value, str) else value
-            for folded, value in zip(self._folded, values, strict=True)
-        )
+    def _lowered(self, n: int, values: Sequence[Value]) -> Sequence[Value]:
+        return [value.lower() if isinstance(value, str) else value for value in values] if self._folded[n] else values
 
-    def _is_one_of(self, lowered: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
+    def _is_one_of(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         expressions = [self._lower(n) for n in self._all]
-        if len(expressions) == 1:
-            return is_one_of(self._engine, self._columns[0], [row[0] for row in lowered], expressions[0])
-        return self._is_in(expressions, lowered)
+        columns = [self._lowered(n, [row[n] for row in rows]) for n in self._all]
+        if len(columns) == 1:
+            return is_one_of(self._engine, self._columns[0], columns[0], expressions[0])
+        return self._is_in(expressions, [*zip(*columns, strict=True)])
 
     def _is_in(self, expressions: Sequence[ColumnElement[Any]], rows: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
         if len(expressions) == 1:
@@ -77,7 +75,7 @@ class Search:
 
     def _is_beyond_ascii(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         if self._engine.dialect.name == "sqlite":
-            return self._is_in([self._lower(n) for n in self._all], [self._lowered(row) for row in rows])
+            return self._is_one_of(rows)
         # Values that are lowered by the database itself, as the column is.
         expressions = [self._database_lower(n, self._columns[n]) for n in self._all]
         return self._is_in(
