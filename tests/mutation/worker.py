@@ -82,8 +82,8 @@ BUGS = [
     SeededBug(
         "the visited bitmap is lost between pages",
         f"{_ENGINE}/visits.py",
-        "            bits = self._bits(chunk)\n            for rid in group:\n",
-        "            bits = bytearray(_CHUNK // 8)\n            for rid in group:\n",
+        "            bits = self._bits(chunk)\n            _set(",
+        "            bits = bytearray(_CHUNK // 8)\n            _set(",
         (f"{_TESTS}/test_cache.py", f"{_TESTS}/test_crash_points.py"),
     ),
     SeededBug(

@@ -70,13 +70,14 @@ def _must_read_whole(session: Session, source: Source) -> bool:
 def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     cache, progress = session.cache, session.progress
     known = cache.known(source.number, [record.key for record in records])
-    met = [record for record in records if record.key in known]
-    new = [record for record in records if record.key not in known]
-    changed: list[tuple[int, Record]] = []
-    for record, digest in zip(met, source.digests(met), strict=True):
-        _, rid, seen = known[record.key]
-        if seen != digest:
-            changed.append((rid, record))
+    new = [record for record in records if record.key not in known] if len(known) < len(records) else []
+    met = [record for record in records if record.key in known] if new else records
+    remembered = [known[record.key] for record in met]
+    changed = [
+        (rid, record)
+        for record, digest, (_, rid, seen) in zip(met, source.digests(met), remembered, strict=True)
+        if seen != digest
+    ]
     visited = [rid for _, rid, _ in known.values()]
     rids = _add(session, source, new)
     if progress.push:

@@ -4,8 +4,8 @@ A bitmap over the records' numbers, kept with the checkpoint: an unchanged recor
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SCHEMA = "CREATE TABLE visited (chunk INTEGER PRIMARY KEY, bits BLOB NOT NULL)"
 
@@ -27,11 +27,15 @@ class Visits:
 
     def add(self, rids: Iterable[int]) -> None:
         """The scan has met these records."""
-        for chunk, group in groupby(sorted(rids), lambda rid: rid // _CHUNK):
+        met = sorted({*rids})
+        start = 0
+        while start < len(met):
+            chunk = met[start] // _CHUNK
+            end = bisect_left(met, (chunk + 1) * _CHUNK, start)
             bits = self._bits(chunk)
-            for rid in group:
-                bits[rid % _CHUNK >> 3] |= 1 << (rid & 7)
+            _set(bits, met[start:end])
             self._db.execute("REPLACE INTO visited VALUES (?, ?)", (chunk, bits))
+            start = end
 
     def missed(self, source: int) -> Iterator[list[int]]:
         """The records of a source that the scan has not met, a chunk at a time."""
@@ -51,3 +55,14 @@ class Visits:
     def _bits(self, chunk: int) -> bytearray:
         row = self._db.execute("SELECT bits FROM visited WHERE chunk = ?", (chunk,)).fetchone()
         return bytearray(row[0]) if row else bytearray(_CHUNK // 8)
+
+
+def _set(bits: bytearray, rids: Sequence[int]) -> None:
+    """Set these records' bits; the rids are in order, and mostly without a gap: then all are set at once."""
+    first, count = rids[0] % _CHUNK, len(rids)
+    if rids[-1] - rids[0] < count:
+        every = (1 << count) - 1 << first
+        bits[:] = (int.from_bytes(bits, "little") | every).to_bytes(len(bits), "little")
+        return
+    for rid in rids:
+        bits[rid % _CHUNK >> 3] |= 1 << (rid & 7)
