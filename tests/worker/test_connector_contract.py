@@ -106,6 +106,16 @@ def test_records_are_found_by_their_match_field_in_any_letter_case(system: Syste
         assert collection.get([record.key for record in found]) == {record.key: record for record in found}
 
 
+def test_records_are_found_by_several_match_fields_in_any_letters(system: System) -> None:
+    key = system.add(email="éva@x", name="Ève")
+    system.add(email="éva@x", name="Ann")
+    system.add(email="ann@x", name="Ève")
+    with opened(system, match=(0, 1)) as collection:
+        found = collection.find([("ÉVA@x", "Ève"), ("bob@x", "Ann")])
+        sought = [record for record in found if plain(record.values[:2]) == ("éva@x", "Ève")]
+    assert [record.key for record in sought] == [key]
+
+
 def test_new_records_are_answered_in_order_as_they_are_stored(system: System) -> None:
     born = datetime(1990, 1, 2, 3, 4, 5, tzinfo=UTC)
     wanted = [[f"p{n}@x", f"N{n}", Decimal(n), born] for n in range(30)] + [["only@x", None, None, None]]

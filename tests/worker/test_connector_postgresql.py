@@ -15,13 +15,15 @@ from .postgresql import Database, PostgreSQL
 
 
 @contextmanager
-def opened(database: Database, *fields: str, casefold: Sequence[str] = ()) -> Iterator[Collection]:
+def opened(
+    database: Database, *fields: str, casefold: Sequence[str] = (), match: Sequence[int] = (0,)
+) -> Iterator[Collection]:
     database.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO worker")
     uses = tuple(FieldUse(name, True, name in casefold) for name in fields)
     connector = sql.TYPE.connect(Settings(type="sql", url=database.worker_url), {}, "erp")
     try:
         place = TableSettings(table="contact", id="id")
-        yield connector.open(Description("object contact, connector erp", place, uses, (0,), True))
+        yield connector.open(Description("object contact, connector erp", place, uses, tuple(match), True))
     finally:
         connector.close()
 
@@ -38,6 +40,16 @@ def test_letters_beyond_ascii_are_found_in_any_case_whatever_the_databases_local
         database.sql("INSERT INTO contact VALUES (1, 'ÉVA@x', 'A'), (2, 'Ann@X', 'B'), (3, 'bob@x', 'C')")
         with opened(database, "email", "name", casefold=["email"]) as collection:
             assert {record.key for record in collection.find([("éva@X",), ("ann@x",)])} == {1, 2}
+
+
+@pytest.mark.parametrize("kind", ["TEXT", "CHAR(3)"])
+def test_records_are_found_by_several_fields_of_which_one_is_beyond_ascii(
+    postgresql_database: Database, kind: str
+) -> None:
+    postgresql_database.sql(f"CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, name {kind})")
+    postgresql_database.sql("INSERT INTO contact VALUES (1, 'ÉVA@x', 'Eva'), (2, 'ÉVA@x', 'Ann'), (3, 'bob@X', 'Bob')")
+    with opened(postgresql_database, "email", "name", casefold=["email"], match=(0, 1)) as collection:
+        assert {record.key for record in collection.find([("éva@X", "Eva"), ("BOB@x", "Bob")])} == {1, 3}
 
 
 def test_the_databases_words_do_not_quote_the_value(postgresql_database: Database) -> None:
@@ -70,14 +82,17 @@ def test_a_privilege_that_is_missing_is_a_configuration_error(postgresql_databas
             collection.create([["a@x"]])
 
 
-def test_records_are_found_by_an_index_also_in_a_table_that_has_just_been_filled(postgresql_database: Database) -> None:
+@pytest.mark.parametrize("match", [(0,), (0, 1)])
+def test_records_are_found_by_an_index_also_in_a_table_that_has_just_been_filled(
+    postgresql_database: Database, match: Sequence[int]
+) -> None:
     postgresql_database.sql(
         "CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, name TEXT); "
         "CREATE INDEX by ON contact (lower(email)); "
-        "INSERT INTO contact (email) SELECT n || '@x' FROM generate_series(1, 5000) AS n"
+        "INSERT INTO contact (email, name) SELECT n || '@x', n FROM generate_series(1, 5000) AS n"
     )
-    with opened(postgresql_database, "email", "name", casefold=["email"]) as collection:
-        assert len(collection.find([(f"{n}@X",) for n in range(1, 501)])) == 500
+    with opened(postgresql_database, "email", "name", casefold=["email"], match=match) as collection:
+        assert len(collection.find([(f"{n}@X", str(n))[: len(match)] for n in range(1, 501)])) == 500
     # What a session has done is counted at its end at the latest.
     while postgresql_database.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'worker'"):
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What is particular about PostgreSQL, for the sake of speed. Serves `rows`, `search` and `insert`.
+"""What is particular about PostgreSQL, for the sake of speed. Serves `rows`, `insert` and `one_of`.
 
 Many values are one parameter, an array: with thousands of parameters a statement takes longer to be read, here and by
 the server, than to be carried out.
@@ -14,9 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Engine,
     Table,
-    any_,
     bindparam,
     column,
     func,
@@ -73,20 +71,10 @@ def _element(of: Column[Any]) -> TypeEngine[Any] | None:
     return _ELEMENTS.get(kind)
 
 
-def _array(of: Column[Any], values: Sequence[Value]) -> ColumnElement[Any]:
+def array_of(of: Column[Any], values: Sequence[Value]) -> ColumnElement[Any] | None:
+    """An array of the column's values, one parameter; None where the column has no plain type."""
     element = _element(of)
-    assert element is not None  # noqa: S101
-    return bindparam(None, values, type_=ARRAY(element))
-
-
-def is_one_of(
-    engine: Engine, of: Column[Any], values: Sequence[Value], expression: ColumnElement[Any] | None = None
-) -> ColumnElement[bool]:
-    """What is true of the rows in which the column, or an expression of its type, is one of these."""
-    sought = of if expression is None else expression
-    if engine.dialect.name != "postgresql" or _element(of) is None:
-        return sought.in_(values)
-    return sought == any_(_array(of, values))
+    return None if element is None else bindparam(None, values, type_=ARRAY(element))
 
 
 def prefer_indexes(connection: Connection) -> None:
@@ -116,7 +104,7 @@ def insert_arrays(
     the order of the answers is not promised, and a sequence may count down, or begin anew.
     """
     columns = [table.columns[name] for name in rows[0]]
-    arrays = [_array(each, [row[each.name] for row in rows]) for each in columns]
+    arrays = [array_of(each, [row[each.name] for row in rows]) for each in columns]
     names = [f"c{n}" for n in range(len(columns))]
     new = func.unnest(*arrays).table_valued(*map(column, names), with_ordinality="place", name="new").render_derived()
     values = select(*(new.columns[name] for name in names)).order_by(new.columns["place"])

@@ -47,7 +47,8 @@ from tidegate.worker.connectors.sql.columns import (
 )
 from tidegate.worker.connectors.sql.errors import is_collision, is_refusal, speaking_of, words
 from tidegate.worker.connectors.sql.insert import insert_rows
-from tidegate.worker.connectors.sql.postgresql import is_one_of, prefer_indexes
+from tidegate.worker.connectors.sql.one_of import is_one_of
+from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
 from tidegate.worker.values import Value
@@ -62,13 +63,13 @@ _COLLISIONS = 3
 class Rows:
     """A Collection: one table's rows."""
 
-    batch = 4000
-
     def __init__(self, connector: str, engine: Engine, table: Table, description: Description) -> None:
         settings = description.settings
         assert isinstance(settings, TableSettings)  # noqa: S101
         codec = key_codec(table.columns[settings.id])
         assert codec is not None  # noqa: S101
+        # MySQL's driver sends row after row.
+        self.batch = 500 if engine.dialect.name == "mysql" else 4000
         self._connector = connector
         self._engine = engine
         self._table = table

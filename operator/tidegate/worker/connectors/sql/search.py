@@ -7,11 +7,11 @@ meant, and must not answer less.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Engine, bindparam, false, func, or_, text, tuple_
+from sqlalchemy import Column, ColumnElement, Engine, bindparam, false, func, or_, text
 
 from tidegate.worker.connectors import Description
 from tidegate.worker.connectors.sql.columns import adapter, ignores_case, python_type
-from tidegate.worker.connectors.sql.postgresql import is_one_of
+from tidegate.worker.connectors.sql.one_of import are_one_of, is_one_of
 from tidegate.worker.values import Value
 
 # PostgreSQL's letters beyond ASCII, also in a database of the locale C.
@@ -34,17 +34,16 @@ class Search:
     def condition(self, wanted: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         """What is true of the rows whose match fields may equal one of these."""
         sought = [values for values in map(self._adapted, wanted) if values is not None]
-        plain = [values for values in sought if all(map(_is_ascii, values))]
+        beyond = (
+            [] if self._engine.dialect.name == "sqlite" else [row for row in sought if not all(map(_is_ascii, row))]
+        )
+        plain = [row for row in sought if all(map(_is_ascii, row))] if beyond else sought
         conditions: list[ColumnElement[bool]] = []
         if plain:
             conditions.append(self._is_one_of(plain))
-        if len(plain) < len(sought):
-            conditions.append(self._is_beyond_ascii([values for values in sought if not all(map(_is_ascii, values))]))
+        if beyond:
+            conditions.append(self._is_beyond_ascii(beyond))
         return or_(*conditions) if conditions else false()
-
-    @property
-    def _all(self) -> range:
-        return range(len(self._columns))
 
     def _adapted(self, values: tuple[Value, ...]) -> tuple[Value, ...] | None:
         try:
@@ -52,40 +51,33 @@ class Search:
         except ValueError:
             return None  # what the column cannot hold is not there
 
+    def _is_one_of(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
+        columns = [self._lowered(n, values) for n, values in enumerate(zip(*rows, strict=True))]
+        expressions = [self._lower(n, column) for n, column in enumerate(self._columns)]
+        if len(columns) == 1:
+            return is_one_of(self._engine, self._columns[0], columns[0], expressions[0])
+        return are_one_of(self._engine, self._columns, columns, expressions)
+
     def _lowered(self, n: int, values: Sequence[Value]) -> Sequence[Value]:
         return [value.lower() if isinstance(value, str) else value for value in values] if self._folded[n] else values
 
-    def _is_one_of(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
-        expressions = [self._lower(n) for n in self._all]
-        columns = [self._lowered(n, [row[n] for row in rows]) for n in self._all]
-        if len(columns) == 1:
-            return is_one_of(self._engine, self._columns[0], columns[0], expressions[0])
-        return self._is_in(expressions, [*zip(*columns, strict=True)])
-
-    def _is_in(self, expressions: Sequence[ColumnElement[Any]], rows: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
-        if len(expressions) == 1:
-            return expressions[0].in_([row[0] for row in rows])
-        return tuple_(*expressions).in_(rows)
-
-    def _lower(self, n: int) -> ColumnElement[Any]:
-        column = self._columns[n]
+    def _lower(self, n: int, column: Column[Any]) -> ColumnElement[Any]:
         if not self._folded[n]:
             return column
         return func.unicode_lower(column) if self._engine.dialect.name == "sqlite" else func.lower(column)
 
     def _is_beyond_ascii(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
-        if self._engine.dialect.name == "sqlite":
-            return self._is_one_of(rows)
-        # Values that are lowered by the database itself, as the column is.
-        expressions = [self._database_lower(n, self._columns[n]) for n in self._all]
-        return self._is_in(
-            expressions, [tuple(self._database_lower(n, value) for n, value in enumerate(row)) for row in rows]
-        )
+        """The values are lowered by the database itself, as the column is."""
+        columns = [*zip(*rows, strict=True)]
+        expressions = [self._database_lower(n, column) for n, column in enumerate(self._columns)]
+        if len(columns) == 1:
+            bound = (bindparam(None, value, type_=self._columns[0].type) for value in columns[0])
+            return expressions[0].in_([self._database_lower(0, value) for value in bound])
+        return are_one_of(self._engine, self._columns, columns, expressions, self._database_lower)
 
-    def _database_lower(self, n: int, value: Any) -> Any:
+    def _database_lower(self, n: int, expression: ColumnElement[Any]) -> ColumnElement[Any]:
         if not self._folded[n]:
-            return value
-        expression = value if isinstance(value, Column) else bindparam(None, value, type_=self._columns[n].type)
+            return expression
         return func.lower(expression.collate(_ICU) if self._knows_icu() else expression)
 
     def _knows_icu(self) -> bool:

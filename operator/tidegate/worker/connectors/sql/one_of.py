@@ -1,0 +1,56 @@
+"""Which rows have one of many values in a column. Serves `rows` and `search`.
+
+The values are one parameter where they can be: thousands of them take longer to be told than to be looked up.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Column, ColumnElement, Engine, and_, any_, bindparam, column, func, select, tuple_
+
+from tidegate.worker.connectors.sql.postgresql import array_of
+from tidegate.worker.values import Value
+
+
+def is_one_of(
+    engine: Engine, of: Column[Any], values: Sequence[Value], expression: ColumnElement[Any] | None = None
+) -> ColumnElement[bool]:
+    """What is true of the rows in which the column, or an expression of its type, is one of these."""
+    sought = of if expression is None else expression
+    if engine.dialect.name == "postgresql" and (array := array_of(of, values)) is not None:
+        return sought == any_(array)
+    if engine.dialect.name == "sqlite" and all(map(_is_plain, values)):
+        each = func.json_each(bindparam(None, orjson.dumps(values).decode())).table_valued("value")
+        return sought.in_(select(each.columns.value))
+    return sought.in_(values)
+
+
+def are_one_of(
+    engine: Engine,
+    of: Sequence[Column[Any]],
+    values: Sequence[Sequence[Value]],
+    expressions: Sequence[ColumnElement[Any]],
+    compared_as: Callable[[int, ColumnElement[Any]], ColumnElement[Any]] | None = None,
+) -> ColumnElement[bool]:
+    """The same of rows for several columns: `values` has a sequence for each; the n-th is compared as is told."""
+    sought = tuple_(*expressions)
+    arrays = [array for each in zip(of, values, strict=True) if (array := array_of(*each)) is not None]
+    if engine.dialect.name == "postgresql" and len(arrays) == len(of):
+        # The rows are joined: an IN would be gone through from its beginning for each row of the table. A column that
+        # is one of an array by itself can be looked up in an index.
+        names = [column(f"c{n}", each.type) for n, each in enumerate(of)]
+        rows = [*func.unnest(*arrays).table_valued(*names, name="sought").render_derived().columns]
+        compared = [compared_as(n, each) if compared_as else each for n, each in enumerate(rows)]
+        alone = [expressions[n] == any_(arrays[n]) for n, each in enumerate(rows) if compared[n] is each]
+        return and_(*alone, sought.in_(select(*compared)))
+    if compared_as is None:
+        return sought.in_([*zip(*values, strict=True)])
+    bound = ([bindparam(None, value, type_=of[n].type) for value in each] for n, each in enumerate(values))
+    compared_columns = [[compared_as(n, value) for value in each] for n, each in enumerate(bound)]
+    return sought.in_([tuple_(*row) for row in zip(*compared_columns, strict=True)])
+
+
+def _is_plain(value: Value) -> bool:
+    # SQLite ends a text of JSON at a zero.
+    return type(value) is int or (type(value) is str and value.isascii() and "\0" not in value)
