@@ -38,6 +38,9 @@ CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL);
 CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
 """
 
+# The numbers in a list of JSON.
+_LISTED = "SELECT value FROM json_each(?)"
+
 
 class Row(NamedTuple):
     """A record as it is remembered: `source` numbers an object's side, `link` is the `rid` of its counterpart."""
@@ -138,7 +141,7 @@ class Cache:
 
     def rows(self, rids: Iterable[int]) -> dict[int, Row]:
         """The records with these rids that are remembered."""
-        found = self._select("rid IN (SELECT value FROM json_each(?))", _json(rids))
+        found = self._select(f"rid IN ({_LISTED})", _json(rids))
         return {row.rid: row for row in found}
 
     def row_of(self, source: int, key: Key) -> Row | None:
@@ -229,11 +232,11 @@ class Cache:
 
     def forget(self, rids: Iterable[int]) -> None:
         """Remember these records no more; their counterparts stand alone."""
-        ids = [(rid,) for rid in rids]
-        alone = "UPDATE record SET link = NULL, lone = TRUE WHERE rid = (SELECT link FROM record WHERE rid = ?)"
-        self._db.executemany(alone, ids)
+        forgotten = _json(rids)
+        links = f"SELECT link FROM record WHERE rid IN ({_LISTED})"  # noqa: S608
+        self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
         for table in ("record", "dirty", "parked", "intent"):
-            self._db.executemany(f"DELETE FROM {table} WHERE rid = ?", ids)  # noqa: S608
+            self._remove(table, forgotten)
 
     def index_matches(self) -> None:
         """Before look-ups by match key; after the first scan, for to keep up an index in random order is costly."""
@@ -281,11 +284,11 @@ class Cache:
 
     def soil(self, rids: Iterable[int], *, gone: bool = False) -> None:
         """Note that these records differ from their shadows."""
-        self._db.executemany("REPLACE INTO dirty VALUES (?, ?)", [(rid, gone) for rid in rids])
+        self._db.execute("REPLACE INTO dirty SELECT value, ? FROM json_each(?)", (gone, _json(rids)))
 
     def clean(self, rids: Iterable[int]) -> None:
         """Note that these records have been dealt with."""
-        self._db.executemany("DELETE FROM dirty WHERE rid = ?", [(rid,) for rid in rids])
+        self._remove("dirty", _json(rids))
 
     def doubt_absence(self, source: int) -> None:
         """Before a whole scan: what an earlier one has missed may be there again."""
@@ -302,12 +305,12 @@ class Cache:
 
     def gone(self, rids: Iterable[int | None]) -> set[int]:
         """Those of these records that a whole scan has not met any more."""
-        query = "SELECT rid FROM dirty WHERE gone AND rid IN (SELECT value FROM json_each(?))"
+        query = f"SELECT rid FROM dirty WHERE gone AND rid IN ({_LISTED})"  # noqa: S608
         return {rid for (rid,) in self._db.execute(query, (_json(rids),))}
 
     def are_pending(self, rids: Iterable[int | None]) -> bool:
         """Whether any of these records is to be dealt with."""
-        query = "SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN (SELECT value FROM json_each(?)))"
+        query = f"SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN ({_LISTED}))"  # noqa: S608
         return bool(self._one(query, _json(rids)))
 
     def is_pending(self, source: int) -> bool:
@@ -341,14 +344,18 @@ class Cache:
 
     def settle(self, rids: Iterable[int]) -> None:
         """What happened to these intents is known."""
-        self._db.executemany("DELETE FROM intent WHERE rid = ?", [(rid,) for rid in rids])
+        self._remove("intent", _json(rids))
 
     def accept(self, rids: Sequence[int]) -> None:
         """These records are taken as they are: nothing about them is pending, in doubt or parked."""
         if not self._one("SELECT EXISTS (SELECT 1 FROM dirty) OR EXISTS (SELECT 1 FROM parked)"):
             return
+        accepted = _json(rids)
         for table in ("dirty", "parked"):
-            self._db.executemany(f"DELETE FROM {table} WHERE rid = ?", [(rid,) for rid in rids])  # noqa: S608
+            self._remove(table, accepted)
+
+    def _remove(self, table: str, rids: str) -> None:
+        self._db.execute(f"DELETE FROM {table} WHERE rid IN ({_LISTED})", (rids,))  # noqa: S608
 
     def _one(self, query: str, *values: Any) -> int:
         return int(self._db.execute(query, values).fetchone()[0])

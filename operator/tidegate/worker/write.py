@@ -51,13 +51,19 @@ def _pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> by
     target, rules, pushed = both.sources[on], both.item.fields, work.hashes[other(on)]
     hashes: list[Hash | None] = [None] * len(rules)
     for i in fields:
-        # A reference is another id there; all else is what it is.
-        hashes[i] = pushed[i] if rules[i].ref is None else target.hash_of(i, _values(work, on)[i])
+        hashes[i] = pushed[i]
+    if both.item.has_references:
+        for i in fields:
+            if rules[i].ref is not None:
+                # It is another id there.
+                hashes[i] = target.hash_of(i, _values(both, work, on)[i])
     return target.partial_shadow(hashes)
 
 
-def _values(work: Work, on: Side) -> list[Value]:
+def _values(both: SourcePair, work: Work, on: Side) -> Sequence[Value]:
     """What the record across would hold on this side; what it refers to in vain is nothing, and flows nowhere."""
+    if not both.item.has_references:
+        return work.translated[other(on)]
     return [None if isinstance(value, Unlinked) else value for value in work.translated[other(on)]]
 
 
@@ -67,14 +73,14 @@ def write(both: SourcePair, works: Sequence[Work], on: Side) -> None:
     creates = [work for work in works if isinstance(work.decision, Create) and work.decision.on == on]
     updates = [work for work in works if isinstance(work.decision, Patch) and work.decision.to[on]]
     deletes = [work for work in works if isinstance(work.decision, Delete) and work.decision.on == on]
-    _answer(creates, on, collection.create([_values(work, on) for work in creates]))
-    _answer(updates, on, collection.update([_update(work, on) for work in updates]))
+    _answer(creates, on, collection.create([_values(both, work, on) for work in creates]))
+    _answer(updates, on, collection.update([_update(both, work, on) for work in updates]))
     _answer(deletes, on, collection.delete([work.record(on) for work in deletes]))
 
 
-def _update(work: Work, on: Side) -> Update:
+def _update(both: SourcePair, work: Work, on: Side) -> Update:
     assert isinstance(work.decision, Patch)  # noqa: S101
-    values = _values(work, on)
+    values = _values(both, work, on)
     return Update(work.record(on), {i: values[i] for i in work.decision.to[on]})
 
 

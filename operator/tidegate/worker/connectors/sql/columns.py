@@ -129,14 +129,13 @@ def adapter(column: Column[Any]) -> Adapt:
     if kind is None:
         return lambda value: None if value is None else _untyped(value)
     if kind is str:
-        return lambda value: value if value is None or _is_ascii(value) else _text_in_charset(column, value)
+        return lambda value: (
+            value if value is None or (type(value) is str and value.isascii()) else _text_in_charset(column, value)
+        )
     if kind is int:
-        return lambda value: value if type(value) is int and _fits(column, value) else _typed(column, kind, value)
+        safe = range(-(1 << 31), 1 << 31)
+        return lambda value: value if type(value) is int and value in safe else _typed(column, kind, value)
     return lambda value: _typed(column, kind, value)
-
-
-def _is_ascii(value: Value) -> bool:
-    return type(value) is str and value.isascii()
 
 
 def _typed(column: Column[Any], kind: type, value: Value) -> Value:

@@ -33,7 +33,7 @@ class Search:
 
     def condition(self, wanted: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         """What is true of the rows whose match fields may equal one of these."""
-        sought = [values for values in map(self._adapted, wanted) if values is not None]
+        sought = self._adapted(wanted)
         beyond = (
             [] if self._engine.dialect.name == "sqlite" else [row for row in sought if not all(map(_is_ascii, row))]
         )
@@ -45,11 +45,16 @@ class Search:
             conditions.append(self._is_beyond_ascii(beyond))
         return or_(*conditions) if conditions else false()
 
-    def _adapted(self, values: tuple[Value, ...]) -> tuple[Value, ...] | None:
+    def _adapted(self, wanted: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
         try:
-            return tuple([adapt(value) for adapt, value in zip(self._adapters, values, strict=True)])
+            columns = zip(*wanted, strict=True)
+            return [
+                *zip(*([*map(adapt, each)] for adapt, each in zip(self._adapters, columns, strict=True)), strict=True)
+            ]
         except ValueError:
-            return None  # what the column cannot hold is not there
+            if len(wanted) == 1:
+                return []  # what the column cannot hold is not there
+            return [row for each in wanted for row in self._adapted([each])]
 
     def _is_one_of(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         columns = [self._lowered(n, values) for n, values in enumerate(zip(*rows, strict=True))]
