@@ -96,9 +96,9 @@ def test_records_are_found_by_an_index_also_in_a_table_that_has_just_been_filled
     # What a session has done is counted at its end at the latest.
     while postgresql_database.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'worker'"):
         time.sleep(0.01)
-    assert postgresql_database.sql("SELECT idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname = 'by'") == [
-        (True,)
-    ]
+    # It serves, and is not gone through from end to end.
+    used = "SELECT idx_scan > 0, idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'by'"
+    assert postgresql_database.sql(used) == [(True, 500)]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,17 @@
 """Push: what is written, and what is not. Whole runs on real databases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from tidegate.worker.connectors import Description
+from tidegate.worker.connectors.sql import Database
+from tidegate.worker.connectors.sql.rows import Rows
 from tidegate.worker.lookup import look_up
+from tidegate.worker.session import Session
+from tidegate.worker.source import SourcePair
+from tidegate.worker.work import Work
 from tidegate.worker.write import intend
 
 from .databases import FIELDS, Databases
@@ -21,6 +27,28 @@ def linked(databases: Databases) -> Databases:
     databases.add("crm", ADA, BOB)
     databases.run()
     return databases
+
+
+def test_no_more_is_pushed_at_once_than_either_system_takes(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed: list[int] = []
+
+    def open_small(database: Database, description: Description) -> Rows:
+        rows = open_it(database, description)
+        rows.batch = 2 if description.title.endswith("crm") else 3
+        return rows
+
+    def intend_and(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
+        pushed.append(len(works))
+        intend(session, both, works)
+
+    open_it = Database.open
+    monkeypatch.setattr(Database, "open", open_small)
+    monkeypatch.setattr("tidegate.worker.push.intend", intend_and)
+    databases.add("crm", *((f"p{n}@x", "P", str(n)) for n in range(5)))
+    databases.run()
+    assert pushed == [2, 2, 1]
 
 
 @pytest.fixture

@@ -74,3 +74,12 @@ def test_values_that_sqlite_has_no_type_for_are_kept_in_their_normal_form(tmp_pa
     with contacts(tmp_path, "v") as collection:
         answers = stored(collection.create([[value] for value in values]))
     assert [answer.values[0] for answer in answers] == [1, "1.5", "2024-02-29", '{"b":1}', b"\x00", "text", 1.5]
+
+
+@pytest.mark.parametrize("text", ["ann", "éva", "a\0b", "a\0c", "\"'", "7"])
+def test_a_text_is_found_and_got_whatever_is_in_it(tmp_path: Path, text: str) -> None:
+    run(tmp_path, "CREATE TABLE contact (id TEXT PRIMARY KEY, name TEXT)", "INSERT INTO contact VALUES ('a', 'a')")
+    with contacts(tmp_path, "name", "id") as collection:
+        (created,) = stored(collection.create([[text, text]]))
+        assert collection.find([(text,)]) == [created]
+        assert collection.get([text]) == {text: created}
