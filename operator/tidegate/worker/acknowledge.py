@@ -8,12 +8,12 @@ another field is seen as the change it is.
 from collections.abc import Sequence
 
 from tidegate.worker.connectors import Record, Rejected
-from tidegate.worker.merge import Create, Delete, Forget, Keep, Patch
+from tidegate.worker.merge import Delete, Forget, Keep, Patch
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
 from tidegate.worker.values import Hash, are_identical
-from tidegate.worker.work import Work
+from tidegate.worker.work import Work, creates_on
 
 
 def acknowledge(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
@@ -21,8 +21,7 @@ def acknowledge(session: Session, both: SourcePair, works: Sequence[Work]) -> No
     decided = [work for work in works if work.decision is not None]
     session.cache.settle(rid for work in decided for rid in work.rids)
     for side in SIDES:
-        creates = [work for work in decided if isinstance(work.decision, Create) and work.decision.on == side]
-        _created(session, both, creates, side)
+        _created(session, both, creates_on(decided, side), side)
     for work in decided:
         decision = work.decision
         if isinstance(decision, Forget):

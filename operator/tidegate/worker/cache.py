@@ -14,7 +14,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,31 +172,32 @@ class Cache:
 
     def add(self, source: int, records: Sequence[tuple[Key, Hash | None, Shadow | None]]) -> range:
         """Remember new records: id, match key, and shadow if they are taken as they are. Returns their rids."""
-        rids = range(self._next_rid, self._next_rid + len(records))
+        rids = self._new_rids(len(records))
         rows = [
             (rid, source, key, _blob(match), _blob(shadow))
             for rid, (key, match, shadow) in zip(rids, records, strict=True)
         ]
         self._db.executemany("INSERT INTO record (rid, source, id, match, shadow) VALUES (?, ?, ?, ?, ?)", rows)
-        self._next_rid = rids.stop
         return rids
+
+    def _new_rids(self, count: int) -> range:
+        first = self._next_rid
+        self._next_rid += count
+        return range(first, self._next_rid)
 
     def add_counterparts(
         self, source: int, records: Sequence[tuple[int, Key, Hash | None, Shadow]], shadows: Sequence[Shadow]
     ) -> None:
         """Remember new records, each as the counterpart of the one with that rid, which was seen to hold `shadows`."""
-        first = self._next_rid
+        rids = self._new_rids(len(records))
         rows = [
             (rid, source, link, key, _blob(match), _blob(shadow))
-            for rid, (link, key, match, shadow) in enumerate(records, first)
+            for rid, (link, key, match, shadow) in zip(rids, records, strict=True)
         ]
         self._db.executemany(
             "INSERT INTO record (rid, source, link, id, match, shadow, lone) VALUES (?, ?, ?, ?, ?, ?, FALSE)", rows
         )
-        self._next_rid += len(records)
-        own = [
-            (rid, _blob(shadow), link) for rid, (link, *_), shadow in zip(count(first), records, shadows, strict=False)
-        ]
+        own = [(rid, _blob(shadow), link) for rid, (link, *_), shadow in zip(rids, records, shadows, strict=True)]
         self._db.executemany("UPDATE record SET link = ?, shadow = ? WHERE rid = ?", own)
 
     def set_shadows(self, shadows: Iterable[tuple[int, Shadow]]) -> None:
@@ -297,9 +297,9 @@ class Cache:
     def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Row]:
         """The next records to be dealt with, in the order of their rids."""
         found = self._db.execute(
-            "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "
-            "WHERE dirty.rid > ? AND source IN (SELECT value FROM json_each(?)) ORDER BY dirty.rid LIMIT ?",
-            (after, json.dumps(sources), limit),
+            "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "  # noqa: S608
+            f"WHERE dirty.rid > ? AND source IN ({_LISTED}) ORDER BY dirty.rid LIMIT ?",
+            (after, _json(sources), limit),
         )
         return [Row(*row) for row in found]
 
@@ -361,8 +361,8 @@ class Cache:
         return int(self._db.execute(query, values).fetchone()[0])
 
 
-def _json(rids: Iterable[int | None]) -> str:
-    return orjson.dumps([*rids]).decode()
+def _json(numbers: Iterable[int | None]) -> str:
+    return orjson.dumps([*numbers]).decode()
 
 
 def _blob(data: bytes | None) -> bytearray | None:

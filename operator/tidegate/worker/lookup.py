@@ -10,18 +10,17 @@ from dataclasses import dataclass
 
 from tidegate.worker.cache import Row
 from tidegate.worker.connectors import Record
-from tidegate.worker.merge import Create
 from tidegate.worker.rules import SIDES, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
 from tidegate.worker.values import Hash
-from tidegate.worker.work import Work
+from tidegate.worker.work import Work, creates_on
 
 
 def look_up(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
     """Take back the creates whose record exists, or may exist; `patient` ones wait for what may be freed."""
     for on in SIDES:
-        creates = [work for work in works if isinstance(work.decision, Create) and work.decision.on == on]
+        creates = creates_on(works, on)
         if creates:
             with session.cache.transaction():
                 _LookUp(session, both, both.sources[other(on)], both.sources[on], patient).judge_all(creates)

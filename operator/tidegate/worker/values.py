@@ -32,14 +32,6 @@ def normal(value: Value) -> str | None:
     return form(value)
 
 
-_PLAIN = frozenset((str, int, type(None)))
-
-
-def are_identical(values: Sequence[Value], others: Sequence[Value]) -> bool:
-    """Whether all hashes of these are certain to be the same. That they are equal is not enough: so are True and 1."""
-    return values == others and _PLAIN.issuperset(map(type, values)) and _PLAIN.issuperset(map(type, others))
-
-
 def _number(value: Decimal) -> str:
     if not value.is_finite():
         return str(value)
@@ -66,6 +58,14 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] 
 
 # What has no subtypes in use is found at once.
 _FORM_OF: Mapping[type, Callable[[Any], str | None]] = {int: str, **{b: f for b, f in _FORMS if isinstance(b, type)}}
+
+_PLAIN = frozenset((str, int, type(None)))
+
+
+def are_identical(values: Sequence[Value], others: Sequence[Value]) -> bool:
+    """Whether all hashes of these are certain to be the same. That they are equal is not enough: so are True and 1."""
+    return values == others and _PLAIN.issuperset(map(type, values)) and _PLAIN.issuperset(map(type, others))
+
 
 Normalization = Literal["casefold", "trim", "digits", "number", "time"]
 

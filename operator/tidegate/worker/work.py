@@ -1,12 +1,12 @@
 """One record's way through a batch of `push`: remembered, read, decided, answered: filled in step by step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from tidegate.worker.cache import Row
 from tidegate.worker.connectors import Changed, Record, Rejected
-from tidegate.worker.merge import Decision
+from tidegate.worker.merge import Create, Decision
 from tidegate.worker.references import Unlinked
 from tidegate.worker.values import Hash, Value
 
@@ -59,3 +59,8 @@ class Work:
         record = self.records[side]
         assert record is not None  # noqa: S101
         return record
+
+
+def creates_on(works: Iterable[Work], side: int) -> list[Work]:
+    """Those whose record is to be made on a side."""
+    return [work for work in works if isinstance(work.decision, Create) and work.decision.on == side]

@@ -14,7 +14,7 @@ from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import SourcePair
 from tidegate.worker.values import Hash, Value
-from tidegate.worker.work import Work
+from tidegate.worker.work import Work, creates_on
 
 
 def intend(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
@@ -70,7 +70,7 @@ def _values(both: SourcePair, work: Work, on: Side) -> Sequence[Value]:
 def write(both: SourcePair, works: Sequence[Work], on: Side) -> None:
     """All creates, updates and deletes of a batch on one side."""
     collection = both.sources[on].collection
-    creates = [work for work in works if isinstance(work.decision, Create) and work.decision.on == on]
+    creates = creates_on(works, on)
     updates = [work for work in works if isinstance(work.decision, Patch) and work.decision.to[on]]
     deletes = [work for work in works if isinstance(work.decision, Delete) and work.decision.on == on]
     _answer(creates, on, collection.create([_values(both, work, on) for work in creates]))

@@ -133,8 +133,8 @@ def adapter(column: Column[Any]) -> Adapt:
             value if value is None or (type(value) is str and value.isascii()) else _text_in_charset(column, value)
         )
     if kind is int:
-        safe = range(-(1 << 31), 1 << 31)
-        return lambda value: value if type(value) is int and value in safe else _typed(column, kind, value)
+        bounds = _bounds(column)
+        return lambda value: value if type(value) is int and value in bounds else _typed(column, kind, value)
     return lambda value: _typed(column, kind, value)
 
 
@@ -199,16 +199,16 @@ def _whole(column: Column[Any], value: Value) -> int:
         return int(_truth(value))
     try:
         number = Decimal(int(value)) if isinstance(value, int) else Decimal(str(value).strip())
-        if number == number.to_integral_value() and _fits(column, int(number)):
+        if number == number.to_integral_value() and int(number) in _bounds(column):
             return int(number)
     except (ArithmeticError, ValueError):
         pass
     raise _unfit(column, value)
 
 
-def _fits(column: Column[Any], number: int) -> bool:
+def _bounds(column: Column[Any]) -> range:
     # The bounds of smaller types are the database's to know; SQLite's driver fails at a number that is too large.
-    return -(1 << 63) <= number < (1 << 64 if getattr(column.type, "unsigned", False) else 1 << 63)
+    return range(-(1 << 63), 1 << 64 if getattr(column.type, "unsigned", False) else 1 << 63)
 
 
 def _truth(value: Value) -> bool:

@@ -2,8 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, insert
 
@@ -13,12 +12,11 @@ from tidegate.worker.values import Value
 Row = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Inserted:
+class Inserted(NamedTuple):
     """New rows: their ids in order, and in any order those that need not be read to know what they hold."""
 
-    ids: list[Any]
-    stored: list[Any] = field(default_factory=list)
+    ids: Sequence[Any]
+    stored: Sequence[Any] = ()
 
 
 def insert_rows(
@@ -34,7 +32,8 @@ def insert_rows(
     alike: dict[tuple[str, ...], list[int]] = defaultdict(list)  # rows of the same columns are one statement
     for n, row in enumerate(rows):
         alike[tuple(row)].append(n)
-    inserted = Inserted([None] * len(rows))
+    ids: list[Any] = [None] * len(rows)
+    told: list[Any] = []
     for names, numbers in alike.items():
         same = [rows[n] for n in numbers]
         answers: Sequence[Any] | None = None
@@ -43,11 +42,11 @@ def insert_rows(
         if answers is None:
             statement = insert(table).returning(id_column, sort_by_parameter_order=True)
             answers = connection.execute(statement, same).all()
-        elif stores_what_it_returns(connection, table):
-            inserted.stored.extend(answers)
+        else:
+            told += answers
         for n, answer in zip(numbers, answers, strict=True):
-            inserted.ids[n] = answer[0]
-    return inserted
+            ids[n] = answer[0]
+    return Inserted(ids, told if told and stores_what_it_returns(connection, table) else ())
 
 
 def _insert_one(connection: Connection, table: Table, id_column: Column[Any], row: Row) -> Any:

@@ -4,13 +4,16 @@ The values are one parameter where they can be: thousands of them take longer to
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import Column, ColumnElement, Engine, and_, any_, bindparam, column, func, select, tuple_
 
 from tidegate.worker.connectors.sql.postgresql import array_of
 from tidegate.worker.values import Value
+
+# What the n-th column's values are compared as.
+ComparedAs: TypeAlias = Callable[[int, ColumnElement[Any]], ColumnElement[Any]]
 
 
 def is_one_of(
@@ -31,24 +34,35 @@ def are_one_of(
     of: Sequence[Column[Any]],
     values: Sequence[Sequence[Value]],
     expressions: Sequence[ColumnElement[Any]],
-    compared_as: Callable[[int, ColumnElement[Any]], ColumnElement[Any]] | None = None,
+    compared_as: ComparedAs | None = None,
 ) -> ColumnElement[bool]:
-    """The same of rows for several columns: `values` has a sequence for each; the n-th is compared as is told."""
+    """The same of rows for several columns: `values` has a sequence for each."""
     sought = tuple_(*expressions)
-    arrays = [array for each in zip(of, values, strict=True) if (array := array_of(*each)) is not None]
-    if engine.dialect.name == "postgresql" and len(arrays) == len(of):
-        # The rows are joined: an IN would be gone through from its beginning for each row of the table. A column that
-        # is one of an array by itself can be looked up in an index.
-        names = [column(f"c{n}", each.type) for n, each in enumerate(of)]
-        rows = [*func.unnest(*arrays).table_valued(*names, name="sought").render_derived().columns]
-        compared = [compared_as(n, each) if compared_as else each for n, each in enumerate(rows)]
-        alone = [expressions[n] == any_(arrays[n]) for n, each in enumerate(rows) if compared[n] is each]
-        return and_(*alone, sought.in_(select(*compared)))
+    if engine.dialect.name == "postgresql":
+        arrays = [array for each in zip(of, values, strict=True) if (array := array_of(*each)) is not None]
+        if len(arrays) == len(of):
+            return _are_in_arrays(sought, arrays, of, expressions, compared_as)
     if compared_as is None:
         return sought.in_([*zip(*values, strict=True)])
     bound = ([bindparam(None, value, type_=of[n].type) for value in each] for n, each in enumerate(values))
-    compared_columns = [[compared_as(n, value) for value in each] for n, each in enumerate(bound)]
-    return sought.in_([tuple_(*row) for row in zip(*compared_columns, strict=True)])
+    compared = [[compared_as(n, value) for value in each] for n, each in enumerate(bound)]
+    return sought.in_([tuple_(*row) for row in zip(*compared, strict=True)])
+
+
+def _are_in_arrays(
+    sought: ColumnElement[Any],
+    arrays: Sequence[ColumnElement[Any]],
+    of: Sequence[Column[Any]],
+    expressions: Sequence[ColumnElement[Any]],
+    compared_as: ComparedAs | None,
+) -> ColumnElement[bool]:
+    # The rows are joined: an IN would be gone through from its beginning for each row of the table. A column that is
+    # one of an array by itself can be looked up in an index.
+    names = [column(f"c{n}", each.type) for n, each in enumerate(of)]
+    rows = [*func.unnest(*arrays).table_valued(*names, name="sought").render_derived().columns]
+    compared = [compared_as(n, each) if compared_as else each for n, each in enumerate(rows)]
+    alone = [expressions[n] == any_(arrays[n]) for n, each in enumerate(rows) if compared[n] is each]
+    return and_(*alone, sought.in_(select(*compared)))
 
 
 def _is_plain(value: Value) -> bool:

@@ -76,14 +76,9 @@ class Rows:
         self._id: Column[Any] = table.columns[settings.id]
         self._cursor: Column[Any] | None = table.columns[settings.cursor] if settings.cursor else None
         self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
-        self._uses = description.fields
-        self._names = [column.name for column in self._fields]
-        self._adapters = [adapter(column) for column in self._fields]
-        self._written = [
-            (i, *column)
-            for i, column in enumerate(zip(self._names, self._adapters, strict=True))
-            if description.fields[i].written
-        ]
+        self._written = {
+            i: (column.name, adapter(column)) for i, column in enumerate(self._fields) if description.fields[i].written
+        }
         self._makes_key = makes_key(self._id)
         self._search = Search(engine, self._fields, description)
         self._codec = codec
@@ -262,13 +257,13 @@ class Rows:
 
     def _new_row(self, values: Sequence[Value]) -> dict[str, Value]:
         # What has no value is left to the column's default.
-        row = {name: adapted for i, name, adapt in self._written if (adapted := adapt(values[i])) is not None}
+        row = {name: adapted for i, (name, adapt) in self._written.items() if (adapted := adapt(values[i])) is not None}
         if self._makes_key and self._id.name not in row:
             row[self._id.name] = new_key(self._id)
         return row
 
     def _row(self, values: Mapping[int, Value]) -> dict[str, Value]:
-        return {self._names[i]: self._adapters[i](value) for i, value in values.items() if self._uses[i].written}
+        return {self._written[i][0]: self._written[i][1](value) for i, value in values.items() if i in self._written}
 
     def _key(self, native: Any) -> Key:
         return self._codec.to_cache(native) if self._codec.to_cache else native

@@ -34,10 +34,9 @@ class Search:
     def condition(self, wanted: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         """What is true of the rows whose match fields may equal one of these."""
         sought = self._adapted(wanted)
-        beyond = (
-            [] if self._engine.dialect.name == "sqlite" else [row for row in sought if not all(map(_is_ascii, row))]
-        )
-        plain = [row for row in sought if all(map(_is_ascii, row))] if beyond else sought
+        # SQLite's letters are lowered by Python, whichever they are.
+        plain = [row for row in sought if self._engine.dialect.name == "sqlite" or all(map(_is_ascii, row))]
+        beyond = [row for row in sought if not all(map(_is_ascii, row))] if len(plain) < len(sought) else []
         conditions: list[ColumnElement[bool]] = []
         if plain:
             conditions.append(self._is_one_of(plain))
@@ -46,15 +45,14 @@ class Search:
         return or_(*conditions) if conditions else false()
 
     def _adapted(self, wanted: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
+        columns = zip(*wanted, strict=True)
         try:
-            columns = zip(*wanted, strict=True)
-            return [
-                *zip(*([*map(adapt, each)] for adapt, each in zip(self._adapters, columns, strict=True)), strict=True)
-            ]
+            adapted = [[*map(adapt, values)] for adapt, values in zip(self._adapters, columns, strict=True)]
         except ValueError:
             if len(wanted) == 1:
                 return []  # what the column cannot hold is not there
             return [row for each in wanted for row in self._adapted([each])]
+        return [*zip(*adapted, strict=True)]
 
     def _is_one_of(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         columns = [self._lowered(n, values) for n, values in enumerate(zip(*rows, strict=True))]
