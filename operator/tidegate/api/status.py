@@ -94,6 +94,12 @@ class RunReport(ApiModel):
     changed: Counts = Field(default_factory=dict)
     pushed: Counts = Field(default_factory=dict)
     conflicts: Annotated[int, Field(description="Fields that had been changed on both sides, to different values.")] = 0
+    set_aside: Annotated[
+        int, Field(description="Fields and records that this run set aside, and that still need manual resolution.")
+    ] = 0
+    waiting: Annotated[
+        int, Field(description="Fields and records that need manual resolution, those of earlier runs included.")
+    ] = 0
 
 
 class ActivityEntry(ApiModel):

@@ -5,6 +5,7 @@ Serves `history`. What a worker says is text from an image that anybody may have
 
 import json
 import re
+from typing import TypeGuard
 
 from tidegate.api.status import RunReport
 from tidegate.control.observe import LARGEST_NUMBER, Job, Pod, inert
@@ -47,7 +48,9 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
         read=_counts(said.get("read")),
         changed=_counts(said.get("changed")),
         pushed=_counts({side: _total(count) for side, count in pushed.items()} if isinstance(pushed, dict) else {}),
-        conflicts=said["conflicts"] if _is_count(said.get("conflicts")) else 0,
+        conflicts=_count(said.get("conflicts")),
+        set_aside=_count(said.get("setAside")),
+        waiting=_count(said.get("waiting")),
     )
 
 
@@ -62,5 +65,9 @@ def _counts(said: object) -> dict[str, int]:
     return dict(counts[:_SIDES])
 
 
-def _is_count(said: object) -> bool:
+def _count(said: object) -> int:
+    return said if _is_count(said) else 0
+
+
+def _is_count(said: object) -> TypeGuard[int]:
     return isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= LARGEST_NUMBER

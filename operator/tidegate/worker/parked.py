@@ -54,6 +54,10 @@ class Parked:
         """How many wait."""
         return int(self._db.execute("SELECT count(*) FROM parked").fetchone()[0])
 
+    def count_new(self, run: int) -> int:
+        """How many of those that wait were set aside by this run; one that an earlier run set aside is not counted."""
+        return int(self._db.execute("SELECT count(*) FROM parked WHERE run = ?", (run,)).fetchone()[0])
+
     def oldest(self, limit: int) -> list[Waiting]:
         """Those that have waited longest first; a negative limit is none."""
         found = self._db.execute(

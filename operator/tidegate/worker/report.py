@@ -40,8 +40,12 @@ class Report:
         """Which run this is, for a message written before there is any progress."""
         self._last |= {"run": run, "scope": scope, "push": push}
 
-    def checkpoint(self, progress: Progress, position: str, parked: int) -> None:
-        """The progress that has just been committed."""
+    def checkpoint(self, progress: Progress, position: str, set_aside: int, waiting: int) -> None:
+        """The progress that has just been committed.
+
+        `set_aside` counts the fields and records that this run set aside and that still wait; `waiting` counts all that
+        wait, those of earlier runs included.
+        """
         self._last = {
             "v": VERSION,
             "run": progress.run,
@@ -53,7 +57,9 @@ class Report:
             "changed": progress.changed,
             "pushed": progress.pushed,
             "conflicts": progress.conflicts,
-            "parked": parked,
+            "setAside": set_aside,
+            "waiting": waiting,
+            "parked": waiting,  # the same under the name that logs of earlier versions have
             "checkpoint": _shortened(position, _POSITION_BYTES),
             "seconds": round(progress.seconds, 3),
         }

@@ -52,7 +52,8 @@ class Session:
             yield
             self.progress.seconds = self.seconds_before + time.monotonic() - self.began
             self.cache.remember("progress", self.progress.plain())
-        self.report.checkpoint(self.progress, self.position(), self.cache.parked.count())
+        parked = self.cache.parked
+        self.report.checkpoint(self.progress, self.position(), parked.count_new(self.order.run), parked.count())
 
     def position(self) -> str:
         """Where the run stands, for a human: no value of a record but its id."""

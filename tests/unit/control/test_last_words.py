@@ -40,6 +40,8 @@ class TestLastWords:
             "changed": {"crm": 2, "erp": 0},
             "pushed": {"erp": {"create": 1, "update": 2, "delete": 0}},
             "conflicts": 4,
+            "setAside": 2,
+            "waiting": 7,
             "seconds": 1.5,
         }
         report = report_of((pod(FIRST, 0, message=json.dumps(said)),))
@@ -50,6 +52,8 @@ class TestLastWords:
             "changed": {"crm": 2, "erp": 0},
             "pushed": {"erp": 3},
             "conflicts": 4,
+            "setAside": 2,
+            "waiting": 7,
         }
 
     def test_who_says_nothing_has_no_report(self) -> None:
@@ -84,6 +88,10 @@ class TestLastWords:
             {"conflicts": "many"},
             {"conflicts": float("nan")},
             {"conflicts": True},
+            {"setAside": 10**30},
+            {"setAside": -1},
+            {"waiting": "many"},
+            {"waiting": True},
             {"reason": 3},
             {"reason": ""},
         ],
@@ -96,6 +104,8 @@ class TestLastWords:
             "changed": {},
             "pushed": {"erp": 0} if isinstance(said.get("pushed"), dict) else {},
             "conflicts": 0,
+            "setAside": 0,
+            "waiting": 0,
         }
 
     def test_there_are_not_more_sides_than_can_be_read(self) -> None:
@@ -115,7 +125,7 @@ class TestLastWords:
             {},
             optional={
                 key: st.integers() | st.text() | st.dictionaries(st.text(), st.integers() | st.text())
-                for key in ("reason", "read", "changed", "pushed", "conflicts")
+                for key in ("reason", "read", "changed", "pushed", "conflicts", "setAside", "waiting")
             },
         ).map(json.dumps)
     )
@@ -128,8 +138,8 @@ class TestLastWords:
         reason = stored.pop("reason", "")
         assert reason.isprintable()
         assert len(reason) <= 512
-        conflicts = stored.pop("conflicts")
-        assert 0 <= conflicts <= LARGEST_NUMBER
+        for name in ("conflicts", "setAside", "waiting"):
+            assert 0 <= stored.pop(name) <= LARGEST_NUMBER
         for counts in stored.values():
             assert len(counts) <= 8
             assert all(0 <= count <= LARGEST_NUMBER for count in counts.values())

@@ -266,7 +266,7 @@ def test_nothing_relative_is_shown_so_that_nothing_is_written_while_nothing_happ
 
 class TestRecentActivity:
     def test_an_entry_tells_of_its_run(self) -> None:
-        message = '{"read": {"crm": 3}, "pushed": {"erp": {"create": 1, "update": 2}}, "conflicts": 1}'
+        message = '{"read": {"crm": 3}, "pushed": {"erp": {"create": 1, "update": 2}}, "setAside": 2, "waiting": 3}'
         entry = shown(FINISHED.but(pods=(pod(FIRST, 0, message=message),))).recent_activity[0].to_wire()
         assert entry == {
             "run": 1,
@@ -277,7 +277,14 @@ class TestRecentActivity:
             "startedAt": "2026-11-24T11:59:00Z",
             "finishedAt": "2026-11-24T11:59:50Z",
             "duration": "50s",
-            "report": {"read": {"crm": 3}, "changed": {}, "pushed": {"erp": 3}, "conflicts": 1},
+            "report": {
+                "read": {"crm": 3},
+                "changed": {},
+                "pushed": {"erp": 3},
+                "conflicts": 0,
+                "setAside": 2,
+                "waiting": 3,
+            },
         }
 
     def test_the_newest_run_comes_first_and_the_oldest_goes(self) -> None:

@@ -317,6 +317,13 @@ class TestASystemThatRefuses:
         assert ended.parked == [("crm", "", "erp refuses it: phone numbers have digits")]
         assert strict.contacts("erp") == [ADA]
 
+    def test_the_report_counts_what_this_run_set_aside_apart_from_what_waits_in_all(self, strict: Databases) -> None:
+        strict.add("crm", ADA, ("bob@x", "Bob", "none"))
+        counts = [strict.run().message]
+        strict.add("crm", ("eve@x", "Eve", "none"))
+        counts += [strict.run().message, strict.run().message]
+        assert [(said["setAside"], said["waiting"]) for said in counts] == [(1, 1), (1, 2), (0, 2)]
+
     def test_an_edit_gets_it_parked_until_it_is_put_right(self, strict: Databases) -> None:
         strict.add("crm", ADA)
         strict.run()

@@ -52,17 +52,18 @@ def progress(*names: str) -> Progress:
 
 
 def test_a_checkpoint_tells_how_far_the_run_has_come(written: Written) -> None:
-    written.report.checkpoint(progress("crm", "erp"), "scan crm contact > 118400", 2)
+    written.report.checkpoint(progress("crm", "erp"), "scan crm contact > 118400", 1, 2)
     assert written.message == {
         "v": 1, "run": 7, "outcome": "running", "scope": "full", "push": True, "phase": "scan",
         "read": {"crm": 120000, "erp": 120000}, "changed": {"crm": 31, "erp": 31},
         "pushed": {"crm": {"create": 3, "update": 29, "delete": 0}, "erp": {"create": 3, "update": 29, "delete": 0}},
-        "conflicts": 0, "parked": 2, "checkpoint": "scan crm contact > 118400", "seconds": 2.1,
+        "conflicts": 0, "setAside": 1, "waiting": 2, "parked": 2,
+        "checkpoint": "scan crm contact > 118400", "seconds": 2.1,
     }  # fmt: skip
 
 
 def test_the_end_keeps_what_was_last_committed(written: Written) -> None:
-    written.report.checkpoint(progress("crm", "erp"), "push", 0)
+    written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     written.report.end("halted", "crm has no contact any more")
     assert (written.message["outcome"], written.message["reason"]) == ("halted", "crm has no contact any more")
     assert written.message["read"] == {"crm": 120000, "erp": 120000}
@@ -79,7 +80,7 @@ def test_a_run_that_ends_before_it_has_begun_says_which_it_was(written: Written)
 def test_progress_is_told_once_a_second_at_most(written: Written) -> None:
     for n in range(100):
         written.now = n / 20
-        written.report.checkpoint(progress("crm", "erp"), "push", 0)
+        written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     assert [line["type"] for line in written.lines] == ["progress"] * 5
 
 
@@ -89,7 +90,7 @@ def test_progress_has_the_rate_since_the_line_before(written: Written) -> None:
         written.now = 2.0 * n
         so_far.read["crm"] += 1000
         so_far.pushed["erp"]["create"] += 200
-        written.report.checkpoint(so_far, "push", 0)
+        written.report.checkpoint(so_far, "push", 0, 0)
     assert [line["recordsPerSecond"] for line in written.lines] == [0, 600, 600]
 
 
@@ -118,7 +119,7 @@ def test_a_message_is_always_json_below_the_limit(
 ) -> None:
     written = Written(tmp_path_factory.mktemp("report"))
     written.report.begin(7, "full", push=True)
-    written.report.checkpoint(progress(name, "erp"), position, 2**63)
+    written.report.checkpoint(progress(name, "erp"), position, 2**63, 2**63)
     assert written.message["read"] == {name: 120_000, "erp": 120_000}
     written.report.end("failed", reason)
     assert written.message["outcome"] == "failed"
@@ -126,7 +127,7 @@ def test_a_message_is_always_json_below_the_limit(
 
 @pytest.mark.parametrize("character", ["x", "ü", "\0", "\ud800", '"', "\n", "🙂"])
 def test_a_long_reason_is_cut_and_keeps_its_beginning(written: Written, character: str) -> None:
-    written.report.checkpoint(progress("crm", "erp"), "push", 0)
+    written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     written.report.end("failed", "it failed because " + character * 10_000)
     assert written.message["reason"].startswith("it failed because ")
     assert written.message["reason"].endswith("…")
@@ -137,7 +138,7 @@ def test_a_long_reason_is_cut_and_keeps_its_beginning(written: Written, characte
 def test_a_message_that_cannot_be_written_is_warned_of_once_and_fails_nothing(tmp_path: Path) -> None:
     written = Written(tmp_path / "nowhere")
     for _ in range(3):
-        written.report.checkpoint(progress("crm", "erp"), "push", 0)
+        written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     warnings = [line for line in written.lines if line["type"] == "warning"]
     assert len(warnings) == 1
     assert warnings[0]["reason"].startswith("the termination message cannot be written: ")
@@ -151,6 +152,6 @@ def test_output_that_nobody_takes_fails_nothing(tmp_path: Path) -> None:
             raise BrokenPipeError
 
     report = Report(written.path, Broken())
-    report.checkpoint(progress("crm", "erp"), "push", 0)
+    report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     report.end("complete", "")
     assert written.message["outcome"] == "complete"
