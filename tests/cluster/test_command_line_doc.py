@@ -92,7 +92,7 @@ def test_the_page_s_commands_print_what_it_shows(
             says="waiting for run 3 to pause",
             meanwhile=obey,
         ),
-        Scene("kubectl sync reset contacts", before=in_progress, after=halt_run_4),
+        Scene("kubectl sync reset contacts --yes", before=in_progress, after=halt_run_4),
         Scene("kubectl sync confirm-deletes contacts --run 4", after=end_run_5),
         Scene("kubectl sync off --all --wait --timeout 1h --output=name", after=let_argo_cd_have_it),
     ]

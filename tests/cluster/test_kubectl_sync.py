@@ -63,7 +63,7 @@ def test_reset_waits_for_the_full_sync_after_it(
     namespace.create_integration(status="ON", delay="1h")
     node.end(1)
     namespace.wait_phase("Waiting")
-    resetting = sync.start("reset", "contacts", "--wait")
+    resetting = sync.start("reset", "contacts", "--wait", "--yes")
     resetting.hear("run 2 is in progress: full sync")
     node.end(2)
     done = resetting.end()

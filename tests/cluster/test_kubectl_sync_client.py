@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from cluster.command_line import CommandLine
@@ -12,6 +13,8 @@ from cluster.operator_process import OperatorProcess
 from devcluster.certificates import Authority
 from devcluster.cluster import Cluster
 from devcluster.toolchain import kubectl
+
+RESET_REQUEST = "tidegate.dev/reset-requested-at"
 
 
 def test_an_operator_that_does_not_run_is_asked_after(
@@ -54,6 +57,46 @@ def test_a_selector_and_all_choose(namespace: Namespace, sync: CommandLine) -> N
     everywhere = sync("status", "-A", "-l", "team=sales").out.splitlines()
     assert everywhere[0].startswith("NAMESPACE ")
     assert any(line.split()[:3] == [namespace.name, "people", "OFF"] for line in everywhere[1:])
+
+
+def test_a_reset_is_confirmed(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    refused = sync("reset", "contacts")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.splitlines()[-1] == (
+        "Error: This deletes all cached data of contacts; the next full sync reads all records as if for the first "
+        "time: without a terminal, confirm with --yes"
+    )
+    with sync.terminal("reset", "contacts") as terminal:
+        terminal.see("This deletes all cached data of contacts; ")
+        terminal.see("Continue? [y/N]")
+        terminal.type("\r")
+        terminal.see("Nothing was changed.")
+        assert terminal.end() == 1
+    assert RESET_REQUEST not in namespace.integration()["metadata"].get("annotations", {})
+    with sync.terminal("reset", "contacts") as terminal:
+        terminal.see("Continue? [y/N]")
+        terminal.type("y\r")
+        assert terminal.end() == 0
+    before = namespace.integration()["metadata"]["annotations"][RESET_REQUEST]
+    assert sync("reset", "contacts", "--yes").code == 0
+    assert namespace.integration()["metadata"]["annotations"][RESET_REQUEST] > before
+
+
+@pytest.mark.parametrize("command", ["on", "off", "run", "reset"])
+def test_what_changes_every_namespace_is_confirmed(namespace: Namespace, sync: CommandLine, command: str) -> None:
+    for name in ("a", "b", "c", "d", "e", "f"):
+        namespace.create_integration(name, status="ON" if command != "on" else "OFF")
+    refused = sync(command, "--all", "-A")
+    assert (refused.code, refused.out) == (2, "")
+    assert "SyncIntegrations" in refused.err
+    assert "without a terminal, confirm with --yes" in refused.err
+    with sync.terminal(command, "--all", "-A") as terminal:
+        terminal.see(" SyncIntegrations")
+        terminal.see("Continue? [y/N]")
+        terminal.type("n\r")
+        assert terminal.end() == 1
+    assert {namespace.integration(name)["metadata"]["generation"] for name in ("a", "f")} == {1}
 
 
 def test_what_one_meets_with_does_not_keep_the_others_from_theirs(namespace: Namespace, sync: CommandLine) -> None:

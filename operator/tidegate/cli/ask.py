@@ -1,34 +1,55 @@
-"""Ask: the questions that a human is asked on a terminal, and a script never is."""
+"""Ask: the questions that a person is asked on a terminal. A script is never asked: it answers by an option."""
 
 from collections.abc import Sequence
 
 import click
 
 from tidegate.api.spec import Mode
+from tidegate.cli.choose import Chosen, Scope
 from tidegate.cli.integration import Integration
+from tidegate.cli.screen import Screen, inert
 
-_QUESTION = """\
+_MODE = """\
 What about the changes that were made while {names} OFF?
   1  Past and future changes: a full sync reads both sides and pushes what has changed.
   2  Future changes only: a read-only full sync pushes nothing; only later changes are pushed."""
 
-
-def mode_of(future_only: bool | None) -> Mode | None:
-    """The answer that the options give."""
-    if future_only is None:
-        return None
-    return Mode.FUTURE_ONLY if future_only else Mode.PAST_AND_FUTURE
+_NAMED = 5  # more are only counted
 
 
 def mode(of: Sequence[Integration]) -> Mode:
     """The article's question: what turning ON does with the changes that were made while OFF."""
-    names = ", ".join(integration.name for integration in of)
-    click.echo(_QUESTION.format(names=f"{names} {'was' if len(of) == 1 else 'were'}"), err=True)
+    click.echo(_MODE.format(names=f"{_names(of)} {'was' if len(of) == 1 else 'were'}"), err=True)
     answer = click.prompt("Choose", type=click.Choice(["1", "2"]), default="1", show_choices=True, err=True)
     return Mode.PAST_AND_FUTURE if answer == "1" else Mode.FUTURE_ONLY
 
 
+def consent(deed: str, chosen: Chosen, scope: Scope, screen: Screen, *, yes: bool, always: bool = False) -> bool:
+    """Whether to go ahead; `deed` takes the integrations in place of `{}`.
+
+    Asked of a deed that concerns every namespace, or with `always` in any case. Raises UsageError where nobody can be
+    asked and `yes` has not answered.
+    """
+    everywhere = scope.everything and scope.all_namespaces
+    if yes or not chosen.found or not (always or everywhere):
+        return True
+    if not screen.asks:
+        raise click.UsageError(f"{deed.format(_names(chosen.found))}: without a terminal, confirm with --yes")
+    if click.confirm(f"{deed.format(_names(chosen.found))}. Continue?", err=True):
+        return True
+    screen.note("Nothing was changed.")
+    return False
+
+
 def confirm_deletes(seen: Integration, run: int) -> bool:
     """Whether what halted a run was meant."""
-    click.echo(seen.status.message or "", err=True)
+    click.echo(inert(seen.status.message or ""), err=True)
     return click.confirm(f"Were these deletes meant, so that the run after run {run} may carry them out?", err=True)
+
+
+def _names(of: Sequence[Integration]) -> str:
+    namespaces = len({seen.key.namespace for seen in of})
+    if len(of) <= _NAMED:
+        return ", ".join(str(seen.key) if namespaces > 1 else seen.name for seen in of)
+    where = "" if namespaces == 1 else f" in {namespaces} namespaces"
+    return f"{len(of)} SyncIntegrations{where}"

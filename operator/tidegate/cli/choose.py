@@ -31,7 +31,15 @@ class Scope:
         """Raises UsageError when it is not clear which integrations are meant."""
         if names and (self.all_namespaces or self.selector or self.everything):
             raise click.UsageError("give either names, or -A, -l or --all")
-        if required and not (names or self.selector or self.everything):
+        if self.everything and self.selector:
+            raise click.UsageError("--all and --selector contradict each other: give one")
+        if not required:
+            return
+        if self.all_namespaces and self.namespace:  # kubectl reads it as -A; nothing is to be changed on a guess
+            raise click.UsageError("--all-namespaces and --namespace contradict each other: give one")
+        if self.all_namespaces and not (self.selector or self.everything):
+            raise click.UsageError("-A needs --all or -l: --all -A means every SyncIntegration in the cluster")
+        if not (names or self.selector or self.everything):
             raise click.UsageError("name the SyncIntegrations, or give -l or --all")
 
 

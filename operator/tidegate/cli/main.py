@@ -7,20 +7,21 @@ from datetime import UTC, datetime, timedelta
 import click
 from click.shell_completion import ShellComplete
 
-from tidegate.api.spec import OffPolicy
+from tidegate.api.spec import Mode, OffPolicy
 from tidegate.cli import ask, complete, conflicts, options, run_log, show, watching
 from tidegate.cli.carry_out import Patience, carry_out
 from tidegate.cli.change import ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn, halted_run
 from tidegate.cli.choose import Chosen, Scope, choose, choose_one
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.errors import EXIT_CODES, ExitCode
+from tidegate.cli.hints import HintingGroup
 from tidegate.cli.screen import Format, Screen
 
 _OBJECTS = (Format.JSON, Format.YAML, Format.NAME)
 _DATA = (Format.JSON, Format.YAML)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.group(cls=HintingGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @options.connection
 @click.version_option(package_name="tidegate", message="%(version)s")
 @click.pass_context
@@ -31,8 +32,8 @@ def sync(context: click.Context, /, **connection: object) -> None:
 
 
 @sync.command(epilog=EXIT_CODES)
-@options.several
 @options.output(Format.WIDE, *_OBJECTS)
+@options.several
 def status(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> ExitCode:
     """Tell how the syncs are; of one that is named, everything."""
     chosen = choose(cluster, scope, names)
@@ -53,17 +54,18 @@ def status(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Scree
 
 
 @sync.command(epilog=EXIT_CODES)
-@options.several_to_change
-@click.option(
-    "--future-only/--past-and-future",
-    default=None,
-    help="What becomes of the changes made while OFF: they are left alone, or pushed. Asked on a terminal; "
-    "in a script past and future is the default.",
+@options.either(
+    "mode",
+    {
+        "--past-and-future": (Mode.PAST_AND_FUTURE, "Push the changes made while OFF. The default in a script."),
+        "--future-only": (Mode.FUTURE_ONLY, "Skip the changes made while OFF; push only later ones."),
+    },
 )
 @click.option("--reset", is_flag=True, help="Delete all cached data first: records are read as if for the first time.")
 @click.option("--delay", type=options.DURATION, help="From the end of one run to the start of the next, such as 5m.")
 @options.patience("the full sync has caught up")
 @options.output(*_OBJECTS)
+@options.several_to_change
 def on(
     names: tuple[str, ...],
     cluster: Cluster,
@@ -71,7 +73,8 @@ def on(
     screen: Screen,
     output: Format,
     patience: Patience,
-    future_only: bool | None,
+    yes: bool,
+    mode: Mode | None,
     reset: bool,
     delay: timedelta | None,
 ) -> ExitCode:
@@ -80,7 +83,9 @@ def on(
     One that is paused, or still turning OFF, goes on with what it was doing.
     """
     chosen = choose(cluster, scope, names)
-    wish = TurnOn(_now(), ask.mode_of(future_only), reset=reset, delay=delay)
+    if not ask.consent("This turns ON {}", chosen, scope, screen, yes=yes):
+        return ExitCode.FAILED
+    wish = TurnOn(_now(), mode, reset=reset, delay=delay)
     asked = [seen for seen in chosen.found if wish.begins_anew(seen)]
     if asked and wish.mode is None and screen.asks:
         wish = replace(wish, default_mode=ask.mode(asked))
@@ -88,15 +93,16 @@ def on(
 
 
 @sync.command(epilog=EXIT_CODES)
-@options.several_to_change
-@click.option(
-    "--pause/--finish",
-    default=None,
-    help="What becomes of the running run, for this OFF: it is paused, to be continued by the next ON, or finishes. "
-    "By default as offPolicy declares.",
+@options.either(
+    "policy",
+    {
+        "--pause": (OffPolicy.PAUSE_RUN, "Pause the running run; the next ON resumes it. For this OFF only."),
+        "--finish": (OffPolicy.FINISH_RUN, "Let the running run finish. For this OFF only; default: spec.offPolicy."),
+    },
 )
 @options.patience("OFF is honoured: no sync is running")
 @options.output(*_OBJECTS)
+@options.several_to_change
 def off(
     names: tuple[str, ...],
     cluster: Cluster,
@@ -104,44 +110,66 @@ def off(
     screen: Screen,
     output: Format,
     patience: Patience,
-    pause: bool | None,
+    yes: bool,
+    policy: OffPolicy | None,
 ) -> ExitCode:
     """Turn syncs OFF, once the running run has finished."""
-    policy = None if pause is None else OffPolicy.PAUSE_RUN if pause else OffPolicy.FINISH_RUN
-    return carry_out(cluster, scope, choose(cluster, scope, names), TurnOff(policy), patience, screen, output)
+    chosen = choose(cluster, scope, names)
+    if not ask.consent("This turns OFF {}", chosen, scope, screen, yes=yes):
+        return ExitCode.FAILED
+    return carry_out(cluster, scope, chosen, TurnOff(policy), patience, screen, output)
 
 
 @sync.command(epilog=EXIT_CODES)
-@options.several_to_change
 @options.patience("that run has ended")
 @options.output(*_OBJECTS)
+@options.several_to_change
 def run(
-    names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Screen, output: Format, patience: Patience
+    names: tuple[str, ...],
+    cluster: Cluster,
+    scope: Scope,
+    screen: Screen,
+    output: Format,
+    patience: Patience,
+    yes: bool,
 ) -> ExitCode:
     """Start a run now, rather than after the rest of the delay."""
-    return carry_out(cluster, scope, choose(cluster, scope, names), RunNow(_now()), patience, screen, output)
+    chosen = choose(cluster, scope, names)
+    if not ask.consent("This starts a run of {}", chosen, scope, screen, yes=yes):
+        return ExitCode.FAILED
+    return carry_out(cluster, scope, chosen, RunNow(_now()), patience, screen, output)
 
 
 @sync.command(epilog=EXIT_CODES)
-@options.several_to_change
 @options.patience("the full sync after it has caught up")
 @options.output(*_OBJECTS)
+@options.several_to_change
 def reset(
-    names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Screen, output: Format, patience: Patience
+    names: tuple[str, ...],
+    cluster: Cluster,
+    scope: Scope,
+    screen: Screen,
+    output: Format,
+    patience: Patience,
+    yes: bool,
 ) -> ExitCode:
     """Delete all cached data of syncs that are ON, and begin anew with a full sync.
 
     The running run finishes first. Of a sync that is OFF, a reset is part of turning it ON: `on --reset`.
     """
-    return carry_out(cluster, scope, choose(cluster, scope, names), Reset(_now()), patience, screen, output)
+    chosen = choose(cluster, scope, names)
+    deed = "This deletes all cached data of {}; the next full sync reads all records as if for the first time"
+    if not ask.consent(deed, chosen, scope, screen, yes=yes, always=True):
+        return ExitCode.FAILED
+    return carry_out(cluster, scope, chosen, Reset(_now()), patience, screen, output)
 
 
 @sync.command("confirm-deletes", epilog=EXIT_CODES)
-@options.one_name
-@options.one
 @click.option("--run", "confirmed", type=int, shell_complete=complete.runs, help="The run that was halted.")
 @options.patience("the run that may carry them out has ended")
 @options.output(*_OBJECTS)
+@options.one_name
+@options.one
 def confirm_deletes(
     name: str,
     cluster: Cluster,
@@ -168,9 +196,9 @@ def confirm_deletes(
 
 
 @sync.command(epilog=EXIT_CODES)
+@options.output(*_DATA)
 @options.one_name
 @options.one
-@options.output(*_DATA)
 def activity(name: str, cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
     """List the last runs, newest first, with what they read, changed and pushed."""
     seen = choose_one(cluster, scope, name)
@@ -184,10 +212,10 @@ def activity(name: str, cluster: Cluster, scope: Scope, screen: Screen, output: 
 
 
 @sync.command(epilog=EXIT_CODES)
-@options.one_name
-@options.one
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
 @click.option("--run", "number", type=int, shell_complete=complete.runs, help="The newest by default.")
+@options.one_name
+@options.one
 def logs(name: str, cluster: Cluster, scope: Scope, screen: Screen, follow: bool, number: int | None) -> None:
     """Print what the worker of a run says."""
     seen = choose_one(cluster, scope, name)
@@ -198,9 +226,9 @@ def logs(name: str, cluster: Cluster, scope: Scope, screen: Screen, follow: bool
 
 
 @sync.command("conflicts", epilog=EXIT_CODES)
+@options.output(*_DATA)
 @options.one_name
 @options.one
-@options.output(*_DATA)
 def conflicts_(name: str, cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
     """List the records that the built-in worker has set aside for a human.
 
@@ -218,8 +246,8 @@ def conflicts_(name: str, cluster: Cluster, scope: Scope, screen: Screen, output
 
 
 @sync.command(epilog=EXIT_CODES)
-@options.several
 @options.output(*_OBJECTS)
+@options.several
 def watch(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
     """Show the syncs and every change, until Ctrl-C."""
     watching.watch(cluster, scope, names, screen, output)

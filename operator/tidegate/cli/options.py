@@ -1,7 +1,7 @@
 """Options: what several commands have in common, as decorators that hand the command ready-made objects."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -72,9 +72,10 @@ def several(command: Command) -> Command:
 
 
 def several_to_change(command: Command) -> Command:
-    """Like `several`, for a command that acts: to act on all of them takes `--all`."""
-    everything = click.option("--all", "everything", is_flag=True, help="All in the namespace.")
-    return several_names(_with(_scoped(command, required=True), (everything, *_SEVERAL, *_CONNECTION)))
+    """Like `several`, for a command that acts: acting on all of them takes `--all`; `yes` answers its question."""
+    everything = click.option("--all", "everything", is_flag=True, help="All in the namespace, or with -A in all.")
+    yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+    return several_names(_with(_scoped(command, required=True), (everything, *_SEVERAL, yes, *_CONNECTION)))
 
 
 def _scoped(command: Command, *, required: bool) -> Command:
@@ -97,6 +98,23 @@ def _scoped(command: Command, *, required: bool) -> Command:
         return command(names=names, cluster=cluster, scope=scope, screen=screen, **rest)
 
     return called
+
+
+def either(parameter: str, choices: Mapping[str, tuple[Any, str]]) -> Callable[[Command], Command]:
+    """`parameter`: the value of the one flag that is given, or None; two of them are refused. Flag: (value, help)."""
+    flags = {flag: flag.strip("-").replace("-", "_") for flag in choices}
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def called(**rest: Any) -> Any:
+            given = [flag for flag, name in flags.items() if rest.pop(name)]
+            _refuse_both(given)
+            return command(**{parameter: choices[given[0]][0] if given else None}, **rest)
+
+        declared = (click.option(flag, is_flag=True, help=words) for flag, (_, words) in choices.items())
+        return _with(called, tuple(declared))
+
+    return decorate
 
 
 def output(*formats: Format) -> Callable[[Command], Command]:
@@ -125,12 +143,17 @@ def patience(until: str) -> Callable[[Command], Command]:
         @functools.wraps(command)
         def called(*, wait: bool, timeout: timedelta | None, **rest: Any) -> Any:
             if timeout is not None and not wait:
-                raise click.UsageError("--timeout goes with --wait")
+                raise click.UsageError("--timeout needs --wait")
             return command(patience=Patience(wait, timeout), **rest)
 
         return _with(called, options)
 
     return decorate
+
+
+def _refuse_both(given: Sequence[str]) -> None:
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} contradict each other: give one")
 
 
 def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
