@@ -27,6 +27,9 @@ class Environment:
     PUSH = "SYNC_PUSH"  # true | false
     CACHE_DIR = "SYNC_CACHE_DIR"
     CACHE_EPOCH = "SYNC_CACHE_EPOCH"
+    CACHE_OLDEST_EPOCH = (
+        "SYNC_CACHE_OLDEST_EPOCH"  # a cache of this epoch or a later one is kept; not set: only SYNC_CACHE_EPOCH
+    )
     CONFIG = "SYNC_CONFIG"
     ALLOW_DELETES = "SYNC_ALLOW_DELETES"  # set to the halted run's number, only when a human confirmed it
     TERMINATION_LOG = "SYNC_TERMINATION_LOG"

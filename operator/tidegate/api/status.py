@@ -60,10 +60,6 @@ class Activation(ApiModel):
     reset: Annotated[bool, Field(description="Whether it began by deleting the cache.")]
     started_at: Annotated[Time, Field(description="When the ON took effect.")]
     caught_up: Annotated[bool, Field(description="Whether its full sync has succeeded.")] = False
-    epoch_before: Annotated[
-        int | None,
-        Field(description="The cache epoch that its reset replaces; it comes back if OFF comes before the first run."),
-    ] = None
 
 
 class Run(ApiModel):
@@ -73,6 +69,9 @@ class Run(ApiModel):
     kind: RunKind
     push: Annotated[bool, Field(description="false: read-only, nothing is written to either system.")]
     cache_epoch: int
+    oldest_cache_epoch: Annotated[
+        int | None, Field(description="A cache of this epoch or a later one is kept; absent: only one of cacheEpoch.")
+    ] = None
     job_name: str
     started_at: Annotated[Time, Field(description="When the run was claimed first.")]
     claimed_at: Annotated[Time, Field(description="When its Job was last about to be created or resumed.")]
@@ -177,6 +176,13 @@ class SyncIntegrationStatus(ApiModel):
     cache_epoch: Annotated[
         int, Field(description="Which life of the cache this is: the number of the run that began it, by a reset.")
     ] = 1
+    oldest_cache_epoch: Annotated[
+        int | None,
+        Field(
+            description="The oldest epoch that the cache may still be of. Set by a reset until a worker has run in the "
+            "new epoch: if OFF comes earlier, the next activation keeps whichever cache it finds."
+        ),
+    ] = None
     activations: Annotated[int, Field(description="The number of the newest activation.")] = 0
     runs: Annotated[int, Field(description="The number of the newest run; numbers are never used again.")] = 0
     consecutive_failures: Annotated[

@@ -218,20 +218,11 @@ def _give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, n
         update={
             "run": None,
             "recent_activity": with_entry(seen, status, entry_of(run, Outcome.CANCELLED, now)),
-            "cache_epoch": _epoch_without(run, status),
         }
     )
     if seen.integration.spec.status is Switch.OFF:
         return _be_off(seen, ended)
     return _start_next_run(seen, ended.model_copy(update={"activation": None}), now)
-
-
-def _epoch_without(run: Run, status: SyncIntegrationStatus) -> int:
-    # A reset whose first run never came to be has deleted nothing, and must not do so in a later activation (I4).
-    activation = status.activation
-    if run.cancelling or activation is None or activation.epoch_before is None or run.number != run.cache_epoch:
-        return status.cache_epoch
-    return activation.epoch_before
 
 
 def _refusal_of(seen: Observation, run: Run | None) -> Refusal | None:
@@ -341,8 +332,10 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
         mode=spec.mode,
         reset=reset,
         started_at=now,
-        epoch_before=status.cache_epoch if reset else None,
     )
+    oldest = status.oldest_cache_epoch
+    if reset and oldest is None:
+        oldest = status.cache_epoch
     requested = seen.integration.requests.reset
     if requested is None:
         requested = status.handled.reset_requested_at
@@ -352,6 +345,7 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
             "activations": activation.number,
             # The number of the run that begins it: like run numbers, an epoch never comes twice.
             "cache_epoch": status.runs + 1 if reset else status.cache_epoch,
+            "oldest_cache_epoch": oldest,
             "consecutive_failures": 0,
             "handled": status.handled.model_copy(update={"reset_requested_at": requested}),
         }
@@ -378,6 +372,8 @@ def _claim(
         kind=kind,
         push=kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE,
         cache_epoch=status.cache_epoch,
+        # A reset deletes any other cache. If it was cancelled, a later activation keeps the one that it finds (I4).
+        oldest_cache_epoch=None if activation.reset else status.oldest_cache_epoch,
         job_name=names.job_name(integration.name, integration.uid, number),
         started_at=now,
         claimed_at=now,

@@ -54,6 +54,7 @@ def record_end(
     last = LastRun(
         number=run.number, kind=run.kind, outcome=outcome, finished_at=now, generation=run.generation, reason=reason
     )
+    worker_ran = succeeded or exit_code_of(job, seen.pods_of(job)) is not None
     activation = status.activation
     caught_up = succeeded and activation is not None and _pays(run, activation)
     if activation and caught_up:
@@ -64,6 +65,7 @@ def record_end(
         update={
             "run": None,
             "activation": activation,
+            "oldest_cache_epoch": None if worker_ran else status.oldest_cache_epoch,
             "last_run": last,
             "last_synced_at": finished_at if succeeded else status.last_synced_at,
             "consecutive_failures": 0 if succeeded else status.consecutive_failures + 1,

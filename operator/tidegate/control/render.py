@@ -211,6 +211,8 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
         Environment.CACHE_EPOCH: str(run.cache_epoch),
         Environment.CONFIG: f"{contract.CONFIG_DIR}/{contract.CONFIG_FILE}",
     }
+    if run.oldest_cache_epoch is not None:
+        values[Environment.CACHE_OLDEST_EPOCH] = str(run.oldest_cache_epoch)
     if run.allow_deletes is not None:
         values[Environment.ALLOW_DELETES] = str(run.allow_deletes)
     return [{"name": name, "value": value} for name, value in values.items()]

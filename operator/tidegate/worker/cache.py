@@ -21,6 +21,7 @@ import orjson
 
 from tidegate.worker import parked, visits
 from tidegate.worker.connectors import Key
+from tidegate.worker.epoch import belongs
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
 from tidegate.worker.shadow import Shadow
 from tidegate.worker.values import HASH_BYTES, Hash
@@ -68,12 +69,15 @@ class Intent(NamedTuple):
 class Cache:
     """One open cache. Nobody else can open it meanwhile."""
 
-    def __init__(self, directory: Path, epoch: str | None) -> None:
-        """Open the cache, or make it; without an epoch, one that is there. Raises CacheUnusable or CacheLocked."""
+    def __init__(self, directory: Path, epoch: str | None, oldest_epoch: str | None = None) -> None:
+        """Open the cache, or make it; without an epoch, one that is there. Raises CacheUnusable or CacheLocked.
+
+        With `oldest_epoch`, a cache of that epoch or a later one becomes one of `epoch`.
+        """
         try:
             self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
             try:
-                self._prepare(epoch)
+                self._prepare(epoch, oldest_epoch)
             except BaseException:
                 self.close()
                 raise
@@ -83,7 +87,7 @@ class Cache:
         self.visits = visits.Visits(self._db, lambda: self._next_rid)
         self.parked = parked.Parked(self._db)
 
-    def _prepare(self, epoch: str | None) -> None:
+    def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -98,8 +102,11 @@ class Cache:
         self._db.execute("COMMIT")
         if (found := self._one("PRAGMA user_version")) != FORMAT:
             raise CacheUnusable(f"the cache has format {found}, and this worker knows format {FORMAT}")
-        if epoch is not None and (found := self.recall("epoch")) != epoch:
-            raise CacheUnusable(f"the cache is of epoch {found}, and the run expects epoch {epoch}")
+        made_for = self.recall("epoch")
+        if epoch is not None and made_for != epoch:
+            if not belongs(made_for, epoch, oldest_epoch):
+                raise CacheUnusable(f"the cache is of epoch {made_for}, and the run expects epoch {epoch}")
+            self.remember("epoch", epoch)
 
     def close(self) -> None:
         """Release the cache; what is not committed is undone."""

@@ -23,6 +23,7 @@ class Order:
     cache_dir: Path
     cache_epoch: str
     config: Path
+    oldest_cache_epoch: str | None = None
     allow_deletes: int | None = None
 
 
@@ -57,6 +58,7 @@ def read(environ: Mapping[str, str]) -> Order:
         cache_dir=Path(take(Environment.CACHE_DIR)),
         cache_epoch=take(Environment.CACHE_EPOCH),
         config=Path(take(Environment.CONFIG)),
+        oldest_cache_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH) or None,
         allow_deletes=allow_deletes,
     )
     if complaints:

@@ -19,12 +19,25 @@ MARKER = ".tidegate-epoch"
 _LEFT_ALONE = "lost+found"
 
 
-def prepare(directory: Path, epoch: str) -> str:
+def belongs(found: str | None, epoch: str, oldest: str | None) -> bool:
+    """Whether a cache with the marker `found` belongs to `epoch`.
+
+    `oldest`: a reset was cancelled, and the cache may still be of this epoch or a later one (SYNC_CACHE_OLDEST_EPOCH).
+    """
+    if found == epoch:
+        return True
+    return oldest is not None and found is not None and found.isdecimal() and int(oldest) <= int(found) < int(epoch)
+
+
+def prepare(directory: Path, epoch: str, oldest: str | None = None) -> str:
     """Make the directory hold nothing but what belongs to the epoch; the sentence says what was done."""
     marker = directory / MARKER
     found = marker.read_text().strip() if marker.exists() else None
-    if found == epoch:
-        return f"the cache is of epoch {epoch}: kept"
+    if belongs(found, epoch, oldest):
+        if found == epoch:
+            return f"the cache is of epoch {epoch}: kept"
+        _write(marker, epoch)
+        return f"the cache was of epoch {found}, whose reset was cancelled: kept, now of epoch {epoch}"
     marker.unlink(missing_ok=True)
     _flush(directory)
     deleted = 0
@@ -63,7 +76,8 @@ def _flush(directory: Path) -> None:
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Prepare the cache as the environment asks; 0 when it is ready."""
     try:
-        print(prepare(Path(environ[Environment.CACHE_DIR]), environ[Environment.CACHE_EPOCH]), flush=True)
+        oldest = environ.get(Environment.CACHE_OLDEST_EPOCH)
+        print(prepare(Path(environ[Environment.CACHE_DIR]), environ[Environment.CACHE_EPOCH], oldest), flush=True)
     except KeyError as missing:
         print(f"the environment variable {missing.args[0]} is not set", flush=True)
         return 1

@@ -30,7 +30,7 @@ def run(
     interrupted: Callable[[], bool],
     *,
     connects: Connects = connect,
-    opens: Callable[[Order], Cache] = lambda order: Cache(order.cache_dir, order.cache_epoch),
+    opens: Callable[[Order], Cache] = lambda order: Cache(order.cache_dir, order.cache_epoch, order.oldest_cache_epoch),
     now: Callable[[], float] = time.time,
 ) -> str:
     """Do the run, or the rest of it. Returns what a human should know of a complete run; raises RunEnded otherwise."""

@@ -9,8 +9,7 @@ What exactly is promised, beyond the words of the design:
   waited for.
 - I3: a run is shown as Paused when its Pod has ended, provided that there is one operator, whose watches lag by less
   than WRITE_VISIBLE_WITHIN.
-- I4: the epoch of an activation's runs is one and the same; it is a new one exactly if the activation is with reset.
-  Who deletes the Job of a reset's first run by hand and turns OFF may see the cache deleted once more.
+- I4: the cache is deleted once in an activation with reset, before its first run works on it, and in no other one.
 - I5 is measured by the operators' clock, and a clock that is set forward counts as time that has passed. The delay
   lies between runs of one activation and is skipped by a requested sync.
 """
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tidegate.api.spec import Mode, OffPolicy, Switch, SyncIntegrationSpec
-from tidegate.api.status import Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Activation, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.observe import Integration, Job, Pod
 
 PASS_LIMIT = timedelta(seconds=20)
@@ -37,9 +36,8 @@ class Ledger:
     created: dict[int, str] = field(default_factory=dict)  # run → UID of its Job
     lost: set[int] = field(default_factory=set)  # runs whose Job somebody has deleted before their end was recorded
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
-    epoch: int = 1  # of the cache, as the newest Job has it
-    epoch_before: int = 1
-    wiped: set[int] = field(default_factory=set)
+    activations: dict[int, Activation] = field(default_factory=dict)  # run → the activation that claimed it
+    prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
     off_policies: set[OffPolicy] = field(default_factory=set)  # declared at some time since the run was claimed
 
     # Writes of operators
@@ -90,11 +88,8 @@ class Ledger:
             assert activation.mode is spec.mode
             asked = before.requests.reset is not None and before.requests.reset != old.handled.reset_requested_at
             assert activation.reset == (spec.reset or asked), "I4: a reset is lost or invented"
-        if begins and activation.reset:
-            assert run.cache_epoch not in self.wiped, "I4: a reset without a new cache epoch"
-            assert run.cache_epoch != self.epoch or not self.created
-        else:
-            assert run.cache_epoch == (self.epoch if begins else old.cache_epoch), "I4: a wipe without a reset"
+        self.activations[run.number] = activation
+        assert run.cache_epoch >= old.cache_epoch, "an epoch goes back"
         full = begins or not activation.caught_up
         assert run.kind is (RunKind.FULL if full else RunKind.INCREMENTAL)
         assert run.push == (not full or activation.mode is Mode.PAST_AND_FUTURE)
@@ -122,8 +117,6 @@ class Ledger:
         self.lost.discard(number)
         self.ended.pop(number, None)
         self.created[number] = job.uid
-        if job.run.cache_epoch != self.epoch:
-            self.epoch, self.epoch_before = job.run.cache_epoch, self.epoch
 
     def job_suspended(self, job: Job, integration: Integration) -> None:
         run = integration.status.run
@@ -151,11 +144,13 @@ class Ledger:
     def pod_created(self, pods: list[Pod]) -> None:
         assert sum(1 for pod in pods if pod.live) <= 1, "I1: two live Pods"
 
-    def cache_prepared(self, epoch: int, marker: int | None) -> None:
-        """The init container of a run has found this marker, and made the cache be of this epoch."""
-        if marker is not None and marker != epoch:
-            assert epoch not in self.wiped, "I4: a second wipe for one reset"
-            self.wiped.add(epoch)
+    def cache_prepared(self, run: int, *, existed: bool, wiped: bool) -> None:
+        """The init container of a run has found a cache, or none, and has deleted what was in it, or kept it."""
+        activation = self.activations[run]
+        first = activation.number not in self.prepared
+        self.prepared.add(activation.number)
+        if existed:
+            assert wiped == (activation.reset and first), "I4: not one wipe for one reset"
 
     def job_ended(self, job: Job) -> None:
         self.ended[job.run.number] = self.clock
@@ -169,10 +164,6 @@ class Ledger:
         last = integration.status.last_run
         if last is None or last.number < job.run.number:
             self.lost.add(job.run.number)
-            if job.run.number == self.epoch:
-                # The run that began the epoch counts as one that never came to be, should OFF come next.
-                self.epoch = self.epoch_before
-                self.wiped.discard(self.epoch)
 
     def status_is_true(self, integration: Integration) -> None:
         """In the end, when everybody has seen everything."""

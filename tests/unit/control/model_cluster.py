@@ -14,6 +14,7 @@ from tidegate.api import names
 from tidegate.api.base import format_time
 from tidegate.api.contract import CACHE_CONTAINER, WORKER_CONTAINER, Environment, ExitCode
 from tidegate.control.observe import controller_uid
+from tidegate.worker.epoch import belongs
 
 from .model import CLAIM, JOB, POD, Server
 
@@ -37,7 +38,7 @@ class ModelCluster:
     server: Server
     _tallies: dict[str, Tally] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
-    _markers: dict[str, int] = field(default_factory=dict)  # cache → epoch
+    _markers: dict[str, str] = field(default_factory=dict)  # cache → epoch
     _names: Counter[str] = field(default_factory=Counter)
 
     # The Job controller
@@ -175,10 +176,12 @@ class ModelCluster:
             if cache is None:
                 return  # it waits for its volume
             (init,) = (c for c in pod["spec"]["initContainers"] if c["name"] == CACHE_CONTAINER)
-            epoch = next(int(e["value"]) for e in init["env"] if e["name"] == Environment.CACHE_EPOCH)
-            marker = self._markers.get(cache["metadata"]["uid"])
-            self.server.ledger.cache_prepared(epoch, marker)
-            self._markers[cache["metadata"]["uid"]] = epoch
+            told = {variable["name"]: variable["value"] for variable in init["env"]}
+            epoch, uid = told[Environment.CACHE_EPOCH], cache["metadata"]["uid"]
+            marker = self._markers.get(uid)
+            kept = belongs(marker, epoch, told.get(Environment.CACHE_OLDEST_EPOCH))
+            self.server.ledger.cache_prepared(int(told[Environment.RUN]), existed=marker is not None, wiped=not kept)
+            self._markers[uid] = epoch
         self._report(pod, "Running")
 
     def end(self, pod: Body, exit_code: int | None) -> None:

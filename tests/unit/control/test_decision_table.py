@@ -7,8 +7,11 @@ its claim is written now, and "keeps 1" when it was claimed before. Run 1 is a r
 
 import pytest
 
+from tidegate.control.observe import JobState
+
 from .decision_table import chain, pausing, safety, toggle
 from .decision_table.notation import Row, activation_words, activity_words, again_words, plan_words
+from .situations import CLAIMED_ONLY, IS_OFF, OFF, ON, activation, job, pod, run
 
 TABLE = {
     "turning ON": toggle.TURNING_ON,
@@ -46,3 +49,33 @@ def test_the_table(row: Row) -> None:
 def test_every_row_says_something_of_its_own() -> None:
     words = [(section, row.words) for section, rows in TABLE.items() for row in rows if not row.words.startswith("…")]
     assert len(words) == len(set(words))
+
+
+class TestAResetIsDoneOnce:
+    """Invariant I4: an epoch whose Pod may have started never goes back."""
+
+    RESETTING = CLAIMED_ONLY.remembering(
+        run=run(5, cache_epoch=5), runs=5, cache_epoch=5, oldest_cache_epoch=2, activation=activation(reset=True)
+    ).but(absent_job=run(5).job_name)
+
+    def test_a_reset_remembers_which_cache_it_replaces(self) -> None:
+        resets = IS_OFF.but(spec={**ON, "reset": True}).remembering(runs=4, cache_epoch=2).decide().status
+        assert (resets.cache_epoch, resets.oldest_cache_epoch) == (5, 2)
+
+    def test_when_off_gives_up_the_run_that_was_to_begin_the_epoch_the_epoch_stays(self) -> None:
+        given_up = self.RESETTING.but(spec=OFF).decide().status
+        assert (given_up.run, given_up.cache_epoch, given_up.oldest_cache_epoch) == (None, 5, 2)
+
+    @pytest.mark.parametrize(("exit_code", "oldest"), [(0, None), (1, None), (None, 2)])
+    def test_the_question_is_settled_by_the_first_worker_that_has_run(
+        self, exit_code: int | None, oldest: int | None
+    ) -> None:
+        resetting = run(5, cache_epoch=5)
+        state = JobState.FAILED if exit_code != 0 else JobState.COMPLETE
+        ended = self.RESETTING.but(
+            jobs=(job(resetting, state, ago=60),),
+            pods=() if exit_code is None else (pod(resetting, exit_code),),
+            absent_job=None,
+        ).decide()
+        assert ended.status.last_run is not None
+        assert ended.status.oldest_cache_epoch == oldest

@@ -71,7 +71,7 @@ ACTIVATIONS: dict[str, Activation | None] = {
     "no activation": None,
     "not caught up": activation(3),
     "caught up": activation(3, caught_up=True),
-    "read-only with reset": activation(3, Mode.FUTURE_ONLY, reset=True, epoch_before=1),
+    "read-only with reset": activation(3, Mode.FUTURE_ONLY, reset=True),
 }
 # How the last run ended, and what has been asked since.
 PAST: dict[str, tuple[LastRun | None, Requests]] = {

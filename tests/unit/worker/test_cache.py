@@ -51,6 +51,13 @@ class TestWhatCannotBeUsed:
         with pytest.raises(CacheUnusable, match="the cache is of epoch 1, and the run expects epoch 2"):
             Cache(tmp_path, "2")
 
+    def test_after_a_cancelled_reset_a_cache_of_the_epoch_before_it_is_used(self, tmp_path: Path) -> None:
+        Cache(tmp_path, "3").close()
+        Cache(tmp_path, "5", "2").close()
+        Cache(tmp_path, "5").close()
+        with pytest.raises(CacheUnusable):
+            Cache(tmp_path, "9", "6")
+
     def test_a_cache_of_another_format(self, tmp_path: Path) -> None:
         Cache(tmp_path, "1").close()
         with sqlite3.connect(tmp_path / FILE) as connection:

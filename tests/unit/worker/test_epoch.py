@@ -55,6 +55,23 @@ def test_another_epoch_deletes_everything_once(cache: Path) -> None:
     assert (cache / "more" / "deep" / "file").exists()
 
 
+@pytest.mark.parametrize("oldest", ["1", "2"])
+def test_after_a_cancelled_reset_the_cache_is_kept_whichever_of_both_it_is(cache: Path, oldest: str) -> None:
+    prepare(cache, "2")
+    fill(cache)
+    before = entries(cache)
+    assert prepare(cache, "5", oldest) == "the cache was of epoch 2, whose reset was cancelled: kept, now of epoch 5"
+    assert prepare(cache, "5", oldest) == "the cache is of epoch 5: kept"
+    assert entries(cache) == before
+
+
+@pytest.mark.parametrize(("found", "oldest"), [("1", "2"), ("7", "2"), ("x", "1")])
+def test_after_a_cancelled_reset_any_other_cache_is_deleted(cache: Path, found: str, oldest: str) -> None:
+    (cache / MARKER).write_text(found)
+    prepare(cache, "5", oldest)
+    assert entries(cache) == {MARKER}
+
+
 def test_what_a_link_points_to_is_not_touched(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -11,7 +11,7 @@ from ..situations import FIRST, NOW, Situation, activation, deeds, pod
 
 FUTURE_ONLY = {"mode": "FutureOnly"}
 RESET = {"reset": True}
-WITH_RESET = activation(reset=True, epoch_before=1)
+WITH_RESET = activation(reset=True)
 ORPHAN = (pod(FIRST, job_uid="gone"),)  # alive, though its Job is gone
 LATER = NOW + timedelta(hours=1)
 
@@ -61,6 +61,8 @@ def _run_words(claimed: Run | None, at: datetime) -> str:
     verb = "claims" if claimed.claimed_at == at else "keeps"
     kind = "changes" if claimed.kind is RunKind.INCREMENTAL else f"full {'push' if claimed.push else 'read-only'}"
     epoch = f" epoch {claimed.cache_epoch}" if claimed.cache_epoch != 1 else ""
+    if claimed.oldest_cache_epoch is not None:
+        epoch += f" or from {claimed.oldest_cache_epoch} on"
     cancelling = " cancelling" if claimed.cancelling else ""
     confirmed = f" deletes of {claimed.allow_deletes}" if claimed.allow_deletes is not None else ""
     return f"{verb} {claimed.number} {kind}{epoch}{cancelling}{confirmed}"

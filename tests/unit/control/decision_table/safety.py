@@ -218,9 +218,7 @@ REFUSED = [
     Row(
         "OFF before the first run of a reset came to be: it has deleted nothing, and never will",
         CLAIMED_ONLY.but(spec=OFF)
-        .remembering(
-            run=run(5, cache_epoch=5), runs=5, cache_epoch=5, activation=activation(reset=True, epoch_before=2)
-        )
+        .remembering(run=run(5, cache_epoch=5), runs=5, cache_epoch=5, activation=activation(reset=True))
         .but(absent_job=run(5).job_name),
         "Off | none | nothing",
     ),

@@ -59,6 +59,16 @@ TURNING_ON = [
         activation="2 FutureOnly reset",
     ),
     Row(
+        "ON after a reset that was cancelled before it was known to be done: the cache is kept, whichever it is",
+        IS_OFF.but(spec=ON).remembering(runs=5, cache_epoch=5, oldest_cache_epoch=2),
+        "Syncing | claims 6 full push epoch 5 or from 2 on | create Job 6",
+    ),
+    Row(
+        "… with another reset: it is deleted, whichever it is",
+        IS_OFF.but(spec={**ON, **RESET}).remembering(runs=5, cache_epoch=5, oldest_cache_epoch=2),
+        "Syncing | claims 6 full push epoch 6 | create Job 6",
+    ),
+    Row(
         "ON a second after the last run's end: the delay lies between runs of an activation",
         IS_OFF.but(spec=ON).remembering(last_run=last_run(1, ago=1)),
         "Syncing | claims 2 full push | create Job 2",
