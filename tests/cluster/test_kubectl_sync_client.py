@@ -1,7 +1,10 @@
 """`kubectl sync` as a client of a cluster in which no operator runs: whom it acts on, as whom, and what it prints."""
 
+import contextlib
 import json
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,7 +107,46 @@ def test_what_one_meets_with_does_not_keep_the_others_from_theirs(namespace: Nam
     done = sync("off", "nobody", "contacts")
     assert done.code == 5
     assert done.out.startswith("contacts: turning OFF")
-    assert done.err == 'Error: syncintegrations.tidegate.dev "nobody" not found\n'
+    assert done.err == f'Error: no SyncIntegration "nobody" in namespace {namespace.name}\n'
+
+
+def test_one_that_is_in_another_namespace_is_found_there(
+    control_plane: Cluster, namespace: Namespace, sync: CommandLine
+) -> None:
+    namespace.create_integration("people-here", status="ON")
+    with Namespace.create(control_plane.kubeconfig, "elsewhere") as other:
+        missing = CommandLine.open(control_plane.kubeconfig, other.name, sync.kubeconfig.parent)(
+            "status", "people-here"
+        )
+    assert missing.code == 5
+    assert missing.err == (
+        f'Error: no SyncIntegration "people-here" in namespace {other.name}; there is one in {namespace.name}: '
+        f"add -n {namespace.name}\n"
+    )
+
+
+def test_what_is_empty_is_said_of_its_namespace(namespace: Namespace, sync: CommandLine) -> None:
+    for command in (["status"], ["off", "--all"], ["run", "-l", "team=sales"]):
+        none = sync(*command)
+        assert (none.code, none.out, none.err) == (0, "", f"No SyncIntegrations found in {namespace.name} namespace.\n")
+    assert sync("status", "-A", "-l", "team=nobody").err == "No SyncIntegrations found.\n"
+
+
+def test_what_name_prints_is_a_name(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    (name,) = sync("status", "-o", "name").out.split()
+    assert sync("off", name).out.startswith("contacts: turning OFF")
+    assert sync("status", "sync/contacts").code == 0
+
+
+def test_its_user_may_be_another(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    forbidden = sync("status", "contacts", "--as", "guest")
+    assert (forbidden.code, 'User "guest" cannot get' in forbidden.err) == (1, True)
+    for groups in (["system:masters"], ["nobody", "system:masters"]):
+        flags = [flag for group in groups for flag in ("--as-group", group)]
+        assert sync("status", "contacts", "--as", "guest", *flags).code == 0
+    assert sync("--as", "guest", "status", "contacts").code == 1, "the options may come first"
 
 
 def test_objects_are_printed_as_kubectl_prints_them(namespace: Namespace, sync: CommandLine) -> None:
@@ -164,7 +206,29 @@ def test_a_cluster_that_cannot_be_reached_is_told_in_one_line(sync: CommandLine)
     assert failed.code == 1
     assert failed.err.startswith("Error: the API server cannot be reached: ")
     assert len(failed.err.splitlines()) == 1
-    assert sync("status", "--context", "elsewhere").err == "Error: the kubeconfig has no context elsewhere\n"
+    assert sync("status", "--context", "x").err.endswith("has no context x; contexts: tidegate\n")
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[str]:
+    """The address of a server that accepts connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_an_api_server_that_does_not_answer_is_told_quickly(sync: CommandLine) -> None:
+    content = json.loads(sync.kubeconfig.read_text())
+    with silent_server() as address:
+        content["clusters"][0]["cluster"]["server"] = address
+        sync.kubeconfig.write_text(json.dumps(content))
+        failed = sync("status", "--request-timeout", "1s")
+        assert (failed.code, failed.out) == (1, "")
+        (line,) = failed.err.splitlines()
+        assert line.startswith("Error: the API server cannot be reached: it did not answer in time (")
+        asking = sync.start("status", "--request-timeout", "0")
+        asking.hear(f"waiting for the API server {address} …")
+        asking.interrupt()
+        assert asking.end().code == 130
 
 
 def test_kubectl_runs_and_completes_it(namespace: Namespace, sync: CommandLine) -> None:

@@ -25,6 +25,7 @@ from tidegate.cli.cluster import ChangedMeanwhileError, Cluster
 from tidegate.cli.errors import ExitCode
 from tidegate.cli.follow import Follower, Gone
 from tidegate.cli.integration import Key
+from tidegate.cli.kubeconfig import Connection
 from tidegate.cli.screen import Format, Screen
 
 
@@ -108,7 +109,8 @@ def sync(control_plane: ControlPlane, namespace: Namespace, line: Line, tmp_path
 @pytest.fixture
 def cluster(control_plane: ControlPlane, namespace: Namespace, tmp_path: Path) -> Cluster:
     """The client's own view of the cluster."""
-    return Cluster.connect(str(CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path).kubeconfig))
+    own = CommandLine.open(control_plane.kubeconfig, namespace.name, tmp_path).kubeconfig
+    return Cluster.connect(Connection(str(own)))
 
 
 def play(namespace: Namespace, phase: str, *, generation: int = 1, **status: Any) -> None:

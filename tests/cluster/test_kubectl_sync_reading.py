@@ -24,7 +24,6 @@ def operator(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -
 def test_status_and_activity_tell_of_the_last_run(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
-    assert sync("status").err == "No SyncIntegrations found.\n"
     namespace.create_integration(status="ON", delay="1h")
     node.end(1, message='{"read": {"crm": 3500}, "pushed": {"crm": {"create": 2, "update": 1}}, "conflicts": 2}')
     namespace.wait_phase("Waiting")

@@ -30,6 +30,8 @@ def carry_out(
     cluster: Cluster, scope: Scope, chosen: Chosen, wish: Wish, patience: Patience, screen: Screen, output: Format
 ) -> ExitCode:
     """Do it; return the highest exit code."""
+    if not chosen.found and not chosen.errors:
+        screen.note(scope.emptiness(cluster))
     codes = [ExitCode.DONE, *(_fail(screen, error) for error in chosen.errors)]
     awaited: list[Awaited] = []
     latest: dict[Key, Integration] = {}

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import click
 
 from tidegate.cli.cluster import Cluster
-from tidegate.cli.errors import CommandError
+from tidegate.cli.errors import CommandError, NotFoundError, NotInstalledError
 from tidegate.cli.integration import Integration, Key
+
+_NAMED = 5  # more namespaces are only counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,11 @@ class Scope:
     def where(self, cluster: Cluster) -> str | None:
         """The namespace; None: all of them."""
         return None if self.all_namespaces else self.namespace or cluster.namespace
+
+    def emptiness(self, cluster: Cluster) -> str:
+        """That nothing was found there, in kubectl's words."""
+        where = self.where(cluster)
+        return f"No SyncIntegrations found in {where} namespace." if where else "No SyncIntegrations found."
 
     def title(self, key: Key) -> str:
         """An integration's name as it is shown: with its namespace where there are several."""
@@ -67,5 +74,22 @@ def choose(cluster: Cluster, scope: Scope, names: Sequence[str]) -> Chosen:
 
 
 def choose_one(cluster: Cluster, scope: Scope, name: str) -> Integration:
-    """The integration of this name. Raises NotFoundError."""
-    return cluster.get(Key(scope.namespace or cluster.namespace, name))
+    """The integration of this name. Raises NotFoundError that says where else there is one."""
+    key = Key(scope.namespace or cluster.namespace, name)
+    try:
+        return cluster.get(key)
+    except NotInstalledError:
+        raise
+    except NotFoundError as error:
+        raise NotFoundError(absence(key, cluster.namespaces_of(name))) from error
+
+
+def absence(key: Key, elsewhere: Sequence[str]) -> str:
+    """That there is no such integration, and in which namespaces there is one of this name. Pure."""
+    sentence = f'no SyncIntegration "{key.name}" in namespace {key.namespace}'
+    if not elsewhere:
+        return sentence
+    if len(elsewhere) == 1:
+        return f"{sentence}; there is one in {elsewhere[0]}: add -n {elsewhere[0]}"
+    named = ", ".join(elsewhere[:_NAMED]) + (", …" if len(elsewhere) > _NAMED else "")
+    return f"{sentence}; there are {len(elsewhere)} of this name, in {named}: say which with -n"

@@ -1,32 +1,33 @@
 """Cluster: the few API calls of the client, as its user may do them."""
 
+import contextlib
 import logging
-import os
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException
 
 from tidegate.api import contract, names
 from tidegate.api.contract import Environment
 from tidegate.cli.api_errors import translated
 from tidegate.cli.background import Stop
 from tidegate.cli.change import Change
-from tidegate.cli.errors import ClusterError
+from tidegate.cli.errors import CommandError
 from tidegate.cli.follow import ANSWER, CONNECT, Follower, Gone, Interrupted, key_of
 from tidegate.cli.integration import Body, Integration, Key, integration_of
+from tidegate.cli.kubeconfig import Connection, connect
 
 _FIELD_MANAGER = "kubectl-sync"
 _MERGE_PATCH = "application/merge-patch+json"
 _CONFLICT, _BAD_REQUEST = 409, 400
-_TIMES = (CONNECT, ANSWER)
 
-_SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+# Seconds without an answer after which a person wants to know what is waited for.
+_SILENCE = 3.0
 
 
 class ChangedMeanwhileError(Exception):
@@ -50,36 +51,39 @@ class Cluster:
     api: client.ApiClient
     namespace: str  # the context's
 
+    times: tuple[float, float] | None = (CONNECT, ANSWER)  # seconds, of a request; None: no limit
+    notice: Callable[[str], None] = lambda text: None  # where it is said that an answer takes long
+
     @classmethod
-    def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> "Cluster":
-        """By the kubeconfig, as kubectl does; inside a Pod without one, as its service account."""
+    def connect(cls, connection: Connection, notice: Callable[[str], None] = lambda text: None) -> "Cluster":
+        """As the options say. Raises ClusterError when there is no cluster to ask, before it is asked anything."""
         # The client logs what it tries again; how that ends is what a user wants to know.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
-        try:
-            if kubeconfig is None and context is None and _inside_a_pod():
-                configuration = client.Configuration()
-                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-                return cls(client.ApiClient(configuration), _SERVICE_ACCOUNT_NAMESPACE.read_text().strip())
-            contexts, active = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
-            chosen = next((c for c in contexts if c["name"] == context), None) if context else active
-            if chosen is None:
-                raise ClusterError(f"the kubeconfig has no context {context}")
-            api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError) as error:
-            raise ClusterError(f"no cluster: {error}") from error
-        return cls(api, chosen["context"].get("namespace") or "default")
+        api, namespace = connect(connection)
+        return cls(api, namespace, _times(connection.request_timeout), notice)
 
     def get(self, key: Key) -> Integration:
         """One SyncIntegration. Raises NotFoundError."""
-        with translated():
-            body = self._objects.get_namespaced_custom_object(*_place(key.namespace), key.name, _request_timeout=_TIMES)
+        with self._asking():
+            body = self._objects.get_namespaced_custom_object(
+                *_place(key.namespace), key.name, _request_timeout=self.times
+            )
         return integration_of(cast(Body, body))
 
     def find(self, namespace: str | None, selector: str = "") -> list[Integration]:
         """The SyncIntegrations of one namespace, or of all, in the order of their names."""
-        with translated():
-            listed = self._listing(namespace, label_selector=selector)(_request_timeout=_TIMES)
+        with self._asking():
+            listed = self._listing(namespace, label_selector=selector)(_request_timeout=self.times)
         return sorted(map(integration_of, listed["items"]), key=lambda integration: integration.key)
+
+    def namespaces_of(self, name: str) -> list[str]:
+        """Where there is a SyncIntegration of this name, as far as the user may look; in the order of their names."""
+        try:
+            with self._asking():
+                listed = self._listing(None, field_selector=f"metadata.name={name}")(_request_timeout=self.times)
+        except CommandError:
+            return []
+        return sorted(key_of(item).namespace for item in listed["items"])
 
     def follow(
         self,
@@ -92,12 +96,12 @@ class Cluster:
         """The SyncIntegrations that there are, and which of the `known` are not, then every change, until stopped."""
         field = f"metadata.name={name}" if name else ""
         listing = self._listing(namespace, label_selector=selector, field_selector=field)
-        for event in Follower(listing, set(known), stop or Stop()).changes():
+        for event in Follower(listing, set(known), stop or Stop(), times=self.times).changes():
             yield event if isinstance(event, Gone | Interrupted) else integration_of(event)
 
     def patch(self, seen: Integration, change: Change) -> Integration:
         """Write a change of what was seen. Raises ChangedMeanwhileError when it is not so any more."""
-        with translated():
+        with self._asking():
             try:
                 body = self._objects.patch_namespaced_custom_object(
                     *_place(seen.key.namespace),
@@ -105,7 +109,7 @@ class Cluster:
                     change.patch(seen),
                     field_manager=_FIELD_MANAGER,
                     _content_type=_MERGE_PATCH,
-                    _request_timeout=_TIMES,
+                    _request_timeout=self.times,
                 )
             except ApiException as error:
                 if error.status == _CONFLICT:
@@ -118,13 +122,15 @@ class Cluster:
         name = names.job_name(of.name, of.uid, run)
         call = self._objects.list_namespaced_custom_object
         listing = partial(call, "batch", "v1", of.key.namespace, "jobs", field_selector=f"metadata.name={name}")
-        return Follower(listing, stop=stop).changes()
+        return Follower(listing, stop=stop, times=self.times).changes()
 
     def pods(self, of: Integration, run: int | None = None) -> list[Pod]:
         """The Pods of a run, or of all runs, oldest first."""
         selector = f"{names.INTEGRATION_UID_LABEL}={of.uid}" + (f",{names.RUN_LABEL}={run}" if run is not None else "")
-        with translated():
-            listed = self._core.list_namespaced_pod(of.key.namespace, label_selector=selector, _request_timeout=_TIMES)
+        with self._asking():
+            listed = self._core.list_namespaced_pod(
+                of.key.namespace, label_selector=selector, _request_timeout=self.times
+            )
         bodies = [pod.model_dump(by_alias=True) for pod in listed.items]
         bodies.sort(key=lambda body: (body["metadata"]["creationTimestamp"], body["metadata"]["name"]))
         return [_pod_of(body) for body in bodies]
@@ -132,15 +138,16 @@ class Cluster:
     def log(self, pod: Pod, *, follow: Stop | None = None) -> Iterator[bytes]:
         """What the worker in a Pod has said, in the pieces that arrive; `follow`: and what it says, until stopped."""
         with translated():
-            response: Any = self._core.read_namespaced_pod_log(
-                pod.key.name,
-                pod.key.namespace,
-                container=contract.WORKER_CONTAINER,
-                follow=follow is not None,
-                _preload_content=False,
-                # A worker may be silent for as long as it likes.
-                _request_timeout=None if follow else _TIMES,
-            )
+            # A worker may be silent for as long as it likes: that is not the API server's silence.
+            with contextlib.nullcontext() if follow else self._asking():
+                response: Any = self._core.read_namespaced_pod_log(
+                    pod.key.name,
+                    pod.key.namespace,
+                    container=contract.WORKER_CONTAINER,
+                    follow=follow is not None,
+                    _preload_content=False,
+                    _request_timeout=None if follow else self.times,
+                )
             try:
                 if response.status >= _BAD_REQUEST:
                     raise ApiException(http_resp=response, body=response.data.decode(errors="replace"), data=None)
@@ -151,9 +158,22 @@ class Cluster:
 
     def namespaces(self) -> list[str]:
         """The names of all namespaces."""
-        with translated():
-            listed = self._core.list_namespace(_request_timeout=_TIMES)
+        with self._asking():
+            listed = self._core.list_namespace(_request_timeout=self.times)
         return [namespace.model_dump()["metadata"]["name"] for namespace in listed.items]
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """A request whose errors are translated, and whose waiting is told."""
+        text = f"waiting for the API server {self.api.configuration.host} …"
+        waiting = threading.Timer(_SILENCE, self.notice, [text])
+        waiting.daemon = True
+        waiting.start()
+        try:
+            with translated():
+                yield
+        finally:
+            waiting.cancel()
 
     # The client loads an API and all its models when it is first named: in quotes, that is when it is first used.
 
@@ -178,9 +198,11 @@ def _place(namespace: str) -> tuple[str, str, str, str]:
     return names.GROUP, names.VERSION, namespace, names.PLURAL
 
 
-def _inside_a_pod() -> bool:
-    has_kubeconfig = bool(os.environ.get("KUBECONFIG")) or Path("~/.kube/config").expanduser().exists()
-    return not has_kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ
+def _times(timeout: timedelta | None) -> tuple[float, float] | None:
+    if timeout is None:
+        return CONNECT, ANSWER
+    seconds = timeout.total_seconds()
+    return (seconds, seconds) if seconds else None
 
 
 def _pod_of(body: Body) -> Pod:

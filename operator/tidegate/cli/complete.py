@@ -4,17 +4,19 @@ Completion never fails: where the cluster cannot be had there is nothing to sugg
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import click
 from click.shell_completion import CompletionItem
-from kubernetes import config
 from kubernetes.config import ConfigException
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.errors import CommandError
 from tidegate.cli.integration import Key
+from tidegate.cli.kubeconfig import Connection, Kubeconfig
 
-Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+# Seconds: a shell that hangs is worse than one that suggests nothing.
+_ANSWER = 3
 
 
 def integrations(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -50,17 +52,22 @@ def runs(context: click.Context, parameter: click.Parameter, incomplete: str) ->
 def contexts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of the kubeconfig's contexts."""
     try:
-        known, _ = config.list_kube_config_contexts(context.params.get("kubeconfig"))  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError):
+        known = Kubeconfig.read(context.params.get("kubeconfig")).contexts()
+    except (CommandError, OSError, ConfigException):
         return []
-    return [CompletionItem(each["name"]) for each in known if each["name"].startswith(incomplete)]
+    return [CompletionItem(each) for each in known if each.startswith(incomplete)]
 
 
 def _matching(
     context: click.Context, find: Callable[[Cluster], list[CompletionItem]], incomplete: str
 ) -> list[CompletionItem]:
+    given = context.params
+    connection = Connection(
+        given.get("kubeconfig"), given.get("context"), given.get("cluster_name"), given.get("user"),
+        given.get("impersonated"), given.get("groups") or (), timedelta(seconds=_ANSWER),
+    )  # fmt: skip
     try:
-        found = find(Cluster.connect(context.params.get("kubeconfig"), context.params.get("context")))
+        found = find(Cluster.connect(connection))
     except CommandError:
         return []
     return [item for item in found if str(item.value).startswith(incomplete)]

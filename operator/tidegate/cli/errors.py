@@ -47,3 +47,7 @@ class NotFoundError(CommandError):
     """There is nothing of this name."""
 
     exit_code = ExitCode.NOT_FOUND
+
+
+class NotInstalledError(NotFoundError):
+    """The cluster does not know the kind."""

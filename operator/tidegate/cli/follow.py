@@ -42,6 +42,7 @@ class Follower:
     call: Callable[..., Any]
     known: set[Key] = field(default_factory=set)  # told of already: their absence is news
     stop: Stop = field(default_factory=Stop)
+    times: tuple[float, float] | None = (CONNECT, ANSWER)  # seconds, of a list; None: no limit
     version: str = ""  # the resourceVersion to go on from; none: list first
     _listed: bool = False
     _pause: float = 0.0
@@ -71,7 +72,7 @@ class Follower:
                 self._pause = min(max(2 * self._pause, 1.0), _LONGEST_PAUSE)
 
     def _list(self) -> Iterator[Body | Gone]:
-        listed = cast(Body, self.call(_request_timeout=(CONNECT, ANSWER)))
+        listed = cast(Body, self.call(_request_timeout=self.times))
         present = {key_of(item): item for item in listed["items"]}
         yield from (Gone(key) for key in sorted(self.known - present.keys()))
         yield from present.values()

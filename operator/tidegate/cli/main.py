@@ -27,7 +27,7 @@ _DATA = (Format.JSON, Format.YAML)
 @click.pass_context
 def sync(context: click.Context, /, **connection: object) -> None:
     """The ON/OFF toggle of data syncs (SyncIntegrations)."""
-    given = {name: value for name, value in connection.items() if value is not None}
+    given = {name: value for name, value in connection.items() if value}
     context.default_map = dict.fromkeys(sync.commands, given)
 
 
@@ -47,7 +47,7 @@ def status(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Scree
         wide = output is Format.WIDE
         screen.show(show.overview(chosen.found, now, wide=wide, namespaces=scope.all_namespaces))
     elif not names:
-        screen.note("No SyncIntegrations found.")
+        screen.note(scope.emptiness(cluster))
     for error in chosen.errors:
         screen.error(error.message)
     return max((ExitCode(error.exit_code) for error in chosen.errors), default=ExitCode.DONE)

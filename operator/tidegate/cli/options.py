@@ -1,17 +1,20 @@
 """Options: what several commands have in common, as decorators that hand the command ready-made objects."""
 
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import click
 
+from tidegate.api import names
 from tidegate.api.base import parse_duration
 from tidegate.cli import complete
 from tidegate.cli.carry_out import Patience
 from tidegate.cli.choose import Scope
 from tidegate.cli.cluster import Cluster
+from tidegate.cli.kubeconfig import Connection
 from tidegate.cli.screen import Format, Screen
 
 Command = Callable[..., Any]
@@ -32,16 +35,57 @@ class DurationType(click.ParamType[timedelta]):
         return parsed
 
 
-DURATION = DurationType()
+class RequestTimeoutType(DurationType):
+    """A duration, or kubectl's `0` for no limit."""
 
-several_names = click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete.integrations)
-one_name = click.argument("name", metavar="NAME", shell_complete=complete.integrations)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Text to timedelta."""
+        return timedelta(0) if value == "0" else super().convert(value, param, ctx)
+
+
+class NameType(click.ParamType[str]):
+    """A SyncIntegration's name, or TYPE/NAME as `-o name` prints it."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """TYPE/NAME to NAME; a name that no SyncIntegration can have is refused."""
+        type_, slash, name = str(value).rpartition("/")
+        if slash and type_.lower() not in _TYPES:
+            self.fail(f"{value!r} is no SyncIntegration: give NAME or {names.SHORT_NAME}/NAME", param, ctx)
+        if not re.fullmatch(_NAME_PATTERN, name):
+            self.fail(f"{name!r} is not a name that a SyncIntegration can have", param, ctx)
+        return name
+
+
+# As kubectl names a type: plural, singular or short, with the group, with the version.
+_TYPES = {
+    f"{word}{suffix}"
+    for word in (names.PLURAL, names.SINGULAR, names.SHORT_NAME)
+    for suffix in ("", f".{names.GROUP}", f".{names.VERSION}.{names.GROUP}")
+}
+_NAME_PATTERN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+
+DURATION = DurationType()
+NAME = NameType()
+
+several_names = click.argument("names", metavar="[NAME]...", nargs=-1, type=NAME, shell_complete=complete.integrations)
+one_name = click.argument("name", metavar="NAME", type=NAME, shell_complete=complete.integrations)
 
 _CONNECTION = (
-    click.option("-n", "--namespace", shell_complete=complete.namespaces, help="Namespace; the context's by default."),
+    click.option("-n", "--namespace", shell_complete=complete.namespaces, help="Namespace [default: the context's]."),
     click.option("--context", shell_complete=complete.contexts, help="Context of the kubeconfig."),
-    click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Kubeconfig to use."),
-    click.option("--no-color", is_flag=True, default=None, help="No colours; NO_COLOR=1 says the same."),
+    click.option("--cluster", "cluster_name", help="Cluster of the kubeconfig, in place of the context's."),
+    click.option("--user", help="User of the kubeconfig, in place of the context's."),
+    click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Kubeconfig file."),
+    click.option("--as", "impersonated", metavar="USER", help="User to impersonate."),
+    click.option("--as-group", "groups", metavar="GROUP", multiple=True, help="Group to impersonate; repeatable."),
+    click.option(
+        "--request-timeout",
+        type=RequestTimeoutType(),
+        help="How long to wait for an answer of the API server, such as 30s; 0: no limit.",
+    ),
+    click.option("--no-color", is_flag=True, default=None, help="No colors; NO_COLOR=1 does the same."),
 )
 
 _SEVERAL = (
@@ -59,9 +103,8 @@ def one(command: Command) -> Command:
     """For a command about one integration: `cluster`, `scope` and `screen`."""
 
     @functools.wraps(command)
-    def called(*, namespace: str | None, context: str | None, kubeconfig: str | None, **rest: Any) -> Any:
-        screen = Screen(color=not rest.pop("no_color"))
-        return command(cluster=Cluster.connect(kubeconfig, context), scope=Scope(namespace), screen=screen, **rest)
+    def called(*, namespace: str | None, **rest: Any) -> Any:
+        return _connected(command, scope=Scope(namespace), **rest)
 
     return _with(called, _CONNECTION)
 
@@ -84,20 +127,36 @@ def _scoped(command: Command, *, required: bool) -> Command:
         *,
         names: tuple[str, ...],
         namespace: str | None,
-        context: str | None,
-        kubeconfig: str | None,
         all_namespaces: bool,
         selector: str,
         everything: bool = False,
         **rest: Any,
     ) -> Any:
-        screen = Screen(color=not rest.pop("no_color"))
         scope = Scope(namespace, all_namespaces, selector, everything)
         scope.check(names, required=required)
-        cluster = Cluster.connect(kubeconfig, context)
-        return command(names=names, cluster=cluster, scope=scope, screen=screen, **rest)
+        return _connected(command, scope=scope, names=names, **rest)
 
     return called
+
+
+def _connected(
+    command: Command,
+    *,
+    kubeconfig: str | None,
+    context: str | None,
+    cluster_name: str | None,
+    user: str | None,
+    impersonated: str | None,
+    groups: tuple[str, ...],
+    request_timeout: timedelta | None,
+    no_color: bool,
+    **rest: Any,
+) -> Any:
+    if groups and not impersonated:
+        raise click.UsageError("--as-group needs --as")
+    screen = Screen(color=not no_color)
+    connection = Connection(kubeconfig, context, cluster_name, user, impersonated, groups, request_timeout)
+    return command(cluster=Cluster.connect(connection, screen.note), screen=screen, **rest)
 
 
 def either(parameter: str, choices: Mapping[str, tuple[Any, str]]) -> Callable[[Command], Command]:

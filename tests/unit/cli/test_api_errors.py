@@ -4,11 +4,12 @@ import json
 
 import pytest
 from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.poolmanager import PoolManager
 
 from tidegate.cli.api_errors import translated, words
-from tidegate.cli.errors import ClusterError, NotFoundError
+from tidegate.cli.errors import ClusterError, NotFoundError, NotInstalledError
 
 
 def answer(status: int, body: str, reason: str = "") -> ApiException:
@@ -33,6 +34,14 @@ def refused_connection() -> HTTPError:
         (answer(502, "<html>", "Bad Gateway"), "the API server answers: 502 Bad Gateway"),
         (ProtocolError("Connection broken"), "the API server cannot be reached: Connection broken"),
         (refused_connection(), "the API server cannot be reached: "),
+        (
+            answer(0, "", "SSLError\ncertificate verify failed"),
+            "the API server cannot be reached: SSLError certificate",
+        ),
+        (
+            ReadTimeoutError(HTTPSConnectionPool("work.example"), "/", "Read timed out. (read timeout=30)"),
+            "the API server cannot be reached: it did not answer in time (Read timed out. (read timeout=30)); ",
+        ),
     ],
 )
 def test_errors_are_sentences(error: ApiException | HTTPError, expected: str) -> None:
@@ -45,11 +54,13 @@ def test_errors_are_sentences(error: ApiException | HTTPError, expected: str) ->
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (answer(404, "{}"), NotFoundError),
+        (answer(404, json.dumps({"message": "not found"})), NotFoundError),
+        (answer(404, "404 page not found"), NotInstalledError),
         (answer(409, json.dumps({"message": "conflict"})), ClusterError),
         (ProtocolError("broken"), ClusterError),
     ],
 )
 def test_errors_have_exit_codes(error: Exception, kind: type[Exception]) -> None:
-    with pytest.raises(kind), translated():
+    with pytest.raises(kind) as raised, translated():
         raise error
+    assert type(raised.value) is kind

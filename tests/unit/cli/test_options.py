@@ -3,7 +3,66 @@
 import pytest
 from click.testing import CliRunner
 
+from tidegate.cli import options
+from tidegate.cli.choose import absence
+from tidegate.cli.integration import Key
 from tidegate.cli.main import sync
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("contacts", "contacts"),
+        ("sync/contacts", "contacts"),
+        ("syncintegration/contacts", "contacts"),
+        ("SyncIntegrations/contacts", "contacts"),
+        ("syncintegration.tidegate.dev/contacts", "contacts"),
+        ("syncintegrations.v1alpha1.tidegate.dev/contacts", "contacts"),
+        ("a.b-1", "a.b-1"),
+    ],
+)
+def test_a_name_is_what_kubectl_takes_for_one(typed: str, name: str) -> None:
+    assert options.NAME.convert(typed, None, None) == name
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("deployment/web", "'deployment/web' is no SyncIntegration: give NAME or sync/NAME"),
+        ("sync/a/b", "'sync/a/b' is no SyncIntegration: give NAME or sync/NAME"),
+        ("/contacts", "'/contacts' is no SyncIntegration: give NAME or sync/NAME"),
+        ("", "'' is not a name that a SyncIntegration can have"),
+        ("sync/", "'' is not a name that a SyncIntegration can have"),
+        ("..", "'..' is not a name that a SyncIntegration can have"),
+        ("Contacts", "'Contacts' is not a name that a SyncIntegration can have"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "off", "logs"])
+def test_what_is_no_name_is_refused(typed: str, complaint: str, command: str) -> None:
+    done = CliRunner().invoke(sync, [command, typed, "--kubeconfig", "/nowhere"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "expected"),
+    [
+        ([], 'no SyncIntegration "contacts" in namespace default'),
+        (["demo"], 'no SyncIntegration "contacts" in namespace default; there is one in demo: add -n demo'),
+        (
+            ["demo", "shop"],
+            'no SyncIntegration "contacts" in namespace default; there are 2 of this name, in demo, shop: say which '
+            "with -n",
+        ),
+        (
+            list("abcdefg"),
+            'no SyncIntegration "contacts" in namespace default; there are 7 of this name, in a, b, c, d, e, …: say '
+            "which with -n",
+        ),
+    ],
+)
+def test_what_is_not_there_may_be_elsewhere(elsewhere: list[str], expected: str) -> None:
+    assert absence(Key("default", "contacts"), elsewhere) == expected
 
 
 @pytest.mark.parametrize(
@@ -21,6 +80,7 @@ from tidegate.cli.main import sync
         ("off", "name the SyncIntegrations, or give -l or --all"),
         ("off -A", "-A needs --all or -l: --all -A means every SyncIntegration in the cluster"),
         ("run contacts --timeout 5s", "--timeout needs --wait"),
+        ("run contacts --as-group ops", "--as-group needs --as"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(typed: str, complaint: str) -> None:

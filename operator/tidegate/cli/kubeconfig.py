@@ -1,0 +1,196 @@
+"""Kubeconfig: the user's kubeconfig and options → a client, by kubectl's rules; every complaint is one line.
+
+Of several files (`KUBECONFIG=a:b`) the first to set a value wins, `current-context` included:
+https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client, config
+from kubernetes.client.rest import RESTClientObject
+from kubernetes.config import ConfigException
+from kubernetes.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
+from urllib3 import HTTPHeaderDict, Retry
+
+from tidegate.cli.errors import ClusterError
+
+_SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_DEFAULT_FILE = "~/.kube/config"
+_CHOSEN = "\0"  # a name that no file can hold
+
+# What is refused or times out is told rather than tried again: a person waits.
+_RETRIES = Retry(connect=0, read=0, other=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Which cluster, and as whom, as the options say; None: as the kubeconfig says."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    cluster: str | None = None
+    user: str | None = None
+    impersonated: str | None = None
+    groups: tuple[str, ...] = ()
+    request_timeout: timedelta | None = None  # zero: none
+
+    @property
+    def default(self) -> bool:
+        """Whether nothing is said of the kubeconfig."""
+        return (self.kubeconfig, self.context, self.cluster, self.user) == (None, None, None, None)
+
+
+def connect(connection: Connection) -> tuple[client.ApiClient, str]:
+    """The client and its namespace; inside a Pod without a kubeconfig, as the Pod's service account."""
+    configuration = client.Configuration()
+    try:
+        if connection.default and _inside_a_pod():
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            namespace = _SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+        else:
+            kubeconfig = Kubeconfig.read(connection.kubeconfig)
+            namespace = kubeconfig.load(connection, configuration)
+    except (ConfigException, OSError) as error:
+        raise ClusterError(f"no cluster: {error}") from error
+    configuration.retries = _RETRIES
+    return _client(configuration, connection), namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeconfig:
+    """The files, merged."""
+
+    files: str  # as they were named
+    merged: ConfigNode
+
+    @classmethod
+    def read(cls, named: str | None) -> "Kubeconfig":
+        """The file of `--kubeconfig`, or those of the environment. Raises ClusterError that says which is wrong."""
+        files = named or os.environ.get("KUBECONFIG") or _DEFAULT_FILE
+        if named and not Path(named).expanduser().exists():
+            raise ClusterError(f"kubeconfig {named} does not exist")
+        try:
+            merger = KubeConfigMerger(files)  # type: ignore[no-untyped-call]
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f"{mark.name} is not YAML: line {mark.line + 1}, column {mark.column + 1}" if mark else error
+            raise ClusterError(f"kubeconfig {place}") from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ClusterError(f"{files} is not a kubeconfig") from error
+        if merger.config is None:
+            raise ClusterError(f"kubeconfig {files} does not exist; name one with --kubeconfig or KUBECONFIG")
+        for each in merger.config_files.values():
+            if each.get("current-context"):
+                merger.config.value["current-context"] = each["current-context"]
+                break
+        return cls(files, merger.config)
+
+    def contexts(self) -> list[str]:
+        """Their names."""
+        return self._names("contexts")
+
+    def load(self, connection: Connection, into: client.Configuration) -> str:
+        """Fill in a configuration; return the context's namespace."""
+        name = connection.context or self.merged.value.get("current-context")
+        if not name:
+            raise ClusterError(f"kubeconfig {self.files} has no current context; {self._choice('contexts')}")
+        context: dict[str, Any] = dict(self._named("contexts", name)["context"] or {})
+        context |= {key: value for key, value in _overrides(connection) if value}
+        self._named("clusters", context.get("cluster") or "")
+        user = (self._named("users", context["user"])["user"] or {}) if context.get("user") else {}
+        # The loader takes a context by its name: this one has what the options put in its place.
+        chosen = ConfigNode(_CHOSEN, {"name": _CHOSEN, "context": context})  # type: ignore[no-untyped-call]
+        content = {**self.merged.value, "contexts": [chosen]}
+        with _login(str(context.get("user")), user):
+            KubeConfigLoader(  # type: ignore[no-untyped-call]
+                ConfigNode(self.files, content),  # type: ignore[no-untyped-call]
+                active_context=_CHOSEN,
+                config_base_path=None,
+            ).load_and_set(into)
+        return str(context.get("namespace") or "default")
+
+    def _named(self, kind: str, name: str) -> Mapping[str, Any]:
+        for node in self.merged.value[kind]:
+            if node.value["name"] == name:
+                return dict(node.value)
+        raise ClusterError(f"kubeconfig {self.files} has no {kind.removesuffix('s')} {name}; {self._choice(kind)}")
+
+    def _choice(self, kind: str) -> str:
+        return f"{kind}: {', '.join(self._names(kind)) or 'none'}"
+
+    def _names(self, kind: str) -> list[str]:
+        return [str(node.value["name"]) for node in self.merged.value[kind]]
+
+
+def _overrides(connection: Connection) -> Iterator[tuple[str, str | None]]:
+    yield "cluster", connection.cluster
+    yield "user", connection.user
+
+
+@contextlib.contextmanager
+def _login(name: str, user: Mapping[str, Any]) -> Iterator[None]:
+    """Raise ClusterError when the user's login plugin fails: the client only logs it, and goes on as nobody."""
+    plugin = (user.get("exec") or {}).get("command")
+    advice = f"; {hint}" if (hint := " ".join(str((user.get("exec") or {}).get("installHint") or "").split())) else ""
+    if plugin and not user.get("token") and os.sep not in plugin and shutil.which(plugin) is None:
+        raise ClusterError(f"the login plugin {plugin} of user {name} is not installed{advice}")
+    complaints = _Complaints()
+    logging.getLogger().addHandler(complaints)
+    try:
+        yield
+    except ValueError as error:
+        raise ClusterError(f"the kubeconfig's cluster or user {name} cannot be read: {error}") from error
+    finally:
+        logging.getLogger().removeHandler(complaints)
+    if complaints.heard:
+        raise ClusterError(f"the login plugin {plugin} of user {name} failed: {' '.join(complaints.heard)}{advice}")
+
+
+class _Complaints(logging.Handler):
+    """What the client logs as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it, on one line."""
+        self.heard.append(" ".join(record.getMessage().split()))
+
+
+def _client(configuration: client.Configuration, connection: Connection) -> client.ApiClient:
+    api = client.ApiClient(configuration)
+    if connection.impersonated:
+        api.set_default_header("Impersonate-User", connection.impersonated)  # type: ignore[no-untyped-call]
+    if connection.groups:
+        api.rest_client = _InGroups(configuration, connection.groups)
+    return api
+
+
+class _InGroups(RESTClientObject):
+    """Sends the impersonated groups, a header each: the client's own headers are a dict."""
+
+    def __init__(self, configuration: client.Configuration, groups: tuple[str, ...]) -> None:
+        super().__init__(configuration)
+        self._groups = groups
+
+    def request(self, method: Any, url: Any, headers: Any = None, *rest: Any, **others: Any) -> Any:
+        """As the base class does, in these groups."""
+        sent = HTTPHeaderDict(headers or {})
+        for group in self._groups:
+            sent.add("Impersonate-Group", group)
+        return super().request(method, url, sent, *rest, **others)  # type: ignore[no-untyped-call]
+
+
+def _inside_a_pod() -> bool:
+    has_kubeconfig = bool(os.environ.get("KUBECONFIG")) or Path(_DEFAULT_FILE).expanduser().exists()
+    return not has_kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ
