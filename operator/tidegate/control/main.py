@@ -18,7 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from tidegate.api import names
-from tidegate.control import deep_json, watch
+from tidegate.control import deep_json, logs, watch
 from tidegate.control.act import Writer, words
 from tidegate.control.endpoint import Endpoint
 from tidegate.control.freshness import Freshness
@@ -49,8 +49,7 @@ def main() -> None:
     """Entry point of `tidegate-operator`."""
     settings = parse(sys.argv[1:], os.environ)
     deep_json.accept()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    logs.configure(settings.log_level, settings.log_format)
     try:
         asyncio.run(run(settings))
     except ConfigException as error:

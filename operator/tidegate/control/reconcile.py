@@ -90,10 +90,12 @@ class Reconciler:
         status = report(seen, plan, now)
         # A launch writes its claim even where it reads the same: the write is the fence.
         if launches or status.to_wire() != integration.stored_status:
+            logger.debug("%s/%s: %s: %s", integration.namespace, integration.name, status.phase, status.message)
             version = await self._writer.write_status(integration, status.to_wire())
             self._remember(memory, _STATUS, version, now)
             self._metrics.wrote(integration, status)
         for action in plan.actions:
+            logger.debug("%s/%s: %s", integration.namespace, integration.name, action)
             try:
                 written = await self._writer.take(integration, action)
             except RefusedError as refused:

@@ -116,7 +116,8 @@ def _on_exit_codes(action: str, codes: list[ExitCode]) -> Manifest:
 
 
 def _pod_template(integration: Integration, run: Run, settings: Settings) -> Manifest:
-    declared = strategic_merge(_default_template(integration, run, settings), integration.spec.template or {})
+    defaults = strategic_merge(_default_template(integration, run, settings), settings.run_template)
+    declared = strategic_merge(defaults, integration.spec.template or {})
     return strategic_merge(declared, _fixed_template(integration, run), malformed_stays=True)
 
 

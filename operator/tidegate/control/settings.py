@@ -1,8 +1,11 @@
 """What an installation chooses: the operator's own settings, from the command line or the environment."""
 
 import argparse
+import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 # A claimed Job that is not there after this time will not come to be there (see `history.CREATION_PATIENCE`).
 LONGEST_REQUEST = 30.0
@@ -15,6 +18,7 @@ class Settings:
     operator_image: str  # runs the init container that prepares the cache
     worker_image: str  # the built-in worker
     image_pull_policy: str = "IfNotPresent"
+    run_template: Mapping[str, Any] = field(default_factory=dict)  # Pod template beneath each `spec.template`
     namespaces: tuple[str, ...] = ()  # empty: the whole cluster
     concurrency: int = 8  # integrations that are reconciled at the same time
     port: int | None = None  # of /healthz, /readyz and /metrics
@@ -22,6 +26,12 @@ class Settings:
     request_timeout: float = LONGEST_REQUEST  # seconds; a write of unknown outcome is settled by the next observation
     watch_check_period: float = 60.0  # seconds between two comparisons of the watches with the API server
     watch_patience: float = 60.0  # seconds in which a watch has to show what the API server holds
+    log_level: int = logging.INFO
+    log_format: str = "text"  # or "json"
+
+
+_LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LOG_FORMATS = ("text", "json")
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -49,6 +59,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     option("operator-image", "image of this operator, for the container that prepares a run's cache")
     option("worker-image", "image of the built-in worker")
     option("image-pull-policy", "pull policy of both images", "IfNotPresent")
+    option("run-template", "Pod template of all runs, as JSON; spec.template overrides it", "", pod_template)
     option("namespaces", "comma-separated namespaces to serve; empty: all", "", namespaces)
     option("concurrency", "how many integrations are reconciled at the same time", "8", count)
     option("port", "port of /healthz, /readyz and /metrics; empty: none", "", port_number)
@@ -60,6 +71,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     option("watch-check-period", "seconds between two comparisons of the watches with the API server", "60", seconds)
     patience = "seconds after which a watch that lags behind the API server ends the process"
     option("watch-patience", patience, "60", seconds)
+    option("log-level", f"least severe level to log: {', '.join(_LOG_LEVELS)}", "info", log_level)
+    option("log-format", f"format of a log line: {', '.join(_LOG_FORMATS)}", "text", log_format)
     return Settings(**vars(parser.parse_args(arguments)))
 
 
@@ -105,3 +118,33 @@ def seconds_of_a_request(text: str) -> float:
     if seconds(text) > LONGEST_REQUEST:
         raise argparse.ArgumentTypeError(f"{text} is more than {LONGEST_REQUEST:.0f} seconds")
     return float(text)
+
+
+def pod_template(text: str) -> Mapping[str, Any]:
+    """A JSON object with the members of a Pod template, `metadata` and `spec`; empty: nothing beyond the defaults.
+
+    What is in them is checked by the API server when a Job is created.
+    """
+    try:
+        template = json.loads(text or "{}")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"the Pod template is not JSON: {error}") from error
+    if not isinstance(template, dict) or not all(isinstance(member, dict) for member in template.values()):
+        raise argparse.ArgumentTypeError("the Pod template must be a JSON object of objects")
+    if unknown := template.keys() - {"metadata", "spec"}:
+        raise argparse.ArgumentTypeError(f"a Pod template has no {', '.join(sorted(unknown))}: only metadata and spec")
+    return template
+
+
+def log_level(text: str) -> int:
+    """A level of Python's logging."""
+    if text not in _LOG_LEVELS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(_LOG_LEVELS)}")
+    return _LOG_LEVELS[text]
+
+
+def log_format(text: str) -> str:
+    """`text` for people, `json` for log collectors."""
+    if text not in _LOG_FORMATS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(_LOG_FORMATS)}")
+    return text

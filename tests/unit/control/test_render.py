@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -281,6 +282,66 @@ class TestAWorkerOfOnesOwn:
         before = copy.deepcopy(declared.spec.template)
         render.job(declared, RUN, SETTINGS)
         assert declared.spec.template == before
+
+
+class TestDefaultsOfTheInstallation:
+    """`settings.run_template`: above the operator's own defaults, beneath the template of each SyncIntegration."""
+
+    def pod(self, run_template: dict[str, Any], template: dict[str, Any] | None = None) -> dict[str, Any]:
+        settings = replace(SETTINGS, run_template=run_template)
+        rendered: dict[str, Any] = render.job(integration(template=template), RUN, settings)["spec"]["template"]
+        return rendered
+
+    def test_they_reach_a_run_whose_template_says_nothing(self) -> None:
+        resources = {"requests": {"cpu": "100m"}}
+        spec = {
+            "imagePullSecrets": [{"name": "registry"}],
+            "nodeSelector": {"pool": "syncs"},
+            "containers": [{"name": "sync", "resources": resources}],
+        }
+        rendered = self.pod({"metadata": {"annotations": {"example.org/a": "b"}}, "spec": spec})
+        assert rendered["metadata"]["annotations"]["example.org/a"] == "b"
+        assert rendered["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+        assert rendered["spec"]["nodeSelector"] == {"pool": "syncs"}
+        (worker,) = rendered["spec"]["containers"]
+        assert (worker["image"], worker["resources"]) == (SETTINGS.worker_image, resources)
+
+    def test_a_template_overrides_adds_and_deletes(self) -> None:
+        defaults = {
+            "spec": {
+                "priorityClassName": "low",
+                "imagePullSecrets": [{"name": "registry"}],
+                "tolerations": [{"key": "a", "operator": "Exists"}],
+                "containers": [{"name": "sync", "resources": {"limits": {"memory": "1Gi", "cpu": "1"}}}],
+            }
+        }
+        own = {
+            "spec": {
+                "priorityClassName": None,
+                "imagePullSecrets": [{"name": "team"}],
+                "tolerations": [{"key": "b", "operator": "Exists"}],
+                "containers": [{"name": "sync", "resources": {"limits": {"memory": "2Gi"}}}],
+            }
+        }
+        spec = self.pod(defaults, own)["spec"]
+        assert "priorityClassName" not in spec
+        assert spec["imagePullSecrets"] == [{"name": "registry"}, {"name": "team"}]
+        assert spec["tolerations"] == [{"key": "b", "operator": "Exists"}]
+        assert spec["containers"][0]["resources"] == {"limits": {"memory": "2Gi", "cpu": "1"}}
+
+    def test_null_removes_a_default_of_the_operator_such_as_a_user_that_the_cluster_chooses(self) -> None:
+        spec = self.pod({"spec": {"securityContext": {"runAsUser": None, "fsGroup": None}}})["spec"]
+        assert spec["securityContext"].keys() & {"runAsUser", "fsGroup", "runAsNonRoot"} == {"runAsNonRoot"}
+
+    def test_what_the_operator_relies_on_stays(self) -> None:
+        worker = {"name": "sync", "env": [{"name": "SYNC_RUN", "value": "1"}]}
+        labels = {"tidegate.dev/run": "1"}
+        rendered = self.pod(
+            {"metadata": {"labels": labels}, "spec": {"restartPolicy": "Always", "containers": [worker]}}
+        )
+        assert rendered["metadata"]["labels"]["tidegate.dev/run"] == "12"
+        assert rendered["spec"]["restartPolicy"] == "Never"
+        assert {"name": "SYNC_RUN", "value": "12"} in rendered["spec"]["containers"][0]["env"]
 
 
 def _contains(sent: Any, declared: Any) -> bool:
