@@ -143,7 +143,7 @@ class Rest:
     longest_sought: float = 2000
 
     def __init__(self, api: Api) -> None:
-        api.paging, api.page_size, api.etags = "link", 50, "strong"
+        api.paging, api.page_size, api.etags, api.totals = "link", 50, "strong", "header"
         api.refuses = lambda document: "no such name" if document.get("name") == REFUSED else None
         self._api = api
         self.connector: dict[str, Any] = {"type": "http", "baseUrl": api.url}

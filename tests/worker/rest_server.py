@@ -37,6 +37,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+Serve = Callable[[Request], Reply]
+
 DROPPED = Reply(0)
 
 
@@ -68,10 +70,12 @@ class Api:
     refuses: Callable[[Document], str | None] = lambda _: None
     stores: Callable[[Document], Document] = lambda document: document
     no_page_404: bool = False
+    totals: Literal["none", "header", "body"] = "none"
     has_date: bool = True
     expired: set[str] = field(default_factory=set)  # cursors
     faults: list[Fault] = field(default_factory=list)
     before: Callable[[Request], None] = lambda _: None
+    around: "Callable[[Request, Serve], Reply] | None" = None  # instead of what it answers by itself
     requests: list[Request] = field(default_factory=list)
     writes: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -96,6 +100,9 @@ class Api:
     # The API
 
     def answer(self, request: Request) -> Reply:
+        return self._serve(request) if self.around is None else self.around(request, self._serve)
+
+    def _serve(self, request: Request) -> Reply:
         self.before(request)
         with self.lock:
             self.requests.append(request)
@@ -193,6 +200,8 @@ class Api:
             return Reply(404, {"detail": "Invalid page."})
         following = urlencode({**query, "start": start + size})
         headers = {"Link": f'<{self.url}/contacts?{following}>; rel="next"'} if more and self.paging == "link" else {}
+        if self.totals == "header":
+            headers["X-Total-Count"] = str(len(found))
         return Reply(
             200,
             self._page(
@@ -201,6 +210,7 @@ class Api:
                     "nextCursor": f"c{start + size}" if more and self.paging == "cursor" else None,
                     "links": {"next": f"/contacts?{following}" if more else None},
                     "hasMore": more,
+                    **({"total": len(found)} if self.totals == "body" else {}),
                 },
             ),
             headers,

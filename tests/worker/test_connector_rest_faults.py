@@ -118,7 +118,7 @@ def test_an_api_that_has_moved_is_a_configuration_error_and_is_not_followed(api:
 def test_of_several_choices_one_must_be_written() -> None:
     with pytest.raises(ValueError, match="write one of bearer, basic, header"):
         http.TYPE.settings.model_validate({"type": "http", "baseUrl": "https://x", "auth": {}})
-    with pytest.raises(ValueError, match="write one of cursor, after, page, link"):
+    with pytest.raises(ValueError, match="write one of cursor, after, page, link, none"):
         http.TYPE.object_settings.model_validate({"path": "/c", "id": "id", "paging": {"page": {}, "link": {}}})
     with pytest.raises(ValueError, match="write query parameters as query"):
         http.TYPE.object_settings.model_validate({"path": "/c?x=1", "id": "id"})

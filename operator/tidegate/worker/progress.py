@@ -25,6 +25,8 @@ class Progress:
     after: Token | None = None
     # Read everything, whatever the scope: a create is in doubt.
     in_doubt: bool = False
+    # The sources whose scan may have left out records, each with the reason.
+    doubts: dict[str, str] = field(default_factory=dict)
     read: dict[str, int] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
     pushed: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Progress:
     def scan_again(self) -> None:
         """Begin the scan anew, reading everything."""
         self.phase, self.sources_done, self.scanning, self.after, self.in_doubt = "scan", 0, False, None, True
+        self.doubts = {}
 
     def plain(self) -> dict[str, Any]:
         """Plain data, to be remembered."""

@@ -45,7 +45,7 @@ def run(
             session = Session(order, sync, cache, pairs, progress, pace, report, now, seconds_before=seconds)
             _run(session)
             _tell_what_waits(session)
-            return _remark(cache)
+            return _remark(session)
         finally:
             cache.close()
     finally:
@@ -113,6 +113,12 @@ def _tell_what_waits(session: Session) -> None:
             session.report.parked(source.item.name, source.name, waiting.key, waiting.field, waiting.reason)
 
 
-def _remark(cache: Cache) -> str:
-    parked = cache.parked.count()
-    return f"{parked} waiting for a human: see the run's log" if parked else ""
+def _remark(session: Session) -> str:
+    parked = session.cache.parked.count()
+    remarks = [f"{parked} waiting for a human: see the run's log"] if parked else []
+    for source, doubt in session.progress.doubts.items():
+        remarks.append(
+            f"the list of {source} may have left out records: {doubt}; no record that is missing from it counts as "
+            "deleted, and the next run reads the same changes again"
+        )
+    return "; ".join(remarks)

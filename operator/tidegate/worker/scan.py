@@ -3,6 +3,9 @@
 The second step of a run, after `recover`. Each page's effect, its visits and the place where the scan goes on are one
 transaction: a scan that is cut short repeats at most one page. In a run that pushes, shadows stay as they are and the
 records become dirty; in a read-only run what is read is the new shadow, and nothing stays dirty (design section 6.2).
+
+A scan that its connector cannot prove whole is not believed: no record counts as gone, and the watermark stays, so that
+the next run reads the same changes again.
 """
 
 from collections.abc import Sequence
@@ -47,7 +50,7 @@ def _scan_source(session: Session, source: Source) -> None:
             _take(session, source, page.records)
             progress.after = page.after
             if page.after is None:
-                _finish(session, source)
+                _finish(session, source, page.doubt)
         session.pace.took(len(page.records))
         if page.after is None:
             return
@@ -108,19 +111,37 @@ def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int,
         session.cache.set_shadows(zip(rids, source.shadows(records, fields), strict=True))
 
 
-def _finish(session: Session, source: Source) -> None:
-    """The source has been read: what a whole scan has not met is gone."""
+def _finish(session: Session, source: Source, doubt: str) -> None:
+    """The source has been read: what a whole scan has not met is gone, unless the scan may have left it out."""
     cache, progress = session.cache, session.progress
-    if progress.whole:
-        for missed in list(cache.visits.missed(source.number)):
-            progress.changed[source.name] += len(missed)
-            if progress.push:
-                cache.soil(missed, gone=True)
-            else:
-                cache.forget(missed)
     remembered = cache.recall(f"source {source.number}") or {}
-    # A whole scan counts as done only when what it found has passed the guard: see `run`.
     found = {"cursor": source.cursor, "watermark": progress.until, "scannedWhole": progress.whole}
+    if doubt:
+        progress.doubts[f"{source.name} {source.item.name}"] = doubt
+        same = remembered.get("cursor") == source.cursor
+        found |= {"watermark": remembered.get("watermark") if same else None, "scannedWhole": False}
+    elif progress.whole:
+        for missed in list(cache.visits.missed(source.number)):
+            _missed(session, source, missed)
+    # A whole scan counts as done only when what it found has passed the guard: see `run`.
     cache.remember(f"source {source.number}", remembered | found)
     progress.sources_done += 1
     progress.scanning, progress.after = False, None
+
+
+def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
+    """Records that a whole scan has not met."""
+    cache, progress = session.cache, session.progress
+    if progress.push:
+        progress.changed[source.name] += len(rids)
+        cache.soil(rids, gone=True)  # `push` reads each by its id before anything is done about it
+        return
+    rows = list(cache.rows(rids).values())
+    for start in range(0, len(rows), source.collection.batch):
+        session.pace.wait()
+        batch = rows[start : start + source.collection.batch]
+        found = source.collection.get([row.key for row in batch])
+        _take(session, source, list(found.values()))
+        gone = [row.rid for row in batch if row.key not in found]
+        progress.changed[source.name] += len(gone)
+        cache.forget(gone)

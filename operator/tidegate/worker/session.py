@@ -56,7 +56,7 @@ class Session:
         self.report.checkpoint(self.progress, self.position(), parked.count_new(self.order.run), parked.count())
 
     def position(self) -> str:
-        """Where the run stands, for a human: no value of a record but its id."""
+        """Where the run stands, for a human: no value of a record but its id, and nothing of a link to a page."""
         progress = self.progress
         if progress.phase != "scan":
             return progress.phase
@@ -64,7 +64,8 @@ class Session:
         if progress.sources_done >= len(sources):
             return "scan"
         source = sources[progress.sources_done]
-        return f"scan {source.name} {source.item.name}" + (f" > {progress.after}" if progress.after else "")
+        after = progress.after.get("position") if isinstance(progress.after, dict) else progress.after
+        return f"scan {source.name} {source.item.name}" + (f" > {after}" if after else "")
 
     def park(self, source: Source, rid: int, key: Key, rule: FieldRule | None, reason: str) -> None:
         """Set a field, or the whole record, aside for a human, and say so."""

@@ -17,7 +17,8 @@ from tidegate.worker.values import Value, normal
 # A record's id as the cache keeps it; a connector translates what its system has.
 Key = int | str
 
-# Where a scan goes on, and how far changes go: opaque to everybody but the connector, and plain JSON.
+# Where a scan goes on, and how far changes go: opaque to everybody but the connector, and plain JSON. Messages show it
+# to humans; one with values that are not for everybody is a mapping, of which they show `position`.
 Token = Any
 
 
@@ -49,10 +50,15 @@ def is_as_expected(current: Record | None, expected: Record) -> bool:
 
 
 class Page(NamedTuple):
-    """Some records in the scan's order, and the token after which it goes on; None when it is over."""
+    """Some records in the scan's order, and the token after which it goes on; None when it is over.
+
+    On a scan's last page `doubt` says why the scan may have left out a record that was there all the time: half a
+    sentence for a human. It is empty where the scan is proved whole, which a database's own order does by itself.
+    """
 
     records: Sequence[Record]
     after: Token | None
+    doubt: str = ""
 
 
 class Write(NamedTuple):
@@ -120,10 +126,11 @@ class Collection(Protocol):
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
         """A page of all records, or of those whose cursor is in the window; None is before the first.
 
-        A record that is there from the first page to the last is on one of them at least, and on no page twice:
-        what a whole scan has not met counts as deleted. An order in which edited records stay where they are, such as
-        that of the keys, promises this. A token may be used by a later process; one that has become worthless begins
-        the scan anew.
+        A record that is there from the first page to the last is on one of them at least: what a whole scan has not
+        met counts as deleted. An order in which edited records stay where they are, such as that of the keys, promises
+        this. A connector that cannot promise it says so on the last page (`doubt`); then the scan proves no absence
+        and moves no watermark. A token may be used by a later process; one that has become worthless begins the scan
+        anew.
         """
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:

@@ -1,5 +1,6 @@
 """What an API has answered: its status, its body, and its own words for a human. Serves `client` and `records`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from tidegate.worker.connectors.json_documents import parse
 
 # Fields in which APIs say what is wrong; RFC 9457 has detail and title.
 _SAYING = ("detail", "message", "error_description", "error", "errors", "title", "reason")
+_COMPLAINING = ("error", "errors", "error_description", "detail", "message")
 _SEVERAL = 3
 
 
@@ -60,6 +62,21 @@ class Answer:
     def document(self) -> Any:
         """The body. Raises ValueError when it is not JSON; None when there is none."""
         return parse(self.content) if self.content.strip() else None
+
+    def not_json(self, error: ValueError) -> str:
+        """A sentence about a body that is not JSON. A login page is called by its name: it is the commonest one."""
+        text = self.content[:4000].decode("utf-8", "replace")
+        if "html" in self.headers.get("content-type", "") or text.lstrip().lower().startswith(("<!doctype", "<html")):
+            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+            named = f", titled {' '.join(title.group(1).split())!r}," if title else ""
+            return f"the answer is a page of HTML{named} and not JSON, such as one to log in, or a proxy's"
+        return f"the answer is not JSON: {error}"
+
+    def complaint(self, body: Any) -> str:
+        """What the API says in a body that should have had something else; "" where it says nothing."""
+        if not isinstance(body, dict):
+            return ""
+        return next((said for name in _COMPLAINING if (said := _said(body.get(name)))), "")
 
     def words(self) -> str:
         """The status, and what the API says about it."""

@@ -191,7 +191,15 @@ class Client:
 
     def words(self, answer: Answer) -> str:
         """What the API says, for a human."""
-        return hidden(answer.words(), self._secrets)
+        return self.inert(answer.words())
+
+    def not_json(self, answer: Answer, error: ValueError) -> str:
+        """What was answered where JSON was expected, for a human."""
+        return self.inert(answer.not_json(error))
+
+    def inert(self, said: str) -> str:
+        """What an API has said, without secrets, and no longer than a sentence."""
+        return hidden(said, self._secrets)
 
     def _failed(self, method: str, path: str, problem: str, *, sent: bool) -> SystemFailed:
         return (Unanswered if sent and method != "GET" else SystemFailed)(self._about(method, path, problem))

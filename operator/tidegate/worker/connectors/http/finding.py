@@ -15,6 +15,7 @@ from typing import Protocol
 from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.http.listing import Listing, RefusedListError
 from tidegate.worker.connectors.http.pool import Pool
+from tidegate.worker.connectors.http.reader import pages
 from tidegate.worker.connectors.match_index import MatchIndex
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values import Value, normal
@@ -91,7 +92,7 @@ class Asking:
             for parameter, template in self._templates.items()
         }
         found: list[Record] = []
-        for page in self._listing.all(filters):
+        for page in pages(self._listing, filters):
             found += page.records
             if len(found) > _TOO_MANY:
                 raise ConfigurationError(
@@ -148,9 +149,14 @@ class Scanning:
 
     def _read(self, index: MatchIndex, filters: Mapping[str, str]) -> None:
         moment: datetime | None = None
-        for page in self._listing.all(filters):
-            moment = moment or page.answer.moment
+        for page in pages(self._listing, filters, prove=True):
+            moment = moment or (page.answer.moment if page.answer else None)
             index.put(page.records)
+            if page.doubt:
+                raise SystemFailed(
+                    f"{self._description.title}: find: scan: the list may have left out records, which would be "
+                    f"created a second time: {page.doubt}"
+                )
         self._read_at = moment
 
     def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:

@@ -1,6 +1,6 @@
-"""Lists of records, page by page. Serves `resource`."""
+"""One answer to a list: its records, and what it says about the rest of the list. Serves `reader`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tidegate.worker.connectors import Description, Record, Token
@@ -8,26 +8,36 @@ from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.client import Client
 from tidegate.worker.connectors.http.documents import Documents
 from tidegate.worker.connectors.http.paging import next_token, place_of
-from tidegate.worker.connectors.http.settings import ResourceSettings
-from tidegate.worker.connectors.json_documents import Document, value_at
+from tidegate.worker.connectors.http.settings import Paging, ResourceSettings
+from tidegate.worker.connectors.http.totals import Total, says_more, total_of
+from tidegate.worker.connectors.json_documents import Document, has, value_at
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
-# What an API says to a page beyond the last one, or to a token that it does not know any more.
-_NO_SUCH_PAGE = (400, 404, 410, 422)
-_EXPIRED = (404, 410)
-_REFUSED = (400, 404, 414, 422)
+_REFUSED = (400, 404, 410, 414, 422)
+
+# APIs give pages of a round number of records, which this is the smallest of.
+_SMALLEST_PAGE = 10
+_ROUND = (10, 25)
 
 
-class ListPage(NamedTuple):
-    """Some records, the token after which the list goes on, and the answer that they came in."""
+class Fetched(NamedTuple):
+    """One answer to a list, as it is."""
 
-    records: list[Record]
-    after: Token | None
     answer: Answer
+    body: Any
+    records: list[Record]
+    following: Token | None
+    total: Total | None
+    asked: int | None
+    fault: str
 
 
 class RefusedListError(ConfigurationError):
     """The API answers that a list cannot be asked for like this: a setting is wrong, or a value that is sought."""
+
+    def __init__(self, complaint: str, status: int) -> None:
+        super().__init__(complaint)
+        self.status = status
 
 
 class Listing:
@@ -36,86 +46,121 @@ class Listing:
     def __init__(self, client: Client, documents: Documents, description: Description) -> None:
         settings = description.settings
         assert isinstance(settings, ResourceSettings)  # noqa: S101
-        self._client = client
+        self.client = client
+        self.title = description.title
+        self.settings = settings
         self._documents = documents
-        self._title = description.title
-        self._settings = settings
-        # Where the lists of this process go on, by filters and token, and what was on the page before. A token of
-        # another process may be too old.
-        self._given: dict[tuple[str, str], int] = {}
         self._checked = False
+        self._has_gone_on = False
 
     def check(self) -> None:
-        """Raise ConfigurationError when there is no such list."""
-        self.page(None, {})
-        self._given.clear()
+        """Raise ConfigurationError when there is no such list, or when it goes on where we would take it to end."""
+        fetched = self.fetch(None, {})
+        if fetched.following is None:
+            self.cut_off(fetched, {})
 
-    def page(self, after: Token | None, filters: Mapping[str, str], limit: int | None = None) -> ListPage:
-        """A page of what the filters let through; after a token that has expired, the first one again."""
-        place = place_of(self._settings.paging, after)
-        parameters = () if place.url else (*self._parameters(filters, limit), *place.parameters)
-        answer = self._client.send("GET", place.url or self._settings.path, parameters)
-        if answer.status in _NO_SUCH_PAGE and after is not None:
-            if self._settings.paging.page is not None:
-                return ListPage([], None, answer)
-            if _name(filters, after) not in self._given:
-                # To read records again does no harm; to miss some would look as if they were deleted.
-                return self.page(None, filters, limit)
-            if answer.status in _EXPIRED:
-                raise SystemFailed(f"{self._title}: the list broke off: {self._client.words(answer)}")
-        if not answer.is_success:
-            error = self._client.complaint("GET", self._settings.path, answer, "see path, query and paging")
-            raise RefusedListError(str(error)) if answer.status in _REFUSED else error
-        return self._read(after, filters, answer)
-
-    def _parameters(self, filters: Mapping[str, str], limit: int | None) -> list[tuple[str, str]]:
-        parameters = {**self._settings.query, **filters}
-        size = self._settings.page_size
+    def fetch(self, at: Token | None, filters: Mapping[str, str], limit: int | None = None, step: int = 0) -> Fetched:
+        """One page; `step` is how far an empty page of counted records leads. Raises RefusedListError."""
+        place = place_of(self.settings.paging, at)
+        size = self.settings.page_size
+        asked = None if size is None else min(size.records, limit or size.records)
+        parameters = {**self.settings.query, **filters}
         if size is not None:
-            parameters[size.parameter] = str(min(size.records, limit or size.records))
-        return list(parameters.items())
+            parameters[size.parameter] = str(asked)
+        given = () if place.url else (*parameters.items(), *place.parameters)
+        answer = self.client.send("GET", place.url or self.settings.path, given)
+        if not answer.is_success:
+            error = self.client.complaint("GET", self.settings.path, answer, "see path, query and paging")
+            raise RefusedListError(str(error), status=answer.status) if answer.status in _REFUSED else error
+        return self._read(at, answer, asked, step)
 
-    def _read(self, after: Token | None, filters: Mapping[str, str], answer: Answer) -> ListPage:
+    def _read(self, at: Token | None, answer: Answer, asked: int | None, step: int) -> Fetched:
         try:
             body = answer.document()
         except ValueError as error:
-            raise SystemFailed(f"{self._title}: the answer is not JSON: {error}") from None
-        documents = self._items(body)
-        records = [self._documents.record(document) for document in documents]
+            raise SystemFailed(f"{self.title}: {self.client.not_json(answer, error)}") from None
+        documents = self._items(answer, body)
+        records, problems = self._records(documents)
         if not self._checked:
-            self._documents.check(documents)
+            self._documents.check([document for document in documents if isinstance(document, dict)])
             self._checked = True
         self._documents.learn(records)
         keys = [record.key for record in records]
-        following = next_token(self._settings.paging, after, answer, body, keys)
-        mark = hash(tuple(keys))
-        if (after is not None and following == after) or (keys and self._given.get(_name(filters, after)) == mark):
-            raise ConfigurationError(
-                f"{self._title}: paging: the API answers the page after {after!r} with the same page"
-            )
-        if following is not None:
-            self._given[_name(filters, following)] = mark
+        following = next_token(self.settings.paging, at, answer, body, keys, step)
+        self._has_gone_on = self._has_gone_on or following is not None
+        fault = f"{len(problems)} of its items cannot be told apart: {problems[0]}" if problems else ""
         # A record that is there twice is there once.
-        return ListPage(list({record.key: record for record in records}.values()), following, answer)
+        once = list({record.key: record for record in records}.values())
+        return Fetched(answer, body, once, following, total_of(answer, body, self.settings.total), asked, fault)
 
-    def _items(self, body: Any) -> list[Document]:
-        name = self._settings.items
+    def _records(self, documents: list[Document]) -> tuple[list[Record], list[str]]:
+        """The records of a page, and what is wrong with items that are none. Raises when that is most of them."""
+        records: list[Record] = []
+        problems: list[ConfigurationError] = []
+        for document in documents:
+            try:
+                records.append(self._documents.record(document))
+            except ConfigurationError as error:
+                problems.append(error)
+        if len(problems) > len(records):
+            raise problems[0]
+        return records, [str(problem) for problem in problems]
+
+    def _items(self, answer: Answer, body: Any) -> list[Document]:
+        name = self.settings.items
         found = body if name is None else value_at(body, name) if isinstance(body, dict) else None
         if isinstance(found, list):
             return found
-        has = f"it has {', '.join(map(str, body))}" if isinstance(body, dict) else "it is no JSON object"
+        if found is None and (name is None or (isinstance(body, dict) and has(body, name))):
+            # Some APIs write a list without elements as null; one that has failed says so beside it.
+            if said := answer.complaint(body):
+                raise SystemFailed(f"{self.title}: the API answers without the list: {self.client.inert(said)}")
+            return []
+        it_has = f"it has {', '.join(map(str, body))}" if isinstance(body, dict) else "it is no JSON object"
+        said = f", and says: {said}" if (said := self.client.inert(answer.complaint(body))) else ""
         if name is None:
-            raise ConfigurationError(f"{self._title}: items must say where the list is in an answer; {has}")
-        raise ConfigurationError(f"{self._title}: items: the answer has no list {name}; {has}")
+            raise ConfigurationError(f"{self.title}: items must say where the list is in an answer; {it_has}{said}")
+        raise ConfigurationError(f"{self.title}: items: the answer has no list {name}; {it_has}{said}")
 
-    def all(self, filters: Mapping[str, str]) -> Iterator[ListPage]:
-        """All pages of what the filters let through."""
-        page = self.page(None, filters)
-        yield page
-        while page.after is not None:
-            page = self.page(page.after, filters)
-            yield page
+    def cut_off(self, fetched: Fetched, filters: Mapping[str, str]) -> str:
+        """Why a list that ends with its first page may go on; "" where it does not.
+
+        Raises ConfigurationError where it is certain to go on, in a way that `paging` does not name.
+        """
+        paging, total, records = self.settings.paging, fetched.total, len(fetched.records)
+        if (paging.link is None and paging.cursor is None) or self._has_gone_on:
+            return ""
+        if total is not None and total.sure and total.records == records:
+            return ""
+        if hint := says_more(fetched.answer, fetched.body):
+            raise ConfigurationError(
+                f"{self.title}: paging: the answer says that the list goes on ({hint}), and {_where(paging)} does not "
+                "find the next page"
+            )
+        if not _looks_full(records, fetched.asked):
+            return ""
+        if fetched.asked == records and records > 1:
+            half = self.fetch(None, filters, records // 2)
+            if half.following is not None:
+                return ""
+            if len(half.records) <= records // 2:
+                raise ConfigurationError(
+                    f"{self.title}: paging: of {records // 2} records or more the API answers {len(half.records)}, and "
+                    f"{_where(paging)} does not find the next page"
+                )
+        return (
+            f"its only page has {records} records, as a full page has, and {_where(paging)} does not find a next one; "
+            "write paging, or paging: {none: {}} where all records come in one answer"
+        )
 
 
-def _name(filters: Mapping[str, str], token: Token | None) -> tuple[str, str]:
-    return repr(sorted(filters.items())), repr(token)
+def _where(paging: Paging) -> str:
+    if paging.cursor is not None:
+        return f"paging.cursor.next: {paging.cursor.next}"
+    if paging.link is not None and paging.link.next is not None:
+        return f"paging.link.next: {paging.link.next}"
+    return "the Link header"
+
+
+def _looks_full(records: int, asked: int | None) -> bool:
+    return records == asked or (records >= _SMALLEST_PAGE and any(records % round_ == 0 for round_ in _ROUND))

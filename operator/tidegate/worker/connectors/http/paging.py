@@ -14,7 +14,7 @@ from tidegate.worker.connectors.http.settings import (
     PagePaging,
     Paging,
 )
-from tidegate.worker.connectors.json_documents import value_at
+from tidegate.worker.connectors.json_documents import has, value_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Place:
 
 def place_of(paging: Paging, token: Token | None) -> Place:
     """The page that a token stands for; the first one for None."""
+    if paging.none is not None:
+        return Place()
     if paging.link is not None:
         return Place(url=token)
     if paging.page is not None:
@@ -34,30 +36,42 @@ def place_of(paging: Paging, token: Token | None) -> Place:
         return Place(parameters=((paging.page.parameter, str(first if token is None else token)),))
     if token is None:
         return Place()
-    parameter = paging.cursor.parameter if paging.cursor is not None else _after(paging).parameter
+    after = paging.after or AfterPaging()
+    parameter = paging.cursor.parameter if paging.cursor is not None else after.parameter
     return Place(parameters=((parameter, str(token)),))
 
 
-def next_token(paging: Paging, token: Token | None, answer: Answer, body: Any, keys: Sequence[Key]) -> Token | None:
-    """Where the list goes on; None when this was its last page. `keys` are the ids on this page."""
+def is_anchored(paging: Paging) -> bool:
+    """Whether a page begins after a record, whatever has become of those before it, or is the only one."""
+    if paging.none is not None or paging.after is not None:
+        return True
+    kind = paging.cursor or paging.link
+    return kind is not None and kind.stable
+
+
+def next_token(
+    paging: Paging, token: Token | None, answer: Answer, body: Any, keys: Sequence[Key], step: int
+) -> Token | None:
+    """Where the list goes on; None when this was its last page. `keys` are the ids on this page.
+
+    Pages with numbers have no last one: an empty page may lie between others. `step` leads beyond one that counts
+    records.
+    """
+    if paging.none is not None:
+        return None
     if paging.link is not None:
         return _next_link(paging.link, answer, body)
     if paging.cursor is not None:
         return _next_cursor(paging.cursor, body)
+    if paging.page is not None:
+        return _next_page(paging.page, token, len(keys) or step or 1)
     # A page that is shorter than was asked for need not be the last one: APIs have limits of their own.
     if not keys:
         return None
-    if paging.page is not None:
-        return _next_page(paging.page, token, len(keys))
-    after = _after(paging)
-    if after.more is not None and isinstance(body, dict) and not value_at(body, after.more):
+    more = paging.after.more if paging.after is not None else None
+    if more is not None and isinstance(body, dict) and has(body, more) and not value_at(body, more):
         return None
     return keys[-1]
-
-
-def _after(paging: Paging) -> AfterPaging:
-    assert paging.after is not None  # noqa: S101 - it is one of the four
-    return paging.after
 
 
 def _next_link(paging: LinkPaging, answer: Answer, body: Any) -> str | None:

@@ -29,6 +29,8 @@ from tidegate.worker.connectors.http.documents import Documents
 from tidegate.worker.connectors.http.finding import Asking, Finder, Scanning
 from tidegate.worker.connectors.http.listing import Listing
 from tidegate.worker.connectors.http.pool import Pool
+from tidegate.worker.connectors.http.reader import Reader, pages
+from tidegate.worker.connectors.http.reading import Reading
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.json_documents import Document, dump, value_at
 from tidegate.worker.errors import ConfigurationError, SystemFailed
@@ -71,6 +73,7 @@ class Resource:
         self._seen: dict[Key, Seen] = {}
         # An API may offer weak ETags, and then compare strongly: with those it never writes.
         self._etags_serve = True
+        self._reader: Reader | None = None
         self._listing.check()
 
     def _open_finder(self, description: Description) -> Finder | None:
@@ -102,9 +105,9 @@ class Resource:
         if settings.since is None:
             return None
         if settings.newest is not None:
-            records = self._listing.page(None, settings.newest, 1).records
+            records = self._listing.fetch(None, settings.newest, 1).records
             return token_of(records[0].cursor) if records else None
-        moment = self._listing.page(None, {}, 1).answer.moment
+        moment = self._listing.fetch(None, {}, 1).answer.moment
         if moment is None:
             raise ConfigurationError(
                 f"{self._title}: since: the API's answers have no Date; write newest: the query parameters by which "
@@ -113,11 +116,14 @@ class Resource:
         return written(moment)
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """See Collection. The order is the API's; the token is what the kind of paging needs."""
-        page = self._listing.page(after, since(self._settings, window), limit)
+        """See Collection. The order is the API's; the token is a Reading."""
+        reading = Reading.of(after)
+        if after is None or self._reader is None or self._reader.reading != reading:
+            self._reader = Reader(self._listing, since(self._settings, window), reading, prove=True)
+        page = self._reader.read(limit)
         for record in page.records[:1]:
             must_be_time(self._title, self._settings, record)
-        return Page(page.records, page.after)
+        return Page(page.records, page.after.token if page.after is not None else None, page.doubt)
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""
@@ -133,14 +139,18 @@ class Resource:
 
         def ask(some: Sequence[Key]) -> dict[Key, Record]:
             found: dict[Key, Record] = {}
-            for page in self._listing.all({batch.parameter: ",".join(map(str, some))}):
+            for page in pages(self._listing, {batch.parameter: ",".join(map(str, some))}):
                 found |= {record.key: record for record in page.records}
                 if not found.keys() <= set(some):
                     raise ConfigurationError(f"{self._title}: batch: the API answers {batch.parameter} with others too")
             return found
 
         parts = [keys[start : start + batch.size] for start in range(0, len(keys), batch.size)]
-        return {key: record for found in self._pool.each(ask, parts) for key, record in found.items()}
+        together = {key: record for found in self._pool.each(ask, parts) for key, record in found.items()}
+        # An API may answer fewer at once than it is asked for: only its own answer says that a record is not there.
+        missing = [key for key in keys if key not in together]
+        singly = zip(missing, self._pool.each(self._read, missing), strict=True)
+        return together | {key: seen.record for key, seen in singly if seen}
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         """See Collection."""

@@ -20,8 +20,7 @@ objects:
 ```
 
 A list has to have an order that does not change while it is read, such as that of the ids: say it in `query` where the
-API has another by default. With pages by number a record may be missed when another is deleted meanwhile; it is asked
-for by its id before anything is done about that.
+API has another by default. What proves that no record was left out is in `reading`.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -78,10 +77,14 @@ class Settings(Part):
 
 
 class CursorPaging(Part):
-    """An answer says where the next page begins: at a value that is sent back as it is; none after the last page."""
+    """An answer says where the next page begins: at a value that is sent back as it is; none after the last page.
+
+    `stable` says that a page begins after a record, and not after so many of them: nothing shifts it.
+    """
 
     parameter: str = "cursor"
     next: str = "nextCursor"
+    stable: bool = False
 
 
 class AfterPaging(Part):
@@ -100,9 +103,17 @@ class PagePaging(Part):
 
 
 class LinkPaging(Part):
-    """An answer has the next page's URL: in its Link header as rel=next, or in the field `next`."""
+    """An answer has the next page's URL: in its Link header as rel=next, or in the field `next`.
+
+    `stable` says that a page begins after a record, and not after so many of them: nothing shifts it.
+    """
 
     next: str | None = None
+    stable: bool = False
+
+
+class NoPaging(Part):
+    """It does not: all records come in one answer."""
 
 
 class Paging(Part):
@@ -112,6 +123,7 @@ class Paging(Part):
     after: AfterPaging | None = None
     page: PagePaging | None = None
     link: LinkPaging | None = None
+    none: NoPaging | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> "Paging":
@@ -158,12 +170,16 @@ class ResourceSettings(Part):
     `since` needs `cursor`, whose newest value has to be known: where it is a time the server's clock is enough, else
     `newest` are the query parameters by which the newest record comes first. `find: scan` is for APIs that cannot be
     asked by a match field: all records are then read once per run to know which there are. `item` is where a record is
-    in the answer that has one only.
+    in the answer that has one only. `total` is where an answer says how many records the list has; names in common use
+    are found without it.
     """
 
     incidental: ClassVar[frozenset[str]] = frozenset(
-        {"cursor", "record_path", "items", "item", "paging", "page_size", "since", "newest", "find", "batch", "update"}
-    )
+        {
+            "cursor", "record_path", "items", "item", "paging", "page_size", "total", "since", "newest", "find",
+            "batch", "update",
+        }
+    )  # fmt: skip
 
     path: Annotated[str, AfterValidator(_without_query)]
     id: str
@@ -173,6 +189,7 @@ class ResourceSettings(Part):
     item: str | None = None
     paging: Paging = Paging(link=LinkPaging())
     page_size: PageSize | None = None
+    total: str | None = None
     cursor: str | None = None
     since: str | None = None
     newest: dict[str, str] | None = None

@@ -1,0 +1,143 @@
+"""Reads a list page by page, to an end that is proved. Serves `resource` and `finding`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from tidegate.worker.connectors import Key, Record
+from tidegate.worker.connectors.http.answers import Answer
+from tidegate.worker.connectors.http.listing import Listing, RefusedListError
+from tidegate.worker.connectors.http.paging import is_anchored
+from tidegate.worker.connectors.http.reading import News, Reading, mark_of
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+
+# What an API says to a page beyond the last one, or to a token that it does not know any more.
+_NO_SUCH_PAGE = (400, 404, 410, 422)
+_EXPIRED = (404, 410)
+
+
+class ListPage(NamedTuple):
+    """Some records, the reading that goes on after them, and the answer that they came in; see Page for `doubt`."""
+
+    records: list[Record]
+    after: Reading | None
+    answer: Answer | None
+    doubt: str = ""
+
+
+class Reader:
+    """Reads one list of one resource."""
+
+    def __init__(self, listing: Listing, filters: Mapping[str, str], reading: Reading | None = None, *, prove: bool):
+        """From where `reading` stands; with `prove` again where it takes that to know that nothing was left out."""
+        self._listing = listing
+        self._filters = filters
+        self._prove = prove
+        self._paging = listing.settings.paging
+        self._start(reading or Reading())
+
+    @property
+    def reading(self) -> Reading:
+        """Where it stands."""
+        return self._reading
+
+    def _start(self, reading: Reading) -> None:
+        self._reading = reading
+        self._asked: set[str] = set()  # tokens of this reading
+        self._news: News | None = None
+
+    def read(self, limit: int | None = None) -> ListPage:
+        """The next page; where it stands at a token of an earlier process that has expired, the first one again."""
+        reading = self._reading
+        counted = self._paging.page is not None
+        try:
+            fetched = self._listing.fetch(reading.at, self._filters, limit, reading.last)
+        except RefusedListError as refusal:
+            if reading.at is None or refusal.status not in _NO_SUCH_PAGE:
+                raise
+            return self._refused(refusal, limit, counted=counted)
+        keys = [record.key for record in fetched.records]
+        if keys and reading.pages and mark_of(keys) == reading.mark:
+            if counted and (reading.pages - reading.empty > 1 or reading.has_total):
+                return self._ended([], fetched.answer)  # beyond the last page the API answers with the last one
+            raise ConfigurationError(
+                f"{self._listing.title}: paging: the API answers page {reading.pages + 1} with the same records as "
+                "the page before"
+            )
+        reading = reading.with_page(keys, fetched.total, fetched.following)
+        if fetched.fault:
+            reading = replace(reading, faulty=fetched.fault)
+        if fetched.following is None and reading.pages == 1 and self._prove:
+            reading = replace(reading, faulty=reading.faulty or self._listing.cut_off(fetched, self._filters))
+        self._reading = reading
+        if reading.at is None or (counted and not keys and self._is_over(reading)):
+            return self._ended(fetched.records, fetched.answer)
+        self._must_go_on(reading, keys)
+        return ListPage(self._given(fetched.records), reading, fetched.answer)
+
+    def _is_over(self, reading: Reading) -> bool:
+        """Whether an empty page is the end; one may also lie in the middle, and then the next one is not empty."""
+        enough = not self._prove or reading.has_total or reading.is_confirmed
+        return enough or reading.records == 0 or reading.empty > 1
+
+    def _must_go_on(self, reading: Reading, keys: list[Key]) -> None:
+        """Raise ConfigurationError when the list has no end."""
+        name = repr(reading.at)
+        if name in self._asked:
+            raise ConfigurationError(
+                f"{self._listing.title}: paging: the pages go in a circle: after page {reading.pages} comes one that "
+                "has been read"
+            )
+        self._asked.add(name)
+        self._news = self._news or News()
+        if self._news.are_over(keys):
+            raise ConfigurationError(
+                f"{self._listing.title}: paging: the list has no end: page {reading.pages} and many before it bring no "
+                "record that was not on an earlier one"
+            )
+
+    def _refused(self, refusal: RefusedListError, limit: int | None, *, counted: bool) -> ListPage:
+        """What is answered to a page that is not the first."""
+        reading, listing = self._reading, self._listing
+        if counted and (refusal.status == 404 or reading.has_total or reading.empty or reading.last < reading.first):
+            return self._ended([], None)
+        if not counted and not self._asked:
+            # To read records again does no harm; to miss some would look as if they were deleted.
+            self._start(Reading())
+            return self.read(limit)
+        if not counted and refusal.status in _EXPIRED:
+            raise SystemFailed(f"{listing.title}: the list broke off at page {reading.pages + 1}: {refusal}")
+        listing.client.pause(0)
+        try:
+            listing.fetch(reading.at, self._filters, limit, reading.last)
+        except RefusedListError as again:
+            raise ConfigurationError(
+                f"{listing.title}: the list broke off at page {reading.pages + 1}, after {reading.records} records: "
+                f"{again}"
+            ) from None
+        return self.read(limit)
+
+    def _ended(self, records: list[Record], answer: Answer | None) -> ListPage:
+        reading = self._reading
+        given = self._given(records)
+        if not self._prove:
+            return ListPage(given, None, answer)
+        doubt = reading.doubt(anchored=is_anchored(self._paging), counted=self._paging.page is not None)
+        again = reading.again() if doubt and not reading.faulty else None
+        if again is not None and reading.before != again.before:
+            self._start(again)
+            return ListPage(given, again, answer)
+        return ListPage(given, None, answer, doubt)
+
+    def _given(self, records: list[Record]) -> list[Record]:
+        return [] if self._reading.only_checks else records
+
+
+def pages(listing: Listing, filters: Mapping[str, str], *, prove: bool = False) -> Iterator[ListPage]:
+    """All pages of what the filters let through; with `prove` the last one says whether they are all."""
+    reader = Reader(listing, filters, prove=prove)
+    page = reader.read()
+    yield page
+    while page.after is not None:
+        page = reader.read()
+        yield page

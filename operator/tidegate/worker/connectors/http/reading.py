@@ -1,0 +1,174 @@
+"""How far a list has been read, and whether what was read is all of it. Pure; serves `listing`.
+
+Pages that are counted shift: a delete or an edit meanwhile moves a record from a page that has yet to be read to one
+that has been. Nothing in the answers tells, so a list is whole only where something proves it (design section 6.2):
+- it came in one answer;
+- its pages begin after a record's id, or `stable` says that they do;
+- the API says how many records there are, the same on each page, and their ids came in order and are as many;
+- it was read twice, and both readings had the same ids.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import blake2b
+from typing import Any
+
+from tidegate.worker.connectors import Key, Token
+from tidegate.worker.connectors.http.totals import Total
+
+# What still differs then changes all the time.
+_READINGS = 3
+_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of a list up to a page: plain JSON, so that a later process goes on from there.
+
+    `ids` and `mark` are sums over the hashes of the ids of all records and of the last page's: whatever their order,
+    the same ids have the same sum.
+    """
+
+    at: Token | None = None
+    time: int = 1
+    pages: int = 0
+    records: int = 0
+    ids: int = 0
+    first: int = 0
+    last: int = 0
+    mark: int = 0
+    empty: int = 0
+    direction: int = 0
+    key: Key | None = None
+    in_order: bool = True
+    total: int | None = None
+    sure: bool = False
+    moving: bool = False
+    faulty: str = ""
+    before: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, token: Token | None) -> "Reading":
+        """The reading that a token stands for; the beginning for one that is none of ours."""
+        names = {field.name for field in fields(cls)}
+        if not isinstance(token, dict) or token.keys() - {"position"} != names:
+            return cls()
+        values = {name: token[name] for name in names}
+        return cls(**{**values, "before": tuple(values["before"]) if values["before"] else None})
+
+    @property
+    def token(self) -> dict[str, Any]:
+        """The reading as plain JSON; `position` is what a human is shown of it, without the values that a link has."""
+        again = f", reading {self.time}" if self.time > 1 else ""
+        return {**asdict(self), "position": f"page {self.pages + 1}{again}"}
+
+    @property
+    def only_checks(self) -> bool:
+        """Whether this reading's records were all there before, as far as is known: only its ids matter."""
+        return self.time % 2 == 0
+
+    @property
+    def has_total(self) -> bool:
+        """Whether as many records have been read as the API says that there are."""
+        return self.sure and not self.moving and self.total == self.records
+
+    def with_page(self, keys: Sequence[Key], total: Total | None, following: Token | None) -> "Reading":
+        """The reading after one more page."""
+        mark = mark_of(keys)
+        known = self.total is not None and self.pages > 0
+        return replace(
+            self,
+            at=following,
+            pages=self.pages + 1,
+            records=self.records + len(keys),
+            ids=(self.ids + mark) % (1 << _BITS),
+            first=len(keys) if self.pages == 0 else self.first,
+            last=len(keys) or self.last,
+            mark=mark if keys else self.mark,
+            empty=0 if keys else self.empty + 1,
+            total=total.records if total else self.total,
+            sure=total.sure if total else self.sure,
+            moving=self.moving or (known and total is not None and total.records != self.total),
+            **_order(self, keys),
+        )
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the reading before had the same ids."""
+        return self.before == (self.records, self.ids)
+
+    def doubt(self, *, anchored: bool, counted: bool) -> str:
+        """Why what was read, to its last page, may not be the whole list; "" where it is proved to be.
+
+        `anchored` pages begin after a record, and nothing shifts them. Of `counted` ones the last is empty, so that
+        even a single one may have been followed by another that moved up meanwhile.
+        """
+        if self.faulty:
+            return self.faulty
+        if self.total is not None and self.total > self.records:
+            return f"the API says that there are {self.total} records, and its pages have {self.records}"
+        proved = anchored or self.pages - (0 if counted else self.empty) <= 1 or (self.has_total and self.in_order)
+        # What a check finds to be whole is not what was given.
+        if self.is_confirmed or (proved and not self.only_checks):
+            return ""
+        return "its pages may have shifted while they were read, and nothing in the answers says that they have not"
+
+    def again(self) -> "Reading | None":
+        """The next reading, to be compared with this one; None when it has been read often enough."""
+        if self.time >= _READINGS:
+            return None
+        return Reading(time=self.time + 1, before=(self.records, self.ids))
+
+
+def _order(reading: Reading, keys: Sequence[Key]) -> dict[str, Any]:
+    """Whether the ids have come in rising or in falling order, so that none can have come twice."""
+    direction, in_order, previous = reading.direction, reading.in_order, reading.key
+    for key in keys:
+        if previous is not None and in_order:
+            step = _compared(previous, key)
+            in_order = step != 0 and direction in (0, step)
+            direction = step
+        previous = key
+    return {"direction": direction, "in_order": in_order, "key": previous}
+
+
+def _compared(one: Key, two: Key) -> int:
+    if isinstance(one, int) and isinstance(two, int):
+        return (two > one) - (two < one)
+    if isinstance(one, str) and isinstance(two, str):
+        return (two > one) - (two < one)
+    return 0
+
+
+def mark_of(keys: Sequence[Key]) -> int:
+    """A sum over the hashes of these ids."""
+    return sum(map(_hash, keys)) % (1 << _BITS)
+
+
+def _hash(key: Key) -> int:
+    return int.from_bytes(blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=_BITS // 8).digest())
+
+
+class News:
+    """Whether pages still bring records that have not been on an earlier one: what bounds a list that has no end.
+
+    A bitmap of the ids' hashes. It is small, so that two ids may have the same bit: of a few thousand pages one without
+    a fault may seem to bring nothing new, and only many in a row are taken for a fault.
+    """
+
+    _SIZE = 1 << 23
+    _PATIENCE = 100
+
+    def __init__(self) -> None:
+        self._bits = bytearray(self._SIZE // 8)
+        self._stale = 0
+
+    def are_over(self, keys: Sequence[Key]) -> bool:
+        """Whether so many pages in a row, this one the last, have brought nothing new that the list has no end."""
+        news = False
+        for key in keys:
+            byte, bit = divmod(_hash(key) % self._SIZE, 8)
+            news = news or not self._bits[byte] & 1 << bit
+            self._bits[byte] |= 1 << bit
+        self._stale = 0 if news else self._stale + 1
+        return self._stale >= self._PATIENCE

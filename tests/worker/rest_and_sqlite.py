@@ -1,0 +1,119 @@
+"""A sync between the REST API of the tests (crm) and a SQLite database (erp): whole runs, in this process."""
+
+import io
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidegate.worker.main import work
+
+from .rest_server import Api
+
+FIELDS = ("email", "name", "phone")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: its exit code, its termination message, and what it said meanwhile."""
+
+    code: int
+    message: dict[str, Any]
+    lines: list[dict[str, Any]]
+
+    @property
+    def reason(self) -> str:
+        return str(self.message.get("reason", ""))
+
+    @property
+    def pushed(self) -> dict[str, str]:
+        """What was written to each side, such as "1 create, 2 update"; "" for nothing."""
+        return {
+            side: ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+            for side, counts in self.message["pushed"].items()
+        }
+
+    @property
+    def parked(self) -> dict[tuple[str, Any], str]:
+        """The reason by (connector, id) of what was set aside."""
+        lines = [line for line in self.lines if line["type"] == "parked"]
+        return {(line["connector"], line["id"]): line["reason"] for line in lines}
+
+
+NOTHING = {"crm": "", "erp": ""}
+
+
+class RestAndSqlite:
+    """Contacts on both sides, and the worker's cache."""
+
+    def __init__(self, api: Api, directory: Path) -> None:
+        self.api = api
+        self.place: dict[str, Any] = {"path": "/contacts", "id": "id", "find": {"email": "{email}"}}
+        self.connector: dict[str, Any] = {}
+        self._directory = directory
+        self._runs = 0
+        (directory / "cache").mkdir()
+        self.sql("CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, name TEXT, phone TEXT)")
+
+    def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._directory / "erp.db", isolation_level=None)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def erp(self) -> dict[str, list[Any]]:
+        """Name and phone by e-mail address."""
+        return {email: values for email, *values in self.sql("SELECT email, name, phone FROM contact")}
+
+    def crm(self) -> dict[str, list[Any]]:
+        with self.api.lock:
+            return {it["email"]: [it.get("name"), it.get("phone")] for it in self.api.contacts.values()}
+
+    def fill(self, number: int) -> None:
+        for n in range(number):
+            self.api.add(email=f"p{n}@x", name=f"N{n}", phone=str(n))
+
+    def run(
+        self,
+        scope: str = "full",
+        *,
+        push: bool = True,
+        again: bool = False,
+        environ: dict[str, str] | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+        safety: dict[str, Any] | None = None,
+        fields: tuple[str, ...] = FIELDS,
+        **item: Any,
+    ) -> Ended:
+        """The next run, or with `again` the last one; keywords replace what is in the object."""
+        self._runs += not again
+        config = {
+            "connectors": {
+                "crm": {"type": "http", "baseUrl": self.api.url, **self.connector},
+                "erp": {"type": "sql", "url": f"sqlite:///{self._directory / 'erp.db'}"},
+            },
+            "objects": [
+                {
+                    "name": "contact", "crm": self.place, "erp": {"table": "contact", "id": "id"}, "match": ["email"],
+                    "fields": [{"crm": name, "erp": name} for name in fields], "conflict": "crm", **item,
+                }
+            ],
+            **({"safety": safety} if safety else {}),
+        }  # fmt: skip
+        (self._directory / "sync.json").write_text(json.dumps(config))
+        values = {
+            "SYNC_PROTOCOL": "1", "SYNC_RUN": str(self._runs), "SYNC_SCOPE": scope, "SYNC_PUSH": str(push).lower(),
+            "SYNC_CACHE_DIR": str(self._directory / "cache"), "SYNC_CACHE_EPOCH": "1",
+            "SYNC_CONFIG": str(self._directory / "sync.json"),
+            "SYNC_TERMINATION_LOG": str(self._directory / "message"), **(environ or {}),
+        }  # fmt: skip
+        out = io.StringIO()
+        code = work(values, out, interrupted)
+        message = json.loads((self._directory / "message").read_text())
+        return Ended(code, message, [json.loads(line) for line in out.getvalue().splitlines()])
+
+    def everything_remembered(self) -> str:
+        """All that is in the cache, as text."""
+        with closing(sqlite3.connect(self._directory / "cache" / "cache.sqlite")) as connection:
+            return "\n".join(connection.iterdump())
