@@ -184,7 +184,6 @@ def test_changes_are_read_by_the_cursor_from_one_watermark_to_the_next(system: S
             assert collection.watermark() is None, "it is always read whole"
         return
     with opened(system) as collection:
-        assert collection.watermark() is None
         old, edited, _ = fill(system, 3)
         since = json.loads(json.dumps(collection.watermark()))
         assert since is not None
@@ -195,7 +194,8 @@ def test_changes_are_read_by_the_cursor_from_one_watermark_to_the_next(system: S
         assert {edited, added} <= found
         assert old not in found
         assert len(scanned(collection, 2, Window(None, until, timedelta()))) == 4
-        assert collection.watermark() == until
+        quiet = scanned(collection, 1, Window(until, collection.watermark(until), timedelta()))
+        assert len(quiet) <= 1, "what is newest may be read again, and nothing else"
 
 
 ODD_TEXTS = [

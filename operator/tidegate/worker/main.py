@@ -9,12 +9,14 @@ and whether another worker keeps the contract.
 
 import argparse
 import gc
+import logging
 import os
 import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -89,7 +91,8 @@ def work(environ: Mapping[str, str], out: TextIO, interrupted: Callable[[], bool
     """Do the run that the environment asks for; returns the exit code."""
     report = Report(Path(environ.get(Environment.TERMINATION_LOG) or environment.TERMINATION_LOG), out)
     try:
-        remark = _run(environ, report, interrupted)
+        with _warnings_go_to(report):
+            remark = _run(environ, report, interrupted)
     except RunEnded as end:
         report.end(end.outcome, str(end))
         return int(end.exit_code)
@@ -103,6 +106,22 @@ def work(environ: Mapping[str, str], out: TextIO, interrupted: Callable[[], bool
         return _DEFECT
     report.end("complete", remark)
     return int(ExitCode.COMPLETE)
+
+
+@contextmanager
+def _warnings_go_to(report: Report) -> Iterator[None]:
+    """Connectors know no report: they use the standard library's logging."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            report.warning(record.getMessage())
+
+    logger, handler = logging.getLogger("tidegate.worker"), Handler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _run(environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]) -> str:

@@ -33,6 +33,7 @@ class Report:
         self._spoke_at = clock() - _LINE_SECONDS
         self._records: int | None = None
         self._parked: set[tuple[str, str, object, str]] = set()
+        self._warned: set[str] = set()
         self._writable = True
         self._last: dict[str, Any] = {"v": VERSION}
 
@@ -81,6 +82,12 @@ class Report:
         self._write(message)
         self._say({"type": "end", **message})
 
+    def warning(self, reason: str) -> None:
+        """Something that does not keep the run from going on; said once."""
+        if reason not in self._warned:
+            self._warned.add(reason)
+            self._say({"type": "warning", "reason": reason})
+
     def parked(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
         """One record or field that waits for a human, told once; after a hundred of them only the count is told."""
         which = (title, connector, key, field)
@@ -96,7 +103,7 @@ class Report:
             self._path.write_bytes(_json(message))
         except OSError as error:
             if self._writable:
-                self._say({"type": "warning", "reason": f"the termination message cannot be written: {error}"})
+                self.warning(f"the termination message cannot be written: {error}")
             self._writable = False
 
     def _say(self, said: Mapping[str, Any]) -> None:

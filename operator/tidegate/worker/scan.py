@@ -11,7 +11,7 @@ the next run reads the same changes again.
 from collections.abc import Sequence
 from itertools import repeat
 
-from tidegate.worker.connectors import Record, Window
+from tidegate.worker.connectors import Record, Token, Window
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source
 
@@ -31,7 +31,7 @@ def _scan_source(session: Session, source: Source) -> None:
     if not progress.scanning:
         session.pace.wait()
         # Taken before the first page: what changes while the pages are read is read by the next run.
-        until = source.collection.watermark()
+        until = source.collection.watermark(_last_watermark(session, source), session.sync.overlap)
         with session.commit():
             progress.scanning = True
             progress.whole = _must_read_whole(session, source) or until is None
@@ -41,8 +41,7 @@ def _scan_source(session: Session, source: Source) -> None:
                 cache.doubt_absence(source.number)
     window = None
     if not progress.whole:
-        since = (cache.recall(f"source {source.number}") or {}).get("watermark")
-        window = Window(since, progress.until, session.sync.overlap)
+        window = Window(_last_watermark(session, source), progress.until, session.sync.overlap)
     while True:
         session.pace.wait()
         page = source.collection.scan(progress.after, session.pace.batch(PAGE), window)
@@ -54,6 +53,12 @@ def _scan_source(session: Session, source: Source) -> None:
         session.pace.took(len(page.records))
         if page.after is None:
             return
+
+
+def _last_watermark(session: Session, source: Source) -> Token | None:
+    """As the last scan by the same cursor took it."""
+    remembered = session.cache.recall(f"source {source.number}") or {}
+    return remembered.get("watermark") if remembered.get("cursor") == source.cursor else None
 
 
 def _must_read_whole(session: Session, source: Source) -> bool:

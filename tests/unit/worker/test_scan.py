@@ -160,14 +160,15 @@ def timed(databases: Databases) -> Databases:
 
 
 def test_changes_are_read_with_an_overlap_for_what_was_committed_late(timed: Databases) -> None:
-    def add(email: str, changed_at: str) -> None:
-        timed.query("crm", "INSERT INTO contact (email, changed_at) VALUES (?, ?)", email, changed_at)
+    def add(email: str, ago: str) -> None:
+        changed_at = f"strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{ago}')"
+        timed.query("crm", f"INSERT INTO contact (email, changed_at) VALUES (?, {changed_at})", email)  # noqa: S608
 
     place = {"table": "contact", "id": "id", "cursor": "changed_at"}
-    add("ada@x", "2026-11-24 12:00:00")
+    add("ada@x", "0 seconds")
     timed.run(crm=place)
-    add("late@x", "2026-11-24 11:59:40")
-    add("later@x", "2026-11-24 11:50:00")
+    add("late@x", "20 seconds")
+    add("later@x", "10 minutes")
     timed.run("changes", crm=place, overlap="30s")
     assert [contact[0] for contact in timed.contacts("erp")] == ["ada@x", "late@x"]
     timed.run("changes", crm=place, overlap="15m")

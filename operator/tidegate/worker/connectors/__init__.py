@@ -82,10 +82,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The changes to read: from one token to another, both included; `since` None is from the beginning.
+    """The changes to read: those since one watermark, as far as another; `since` None is from the beginning.
 
-    Reading starts earlier by the overlap where cursors are times: a transaction shows its changes only when it
-    commits, under the time at which it made them.
+    Reading starts earlier by the overlap where that can make a difference: a transaction shows its changes only when
+    it commits, under the time at which it made them. Records whose cursor says nothing of when they were changed, such
+    as NULL or a time in the future, are read too.
     """
 
     since: Token | None
@@ -120,8 +121,12 @@ class Collection(Protocol):
     def batch(self) -> int:
         """How many records to push at once, at most: a pause waits for the end of a batch, and a crash repeats one."""
 
-    def watermark(self) -> Token | None:
-        """The newest cursor value there is; None without records, or without a cursor."""
+    def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
+        """How far changes go at this moment, where `last` is what was answered at the last scan; None without a cursor.
+
+        The next scan of changes begins where it is safe: a change that this scan has not met has a later cursor than
+        what the watermark stands for, or one that is earlier by the overlap at most.
+        """
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
         """A page of all records, or of those whose cursor is in the window; None is before the first.

@@ -5,8 +5,9 @@ Serves the connectors' own settings.
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from tidegate.worker.connectors import Part
 from tidegate.worker.errors import ConfigurationError
@@ -42,6 +43,18 @@ def _only_env(raw: object) -> object:
 
 # A text that is not to be in the resource.
 Secret = Annotated[FromEnvironment, BeforeValidator(_only_env)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; write an IANA name such as Europe/Berlin, or UTC") from None
+    return name
+
+
+# The name of a time zone.
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
 def text_of(setting: str | FromEnvironment, environ: Mapping[str, str], connector: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker.connectors import Rejected, sql
+from tidegate.worker.connectors import Rejected, Window, sql
 from tidegate.worker.values import normal
 
 from .opening import everything, opened, stored
@@ -55,7 +55,8 @@ def test_a_cursor_that_is_a_time_is_compared_in_the_form_in_which_it_is_kept(tmp
     run(tmp_path, "CREATE TABLE contact (id INTEGER PRIMARY KEY, name TEXT, at DATETIME)")
     run(tmp_path, "INSERT INTO contact VALUES (1, 'A', '2024-02-29 12:00:00'), (2, 'B', '2024-02-29 13:00:00')")
     with contacts(tmp_path, "name", "at", cursor="at") as collection:
-        assert collection.watermark() == "2024-02-29 13:00:00"
+        window = Window(None, collection.watermark(), timedelta())
+        assert [record.key for record in collection.scan(None, 9, window).records] == [1, 2]
         assert [record.cursor for record in everything(collection)] == ["2024-02-29 12:00:00", "2024-02-29 13:00:00"]
 
 

@@ -6,6 +6,7 @@ is one replacement of the file; when the file is changed in between, the batch i
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TypeVar
 
 from tidegate.worker.connectors import (
@@ -65,7 +66,7 @@ class FileRecords:
             if not spool.read(make=settings.create):
                 raise ConfigurationError(f"{description.title}: {missing()}")
 
-    def watermark(self) -> Token | None:
+    def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection. A file is always read whole."""
         return None
 

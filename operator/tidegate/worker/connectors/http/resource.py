@@ -7,6 +7,7 @@ looks the record up first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -99,7 +100,7 @@ class Resource:
 
     # Reading
 
-    def watermark(self) -> Token | None:
+    def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection."""
         settings = self._settings
         if settings.since is None:

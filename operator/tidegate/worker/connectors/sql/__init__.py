@@ -4,6 +4,7 @@ Here are its settings and the database; `reflect` finds the tables, `rows` reads
 """
 
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -18,21 +19,23 @@ from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 
 def connect(settings: Settings, environ: Mapping[str, str], name: str) -> "Database":
     """The database of these settings; see Connect."""
-    return Database(name, open_engine(name, text_of(settings.url, environ, name)))
+    zone = None if settings.timezone is None else ZoneInfo(settings.timezone)
+    return Database(name, open_engine(name, text_of(settings.url, environ, name)), zone)
 
 
 class Database:
     """A Connector."""
 
-    def __init__(self, name: str, engine: Engine) -> None:
+    def __init__(self, name: str, engine: Engine, zone: ZoneInfo | None) -> None:
         self._name = name
         self._engine = engine
+        self._zone = zone
 
     def open(self, description: Description) -> Rows:
         """One table's records; see Connector."""
         with speaking_of(self._name):
             table = reflect(self._engine, description)
-        return Rows(self._name, self._engine, table, description)
+        return Rows(self._name, self._engine, table, description, self._zone)
 
     def close(self) -> None:
         """End all connections."""

@@ -1,4 +1,4 @@
-"""What a column of a database can hold: ids and cursors to and from the cache's form, values to what is stored.
+"""What a column of a database can hold: ids to and from the cache's form, values to what is stored.
 
 Serves `sql`. Databases differ in how strictly they type: the columns of PostgreSQL, MySQL and MariaDB are taken at
 their type; SQLite's hold whatever was put in, so that there a column is read and written as it is.
@@ -6,7 +6,7 @@ their type; SQLite's hold whatever was put in, so that there a column is read an
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BigInteger, Column
 from sqlalchemy.types import DateTime, NullType
 
-from tidegate.worker.connectors import Key, Token
+from tidegate.worker.connectors import Key
 from tidegate.worker.values import Value, normal
 
 
@@ -85,39 +85,6 @@ _CODECS = {"latin1": "cp1252", "latin2": "iso8859_2", "latin5": "iso8859_9", "cp
 def _codec(column: Column[Any]) -> str | None:
     charset = getattr(column.type, "charset", None) or column.table.kwargs.get("mysql_default charset")
     return None if charset is None else _CODECS.get(charset)
-
-
-def cursor_to_token(value: Value) -> Token:
-    """A cursor value as plain JSON."""
-    return value if value is None or isinstance(value, (int, str)) else _text(value)
-
-
-def _text(value: Value) -> str:
-    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
-
-
-def token_to_cursor(column: Column[Any], token: Token) -> Value:
-    """The cursor value that a token stands for."""
-    kind = python_type(column)
-    if isinstance(token, str) and kind is not None and issubclass(kind, (date, datetime)):
-        return kind.fromisoformat(token)
-    return Decimal(token) if kind is Decimal and isinstance(token, str) else token
-
-
-def before(value: Value, overlap: timedelta) -> Value:
-    """A cursor value that is earlier by the overlap, in the same form; unchanged when it is no time."""
-    if isinstance(value, datetime):
-        return value - overlap
-    if isinstance(value, date):
-        return value - timedelta(days=1)
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return value
-        # SQLite compares times as texts: the same separator, and nothing that would sort after it.
-        return (moment - overlap).replace(tzinfo=None, microsecond=0).isoformat(sep=value[10:11] or " ")
-    return value
 
 
 Adapt = Callable[[Value], Value]

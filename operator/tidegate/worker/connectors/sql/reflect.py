@@ -11,6 +11,7 @@ from sqlalchemy.types import INTEGER
 
 from tidegate.worker.connectors import Description
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
+from tidegate.worker.connectors.sql.cursors import can_be_cursor
 from tidegate.worker.connectors.sql.mysql import read_exactly, without_transactions
 from tidegate.worker.connectors.sql.settings import TableSettings
 from tidegate.worker.connectors.sql.sqlite import read_as_it_is
@@ -52,6 +53,11 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
         return missing
     complaints = []
     id_column = columns[settings.id]
+    if settings.cursor and not can_be_cursor(columns[settings.cursor]):
+        complaints.append(
+            f"cursor: column {settings.cursor} holds {columns[settings.cursor].type}; a cursor is a time, a date, a "
+            "number, or a text that sorts by time"
+        )
     if not _is_unique(table, id_column):
         complaints.append(f"id: column {settings.id} is not unique; it must be the primary key or have a unique index")
     if key_codec(id_column) is None:

@@ -6,6 +6,7 @@ expected, read back what was stored.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta, tzinfo
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -14,11 +15,8 @@ from sqlalchemy import (
     Engine,
     Select,
     Table,
-    and_,
     bindparam,
     delete,
-    func,
-    or_,
     select,
     update,
 )
@@ -36,15 +34,8 @@ from tidegate.worker.connectors import (
     Write,
     is_as_expected,
 )
-from tidegate.worker.connectors.sql.columns import (
-    adapter,
-    before,
-    cursor_to_token,
-    key_codec,
-    makes_key,
-    new_key,
-    token_to_cursor,
-)
+from tidegate.worker.connectors.sql.changes import Changes
+from tidegate.worker.connectors.sql.columns import adapter, key_codec, makes_key, new_key
 from tidegate.worker.connectors.sql.errors import is_collision, is_refusal, speaking_of, words
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.one_of import is_one_of
@@ -63,7 +54,10 @@ _COLLISIONS = 3
 class Rows:
     """A Collection: one table's rows."""
 
-    def __init__(self, connector: str, engine: Engine, table: Table, description: Description) -> None:
+    def __init__(
+        self, connector: str, engine: Engine, table: Table, description: Description, zone: tzinfo | None = None
+    ) -> None:
+        """`zone` is what the cursor's times are in, where they do not say it themselves."""
         settings = description.settings
         assert isinstance(settings, TableSettings)  # noqa: S101
         codec = key_codec(table.columns[settings.id])
@@ -74,7 +68,6 @@ class Rows:
         self._engine = engine
         self._table = table
         self._id: Column[Any] = table.columns[settings.id]
-        self._cursor: Column[Any] | None = table.columns[settings.cursor] if settings.cursor else None
         self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
         self._written = {
             i: (column.name, adapter(column)) for i, column in enumerate(self._fields) if description.fields[i].written
@@ -82,45 +75,33 @@ class Rows:
         self._makes_key = makes_key(self._id)
         self._search = Search(engine, self._fields, description)
         self._codec = codec
-        cursor = [self._cursor.label("cursor")] if self._cursor is not None else []
+        self._changes: Changes | None = None
+        if settings.cursor:
+            column = table.columns[settings.cursor]
+            self._changes = Changes(description.title, engine, table, self._id, column, zone, self._native)
+        cursor = [self._changes.readable.label("cursor")] if self._changes is not None else []
         fields = [column.label(f"field{i}") for i, column in enumerate(self._fields)]
         self._first_field = 1 + len(cursor)
         self._columns = [self._id.label("key"), *cursor, *fields]
         self._select: Select[Any] = select(*self._columns)
         self._locked = self._select.with_for_update(of=table).order_by(self._id)
 
-    def watermark(self) -> Token | None:
+    def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection."""
-        if self._cursor is None:
+        if self._changes is None:
             return None
-        with speaking_of(self._connector), self._engine.connect() as connection:
-            return cursor_to_token(connection.execute(select(func.max(self._cursor))).scalar())
+        with speaking_of(self._connector):
+            return self._changes.watermark(last, overlap)
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """See Collection. The token is the last key, or the last cursor value and key."""
-        query = self._select.limit(limit)
-        query = self._all(query, after) if window is None else self._changed(query, after, window)
+        """See Collection. The token is the last key; `changes` has its own for a window."""
         with speaking_of(self._connector), self._engine.connect() as connection:
-            records = self._records(connection.execute(query).all())
-        if len(records) < limit:
-            return Page(records, None)
-        last = records[-1]
-        return Page(records, last.key if window is None else [cursor_to_token(last.cursor), last.key])
-
-    def _all(self, query: Select[Any], after: Token | None) -> Select[Any]:
-        query = query.order_by(self._id)
-        return query.where(self._id.is_not(None) if after is None else self._id > self._native(after))
-
-    def _changed(self, query: Select[Any], after: Token | None, window: Window) -> Select[Any]:
-        cursor = self._cursor
-        assert cursor is not None  # noqa: S101 - only what has a cursor has a window
-        query = query.order_by(cursor, self._id).where(cursor <= token_to_cursor(cursor, window.until))
-        if after is not None:
-            moment, key = token_to_cursor(cursor, after[0]), self._native(after[1])
-            return query.where(or_(cursor > moment, and_(cursor == moment, self._id > key)), cursor >= moment)
-        if window.since is None:
-            return query
-        return query.where(cursor >= before(token_to_cursor(cursor, window.since), window.overlap))
+            if window is not None:
+                assert self._changes is not None  # noqa: S101 - only what has a cursor has a window
+                return self._changes.page(connection, self._select, self._records, after, limit, window)
+            query = self._select.where(self._id.is_not(None) if after is None else self._id > self._native(after))
+            records = self._records(connection.execute(query.order_by(self._id).limit(limit)).all())
+        return Page(records, records[-1].key if len(records) == limit else None)
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""
@@ -249,7 +230,7 @@ class Rows:
         return {record.key: record for record in self._records(connection.execute(query).all())}
 
     def _records(self, rows: Sequence[Any]) -> list[Record]:
-        first, convert, has_cursor = self._first_field, self._codec.to_cache, self._cursor is not None
+        first, convert, has_cursor = self._first_field, self._codec.to_cache, self._changes is not None
         return [
             Record(convert(row[0]) if convert else row[0], tuple(row[first:]), row[1] if has_cursor else None)
             for row in rows

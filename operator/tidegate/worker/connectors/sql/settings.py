@@ -3,14 +3,19 @@
 from typing import Literal
 
 from tidegate.worker.connectors import Part
-from tidegate.worker.connectors.settings import Text
+from tidegate.worker.connectors.settings import Text, TimeZone
 
 
 class Settings(Part):
-    """A database."""
+    """A database.
+
+    `timezone` is what cursors are in that are times without a zone, such as Europe/Berlin or UTC: the values of fields
+    are not converted. Where it is not written, reading of changes reaches back by half a day.
+    """
 
     type: Literal["sql"]
     url: Text
+    timezone: TimeZone | None = None
 
 
 class TableSettings(Part):

@@ -1,0 +1,198 @@
+"""Reading what has changed in a table since an earlier run, by its cursor. Serves `rows`.
+
+Two kinds of rows are read. Those whose cursor is between what was read for good and what is newest now, in the order of
+the cursor; then, in the order of their ids, those whose cursor says nothing of when they were changed, being NULL, in
+the future, infinite or zero. The latter are read by every run.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    and_,
+    case,
+    func,
+    null,
+    or_,
+    select,
+    true,
+)
+
+from tidegate.worker.connectors import Key, Page, Record, Token, Window
+from tidegate.worker.connectors.sql.cursors import (
+    FIRST_TEXT,
+    LAST_TEXT,
+    Numbers,
+    Scale,
+    Seen,
+    Start,
+    bounds_of,
+    scale_of,
+    token_of,
+    typed_scale,
+)
+from tidegate.worker.connectors.sql.transactions import clock_of, open_transactions, still_open
+from tidegate.worker.connectors.sql.watermark import Watermark, advance
+from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.values import Value
+
+_log = logging.getLogger(__name__)
+
+# Most transactions end within moments, and need not be waited for until the next run.
+_LOOKS = 4
+_PAUSE_SECONDS = 0.1
+
+_TRANSACTIONS = "while transactions could not be seen, until "
+
+
+@dataclass(frozen=True)
+class Changes:
+    """One table's cursor. `native` makes a database's id of a key."""
+
+    title: str
+    engine: Engine
+    table: Table
+    id: Column[Any]
+    cursor: Column[Any]
+    zone: tzinfo | None
+    native: Callable[[Key], Any]
+
+    @cached_property
+    def readable(self) -> ColumnElement[Any]:
+        """The cursor where it says something; NULL where it does not, which the driver may be unable to read."""
+        condition = self._within(*bounds_of(self.cursor))
+        return self.cursor if condition is None else case((condition, self.cursor), else_=null()).label("cursor")
+
+    def _within(self, floor: Value, ceiling: Value) -> ColumnElement[bool] | None:
+        conditions = [self.cursor >= floor] if floor is not None else []
+        conditions += [self.cursor <= ceiling] if ceiling is not None else []
+        return and_(*conditions) if conditions else None
+
+    # How far changes go
+
+    def watermark(self, last: Token | None, overlap: timedelta) -> Token:
+        """The watermark after a look at the table now, where `last` is the one before.
+
+        The look comes first, then the open transactions: one that has ended in between is read by this run.
+        """
+        clock = clock_of(self.engine)
+        scale, newest = self._newest(clock)
+        seen = Seen(token_of(newest), clock.isoformat())
+        times = not (isinstance(scale, Numbers) and scale.unit is None)
+        found = open_transactions(self.engine, self.table, times=times)
+        for _ in range(_LOOKS - 1):
+            if not found.writers:
+                break
+            time.sleep(_PAUSE_SECONDS)
+            found = still_open(found, open_transactions(self.engine, self.table, times=times))
+        if found.remark:
+            _log.warning("%s: %s", self.title, found.remark)
+        if found.since is not None and found.since < clock:
+            seen = seen._replace(clock=found.since.isoformat())
+        before = Watermark.of_token(last)
+        writers = found.writers
+        if writers is None:
+            # It is bounded by the overlap: of times by the clock, and of numbers by what was newest that long ago.
+            writers = frozenset() if times else _presumed(before.writers, clock, overlap)
+        return advance(before, seen, writers).to_token()
+
+    def _newest(self, clock: datetime) -> tuple[Scale, Value]:
+        floor, ceiling = bounds_of(self.cursor)
+        typed = typed_scale(self.cursor, self.zone)
+        if typed is not None:
+            return typed, self._extreme(func.max, floor, typed.ceiling(clock))
+        if self.engine.dialect.name == "sqlite" and isinstance(self._extreme(func.max, None, None), str):
+            floor, ceiling = FIRST_TEXT, LAST_TEXT  # whatever its type is declared as
+        lowest, highest = (self._extreme(choose, floor, ceiling) for choose in (func.min, func.max))
+        try:
+            scale = scale_of(self.cursor, self.zone, (token_of(lowest), token_of(highest)))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{self.title}: cursor: column {self.cursor.name} holds texts such as {str(error)[:40]!r}, which do "
+                "not sort by time; a text must begin as 2026-11-24, all in one form, and without a zone or in UTC"
+            ) from None
+        limit = scale.ceiling(clock)
+        if limit is not None and highest is not None and highest > limit:
+            highest = self._extreme(func.max, floor, limit)
+        return scale, highest
+
+    def _extreme(self, choose: Any, floor: Value, ceiling: Value) -> Value:
+        query = select(choose(self.cursor))
+        if (within := self._within(floor, ceiling)) is not None:
+            query = query.where(within)
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar()
+
+    # Reading them
+
+    def page(
+        self,
+        connection: Connection,
+        columns: Select[Any],
+        records_of: Callable[[Sequence[Any]], list[Record]],
+        after: Token | None,
+        limit: int,
+        window: Window,
+    ) -> Page:
+        """See Collection. The token is the last cursor value and key, or the last key of the rows without a place."""
+        until = Watermark.of_token(window.until).until
+        found: list[Record] = []
+        if until is not None and not (isinstance(after, dict)):
+            scale = self._scale_of(until)
+            query = columns.where(self.cursor <= scale.value(until), self._from(scale, after, window))
+            found = records_of(connection.execute(query.order_by(self.cursor, self.id).limit(limit)).all())
+            if len(found) == limit:
+                return Page(found, [token_of(found[-1].cursor), found[-1].key])
+        last = after["key"] if isinstance(after, dict) else None
+        query = columns.where(self._without_place(until))
+        if last is not None:
+            query = query.where(self.id > self.native(last))
+        rest = records_of(connection.execute(query.order_by(self.id).limit(limit)).all())
+        if len(rest) == limit:
+            _log.warning(
+                "%s: %d rows and more have no %s that says when they were changed (it is NULL, in the future, zero or "
+                "infinite), and each run reads them all; give them one",
+                self.title, limit, self.cursor.name,
+            )  # fmt: skip
+        met = {record.key for record in found}
+        page: Sequence[Record] = [*found, *(record for record in rest if record.key not in met)]
+        return Page(page, {"key": rest[-1].key} if len(rest) == limit else None)
+
+    def _scale_of(self, until: Token) -> Scale:
+        return scale_of(self.cursor, self.zone, (until, until))
+
+    def _from(self, scale: Scale, after: Token | None, window: Window) -> ColumnElement[bool]:
+        if after is not None:
+            moment, key = scale.value(after[0]), self.native(after[1])
+            return and_(or_(self.cursor > moment, and_(self.cursor == moment, self.id > key)), self.cursor >= moment)
+        settled = Watermark.of_token(window.since).settled
+        start = scale.start(settled, window.overlap) if settled is not None else Start(None)
+        if start.value is not None:
+            after_it: ColumnElement[bool] = self.cursor > start.value
+            return after_it if start.excluded else self.cursor >= start.value
+        return true() if scale.floor is None else self.cursor >= scale.floor
+
+    def _without_place(self, until: Token | None) -> ColumnElement[bool]:
+        if until is None:
+            return true()
+        scale = self._scale_of(until)
+        conditions = [self.cursor.is_(None), self.cursor > scale.value(until)]
+        return or_(*conditions, *([self.cursor < scale.floor] if scale.floor is not None else []))
+
+
+def _presumed(before: frozenset[str], clock: datetime, overlap: timedelta) -> frozenset[str]:
+    """Transactions that nobody may see: presumed to be there now, and to have ended after the overlap."""
+    until = {name: name.removeprefix(_TRANSACTIONS) for name in before if name.startswith(_TRANSACTIONS)}
+    waiting = [name for name, moment in until.items() if datetime.fromisoformat(moment) > clock]
+    return frozenset({*waiting, f"{_TRANSACTIONS}{(clock + overlap).isoformat()}"})
