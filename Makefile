@@ -55,12 +55,14 @@ cluster-down: setup ## remove the development cluster
 	@$(IN_TESTS) devcluster down
 
 .PHONY: crds
-crds: setup ## generate crds/ from the models
+crds: setup ## generate crds/ from the models, and its copy in the chart
 	@$(BIN)/python -m tidegate.api.crd > crds/.new && mv crds/.new crds/tidegate.dev_syncintegrations.yaml
+	@cp crds/tidegate.dev_syncintegrations.yaml charts/tidegate/files/syncintegrations.yaml
 
 .PHONY: reference
-reference: setup ## generate docs/reference.md from the models
+reference: setup ## generate docs/reference.md from the models, and the chart's README from its values
 	@$(IN_TESTS) documentation.reference > docs/.new && mv docs/.new docs/reference.md
+	@$(IN_TESTS) documentation.chart_readme > charts/.new && mv charts/.new charts/tidegate/README.md
 
 .PHONY: install.yaml
 install.yaml: setup ## what the chart installs, as one manifest; REGISTRY=… says where the images are

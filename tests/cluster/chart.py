@@ -20,6 +20,10 @@ from devcluster.paths import ROOT
 CHART = ROOT / "charts" / "tidegate"
 NAMESPACE = "tidegate-system"
 SERVICE_ACCOUNT = "tidegate"
+EVERYTHING = (
+    "--set=networkPolicy.enabled=true",
+    *(f"--set=metrics.{part}.enabled=true" for part in ("service", "serviceMonitor", "rules", "dashboard")),
+)
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}"
 
 

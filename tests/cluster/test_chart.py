@@ -1,18 +1,22 @@
 """The chart installs the generated CRD, grants what is listed here and nothing else, and runs restricted Pods."""
 
 import json
+import logging
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
 
-from cluster.chart import CHART, NAMESPACE, helm, only, rendered, text_of
+from cluster.chart import CHART, EVERYTHING, NAMESPACE, helm, only, rendered, text_of
 from cluster.namespace import Namespace, Object
 from devcluster import toolchain
 from devcluster.cluster import Cluster
 from devcluster.paths import ROOT
+from tidegate.control.render import job
+from tidegate.control.settings import Settings, parse
+from unit.control.situations import FIRST, ON, Situation
 
 CRD = ROOT / "crds" / "tidegate.dev_syncintegrations.yaml"
 
@@ -25,11 +29,6 @@ RIGHTS = {
     ("events.k8s.io", "events"): {"create"},
 }
 
-EVERYTHING = (
-    "--set=networkPolicy.enabled=true",
-    *(f"--set=metrics.{part}.enabled=true" for part in ("serviceMonitor", "rules", "dashboard")),
-)
-
 
 def rights(role: Object) -> dict[tuple[str, str], set[str]]:
     return {
@@ -38,6 +37,11 @@ def rights(role: Object) -> dict[tuple[str, str], set[str]]:
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
+
+
+def given(setting: str, value: Any) -> tuple[str, str]:
+    """Helm's options for a value that is a list or a mapping."""
+    return "--set-json", f"{setting}={json.dumps(value)}"
 
 
 def operator_pod(*options: str) -> Object:
@@ -139,6 +143,43 @@ class TestOperator:
         assert pod["containers"][0]["args"] == ["--watch-patience=120"]
         assert environment(pod)["HTTPS_PROXY"] == "http://proxy"
 
+    def test_what_a_company_adds_is_in_its_pods(self) -> None:
+        pod = operator_pod(
+            *given("imagePullSecrets", [{"name": "registry"}]),
+            *given("operator.extraVolumes", [{"name": "ca", "configMap": {"name": "company-ca"}}]),
+            *given("operator.extraVolumeMounts", [{"name": "ca", "mountPath": "/etc/company"}]),
+            *given("operator.podSecurityContext", {"fsGroup": 65532}),
+        )
+        assert pod["imagePullSecrets"] == [{"name": "registry"}]
+        assert pod["volumes"] == [{"name": "ca", "configMap": {"name": "company-ca"}}]
+        assert pod["containers"][0]["volumeMounts"] == [{"name": "ca", "mountPath": "/etc/company"}]
+        assert pod["securityContext"]["fsGroup"] == 65532
+        assert pod["securityContext"]["runAsNonRoot"] is True, "the chart's own stays beside it"
+
+    def test_every_object_has_the_common_labels(self) -> None:
+        objects = rendered(*EVERYTHING, *given("commonLabels", {"team": "data"}))
+        unlabelled = [o["kind"] for o in objects if o["metadata"].get("labels", {}).get("team") != "data"]
+        assert unlabelled == ["CustomResourceDefinition"], "which is the generated one, and stays after an uninstall"
+        deployment = only(objects, "Deployment")["spec"]
+        assert deployment["template"]["metadata"]["labels"]["team"] == "data"
+        assert "team" not in deployment["selector"]["matchLabels"], "it could never be changed"
+
+    def test_the_deployment_has_annotations_of_its_own(self) -> None:
+        objects = rendered(*given("operator.annotations", {"reloader": "on"}))
+        assert only(objects, "Deployment")["metadata"]["annotations"] == {"reloader": "on"}
+
+    def test_its_log_is_set_by_the_program_s_own_settings(self) -> None:
+        pod = operator_pod("--set", "operator.log.level=debug", "--set", "operator.log.format=json")
+        said = parse([], {name: value for name, value in environment(pod).items() if value is not None})
+        assert (said.log_level, said.log_format) == (logging.DEBUG, "json")
+
+    @pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
+    def test_a_probe_is_tuned_without_losing_its_path(self, probe: str) -> None:
+        (container,) = operator_pod("--set", f"operator.{probe}.failureThreshold=7")["containers"]
+        (before,) = operator_pod()["containers"]
+        assert container[probe] == before[probe] | {"failureThreshold": 7}
+        assert container[probe]["httpGet"]["port"] == "http"
+
     def test_replicas_are_rather_on_different_nodes_unless_another_affinity_is_given(self) -> None:
         (rather,) = operator_pod()["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
         labels = only(rendered(), "Deployment")["spec"]["selector"]["matchLabels"]
@@ -166,6 +207,143 @@ class TestOperator:
         )
 
 
+class TestRuns:
+    """What `worker` says of all runs reaches the operator, which lays it beneath each template."""
+
+    VALUES: ClassVar[Object] = {
+        "imagePullSecrets": [{"name": "registry"}],
+        "resources": {"requests": {"memory": "128Mi"}},
+        "podSecurityContext": {"runAsUser": None, "supplementalGroups": [7]},
+        "securityContext": {"privileged": False},
+        "extraEnv": [{"name": "SSL_CERT_FILE", "value": "/etc/company/ca.crt"}],
+        "extraVolumes": [{"name": "ca", "configMap": {"name": "company-ca"}}],
+        "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/company"}],
+        "podAnnotations": {"example.org/scrape": "no"},
+        "podLabels": {"team": "data"},
+        "nodeSelector": {"pool": "syncs"},
+        "tolerations": [{"key": "syncs", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}}
+        ],
+        "priorityClassName": "low",
+    }
+
+    def settings(self, *options: str) -> Settings:
+        told = environment(operator_pod(*options))
+        return parse([], {name: value for name, value in told.items() if value is not None})
+
+    def test_have_no_defaults_beyond_the_operator_s_unless_they_are_given(self) -> None:
+        assert self.settings().run_template == {}
+
+    def test_have_what_is_given_in_their_pods(self, tmp_path: Path) -> None:
+        file = tmp_path / "values.yaml"
+        file.write_text(json.dumps({"worker": self.VALUES}))
+        settings = self.settings(f"--values={file}")
+        template = job(Situation(ON).observe().integration, FIRST, settings)["spec"]["template"]
+        pod = template["spec"]
+        assert template["metadata"]["labels"]["team"] == "data"
+        assert template["metadata"]["annotations"]["example.org/scrape"] == "no"
+        for setting in ("imagePullSecrets", "nodeSelector", "tolerations", "affinity", "priorityClassName"):
+            assert pod[setting] == self.VALUES[setting]
+        assert pod["topologySpreadConstraints"] == self.VALUES["topologySpreadConstraints"]
+        assert "runAsUser" not in pod["securityContext"]
+        assert pod["securityContext"]["supplementalGroups"] == [7]
+        (worker,), (prepare,) = pod["containers"], pod["initContainers"]
+        for container in (worker, prepare):
+            assert container["resources"] == self.VALUES["resources"]
+            assert container["securityContext"].items() >= {"privileged": False, "readOnlyRootFilesystem": True}.items()
+        assert self.VALUES["extraEnv"][0] in worker["env"]
+        assert self.VALUES["extraVolumes"][0] in pod["volumes"]
+        assert [mount["name"] for mount in worker["volumeMounts"]] == ["cache", "config", "tmp", "ca"]
+
+    def test_take_every_setting_of_the_chart(self) -> None:
+        values = yaml.safe_load((CHART / "values.yaml").read_text())
+        assert values["worker"].keys() - {"image"} == self.VALUES.keys()
+
+
+class TestAccount:
+    def test_is_made_by_the_chart_unless_there_is_one(self) -> None:
+        own = ("--set", "serviceAccount.create=false", "--set", "serviceAccount.name=mine")
+        objects = rendered(*own)
+        assert "ServiceAccount" not in {o["kind"] for o in objects}
+        assert only(objects, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "mine"
+        assert only(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "mine"
+
+    def test_rights_can_be_left_to_an_administrator(self) -> None:
+        groups = {o["apiVersion"].partition("/")[0] for o in rendered("--set", "rbac.create=false")}
+        assert "rbac.authorization.k8s.io" not in groups
+
+
+class TestService:
+    @pytest.mark.parametrize(
+        ("options", "there"),
+        [
+            ((), False),
+            (("--set", "metrics.service.enabled=true"), True),
+            (("--set", "metrics.serviceMonitor.enabled=true"), True),
+        ],
+        ids=["by default", "for any scraper", "for the Prometheus Operator"],
+    )
+    def test_of_the_metrics(self, options: tuple[str, ...], there: bool) -> None:
+        assert ("Service" in {o["kind"] for o in rendered(*options)}) is there
+
+    def test_has_the_annotations_that_a_scraper_looks_for_and_selects_the_pods(self) -> None:
+        objects = rendered(
+            "--set",
+            "metrics.service.enabled=true",
+            *given("metrics.service.annotations", {"prometheus.io/scrape": "true"}),
+        )
+        service = only(objects, "Service")
+        pod = only(objects, "Deployment")["spec"]["template"]
+        assert service["metadata"]["annotations"] == {"prometheus.io/scrape": "true"}
+        assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+        assert [port["targetPort"] for port in service["spec"]["ports"]] == [
+            port["name"] for port in pod["spec"]["containers"][0]["ports"]
+        ]
+
+
+class TestHelm:
+    """What Helm says to whoever types its commands."""
+
+    @pytest.mark.parametrize("command", [("template", "tidegate"), ("lint",), ("show", "chart")], ids=" ".join)
+    def test_has_no_complaint_of_the_chart(self, command: tuple[str, ...]) -> None:
+        done = helm(*command, str(CHART))
+        assert done.returncode == 0
+        assert done.stderr == ""
+
+    def test_shows_the_readme(self) -> None:
+        assert helm("show", "readme", str(CHART)).stdout.strip() == (CHART / "README.md").read_text().strip()
+
+    def test_says_that_there_are_no_global_settings(self) -> None:
+        done = helm("template", str(CHART), "--set", "global.imageRegistry=registry.example")
+        assert done.returncode != 0
+        assert "global.imageRegistry is not a setting of this chart" in done.stderr
+
+    def test_lets_a_chart_around_this_one_have_global_settings(self, tmp_path: Path) -> None:
+        (tmp_path / "Chart.yaml").write_text("{apiVersion: v2, name: platform, version: 1.0.0}")
+        (tmp_path / "charts").mkdir()
+        (tmp_path / "charts" / "tidegate").symlink_to(CHART)
+        done = helm("template", str(tmp_path), "--set", "global.imageRegistry=registry.example")
+        assert done.returncode == 0, done.stderr
+
+    def test_refuses_a_namespace_that_is_not_there_before_it_installs_anything(
+        self, control_plane: Cluster, namespace: Namespace
+    ) -> None:
+        system = f"{namespace.name}-system"
+        options = ("--create-namespace", "--set=crds.install=false", f"--kubeconfig={control_plane.kubeconfig}")
+        install = ("install", "tidegate", str(CHART), f"--namespace={system}", *options)
+        done = helm(*install, f"--set=namespaces={{{namespace.name},nosuch,neither}}")
+        assert done.returncode != 0
+        assert "namespaces: there is no namespace nosuch, neither; create it first" in done.stderr
+        assert helm(*install, "--set=namespaces={nosuch}").returncode != 0
+        assert not namespace.objects("rbac.authorization.k8s.io/v1", "Role")
+        assert not Namespace(system, namespace.client).objects("rbac.authorization.k8s.io/v1", "Role")
+        checked = helm(*install, f"--set=namespaces={{{namespace.name}}}", "--dry-run=server")
+        assert checked.returncode == 0, checked.stderr
+        assert "kubectl sync status" in checked.stdout, "the notes name the plugin"
+
+
 class TestValues:
     @pytest.mark.parametrize(
         "wrong",
@@ -185,7 +363,20 @@ class TestValues:
             {"operator": {"affinity": {"podAffinities": {}}}},
             {"operator": {"image": {"digest": "sha256:0"}}},
             {"operator": {"image": {"pullPolicy": "always"}}},
+            {"operator": {"extraVolumeMounts": [{"name": "ca", "path": "/etc/company"}]}},
+            {"operator": {"log": {"level": "loud"}}},
+            {"operator": {"readinessProbe": {"httpGet": {"path": "/"}}}},
+            {"operator": {"securityContext": {"readonlyRootFilesystem": True}}},
+            {"imagePullSecrets": ["registry"]},
             {"worker": {"image": {"tag": 1}}},
+            {"worker": {"imagePullSecrets": ["registry"]}},
+            {"worker": {"resource": {}}},
+            {"worker": {"extraEnv": [{"name": "SYNC_PUSH", "value": "true"}]}},
+            {"worker": {"extraVolumes": [{"name": "cache", "emptyDir": {}}]}},
+            {"worker": {"podSecurityContext": {"runAsuser": 1}}},
+            {"commonLabels": {"team": 1}},
+            {"serviceAccount": {"create": "no"}},
+            {"metrics": {"service": {"enable": True}}},
             {"rbac": {"aggregate": "yes"}},
             {"tenantPolicy": {"enable": False}},
             {"podDisruptionBudget": {"maxUnavailable": 0}},
@@ -212,7 +403,7 @@ class TestValues:
             if "$ref" in schema_of_node:
                 schema_of_node = schema["$defs"][schema_of_node["$ref"].rpartition("/")[2]]
             known = schema_of_node.get("properties")
-            if known is None or not isinstance(node, dict) or not node:
+            if known is None or path.endswith("Probe") or not isinstance(node, dict) or not node:
                 return
             assert schema_of_node["additionalProperties"] is False, path
             assert set(known) - {"global", "claims"} == set(node), path

@@ -4,6 +4,7 @@ docs/command-line.md, which also shows what is printed, has a test of its own; s
 in tests/e2e, since it takes the whole cluster's syncs away.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ from devcluster.paths import ROOT
 from devcluster.toolchain import helm, kubectl
 from documentation.pages import Page, Scene, Shell, play
 from tidegate.api import names
+from tidegate.control.render import job
+from tidegate.control.settings import Settings, parse
+from unit.control.situations import FIRST, ON, Situation
 
 INSTALL = Page.read("docs/install.md")
 HOW_TO = Page.read("docs/how-to.md")
@@ -79,6 +83,18 @@ class TestInstall:
         kubectl_apply(repository, *(definition(plural, kind) for plural, kind in PROMETHEUS_OPERATOR.items()))
         list(play(INSTALL.section("With Helm"), repository, typed=beside_the_tests_own_definition))
         assert pods_are_admitted(namespace)
+        self.play_with_its_files("A registry that needs a login", repository, namespace)
+        (pull_secret,) = self.run_template(namespace)["spec"]["imagePullSecrets"]
+        assert namespace.find("v1", "Secret", pull_secret["name"])
+        assert in_system(namespace, "v1", "Secret", pull_secret["name"])
+        self.play_with_its_files("Defaults for all runs", repository, namespace)
+        assert self.run_template(namespace)["spec"]["securityContext"] == {
+            "runAsUser": None,
+            "runAsGroup": None,
+            "fsGroup": None,
+        }
+        self.play_with_its_files("A company's own CA", repository, namespace)
+        self.a_run_is_taken(namespace)
         list(play(INSTALL.section("Metrics, alerts, dashboard"), repository))
         for kind in PROMETHEUS_OPERATOR.values():
             assert in_system(namespace, "monitoring.coreos.com/v1", kind, "tidegate")
@@ -87,6 +103,31 @@ class TestInstall:
         run(repository, uninstall.text)
         assert not in_system(namespace, "apps/v1", "Deployment", "tidegate")
         assert namespace.client.resources.get(api_version="tidegate.dev/v1alpha1", kind="SyncIntegration")
+
+    def play_with_its_files(self, section: str, repository: Shell, namespace: Namespace) -> None:
+        """Save the section's YAML under the name that the section gives it, and type its commands."""
+        page = INSTALL.section(section)
+        ((name,), (text,)) = re.findall(r"`(\w+\.yaml)`", page.sentences()), page.blocks("yaml")
+        (repository.directory / name).write_text(text)
+        list(play(page, repository, typed=lambda command: command.replace(" sales ", f" {namespace.name} ")))
+
+    def run_template(self, namespace: Namespace) -> Object:
+        """What the operator is told of the Pods of all runs."""
+        return dict(self.operator_settings(namespace).run_template)
+
+    def operator_settings(self, namespace: Namespace) -> Settings:
+        deployment = in_system(namespace, "apps/v1", "Deployment", "tidegate")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        return parse([], {entry["name"]: entry.get("value", "") for entry in container["env"]})
+
+    def a_run_is_taken(self, namespace: Namespace) -> None:
+        """By the API server, strictly: a run's Job with the defaults of this installation."""
+        run = job(Situation(ON).observe().integration, FIRST, self.operator_settings(namespace))
+        run["metadata"] |= {"namespace": namespace.name, "ownerReferences": []}
+        namespace.create_object(run)
+        pod = run["spec"]["template"]["spec"]
+        assert pod["imagePullSecrets"] == [{"name": "registry"}]
+        assert "company-ca" in {volume["name"] for volume in pod["volumes"]}
 
     def test_without_helm(self, repository: Shell, namespace: Namespace) -> None:
         list(play(INSTALL.section("Without Helm"), repository, typed=with_the_tests_own_environment))

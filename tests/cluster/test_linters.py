@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.chart import rendered, text_of
+from cluster.chart import EVERYTHING, rendered, text_of
 from cluster.namespace import Object
 from devcluster.errors import DevclusterError
 from devcluster.paths import ROOT
@@ -20,11 +20,6 @@ from tidegate.control.settings import Settings
 from unit.control.situations import FIRST, ON, Situation
 
 OPTIONAL = ("container-seccomp-profile", "container-ports-check")
-
-EVERYTHING = (
-    "--set=networkPolicy.enabled=true",
-    *(f"--set=metrics.{part}.enabled=true" for part in ("serviceMonitor", "rules", "dashboard")),
-)
 
 # What is accepted, and why.
 OF_BOTH = {

@@ -10,7 +10,7 @@
 {{- end -}}
 
 {{- define "tidegate.serviceAccountName" -}}
-{{- default (include "tidegate.fullname" .) .Values.serviceAccount.name -}}
+{{- default (.Values.serviceAccount.create | ternary (include "tidegate.fullname" .) "default") .Values.serviceAccount.name -}}
 {{- end -}}
 
 {{- define "tidegate.selectorLabels" -}}
@@ -23,6 +23,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* An image reference, from (dict "image" .Values.….image "root" $). */}}
