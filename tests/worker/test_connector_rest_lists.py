@@ -122,7 +122,7 @@ def test_values_are_read_as_json_has_them_and_numbers_with_all_their_digits(api:
     assert record == Record("a/b", ("x", Decimal("12345678901234567890.5"), "Bonn", None))
 
 
-@pytest.mark.parametrize("key", [None, 1.5, True, "", [1], 2**63])
+@pytest.mark.parametrize("key", [None, 1.5, True, "", [1]])
 def test_a_record_without_an_id_that_can_be_one_is_a_configuration_error(api: Api, key: Any) -> None:
     api.contacts["x"] = {"id": key, "email": "x"}
     cannot_open(api, r"id: a record has no id that is a text or a whole number", query={"all": "1"})

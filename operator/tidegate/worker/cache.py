@@ -143,7 +143,12 @@ class Cache:
             "CROSS JOIN record ON source = ? AND record.id = sought.value",
             (json.dumps(keys), source),
         )
-        return {row[0]: row for row in found}
+        known = {row[0]: row for row in found}
+        # SQLite ends a text of JSON at a zero.
+        for key in (key for key in keys if isinstance(key, str) and "\0" in key):
+            if (row := self.row_of(source, key)) is not None:
+                known[key] = key, row.rid, row.shadow and row.shadow[:HASH_BYTES]
+        return known
 
     def rows(self, rids: Iterable[int]) -> dict[int, Row]:
         """The records with these rids that are remembered."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.worker.cache import FILE, FORMAT, Cache, Intent, Row, meaning_of
+from tidegate.worker.connectors import Key
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
 
 
@@ -225,3 +226,14 @@ class TestAWholeScan:
         cache.add(0, [(1, None, b"digest of 1, then more"), ("1", None, None)])
         assert cache.known(0, [1, "1", 2]) == {1: (1, 1, b"digest o"), "1": ("1", 2, None)}
         assert cache.known(1, [1]) == {}
+
+
+def test_ids_are_known_again_whatever_is_in_them(cache: Cache) -> None:
+    keys: list[Key] = ["a", "a\0b", "a\0c", "\0", 0, "0", -(1 << 63), "é\u202e"]
+    with cache.transaction():
+        rids = cache.add(0, [(key, None, b"shadow: " + str(n).encode()) for n, key in enumerate(keys)])
+    assert {key: row[:2] for key, row in cache.known(0, keys).items()} == {
+        key: (key, rid) for key, rid in zip(keys, rids, strict=True)
+    }
+    assert cache.known(0, ["a\0b"])["a\0b"][2] == b"shadow: "
+    assert cache.known(1, keys) == {}

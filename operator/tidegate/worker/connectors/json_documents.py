@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from tidegate.worker.connectors import Key
 from tidegate.worker.values import Value, normal
 
 Document = dict[str, Any]
@@ -26,6 +27,7 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRUTHS = {"1": True, "0": False, "true": True, "false": False}
 _MANY = 20
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
+_KEYS = 1 << 63
 
 
 def parse(text: bytes) -> Any:
@@ -40,6 +42,14 @@ def parse_exactly(text: bytes) -> Any:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def key_of(document: Document, name: str) -> Key | None:
+    """The id of a record as the cache keeps it: one beyond 64 bits is a text. None where the document has no id."""
+    value = value_at(document, name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -_KEYS <= value < _KEYS else str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def dump(value: Any) -> bytes:

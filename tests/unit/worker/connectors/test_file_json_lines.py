@@ -96,7 +96,6 @@ MALFORMED = {
     "no object": ("[1]\n", "line 1 is not a JSON object"),
     "no id": ('{"id": 1, "name": "A"}\n{"name": "B"}\n', "line 2 has no id"),
     "an id that is none": ('{"id": 1.5, "name": "A"}\n', "line 1 has an id that is no text or whole number"),
-    "an id too large": ('{"id": 9223372036854775808, "name": "A"}\n', "line 1 has an id that is no text or whole"),
     "an id twice": ('{"id": 1, "name": "A"}\n{"id": 1, "name": "B"}\n', "lines 1 and 2 have the same id 1"),
     "a mistyped match field": (
         "".join(f'{{"id": {n}, "nme": "A"}}\n' for n in range(20)),
@@ -127,3 +126,22 @@ def test_an_id_as_text_and_the_same_as_a_number_are_two_records(tmp_path: Path) 
         assert collection.get([1, "1"]) == {1: number, "1": text}
         assert collection.delete([number]) == [None]
     assert (tmp_path / "c.jsonl").read_text() == '{"id": "1", "name": "B"}\n'
+
+
+def test_an_id_beyond_64_bits_is_a_text_and_stays_a_number_in_the_file(tmp_path: Path) -> None:
+    large = 2**63
+    (tmp_path / "c.jsonl").write_text(f'{{"id": {large}, "name": "A"}}\n{{"id": {large - 1}, "name": "B"}}\n')
+    with contacts(tmp_path, "name") as collection:
+        read = {record.key: record for record in everything(collection)}
+        assert read.keys() == {str(large), large - 1}
+        assert collection.get([str(large)]) == {str(large): read[str(large)]}
+        stored(collection.update([Write(read[str(large)], {0: "C"})]))
+    assert (tmp_path / "c.jsonl").read_text().startswith(f'{{"id":{large},"name":"C"}}\n')
+
+
+def test_an_id_with_a_zero_character_is_got_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "c.jsonl").write_text('{"id": "a\\u0000b", "name": "A"}\n{"id": "a", "name": "B"}\n')
+    with contacts(tmp_path, "name") as collection:
+        assert {key: record.values for key, record in collection.get(["a\0b", "a"]).items()} == {
+            "a\0b": ("A",), "a": ("B",)
+        }  # fmt: skip

@@ -11,6 +11,7 @@ from tidegate.worker.connectors.json_documents import (
     Document,
     Kinds,
     dump,
+    key_of,
     names_of_nothing,
     parse,
     parse_exactly,
@@ -23,9 +24,6 @@ _MARK = b"\xef\xbb\xbf"
 
 # So many records of a page are enough to learn what kind of values its fields have.
 _TELLING = 100
-
-# The cache holds ids of 64 bits.
-_LARGEST = (1 << 63) - 1
 
 
 class JsonLines:
@@ -88,12 +86,11 @@ class Documents:
         return document
 
     def _key(self, document: Document, offset: int) -> Key:
-        key = value_at(document, self._id)
-        if isinstance(key, str) and key:
+        key = key_of(document, self._id)
+        if key is not None:
             return key
-        if isinstance(key, int) and not isinstance(key, bool) and abs(key) <= _LARGEST:
-            return key
-        problem = f"has no {self._id}" if key in (None, "") else f"has an {self._id} that is no text or whole number"
+        is_missing = value_at(document, self._id) in (None, "")
+        problem = f"has no {self._id}" if is_missing else f"has an {self._id} that is no text or whole number"
         raise MalformedError(problem, offset)
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:
@@ -103,7 +100,8 @@ class Documents:
         for document in map(parse, texts):
             # Most names are plain, and looking them up is most of the work.
             values = tuple(map(document.get, names)) if self._plain else tuple(value_at(document, n) for n in names)
-            key = value_at(document, id_)
+            key = key_of(document, id_)
+            assert key is not None  # noqa: S101 - it is an entry
             records.append(Record(key, values, None if cursor is None else value_at(document, cursor)))
         for record in records[:_TELLING]:
             self._kinds.see(record.values)
@@ -113,9 +111,8 @@ class Documents:
         """See Layout."""
         if isinstance(value, Decimal) and value == value.to_integral_value():
             value = int(value)
-        if isinstance(value, (int, str)) and not isinstance(value, bool):
-            return value
-        return str(normal(value))
+        key = key_of({"id": value}, "id")
+        return str(normal(value)) if key is None else key
 
     def create(self, key: Key, values: Sequence[Value]) -> bytes:
         """See Layout."""

@@ -6,12 +6,9 @@ from typing import Any
 
 from tidegate.worker.connectors import Description, Record
 from tidegate.worker.connectors.http.settings import ResourceSettings
-from tidegate.worker.connectors.json_documents import Document, Kinds, has, names_of_nothing, put, value_at
+from tidegate.worker.connectors.json_documents import Document, Kinds, has, key_of, names_of_nothing, put, value_at
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values import Value
-
-# The cache holds ids of 64 bits.
-_LARGEST = (1 << 63) - 1
 
 # So many records of a page are enough to learn what kind of values its fields have.
 _TELLING = 100
@@ -34,9 +31,8 @@ class Documents:
         """What a document says. Raises ConfigurationError when it is none, or has no id."""
         if not isinstance(document, dict):
             raise ConfigurationError(f"{self._title}: a record is not a JSON object; see items and item")
-        key = value_at(document, self._settings.id)
-        is_id = isinstance(key, str) or (isinstance(key, int) and not isinstance(key, bool) and abs(key) <= _LARGEST)
-        if not is_id or key == "":
+        key = key_of(document, self._settings.id)
+        if key is None:
             raise ConfigurationError(
                 f"{self._title}: id: a record has no {self._settings.id} that is a text or a whole number; it has "
                 f"{', '.join(map(str, document)) or 'nothing'}"
