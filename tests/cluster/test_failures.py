@@ -88,10 +88,56 @@ def test_a_pod_that_cannot_be_scheduled_is_explained_in_the_cluster_s_words(
 ) -> None:
     node.starts_pods = False
     namespace.create_integration(status="ON", delay="1h")
-    status = namespace.wait_until("an explanation", lambda status: "its Pod cannot start" in status["message"])
-    assert "Unschedulable: 0/1 nodes are available" in status["message"]
+    status = namespace.wait_phase("Waiting")
+    assert status["message"].startswith("run 1 cannot start: Unschedulable: 0/1 nodes are available")
+    assert condition(status, "Ready")["reason"] == "PodCannotStart"
+    assert [event["type"] for event in namespace.events() if event["reason"] == "PodCannotStart"] == ["Warning"]
     node.starts_pods = True
-    namespace.wait_until("no complaint", lambda status: "cannot start" not in status["message"])
+    namespace.wait_phase("Syncing")
+    node.end(1)
+    assert namespace.wait_ended(1)["mark"] == "✓"
+
+
+def test_off_gives_up_a_run_whose_worker_never_started(namespace: Namespace, node: PlayedNode) -> None:
+    node.starts_pods = False
+    namespace.create_integration(status="ON", delay="1h")
+    namespace.wait_condition("Reconciling")
+    namespace.wait_phase("Waiting")
+    namespace.patch(status="OFF")
+    status = namespace.wait_phase("Off")
+    assert (status["recentActivity"][0]["run"], status["recentActivity"][0]["outcome"]) == (1, "Cancelled")
+    assert namespace.jobs() == []
+    assert namespace.pods() == []
+
+
+def test_a_run_for_which_no_pod_can_be_made_says_so_and_ends_with_a_correction(
+    namespace: Namespace, node: PlayedNode
+) -> None:
+    namespace.create_integration(status="ON", delay="1h", template={"spec": {"serviceAccountName": "nobody"}})
+    status = namespace.wait_phase("Waiting")
+    assert "its Job has no Pod, see `kubectl describe job " in status["message"]
+    namespace.patch(template={"spec": {"serviceAccountName": "default"}})
+    node.end(2)
+    assert namespace.wait_ended(2)["mark"] == "✓"
+    assert [entry["outcome"] for entry in namespace.status()["recentActivity"]] == ["Succeeded", "Cancelled"]
+
+
+def test_off_waits_for_a_run_whose_worker_has_started_and_says_how_to_pause_it(
+    namespace: Namespace, node: PlayedNode
+) -> None:
+    namespace.create_integration(status="ON", delay="1h")
+    namespace.wait_phase("Syncing")
+    (pod,) = wait_for(
+        "its Pod to run", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"]
+    )
+    node.starts_pods = False
+    namespace.delete("v1", "Pod", pod["metadata"]["name"])
+    namespace.patch(status="OFF")
+    status = namespace.wait_until("an explanation", lambda status: "it cannot start again" in status["message"])
+    assert status["phase"] == "TurningOff"
+    assert status["message"].endswith("; offPolicy PauseRun pauses it instead")
+    namespace.patch(offPolicy="PauseRun")
+    namespace.wait_phase("Paused")
 
 
 def test_hostile_words_of_a_worker_are_shown_inert(namespace: Namespace, node: PlayedNode) -> None:

@@ -89,7 +89,7 @@ def _value(prometheus: Prometheus, expression: str) -> bool:
 
 
 def test_there_is_something_to_test() -> None:
-    assert len(alerts()) == 7
+    assert len(alerts()) == 8
     assert len(targets()) > 25
 
 
@@ -143,7 +143,7 @@ def rules_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_promtool_has_no_complaint(rules_file: Path) -> None:
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", str(rules_file))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "SUCCESS: 7 rules found" in done.stdout
+    assert "SUCCESS: 8 rules found" in done.stdout
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,11 @@ STALE = {
 }
 FIRINGS = [
     Firing("TidegateSyncStalled", {f"tidegate_stalled{SYNC}": "1x90"}, {f"tidegate_stalled{SYNC}": "0x90"}),
+    Firing(
+        "TidegatePodCannotStart",
+        {f"tidegate_pod_cannot_start{SYNC}": "1x90"},
+        {f"tidegate_pod_cannot_start{SYNC}": "1 1 1 1 0 " * 18},
+    ),
     Firing("TidegateSyncStale", STALE, STALE | {f"tidegate_last_success_age_seconds{SYNC}": "4499x90"}),
     Firing(
         "TidegateSyncStale",

@@ -120,6 +120,7 @@ def test_the_row_of_kubectl_get_says_where_it_stands(
     command = [str(toolchain.kubectl()), f"--kubeconfig={control_plane.kubeconfig}", f"--namespace={namespace.name}"]
     told = subprocess.run([*command, "get", "sync", "--output=wide"], capture_output=True, text=True, check=True)
     header, row = told.stdout.splitlines()
-    assert header.split() == ["NAME", "STATUS", "PHASE", "MODE", "ACTIVITY", "LAST-SYNC", "DELAY", "AGE", "MESSAGE"]
-    assert row.split()[:7] == ["contacts", "ON", "Waiting", "PastAndFuture", "✓", "run", "1"]
+    columns = "NAME STATUS PHASE READY MODE ACTIVITY LAST-SYNC DELAY AGE REASON MESSAGE"
+    assert header.split() == columns.split()
+    assert row.split()[:8] == ["contacts", "ON", "Waiting", "True", "PastAndFuture", "✓", "run", "1"]
     assert "waiting until" in row

@@ -38,6 +38,12 @@ _COLUMNS = [
         "description": "Where the toggle stands.",
     },
     {
+        "name": "Ready",
+        "type": "string",
+        "jsonPath": '.status.conditions[?(@.type=="Ready")].status',
+        "description": "True when what is declared is so: an ON has caught up, or an OFF is honoured.",
+    },
+    {
         "name": "Mode",
         "type": "string",
         "jsonPath": ".spec.mode",
@@ -62,6 +68,13 @@ _COLUMNS = [
         "description": "From one run's end to the next one's start.",
     },
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Reason",
+        "type": "string",
+        "jsonPath": '.status.conditions[?(@.type=="Ready")].reason',
+        "priority": 1,
+        "description": "Why it is ready, or is not.",
+    },
     {
         "name": "Message",
         "type": "string",

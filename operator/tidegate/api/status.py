@@ -76,7 +76,15 @@ class Run(ApiModel):
     started_at: Annotated[Time, Field(description="When the run was claimed first.")]
     claimed_at: Annotated[Time, Field(description="When its Job was last about to be created or resumed.")]
     generation: Annotated[int, Field(description="The resource's generation that its Job was made from.")] = 0
-    cancelling: Annotated[bool, Field(description="A paused run whose Job is being deleted, for a reset.")] = False
+    cancelling: Annotated[
+        bool, Field(description="Its Job is being deleted: it was paused and a reset followed, or it never started.")
+    ] = False
+    unstarted: Annotated[
+        bool, Field(description="It is given up because its worker could not start; there is nothing to finish.")
+    ] = False
+    interrupted: Annotated[
+        bool, Field(description="A Pod in which its worker had started was evicted or deleted, and is replaced.")
+    ] = False
     allow_deletes: Annotated[
         int | None, Field(description="The halted run whose deletes were confirmed for this one.")
     ] = None
@@ -163,9 +171,9 @@ class SyncIntegrationStatus(ApiModel):
     message: Annotated[
         str | None, Field(description="What is happening and what would change it, in one sentence.")
     ] = None
-    activity: Annotated[str | None, Field(description="The newest run: ▶ running, ✓ done, ✗ not done, ⏸ paused.")] = (
-        None
-    )
+    activity: Annotated[
+        str | None, Field(description="The newest run: ▶ running, ▷ not started yet, ✓ done, ✗ not done, ⏸ paused.")
+    ] = None
     activation: Annotated[Activation | None, Field(description="Absent while the sync is off.")] = None
     run: Annotated[Run | None, Field(description="Absent while no run is in progress or paused.")] = None
     last_run: LastRun | None = None

@@ -11,11 +11,19 @@ from tidegate.api import names
 from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.history import CREATION_PATIENCE, entry_of, record_end, superfluous_jobs, with_entry
-from tidegate.control.observe import TROUBLE_PATIENCE, Job, Observation, Refusal, inert
+from tidegate.control.observe import Job, Observation, Refusal, inert
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
+from tidegate.control.starting import (
+    is_interrupted,
+    obstacle,
+    obstacle_due_at,
+    worker_may_have_started,
+)
 
 FIRST_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(hours=1)
+
+CANNOT_START = "PodCannotStart"  # the reason of a condition and of an Event
 
 LOOK_AGAIN = timedelta(seconds=1)
 LOOK_UP_AGAIN = timedelta(seconds=10)  # a request each time
@@ -118,7 +126,10 @@ def _continue_run(
     if job.finished:  # its last words are still on their way
         return Plan(_phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
     if run.cancelling:
-        return Plan(_phase_of_running(seen), status, _put_away(seen, job))
+        return _cancel(seen, status, run, job, now)
+    why = obstacle(seen, run, now)
+    if why and _has_nothing_to_finish(seen, status, run):
+        return _give_up_unstarted(seen, status, run, job, why)
     if seen.integration.spec.status is Switch.OFF:
         return _turn_off(seen, status, run, job, now)
     if not job.suspended:
@@ -131,6 +142,33 @@ def _continue_run(
     resumed = status.model_copy(update={"run": run.model_copy(update={"claimed_at": now})})
     resume = SuspendJob(job.name, job.uid, job.resource_version, suspend=False)
     return Plan(Phase.SYNCING, resumed, (resume, Announce("Resumed", f"run {run.number} picks up where it left off")))
+
+
+def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run: Run) -> bool:
+    """True when a run that cannot start is in the way of what has been declared since, and its worker never started."""
+    declared_since = (
+        seen.integration.spec.status is Switch.OFF
+        or seen.integration.generation > run.generation
+        or wants_reset(seen, status)
+    )
+    return declared_since and not worker_may_have_started(seen, status, run)
+
+
+def _give_up_unstarted(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, why: str) -> Plan:
+    # Written first, so that the Job is never made again.
+    given_up = run.model_copy(update={"cancelling": True, "unstarted": True})
+    note = f"run {run.number} is given up, because its worker could not start: {why}"
+    announcement = Announce("RunGivenUp", note, warning=True)
+    given_up_first = status.model_copy(update={"run": given_up})
+    return Plan(_phase_of_running(seen), given_up_first, (*_put_away(seen, job), announcement))
+
+
+def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
+    if run.unstarted and worker_may_have_started(seen, status, run):
+        # It started after all, between the look and the suspension: it is paused, and nothing of it is lost.
+        kept = run.model_copy(update={"cancelling": False, "unstarted": False})
+        return _continue_run(seen, status.model_copy(update={"run": kept}), kept, (), now)
+    return Plan(_phase_of_running(seen), status, _put_away(seen, job))
 
 
 def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
@@ -148,24 +186,30 @@ def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: J
 
 
 def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, now: datetime) -> Plan:
-    """Let the run go on; look again when a Pod that has not started yet is late enough to be spoken of."""
-    due = [pod.created_at + TROUBLE_PATIENCE for pod in seen.pods if pod.trouble]
-    if status.run is not None and lacks_pod(seen, status.run):
-        due.append(status.run.claimed_at + TROUBLE_PATIENCE)
-    trouble_at = min((at for at in due if at > now), default=None)
+    """Let the run go on, and tell of a Pod that is too late to start."""
+    run = status.run
+    trouble_at, why = None, None
+    announcements: tuple[Announce, ...] = ()
+    if run is not None:
+        trouble_at, why = obstacle_due_at(seen, run, now), obstacle(seen, run, now)
+        if is_interrupted(seen, run):
+            status = status.model_copy(update={"run": run.model_copy(update={"interrupted": True})})
+        if why is not None:
+            phase = Phase.WAITING if phase is Phase.SYNCING else phase
+            if not _is_told(seen, CANNOT_START):
+                announcements = (Announce(CANNOT_START, f"run {run.number}: {why}", warning=True),)
+    plan = Plan(phase, status, announcements, look_again_at=trouble_at, cannot_start=why)
     if not _lacks_cache(seen):
-        return Plan(phase, status, look_again_at=trouble_at)
+        return plan
     refusal = _refusal_of(seen, status.run)
     if refusal and now < refusal.retry_at:
-        return Plan(phase, status, look_again_at=_earliest(trouble_at, refusal.retry_at))
+        return replace(plan, look_again_at=_earliest(trouble_at, refusal.retry_at))
     # Somebody has deleted it; without it the run's Pod would wait for ever.
-    return Plan(phase, status, (CreateCache(),), look_again_at=trouble_at)
+    return replace(plan, actions=(CreateCache(), *announcements))
 
 
-def lacks_pod(seen: Observation, run: Run) -> bool:
-    """True while a run's Job should have a Pod and has none: a quota or an admission policy may not let it."""
-    job = seen.job_of(run)
-    return job is not None and not job.finished and not job.suspended and not job.pods and not seen.pods_of(job)
+def _is_told(seen: Observation, reason: str) -> bool:
+    return any(c.type == "Ready" and c.reason == reason for c in seen.integration.status.conditions)
 
 
 def _phase_of_running(seen: Observation) -> Phase:
@@ -214,15 +258,13 @@ def _give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, n
         return Plan(phase, status, look_again_at=now + LOOK_AGAIN)
     if seen.absent_job != run.job_name:
         return Plan(phase, status, (LookUpJob(run.job_name),), look_again_at=now + LOOK_UP_AGAIN)
-    ended = status.model_copy(
-        update={
-            "run": None,
-            "recent_activity": with_entry(seen, status, entry_of(run, Outcome.CANCELLED, now)),
-        }
-    )
+    cancelled = with_entry(seen, status, entry_of(run, Outcome.CANCELLED, now))
+    ended = status.model_copy(update={"run": None, "recent_activity": cancelled})
     if seen.integration.spec.status is Switch.OFF:
         return _be_off(seen, ended)
-    return _start_next_run(seen, ended.model_copy(update={"activation": None}), now)
+    if not run.unstarted:
+        ended = ended.model_copy(update={"activation": None})
+    return _start_next_run(seen, ended, now)
 
 
 def _refusal_of(seen: Observation, run: Run | None) -> Refusal | None:

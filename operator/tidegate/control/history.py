@@ -59,7 +59,7 @@ def record_end(
     caught_up = succeeded and activation is not None and _pays(run, activation)
     if activation and caught_up:
         activation = activation.model_copy(update={"caught_up": True})
-    if run.cancelling:  # it ended before it could be given up; what it was given up for is still owed
+    if run.cancelling and not run.unstarted:  # it ended first; what it was cancelled for is still owed
         activation = None
     updated = status.model_copy(
         update={

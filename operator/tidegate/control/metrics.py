@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from tidegate.api.status import ActivityEntry, Phase, SyncIntegrationStatus
+from tidegate.control.decide import CANNOT_START
 from tidegate.control.freshness import Freshness
 from tidegate.control.observe import Integration
 from tidegate.control.queue import WorkQueue
@@ -155,6 +156,9 @@ class _Present(Collector):
         failures = GaugeMetricFamily(
             "tidegate_consecutive_failures", "Runs that failed since the newest that succeeded.", labels=OF_INTEGRATION
         )
+        cannot_start = GaugeMetricFamily(
+            "tidegate_pod_cannot_start", "1 while the Pod of a sync's run is late to start.", labels=OF_INTEGRATION
+        )
         now = self._clock()
         for integration in self._integrations():
             name = (integration.namespace, integration.name)
@@ -163,11 +167,12 @@ class _Present(Collector):
                 phase.add_metric((*name, each), float(status.phase is each))
             needs_human = any(c.type == "Stalled" and c.status == "True" for c in status.conditions)
             stalled.add_metric(name, float(needs_human))
+            cannot_start.add_metric(name, float(any(c.reason == CANNOT_START for c in status.conditions)))
             delay.add_metric(name, integration.spec.delay.total_seconds())
             failures.add_metric(name, status.consecutive_failures)
             if status.last_synced_at is not None:
                 age.add_metric(name, (now - status.last_synced_at).total_seconds())
-        yield from (phase, stalled, age, delay, failures)
+        yield from (phase, stalled, cannot_start, age, delay, failures)
         depth = GaugeMetricFamily("tidegate_queue_depth", "Integrations that wait to be looked at.")
         depth.add_metric((), self._queue.depth)
         yield depth

@@ -7,7 +7,7 @@ what stands in an Observation.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -65,6 +65,7 @@ class Job:
     suspended: bool = False
     suspension_seen: bool = False  # the Job controller's own word that it has suspended it, and not yet resumed it
     pods: int = 0  # active and terminating, as the Job's own status counts them
+    failures: int = 0  # Pods that count towards the Job's backoff limit
     finished_at: datetime | None = None
     failure_reason: str = ""
     failure_message: str = ""
@@ -84,6 +85,10 @@ class Pod:
     job_uid: str | None
     created_at: datetime
     live: bool  # a container runs, or may still start
+    begun: bool = False  # a container has started, be it one that prepares
+    worker_started: bool = False
+    terminating: bool = False  # it is being deleted
+    ended_at: datetime | None = None  # when the worker's container ended
     job_name: str | None = None  # of the Job that controls it
     exit_code: int | None = None
     termination_message: str = ""
@@ -218,6 +223,7 @@ def job_of(body: Body) -> Job:
         suspended=bool(spec.get("suspend")),
         suspension_seen="Suspended" in holds,
         pods=status.get("active", 0) + status.get("terminating", 0),
+        failures=status.get("failed", 0),
         finished_at=_time(status.get("completionTime") or ended["lastTransitionTime"]) if ended else None,
         failure_reason=inert(failed.get("reason", "")) if failed else "",
         failure_message=inert(failed.get("message", "")) if failed else "",
@@ -231,16 +237,25 @@ def pod_of(body: Body) -> Pod:
     # Where the worker has not run, what its cache was prepared with has the last word.
     speaker = ended or _ended(status.get("initContainerStatuses")).get(contract.CACHE_CONTAINER, {})
     live = status.get("phase") not in ("Succeeded", "Failed")
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    started = {container["name"] for container in containers if _has_started(container)}
+    # Phase Running: all init containers have succeeded, and at least one container has started.
+    worker_started = contract.WORKER_CONTAINER in started or (not containers and status.get("phase") == "Running")
     return Pod(
         name=metadata["name"],
         resource_version=metadata["resourceVersion"],
         job_uid=controller_uid(body),
         created_at=_time(metadata["creationTimestamp"]),
         live=live,
+        begun=worker_started or bool(started),
+        worker_started=worker_started,
+        terminating="deletionTimestamp" in metadata,
+        ended_at=_time(ended["finishedAt"]) if ended.get("finishedAt") else None,
         job_name=_controlling_job(metadata),
         exit_code=ended.get("exitCode"),
         termination_message=speaker.get("message", ""),
-        trouble=inert(_trouble(status)) if live else "",
+        # What a sidecar does beside a worker that has started keeps nothing from starting.
+        trouble=inert(_trouble(status)) if live and not worker_started else "",
     )
 
 
@@ -256,6 +271,11 @@ def _controlling_job(metadata: Body) -> str | None:
     return str(controller["name"]) if is_job else None
 
 
+def _has_started(container: Body) -> bool:
+    states = (container.get("state") or {}, container.get("lastState") or {})
+    return any("running" in state or "terminated" in state for state in states)
+
+
 def _ended(containers: Sequence[Body] | None) -> dict[str, Body]:
     states = {c["name"]: (c.get("state") or {}).get("terminated") for c in containers or ()}
     return {name: terminated for name, terminated in states.items() if terminated}
@@ -269,10 +289,6 @@ def cache_of(body: Body) -> Cache:
         bound=(body.get("status") or {}).get("phase") == "Bound",
     )
 
-
-# Part of every start is a moment without a node or a volume; a Pod that still has not started after this long is
-# worth an admin's attention, and a write.
-TROUBLE_PATIENCE = timedelta(seconds=10)
 
 # Reasons of a waiting container that are part of an ordinary start.
 _ORDINARY = ("ContainerCreating", "PodInitializing", "")

@@ -72,3 +72,4 @@ class Plan:
     actions: tuple[Action, ...] = ()
     look_again_at: datetime | None = None
     stalled: str | None = None  # why nothing will happen before somebody changes something
+    cannot_start: str | None = None  # what keeps the run's Pod from starting; the cluster may still mend it by itself

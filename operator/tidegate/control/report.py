@@ -10,14 +10,14 @@ from typing import Literal
 from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Phase, Run, RunKind, SyncIntegrationStatus
-from tidegate.control.decide import lacks_pod, wants_reset
-from tidegate.control.observe import TROUBLE_PATIENCE, Observation, inert
+from tidegate.control.decide import CANNOT_START, wants_reset
+from tidegate.control.observe import Observation, inert
 from tidegate.control.plan import Plan
 
 
 def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatus:
     """The status to be stored. It holds no relative time, so that nothing is written while nothing happens."""
-    message = _message(seen, plan, now)
+    message = _message(seen, plan)
     return plan.status.model_copy(
         update={
             "observed_generation": seen.integration.generation,
@@ -32,18 +32,17 @@ def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatu
 
 def _activity(plan: Plan) -> str | None:
     status = plan.status
+    if status.run is not None and plan.cannot_start:
+        return f"▷ run {status.run.number}"
     if status.run is not None and plan.phase in (Phase.SYNCING, Phase.TURNING_OFF):
         return f"▶ run {status.run.number}"
     return status.recent_activity[0].summary if status.recent_activity else None
 
 
-def _message(seen: Observation, plan: Plan, now: datetime) -> str:
+def _message(seen: Observation, plan: Plan) -> str:
     if seen.integration.deleting:
         return "being deleted: the running run is told to end, and no other one starts"
-    sentence = plan.stalled or _phase_words(seen, plan)
-    if not plan.stalled:
-        sentence += _trouble_words(seen, plan, now)
-    return sentence + _pending_words(seen, plan)
+    return (plan.stalled or _phase_words(seen, plan)) + _pending_words(seen, plan)
 
 
 def _phase_words(seen: Observation, plan: Plan) -> str:
@@ -54,10 +53,17 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
         case Phase.PAUSED if status.run:
             what = "gives it up and resets" if _resets_when_on(seen, status) else "continues it where it left off"
             return f"run {status.run.number} is paused; turning ON {what}"
+        case Phase.TURNING_OFF if status.run and plan.cannot_start:
+            way_out = "offPolicy PauseRun pauses it instead"
+            waits = f"waiting for run {status.run.number} to finish, but it cannot start again"
+            return f"{waits}: {plan.cannot_start}; {way_out}"
         case Phase.TURNING_OFF if status.run:
             return _turning_off_words(seen, status.run)
         case Phase.SYNCING if status.run:
             return _running_words(status.run)
+        case Phase.WAITING if status.run and plan.cannot_start:
+            way_out = "it starts as soon as it can; to give it up, correct spec.template or turn OFF"
+            return f"run {status.run.number} cannot start: {plan.cannot_start}; {way_out}"
         case Phase.WAITING if status.run and seen.refusal:
             return f"run {status.run.number} cannot start yet: {inert(seen.refusal.message)}"
         case Phase.WAITING if status.next_run_at and not _has_remains(seen):
@@ -69,16 +75,21 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
 def _turning_off_words(seen: Observation, run: Run) -> str:
     job = seen.job_of(run)
     if run.cancelling:
-        return f"giving up the paused run {run.number} before turning OFF"
+        return f"turning OFF: giving up {_given_up(run)}"
     if job is None:
         return f"run {run.number} was about to start; waiting until it is certain that it will not"
     pauses = not job.finished and (job.suspended or seen.integration.spec.off_policy is OffPolicy.PAUSE_RUN)
     return f"waiting for run {run.number} to {'pause' if pauses else 'finish'} before turning OFF"
 
 
+def _given_up(run: Run) -> str:
+    return f"run {run.number}, which has never started" if run.unstarted else f"the paused run {run.number}"
+
+
 def _running_words(run: Run) -> str:
     if run.cancelling:
-        return f"giving up the paused run {run.number}; a new activation follows"
+        what_follows = "the next run follows" if run.unstarted else "a new activation follows"
+        return f"giving up {_given_up(run)}; {what_follows}"
     if run.kind is RunKind.INCREMENTAL:
         return f"run {run.number} is in progress: incremental sync"
     purpose = "pushing what has changed" if run.push else "read-only: catching up, pushing nothing"
@@ -102,19 +113,6 @@ def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
     return f"waiting until {at} for the next run"
 
 
-def _trouble_words(seen: Observation, plan: Plan, now: datetime) -> str:
-    if plan.status.run is None:
-        return ""
-    late = (pod for pod in seen.pods if pod.live and now >= pod.created_at + TROUBLE_PATIENCE)
-    trouble = next((pod.trouble for pod in late if pod.trouble), "")
-    if trouble:
-        return f"; its Pod cannot start: {trouble}"
-    run = plan.status.run
-    if lacks_pod(seen, run) and now >= run.claimed_at + TROUBLE_PATIENCE:
-        return f"; no Pod is made for it: `kubectl describe job {run.job_name}` says why"
-    return ""
-
-
 def _pending_words(seen: Observation, plan: Plan) -> str:
     """What is declared and does not apply yet."""
     status, spec = plan.status, seen.integration.spec
@@ -134,14 +132,17 @@ def _pending_words(seen: Observation, plan: Plan) -> str:
 def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> tuple[Condition, ...]:
     status = plan.status
     on = seen.integration.spec.status is Switch.ON
-    # A Pod that is alive is a sync in progress, whichever run it belongs to.
-    running = seen.has_live_pod or (status.run is not None and plan.phase in (Phase.SYNCING, Phase.TURNING_OFF))
+    # A Pod that is alive is a sync in progress, whichever run it belongs to: one that cannot start may still do so.
+    in_progress = plan.phase in (Phase.SYNCING, Phase.TURNING_OFF) or plan.cannot_start is not None
+    running = seen.has_live_pod or (status.run is not None and in_progress)
     caught_up = status.activation is not None and status.activation.caught_up
     failing = on and status.consecutive_failures > 0
     # A paused run counts as an honoured OFF; ON is honoured when the full sync that it owes is done.
     honoured = (caught_up and not failing) if on else plan.phase in (Phase.OFF, Phase.PAUSED)
     if plan.stalled:
         reason = str(status.last_run.outcome) if status.last_run and status.run is None else "JobRefused"
+    elif plan.cannot_start:
+        reason = CANNOT_START
     elif honoured:
         reason = "CaughtUp" if on else str(plan.phase)
     elif failing:
@@ -149,9 +150,11 @@ def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> t
     else:
         reason = "CatchingUp" if on else "TurningOff"
     stalled = plan.stalled is not None
+    ready = honoured and not stalled and plan.cannot_start is None
     conditions = (
-        ("Ready", honoured and not stalled, reason),
-        ("Reconciling", not honoured and not stalled, reason),
+        ("Ready", ready, reason),
+        # A Pod that cannot start is not Stalled: a node, an image or a Secret may still come, and then it starts.
+        ("Reconciling", not ready and not stalled, reason),
         ("Stalled", stalled, reason if stalled else "Working"),
         ("Syncing", running, "RunInProgress" if running else "NoRunInProgress"),
     )

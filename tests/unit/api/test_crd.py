@@ -132,8 +132,19 @@ def test_the_status_is_a_subresource_with_conditions_by_type() -> None:
 
 def test_the_printer_columns_show_where_the_sync_stands() -> None:
     columns = {column["name"]: column for column in VERSION["additionalPrinterColumns"]}
-    assert list(columns) == ["Status", "Phase", "Mode", "Activity", "Last-Sync", "Delay", "Age", "Message"]
-    assert [name for name, column in columns.items() if column.get("priority")] == ["Message"]
+    assert list(columns) == [
+        "Status",
+        "Phase",
+        "Ready",
+        "Mode",
+        "Activity",
+        "Last-Sync",
+        "Delay",
+        "Age",
+        "Reason",
+        "Message",
+    ]
+    assert [name for name, column in columns.items() if column.get("priority")] == ["Reason", "Message"]
     for column in columns.values():
         path = column["jsonPath"].split(".")[1:]
         if path[0] in ("spec", "status"):

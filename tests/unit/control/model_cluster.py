@@ -36,6 +36,7 @@ class ModelCluster:
     """The controllers of a cluster, each step at the test's bidding."""
 
     server: Server
+    starts: str = "everything"  # of a Pod, or "preparation": all but the worker, or "nothing"
     _tallies: dict[str, Tally] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     _markers: dict[str, str] = field(default_factory=dict)  # cache → epoch
@@ -169,6 +170,8 @@ class ModelCluster:
         if "deletionTimestamp" in pod["metadata"]:
             self._report(pod, "Failed")
             return
+        if self.starts == "nothing":
+            return
         (volume,) = (v for v in pod["spec"]["volumes"] if v["name"] == "cache")
         claim = volume.get("persistentVolumeClaim")
         if claim is not None:
@@ -182,6 +185,14 @@ class ModelCluster:
             kept = belongs(marker, epoch, told.get(Environment.CACHE_OLDEST_EPOCH))
             self.server.ledger.cache_prepared(int(told[Environment.RUN]), existed=marker is not None, wiped=not kept)
             self._markers[uid] = epoch
+        if self.starts == "preparation":
+            prepared = [{"name": CACHE_CONTAINER, "state": {"terminated": {"exitCode": 0}}}]
+            if pod["status"].get("initContainerStatuses") != prepared:
+                pod["status"]["initContainerStatuses"] = prepared
+                self._report(pod, "Pending")
+            return
+        started = {"name": WORKER_CONTAINER, "state": {"running": {"startedAt": format_time(self.server.now)}}}
+        pod["status"]["containerStatuses"] = [started]
         self._report(pod, "Running")
 
     def end(self, pod: Body, exit_code: int | None) -> None:
@@ -227,6 +238,7 @@ class ModelCluster:
 
 def _exit_code(pod: Body) -> int | None:
     for container in pod["status"].get("containerStatuses", ()):
-        code: int = container["state"]["terminated"]["exitCode"]
-        return code
+        if "terminated" in container["state"]:
+            code: int = container["state"]["terminated"]["exitCode"]
+            return code
     return None

@@ -59,7 +59,9 @@ def at_rest(of: Run) -> Job:
     return job(of, suspended=True, suspension_seen=True)
 
 
-def pod(of: Run, exit_code: int | None = None, *, message: str = "", job_uid: str | None = None) -> Pod:
+def pod(of: Run, exit_code: int | None = None, *, message: str = "", job_uid: str | None = None, **fields: Any) -> Pod:
+    """A Pod whose worker runs, or has ended with this exit code."""
+    given = {"begun": True, "worker_started": True, **fields}
     return Pod(
         name=f"{of.job_name}-abcde",
         resource_version="30",
@@ -68,7 +70,14 @@ def pod(of: Run, exit_code: int | None = None, *, message: str = "", job_uid: st
         live=exit_code is None,
         exit_code=exit_code,
         termination_message=message,
+        **given,
     )
+
+
+def unstarted_pod(of: Run, trouble: str = "Unschedulable: 0/3 nodes are available", *, ago: float = 50) -> Pod:
+    """A Pod none of whose containers has started, and why."""
+    made_at = NOW - timedelta(seconds=ago)
+    return replace(pod(of), begun=False, worker_started=False, trouble=trouble, created_at=made_at)
 
 
 CACHE = Cache(name=names.cache_name(NAME, UID), resource_version="5", bound=True)
@@ -162,6 +171,8 @@ PAUSED = PAUSING.but(
     jobs=(at_rest(FIRST),),
     pods=(pod(FIRST, ExitCode.PAUSED),),
 )
+# The Pod of run 1 cannot start, and that is told.
+CANNOT_START = RUNNING.but(pods=(unstarted_pod(FIRST),))
 # The first full sync has succeeded half a minute ago.
 WAITING = Situation(
     ON,

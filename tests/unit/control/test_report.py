@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 
 from tidegate.api.status import Condition, Outcome, Phase, SyncIntegrationStatus
-from tidegate.control.observe import TROUBLE_PATIENCE, JobState, Requests
+from tidegate.control.observe import JobState, Requests
 from tidegate.control.plan import Announce
 from tidegate.control.report import report
 
 from .decision_table.notation import Row
 from .situations import (
+    CANNOT_START,
     CAUGHT_UP,
     CLAIMED,
     CLAIMED_ONLY,
@@ -39,6 +40,7 @@ from .situations import (
     refusal,
     run,
     stalled,
+    unstarted_pod,
 )
 from .test_decision_table import TABLE
 
@@ -46,8 +48,6 @@ INCREMENTAL = RUNNING.remembering(run=SECOND, activation=CAUGHT_UP, runs=2).but(
     jobs=(job(SECOND),), pods=(pod(SECOND),)
 )
 CANCELLING = PAUSED.but(spec={**ON, "reset": True}).remembering(run=run(1, cancelling=True))
-LATE_POD = replace(pod(FIRST), trouble="Unschedulable: 0/3 nodes are available")
-EARLY_POD = replace(LATE_POD, created_at=NOW - TROUBLE_PATIENCE + timedelta(seconds=1))
 
 
 def shown(given: Situation) -> SyncIntegrationStatus:
@@ -87,11 +87,31 @@ MESSAGES = [
         "run 2 is in progress: incremental sync; then a new activation begins with a reset, in mode PastAndFuture",
     ),
     (
-        RUNNING.but(pods=(LATE_POD,)),
-        "run 1 is in progress: full sync, pushing what has changed; "
-        "its Pod cannot start: Unschedulable: 0/3 nodes are available",
+        CANNOT_START,
+        f"run 1 cannot start: Unschedulable: 0/3 nodes are available (Pod {FIRST.job_name}-abcde); "
+        "it starts as soon as it can; to give it up, correct spec.template or turn OFF",
     ),
-    (RUNNING.but(pods=(EARLY_POD,)), "run 1 is in progress: full sync, pushing what has changed"),
+    (
+        RUNNING.but(pods=()),
+        f"run 1 cannot start: its Job has no Pod, see `kubectl describe job {FIRST.job_name}`; "
+        "it starts as soon as it can; to give it up, correct spec.template or turn OFF",
+    ),
+    (
+        RUNNING.but(pods=(unstarted_pod(FIRST, ""),)),
+        f"run 1 cannot start: its Pod has not started, see `kubectl describe pod {FIRST.job_name}-abcde`; "
+        "it starts as soon as it can; to give it up, correct spec.template or turn OFF",
+    ),
+    (
+        CANNOT_START.but(pods=(unstarted_pod(FIRST, ago=5),)),
+        "run 1 is in progress: full sync, pushing what has changed",
+    ),
+    (CANNOT_START.but(spec=OFF), "turning OFF: giving up run 1, which has never started"),
+    (CANNOT_START.but(generation=2), "giving up run 1, which has never started; the next run follows"),
+    (
+        CANNOT_START.but(spec=OFF).remembering(run=run(1, interrupted=True)),
+        "waiting for run 1 to finish, but it cannot start again: Unschedulable: 0/3 nodes are available "
+        f"(Pod {FIRST.job_name}-abcde); offPolicy PauseRun pauses it instead",
+    ),
     (WAITING, "waiting until 2026-11-24T12:04:31Z for the next run"),
     (
         WAITING.declaring(mode="FutureOnly"),
@@ -148,7 +168,7 @@ MESSAGES = [
         "run 1 is paused; turning ON continues it where it left off; mode FutureOnly applies to the next activation",
     ),
     (CANCELLING, "giving up the paused run 1; a new activation follows"),
-    (CANCELLING.but(spec=PAUSE), "giving up the paused run 1 before turning OFF"),
+    (CANCELLING.but(spec=PAUSE), "turning OFF: giving up the paused run 1"),
     (WAITING.but(spec=OFF, pods=(pod(FIRST),)), "waiting for the Pod of an earlier run to end"),
     (RUNNING.but(deleting=True), "being deleted: the running run is told to end, and no other one starts"),
 ]

@@ -37,7 +37,7 @@ CHANGES = st.one_of(
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
-ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job"]
+ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job", "Pods do not start"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
 STEPS_OF_EXAMPLE = 100
@@ -218,6 +218,8 @@ class Toggle(RuleBasedStateMachine):
                 offset = timedelta(seconds=(-3600, -30, 0, 30, 3600)[how % 5])
                 self.server.ledger.clock += max(offset - self.offset, timedelta(0))
                 self.offset = offset
+            case "Pods do not start":
+                self.cluster.starts = ("everything", "nothing", "preparation")[how % 3]
             case "deleted Job" if self.nothing_is_on_its_way() and self.server.jobs:
                 job = self.server.jobs[how % len(self.server.jobs)]
                 self.server.delete(JOB, job.name)
@@ -232,6 +234,7 @@ class Toggle(RuleBasedStateMachine):
         if sys.exc_info()[0] is not None:
             return  # a step has failed already
         self.late, self.behind, self.server.refusal = [], [], None
+        self.cluster.starts = "everything"
         self.server.declare(delay="12h")
         self.server.annotate(names.SYNC_REQUESTED_ANNOTATION, "in the end")
         for _ in range(300):

@@ -97,12 +97,12 @@ ONE_RUN_AT_A_TIME = [
     ),
     Row(
         "an unfinished Job that no claim names is the run",
-        Situation(ON, status(Phase.OFF), jobs=(job(run(7)),)),
+        Situation(ON, status(Phase.OFF), jobs=(job(run(7)),), pods=(pod(run(7)),)),
         "Syncing | keeps 7 full push | nothing",
     ),
     Row(
         "… also while OFF",
-        Situation(OFF, status(Phase.OFF), jobs=(job(run(7)),)),
+        Situation(OFF, status(Phase.OFF), jobs=(job(run(7)),), pods=(pod(run(7)),)),
         "TurningOff | keeps 7 full push | nothing",
     ),
     Row(
@@ -112,17 +112,17 @@ ONE_RUN_AT_A_TIME = [
     ),
     Row(
         "a newer unfinished Job than the claimed one: the claim is out of date",
-        RUNNING.but(jobs=(job(FIRST), job(SECOND)), pods=()),
+        RUNNING.but(jobs=(job(FIRST), job(SECOND)), pods=(pod(SECOND),)),
         "Syncing | keeps 2 changes | suspend Job 1",
     ),
     Row(
         "an older unfinished Job beside the claimed one: it is suspended at once",
-        RUNNING.remembering(run=SECOND, runs=2).but(jobs=(job(FIRST), job(SECOND)), pods=()),
+        RUNNING.remembering(run=SECOND, runs=2).but(jobs=(job(FIRST), job(SECOND)), pods=(pod(SECOND),)),
         "Syncing | keeps 2 changes | suspend Job 1",
     ),
     Row(
         "… and deleted when it is at rest",
-        RUNNING.remembering(run=SECOND, runs=2).but(jobs=(at_rest(FIRST), job(SECOND)), pods=()),
+        RUNNING.remembering(run=SECOND, runs=2).but(jobs=(at_rest(FIRST), job(SECOND)), pods=(pod(SECOND),)),
         "Syncing | keeps 2 changes | delete Job 1",
     ),
     Row(
@@ -168,7 +168,7 @@ ONE_RUN_AT_A_TIME = [
     ),
     Row(
         "the Job under the claimed name is of another life of the status, unfinished: it is what it says that it is",
-        CLAIMED.but(jobs=(job(run(1, push=False, cache_epoch=4, ago=9999)),)),
+        CLAIMED.but(jobs=(job(run(1, push=False, cache_epoch=4, ago=9999)),), pods=(pod(FIRST),)),
         "Syncing | keeps 1 full read-only epoch 4 | nothing",
     ),
     Row(
