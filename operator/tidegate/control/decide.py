@@ -134,7 +134,7 @@ def _continue_run(
         return _turn_off(seen, status, run, job, now)
     if not job.suspended:
         return _watch_over(seen, Phase.SYNCING, status, now)
-    if wants_reset(seen, status) or (seen.integration.spec.reset and status.phase is Phase.PAUSED):
+    if wants_reset(seen, status):
         # That the run is given up is written first, so that its Job is never made again.
         cancelling = status.model_copy(update={"run": run.model_copy(update={"cancelling": True})})
         return Plan(Phase.SYNCING, cancelling, _put_away(seen, job))

@@ -51,7 +51,7 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
         case Phase.OFF:
             return "OFF: no sync is running"
         case Phase.PAUSED if status.run:
-            what = "gives it up and resets" if _resets_when_on(seen, status) else "continues it where it left off"
+            what = "gives it up and resets" if wants_reset(seen, status) else "continues it where it left off"
             return f"run {status.run.number} is paused; turning ON {what}"
         case Phase.TURNING_OFF if status.run and plan.cannot_start:
             way_out = "offPolicy PauseRun pauses it instead"
@@ -100,10 +100,6 @@ def _has_remains(seen: Observation) -> bool:
     return seen.has_live_pod or any(not job.finished for job in seen.jobs)
 
 
-def _resets_when_on(seen: Observation, status: SyncIntegrationStatus) -> bool:
-    return seen.integration.spec.reset or wants_reset(seen, status)
-
-
 def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
     at = format_time(next_run_at)
     last = status.last_run
@@ -122,7 +118,7 @@ def _pending_words(seen: Observation, plan: Plan) -> str:
     on = spec.status is Switch.ON
     if on and wants_reset(seen, status):
         return f"; then a new activation begins with a reset, in mode {spec.mode}"
-    if spec.mode is activation.mode or (_resets_when_on(seen, status) and plan.phase is Phase.PAUSED):
+    if spec.mode is activation.mode or (wants_reset(seen, status) and plan.phase is Phase.PAUSED):
         return ""
     if plan.phase is Phase.PAUSED or spec.off_policy is OffPolicy.PAUSE_RUN:
         return f"; mode {spec.mode} applies to the next activation"

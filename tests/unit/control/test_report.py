@@ -164,6 +164,10 @@ MESSAGES = [
     (PAUSED.declaring(reset=True), "run 1 is paused; turning ON gives it up and resets"),
     (PAUSED.but(requests=Requests(reset="now")), "run 1 is paused; turning ON gives it up and resets"),
     (
+        PAUSED.declaring(reset=True).remembering(activation=activation(reset=True)),
+        "run 1 is paused; turning ON continues it where it left off",
+    ),
+    (
         PAUSED.declaring(mode="FutureOnly"),
         "run 1 is paused; turning ON continues it where it left off; mode FutureOnly applies to the next activation",
     ),

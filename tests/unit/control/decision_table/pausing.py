@@ -107,8 +107,13 @@ PAUSING_AND_RESUMING = [
         "Syncing | keeps 1 full push cancelling | delete Job 1",
     ),
     Row(
-        "ON with reset while paused, in an activation that began with reset: ON is with reset again",
+        "ON while paused, and the reset that the activation began with is left in place: it has been carried out",
         PAUSED.but(spec={**ON, **RESET}).remembering(activation=WITH_RESET),
+        "Syncing | claims 1 full push | resume Job 1",
+    ),
+    Row(
+        "… and another reset is requested: that one has not",
+        PAUSED.but(spec={**ON, **RESET}, requests=asked(reset="now")).remembering(activation=WITH_RESET),
         "Syncing | keeps 1 full push cancelling | delete Job 1",
     ),
     Row(
