@@ -148,4 +148,4 @@ def test_the_printer_columns_show_where_the_sync_stands() -> None:
     for column in columns.values():
         path = column["jsonPath"].split(".")[1:]
         if path[0] in ("spec", "status"):
-            assert path[1] in SCHEMA["properties"][path[0]]["properties"]
+            assert path[1].partition("[")[0] in SCHEMA["properties"][path[0]]["properties"]
