@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cluster.namespace import Namespace, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_node import PlayedNode
 from devcluster.cluster import Cluster
+from tidegate.control.leadership import LEASE_SECONDS
 
 Start = Callable[[], OperatorProcess]
 
@@ -42,6 +44,59 @@ def pair(start: Start) -> tuple[OperatorProcess, OperatorProcess]:
     standby = start()
     wait_for("one that stands by", lambda: "standing by for the Lease" in standby.log())
     return leader, standby
+
+
+def leave_lease(namespace: Namespace, renewed_ago: timedelta) -> None:
+    """The Lease of an operator that is gone and could not give it back."""
+    renewed = (datetime.now(UTC) - renewed_ago).isoformat().replace("+00:00", "Z")
+    spec = {
+        "holderIdentity": "tidegate-0-gone",
+        "leaseDurationSeconds": LEASE_SECONDS,
+        "acquireTime": renewed,
+        "renewTime": renewed,
+    }
+    namespace.create_object(
+        {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "tidegate"}, "spec": spec}
+    )
+
+
+def seconds_of_standing_by(operator: OperatorProcess) -> float:
+    """From its log: how long it waited for the Lease."""
+    wait_for("a leader", lambda: leads(operator))
+    times = [
+        datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f")
+        for words in ("standing by for the Lease", "leading: the Lease")
+        for line in operator.log().splitlines()
+        if words in line
+    ]
+    return (times[1] - times[0]).total_seconds()
+
+
+def test_after_a_reinstall_it_leads_at_once(namespace: Namespace, start: Start) -> None:
+    """An uninstall takes the right to give the Lease back away before the operator ends."""
+    leave_lease(namespace, renewed_ago=timedelta(seconds=70))
+    assert seconds_of_standing_by(start()) < LEASE_SECONDS / 2
+
+
+def test_a_lease_that_may_have_a_holder_is_waited_for(namespace: Namespace, start: Start) -> None:
+    leave_lease(namespace, renewed_ago=timedelta(seconds=30))
+    assert seconds_of_standing_by(start()) > LEASE_SECONDS / 2
+
+
+def test_a_holder_in_another_time_zone_is_no_dead_one(
+    namespace: Namespace, node: PlayedNode, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Etc/GMT+5")  # five hours behind UTC
+    leader = start()
+    wait_for("a leader", lambda: leads(leader))
+    monkeypatch.setenv("TZ", "UTC")
+    standby = start()
+    wait_for("one that stands by", lambda: "standing by for the Lease" in standby.log())
+    node.end_every_run()
+    namespace.create_integration(status="ON", delay="0s", activityLimit=1)
+    namespace.wait_until("five runs", lambda status: status.get("lastRun", {}).get("number", 0) >= 5)
+    assert not leads(standby)
+    assert leader.running()
 
 
 def test_the_one_that_stands_by_does_nothing(namespace: Namespace, node: PlayedNode, start: Start) -> None:

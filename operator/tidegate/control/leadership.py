@@ -7,6 +7,7 @@ the Job's name alone (design section 4). All replicas watch, so that whoever tak
 import asyncio
 import logging
 import uuid
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -24,13 +25,43 @@ LEASE_SECONDS = 12
 RENEW_SECONDS = 8.0
 RETRY_SECONDS = 1.5
 
+# More than the clocks of two nodes differ. A holder that renewed its Lease longer ago than this is gone without having
+# given it back: an uninstall removes the right to do so before the Pod has ended.
+ABANDONED_AFTER = timedelta(seconds=60)
+
 
 class LeadershipLostError(Exception):
     """The Lease could not be renewed in time: another operator may be at work, so this one has to end."""
 
 
 class _Lease(LeaseLock):
-    """The library's lock, whose own `create` passes an option that the library's client refuses (kubernetes 37.0)."""
+    """The library's lock, mended in three places (kubernetes 37.0).
+
+    Its own `create` passes an option that the library's client refuses. It writes local time as UTC. And it waits for a
+    whole lease duration from its first look, even when the Lease was abandoned long before.
+    """
+
+    _looked = False
+
+    async def get(
+        self, name: str, namespace: str
+    ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
+        """The Lease as the library reads it; without a holder when the first look finds it abandoned."""
+        found = await super().get(name, namespace)
+        if isinstance(record := found[1], LeaderElectionRecord) and not self._looked:
+            self._looked = True
+            spec = self.lease_reference.spec if self.lease_reference else None
+            if spec and spec.renew_time and datetime.now(UTC) - spec.renew_time > ABANDONED_AFTER:
+                record.holder_identity = None
+        return found
+
+    def update_lease(
+        self, leader_election_record: LeaderElectionRecord, current_spec: client.V1LeaseSpec | None = None
+    ) -> client.V1LeaseSpec:
+        """The Lease's spec for a record, renewed now."""
+        spec: client.V1LeaseSpec = super().update_lease(leader_election_record, current_spec)
+        spec.renew_time = datetime.now(UTC)
+        return spec
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         """Create the Lease; False when it cannot be had, to be tried again."""
