@@ -40,9 +40,12 @@ def _keep(session: Session, both: SourcePair, work: Work) -> None:
         if row is None:
             continue
         if record is None:
-            session.cache.forget([row.rid])
-        else:
-            _take_as_they_are(session, source, [work])
+            session.cache.let_go([row.rid])
+            continue
+        _take_as_they_are(session, source, [work])
+        if row.link is None:
+            # Its edits since its counterpart went were not pushed: should that come back, it is a first pairing.
+            session.cache.reloads.forget([row.rid])
 
 
 def _created(session: Session, both: SourcePair, works: Sequence[Work], on: Side) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tidegate.worker import parked, visits
+from tidegate.worker import parked, reloads, visits
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
@@ -27,7 +27,7 @@ from tidegate.worker.shadow import Shadow
 from tidegate.worker.values import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
-FORMAT = 2
+FORMAT = 3
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -86,6 +86,7 @@ class Cache:
         self._next_rid: int = 1 + self._one("SELECT coalesce(max(rid), 0) FROM record")
         self.visits = visits.Visits(self._db, lambda: self._next_rid)
         self.parked = parked.Parked(self._db)
+        self.reloads = reloads.Reloads(self._db)
 
     def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
@@ -94,7 +95,7 @@ class Cache:
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            for statement in ";".join((_SCHEMA, visits.SCHEMA, parked.SCHEMA)).split(";"):
+            for statement in ";".join((_SCHEMA, visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA)).split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
             self.remember("salt", os.urandom(16).hex())
@@ -211,6 +212,7 @@ class Cache:
         )
         own = [(rid, _blob(shadow), link) for rid, (link, *_), shadow in zip(rids, records, shadows, strict=True)]
         self._db.executemany("UPDATE record SET link = ?, shadow = ? WHERE rid = ?", own)
+        self.reloads.forget(link for link, *_ in records)
 
     def set_shadows(self, shadows: Iterable[tuple[int, Shadow]]) -> None:
         """What these records were seen to hold."""
@@ -226,6 +228,7 @@ class Cache:
         """Make these records counterparts of each other."""
         both = [half for a, b in pairs for half in ((b, a), (a, b))]
         self._db.executemany("UPDATE record SET link = ? WHERE rid = ?", both)
+        self.reloads.forget(rid for rid, _ in both)
 
     def pair(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Make counterparts of records that were none so far; where one is pending, they are merged as never seen.
@@ -247,8 +250,13 @@ class Cache:
         forgotten = _json(rids)
         links = f"SELECT link FROM record WHERE rid IN ({_LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
-        for table in ("record", "dirty", "parked", "intent"):
+        for table in ("record", "dirty", "parked", "intent", "departed"):
             self._remove(table, forgotten)
+
+    def let_go(self, rids: Sequence[int]) -> None:
+        """Forget these records, but know them again when they come back while their counterparts stand alone."""
+        self.reloads.depart(rids)
+        self.forget(rids)
 
     def index_matches(self) -> None:
         """Before look-ups by match key; after the first scan, for to keep up an index in random order is costly."""
@@ -329,6 +337,11 @@ class Cache:
         """Whether any record of a source is to be dealt with."""
         query = "SELECT EXISTS (SELECT 1 FROM dirty CROSS JOIN record USING (rid) WHERE source = ?)"
         return bool(self._one(query, source))
+
+    def gone_from(self, source: int) -> list[int]:
+        """All records of a source that a whole scan has not met any more."""
+        query = "SELECT rid FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ?"
+        return [rid for (rid,) in self._db.execute(query, (source,))]
 
     def count_gone(self, source: int) -> int:
         """How many records of a source are gone."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tidegate.worker.cache import Row
-from tidegate.worker.merge import Create, Patch, Policy, Presence, State, merge
+from tidegate.worker.merge import Create, Delete, Patch, Policy, Presence, State, merge
 from tidegate.worker.newest import newer_side
 from tidegate.worker.references import Unlinked, comparable, translate
 from tidegate.worker.rules import SIDES, Side, other
@@ -37,6 +37,7 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patien
         work.decision = merge((first, second), item.fields, policy, blank, newer)
         if item.has_references:
             _hold_back(session, both, work, patient=patient)
+    _hold_back_deletes(session, both, works)
     return works
 
 
@@ -111,6 +112,23 @@ def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool)
         with session.cache.transaction():
             session.park(source, row.rid, row.key, None, "; ".join(work.waiting.values()))
             session.cache.clean([row.rid])
+
+
+def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
+    """Take back the deletes of records whose counterpart may only have another id now: several there have its key."""
+    match = ", ".join(both.item.fields[i].title for i in both.item.match)
+    for work in works:
+        if not isinstance(work.decision, Delete):
+            continue
+        target, source = both.sources[work.decision.on], both.sources[other(work.decision.on)]
+        lost, row = work.row(source.side), work.row(target.side)
+        if lost.match is None or not session.cache.unpaired(source.number, lost.match, 1):
+            continue
+        reason = f"its record of {source.name} is gone, and other records there have the same {match}"
+        work.decision = None
+        with session.cache.transaction():
+            session.park(target, row.rid, row.key, None, f"{reason}: leave one of them with it, or delete it here too")
+            session.cache.clean(work.rids)
 
 
 def _waiting(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> list[tuple[Side, int]]:

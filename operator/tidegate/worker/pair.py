@@ -1,7 +1,8 @@
 """Pair: link records of both sides that are not yet linked and have the same match key.
 
 The third step of a run, after `scan`. Only a key that one record on each side has is taken: with more of them nobody
-can tell which belongs to which, and `push` parks them.
+can tell which belongs to which, and `push` parks them. A record that an earlier run saw deleted and that has come back
+is linked with all that was known of it (`reloads`); any other pair is merged as never seen.
 """
 
 from tidegate.worker.session import Session
@@ -14,6 +15,9 @@ def pair(session: Session) -> None:
     """Link what can be linked; it may be repeated."""
     with session.cache.transaction():
         session.cache.index_matches()
+        for both in session.pairs:
+            for number in both.numbers:
+                session.cache.reloads.rejoin(number)
     for both in session.pairs:
         _pair_object(session, both)
 

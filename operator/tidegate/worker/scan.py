@@ -128,6 +128,7 @@ def _finish(session: Session, source: Source, doubt: str) -> None:
     elif progress.whole:
         for missed in list(cache.visits.missed(source.number)):
             _missed(session, source, missed)
+    _recognise_reloaded(session, source)
     # A whole scan counts as done only when what it found has passed the guard: see `run`.
     cache.remember(f"source {source.number}", remembered | found)
     progress.sources_done += 1
@@ -149,4 +150,14 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
         _take(session, source, list(found.values()))
         gone = [row.rid for row in batch if row.key not in found]
         progress.changed[source.name] += len(gone)
-        cache.forget(gone)
+        cache.soil(gone, gone=True)
+
+
+def _recognise_reloaded(session: Session, source: Source) -> None:
+    """Of the records that are gone some may only have another id now; a read-only run lets go of the others."""
+    cache, push = session.cache, session.progress.push
+    if cache.count_gone(source.number):
+        cache.index_matches()
+        cache.reloads.recognise(source.number, pending=push)
+        if not push:
+            cache.let_go(cache.gone_from(source.number))

@@ -20,7 +20,10 @@ from .world import CRASH, Act, Disturbances, Policies, World
 
 HISTORIES = 2100  # in all
 
-deeds = ["add", "add", "edit name", "edit name", "edit phone", "edit phone", "clear", "rename", "delete"]
+deeds = [
+    "add", "add", "edit name", "edit name", "edit phone", "edit phone", "clear", "rename", "delete", "reload",
+    "reload and edit",
+]  # fmt: skip
 acts = st.builds(Act, st.sampled_from([0, 1]), st.sampled_from(deeds), st.integers(0, 39))
 policies = st.builds(
     Policies, st.sampled_from(["crm", "erp", "park"]), st.sampled_from(["unlink", "propagate"]), st.booleans()

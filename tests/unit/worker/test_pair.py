@@ -99,18 +99,6 @@ def test_addresses_may_be_handed_on_from_record_to_record_in_one_run(databases: 
     assert databases.contacts("erp") == [("ada@new", "Ada", "1"), ("ada@x", "Ada's successor", "2")]
 
 
-def test_a_record_may_be_deleted_and_made_anew_in_one_run(databases: Databases) -> None:
-    databases.add("crm", ("ada@x", "Ada", "1"), ("bob@x", "Bob", "2"))
-    databases.run()
-    databases.delete("crm", "ada@x")
-    databases.add("crm", ("ada@x", "Ada", "99"))
-    reason = "it was changed on both sides, to different values"
-    assert databases.run(conflict="park").parked == [("crm", "phone", reason)]
-    databases.edit("crm", "ada@x", phone="100")
-    databases.run(conflict="park")
-    assert databases.contacts("crm") == databases.contacts("erp") == [("ada@x", "Ada", "100"), ("bob@x", "Bob", "2")]
-
-
 def test_two_that_have_lost_their_counterparts_are_paired_as_at_the_first_sync(databases: Databases) -> None:
     databases.add("crm", ("ada@x", "Ada", "1"))
     databases.add("erp", ("bob@x", "Bob", None))

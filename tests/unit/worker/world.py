@@ -43,7 +43,7 @@ class Act:
     """What a user does in one of the systems; `pick` chooses the record, or the e-mail address of a new one."""
 
     side: Literal[0, 1]
-    what: Literal["add", "edit name", "edit phone", "clear", "rename", "delete"]
+    what: Literal["add", "edit name", "edit phone", "clear", "rename", "delete", "reload", "reload and edit"]
     pick: int
 
 
@@ -116,6 +116,8 @@ class World:
             self._ledger.made(act.side, email)
         elif act.what == "delete" and rid:
             self._execute(act, "DELETE FROM contact WHERE id = ?", rid)
+        elif act.what.startswith("reload") and rid:
+            self._reload(act, rid)
         elif act.what == "rename" and rid and free:
             self._execute(act, "UPDATE contact SET email = ? WHERE id = ?", email, rid)
             self._ledger.made(act.side, email)
@@ -125,6 +127,18 @@ class World:
             self._execute(act, "UPDATE contact SET phone = ? WHERE id = ?", self._entry(act), rid)
         elif rid:
             self._execute(act, "UPDATE contact SET name = ? WHERE id = ?", self._entry(act), rid)
+
+    def _reload(self, act: Act, rid: int) -> None:
+        """Delete everything and load it again under new ids, with or without an edit of one record."""
+        contacts = self.contacts(act.side)
+        if act.what == "reload and edit":
+            contacts = {**contacts, rid: (contacts[rid][0], self._entry(act), contacts[rid][2])}
+        self._execute(act, "BEGIN")
+        self._execute(act, "DELETE FROM contact")
+        for contact in contacts.values():
+            self._execute(act, "INSERT INTO contact (email, name, phone) VALUES (?, ?, ?)", *contact)
+            self._ledger.made(act.side, contact[0])
+        self._execute(act, "COMMIT")
 
     def _execute(self, act: Act, statement: str, *values: Any) -> None:
         self._connections[act.side].execute(statement, values)

@@ -1,0 +1,114 @@
+"""Records that come back under another id, as after a nightly "truncate and load": a part of the cache.
+
+A record that goes and one that comes on the same side, with the same match key, are the same record if no other record
+of that side has the key: the remembered record takes the new id and keeps its link and shadow, so that an edit that
+came with the reload is an edit and nothing is deleted or created. The delete may have been seen by an earlier run:
+what a side held then is kept while the counterpart stands alone.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+SCHEMA = """
+CREATE TABLE departed (
+    rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, match BLOB NOT NULL, shadow BLOB);
+CREATE INDEX departed_by_match ON departed (source, match)
+"""
+
+_LISTED = "SELECT value FROM json_each(?)"
+_GONE = "EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = {}.rid AND gone)"
+# Nothing is known of it that a record which comes could keep.
+_UNMERGED = "({0}.link IS NULL AND {0}.shadow IS NULL)"
+# An intent names the record that it was made for: until it is settled, that record stays.
+_NEW = (
+    f"new.lone AND new.link IS NULL AND NOT {_GONE.format('new')} "  # noqa: S608
+    "AND NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid = new.rid)"
+)
+
+
+class Reloads:
+    """Which records took the place of which."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def recognise(self, source: int, *, pending: bool) -> int:
+        """Give records of a source that are gone the ids that they came back under. Returns how many did.
+
+        They are `pending` then, or taken as they are by a run that is read-only.
+        """
+        found = self._candidates(
+            "SELECT old.rid AS old, new.rid AS new, new.id AS id, coalesce(new.shadow, old.shadow) AS shadow, "  # noqa: S608
+            "old.match AS match FROM dirty CROSS JOIN record AS old USING (rid) CROSS JOIN record AS new "
+            f"ON new.source = old.source AND new.match = old.match AND {_NEW} "
+            "WHERE gone AND old.source = ?1 AND old.match IS NOT NULL "
+            "AND (old.link IS NOT NULL OR old.shadow IS NOT NULL AND new.shadow IS NULL)",
+            source,
+            others=2,
+        )
+        if not found:
+            return 0
+        for table in ("record", "dirty", "parked"):
+            self._db.execute(f"DELETE FROM {table} WHERE rid IN (SELECT new FROM candidate)")  # noqa: S608
+        self._db.execute(
+            "UPDATE record SET id = candidate.id, shadow = candidate.shadow FROM candidate WHERE rid = candidate.old"
+        )
+        if pending:
+            self._db.execute("REPLACE INTO dirty SELECT old, FALSE FROM candidate")
+        else:
+            self._db.execute("DELETE FROM dirty WHERE rid IN (SELECT old FROM candidate)")
+        return found
+
+    def rejoin(self, source: int) -> int:
+        """Link records of a source that came back after an earlier run had let them go. Returns how many did."""
+        if not self._one("SELECT EXISTS (SELECT 1 FROM departed WHERE source = ?)", source):
+            return 0
+        found = self._candidates(
+            "SELECT departed.rid AS old, new.rid AS new, NULL AS id, coalesce(new.shadow, departed.shadow) AS shadow, "  # noqa: S608
+            "departed.match AS match FROM departed CROSS JOIN record AS new "
+            f"ON new.source = departed.source AND new.match = departed.match AND {_NEW} "
+            "CROSS JOIN record AS across ON across.rid = departed.rid "
+            f"WHERE departed.source = ?1 AND across.link IS NULL AND NOT {_GONE.format('across')}",
+            source,
+            others=1,
+        )
+        if not found:
+            return 0
+        self._db.execute(
+            "UPDATE record SET link = candidate.old, shadow = candidate.shadow FROM candidate WHERE rid = candidate.new"
+        )
+        self._db.execute("UPDATE record SET link = candidate.new FROM candidate WHERE rid = candidate.old")
+        self._db.execute("DELETE FROM departed WHERE rid IN (SELECT old FROM candidate)")
+        return found
+
+    def _candidates(self, query: str, source: int, *, others: int) -> int:
+        """Who may be whom, without the match keys that more records of the source have than `others`."""
+        self._db.execute("DROP TABLE IF EXISTS temp.candidate")
+        self._db.execute(f"CREATE TEMP TABLE candidate AS {query}", (source,))
+        if self._one("SELECT EXISTS (SELECT 1 FROM candidate)"):
+            repeated = "SELECT match FROM candidate GROUP BY match HAVING count(*) > 1"
+            self._db.execute(f"DELETE FROM candidate WHERE match IN ({repeated})")  # noqa: S608
+            shared = (
+                "SELECT match FROM record WHERE source = ? AND match IN (SELECT match FROM candidate) "  # noqa: S608
+                f"AND NOT ({_UNMERGED.format('record')} AND {_GONE.format('record')}) "
+                "GROUP BY match HAVING count(*) > ?"
+            )
+            self._db.execute(f"DELETE FROM candidate WHERE match IN ({shared})", (source, others))  # noqa: S608
+        return self._one("SELECT count(*) FROM candidate")
+
+    def depart(self, rids: Iterable[int]) -> None:
+        """Before these records are forgotten: keep what is known of those whose counterparts stay."""
+        self._db.execute(
+            f"REPLACE INTO departed SELECT link, source, id, match, shadow FROM record WHERE rid IN ({_LISTED}) "  # noqa: S608
+            "AND link IS NOT NULL AND match IS NOT NULL",
+            (json.dumps([*rids]),),
+        )
+
+    def forget(self, rids: Iterable[int]) -> None:
+        """Forget what has departed from these records: they have another counterpart now, or are gone."""
+        if self._one("SELECT EXISTS (SELECT 1 FROM departed)"):
+            self._db.execute(f"DELETE FROM departed WHERE rid IN ({_LISTED})", (json.dumps([*rids]),))  # noqa: S608
+
+    def _one(self, query: str, *values: object) -> int:
+        return int(self._db.execute(query, values).fetchone()[0])
