@@ -11,7 +11,17 @@ from uuid import UUID
 
 import pytest
 
-from tidegate.worker.connectors import Changed, Collection, Description, FieldUse, Record, Rejected, Write, sql
+from tidegate.worker.connectors import (
+    Blocked,
+    Changed,
+    Collection,
+    Description,
+    FieldUse,
+    Record,
+    Rejected,
+    Write,
+    sql,
+)
 from tidegate.worker.connectors.sql import Database as Connected
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 from tidegate.worker.errors import ConfigurationError, SystemFailed
@@ -84,7 +94,7 @@ def test_what_the_database_refuses_does_not_keep_the_rest_of_a_batch_from_being_
         )
     assert isinstance(first, Record)
     assert isinstance(last, Record)
-    assert taken == Rejected("Duplicate entry for key 'email' (error 1062)"), "the words do not quote the value"
+    assert taken == Blocked("Duplicate entry for key 'email' (error 1062)"), "the words do not quote the value"
     assert isinstance(long, Rejected), "and not cut to what fits"
     assert "Data too long for column 'name'" in long.reason
 

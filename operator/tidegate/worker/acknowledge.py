@@ -12,13 +12,20 @@ from tidegate.worker.merge import Delete, Forget, Keep, Patch
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
+from tidegate.worker.swaps import explain_swaps
 from tidegate.worker.values import Hash, are_identical
 from tidegate.worker.work import Work, creates_on
 
 
-def acknowledge(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
-    """Note what became of a batch; what has no decision stays dirty."""
+def acknowledge(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
+    """Note what became of a batch; what has no decision stays dirty, and so does what is blocked while `patient`."""
     decided = [work for work in works if work.decision is not None]
+    if patient:
+        for work in decided:
+            work.again |= work.blocked
+    else:
+        for side in SIDES:
+            explain_swaps(both, decided, side)
     session.cache.settle(rid for work in decided for rid in work.rids)
     for side in SIDES:
         _created(session, both, creates_on(decided, side), side)
@@ -55,7 +62,7 @@ def _created(session: Session, both: SourcePair, works: Sequence[Work], on: Side
         answer = work.answers[on]
         if isinstance(answer, Record):
             made.append((work, answer))
-        elif isinstance(answer, Rejected):
+        elif isinstance(answer, Rejected) and not work.again:
             _refused(session, target, source, work, answer)
     cache = session.cache
     cache.forget(lost.rid for work, _ in made if (lost := work.rows[on]) is not None)
@@ -87,7 +94,8 @@ def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -
     target, source = both.sources[decision.on], both.sources[other(decision.on)]
     answer = work.answers[decision.on]
     if isinstance(answer, Rejected):
-        _refused(session, target, source, work, answer)
+        if not work.again:
+            _refused(session, target, source, work, answer)
     elif answer is None:
         session.cache.forget(work.rids)
         session.progress.pushed[target.name]["delete"] += 1
@@ -99,7 +107,11 @@ def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
         if isinstance(work.answers[source.side], Record):
             session.progress.pushed[source.name]["update"] += 1
     if work.changed or work.again:
-        return  # merged again in the next pass, and so are the fields in conflict
+        # Merged again in the next pass, and so are the fields in conflict: one that was not written is counted then.
+        won = set(patch.conflicts) - set(patch.parked)
+        written = {i for side in SIDES if isinstance(work.answers[side], Record) for i in patch.to[side]}
+        session.progress.conflicts -= len(won - written)
+        return
     session.progress.conflicts += len(patch.parked)
     _park_fields(session, both, work, patch)
     session.cache.clean(work.rids)

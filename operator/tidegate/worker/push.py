@@ -2,7 +2,8 @@
 
 The last step of a run, after `guard`. In a batch: read both sides afresh and merge (`decide`); look up what is to be
 created; write down the intents and write, compare-and-set (`write`); commit exactly what was acknowledged. A record
-that was edited meanwhile stays dirty and is merged again; one that its system refuses is parked.
+that was edited meanwhile stays dirty and is merged again; one that its system refuses is parked, or sent again as long
+as other records move where one of those is the reason.
 """
 
 from collections.abc import Sequence
@@ -27,19 +28,18 @@ def push(session: Session) -> None:
     """Deal with all dirty records: objects in their order, so that what is referred to is there, deletes in reverse."""
     if len(session.pairs) > 1:
         for both in session.pairs:
-            _push_object(session, both, deletes=False)
-    for both in reversed(session.pairs):
-        _push_object(session, both, deletes=True)
-
-
-def _push_object(session: Session, both: SourcePair, *, deletes: bool) -> None:
+            this = _Pass(patient=True, deletes=False)
+            while _push_once(session, both, this).again and this.settled:
+                this = _Pass(patient=True, deletes=False)
     idle = 0
     while idle < _IDLE_PASSES:
-        # What waits for something else to be dealt with waits as long as anything is.
-        done = _push_once(session, both, _Pass(patient=idle == 0, deletes=deletes))
-        if not done.again:
+        # What waits for another record, of any object, waits as long as anything is settled.
+        this = _Pass(patient=idle == 0, deletes=True)
+        for both in reversed(session.pairs):
+            _push_once(session, both, this)
+        if not this.again:
             return
-        idle = 0 if done.settled else idle + 1
+        idle = 0 if this.settled else idle + 1
 
 
 @dataclass(slots=True)
@@ -78,5 +78,5 @@ def _push_batch(session: Session, both: SourcePair, pending: Sequence[Row], this
     for side in SIDES:
         write(both, works, side)
     with session.commit():
-        acknowledge(session, both, works)
+        acknowledge(session, both, works, patient=this.patient)
     return works

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from tidegate.worker.cache import Row
-from tidegate.worker.connectors import Changed, Record, Rejected
+from tidegate.worker.connectors import Blocked, Changed, Record, Rejected
 from tidegate.worker.merge import Create, Decision
 from tidegate.worker.references import Unlinked
 from tidegate.worker.values import Hash, Value
@@ -13,6 +13,7 @@ from tidegate.worker.values import Hash, Value
 _T = TypeVar("_T")
 
 Two: TypeAlias = tuple[_T, _T]
+Answer: TypeAlias = Record | Changed | Rejected | None
 
 
 @dataclass(slots=True)
@@ -35,13 +36,19 @@ class Work:
     again: bool = False
     # Fields that refer to what the other side does not have, and why: they are held back.
     waiting: Mapping[int, str] = field(default_factory=dict)
-    answers: list[Record | Changed | Rejected | None] = field(default_factory=lambda: [None, None])
+    answers: list[Answer] = field(default_factory=lambda: [None, None])
 
     @property
     def changed(self) -> bool:
         """Whether a side was not written, because the record is not as it was read any more."""
         first, second = self.answers
         return isinstance(first, Changed) or isinstance(second, Changed)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a side refused the record because of another, which may be written later."""
+        first, second = self.answers
+        return isinstance(first, Blocked) or isinstance(second, Blocked)
 
     @property
     def rids(self) -> list[int]:

@@ -3,10 +3,10 @@
 The intents come first, so that a process that ends in between leaves behind what may have happened: see `recover`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tidegate.worker.cache import Intent
-from tidegate.worker.connectors import Changed, Record, Rejected
+from tidegate.worker.connectors import Blocked
 from tidegate.worker.connectors import Write as Update
 from tidegate.worker.merge import Create, Delete, Patch
 from tidegate.worker.references import Unlinked
@@ -14,7 +14,7 @@ from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import SourcePair
 from tidegate.worker.values import Hash, Value
-from tidegate.worker.work import Work, creates_on
+from tidegate.worker.work import Answer, Work, creates_on
 
 
 def intend(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
@@ -73,9 +73,9 @@ def write(both: SourcePair, works: Sequence[Work], on: Side) -> None:
     creates = creates_on(works, on)
     updates = [work for work in works if isinstance(work.decision, Patch) and work.decision.to[on]]
     deletes = [work for work in works if isinstance(work.decision, Delete) and work.decision.on == on]
-    _answer(creates, on, collection.create([_values(both, work, on) for work in creates]))
-    _answer(updates, on, collection.update([_update(both, work, on) for work in updates]))
-    _answer(deletes, on, collection.delete([work.record(on) for work in deletes]))
+    _send(creates, on, lambda some: collection.create([_values(both, work, on) for work in some]))
+    _send(updates, on, lambda some: collection.update([_update(both, work, on) for work in some]))
+    _send(deletes, on, lambda some: collection.delete([work.record(on) for work in some]))
 
 
 def _update(both: SourcePair, work: Work, on: Side) -> Update:
@@ -84,6 +84,16 @@ def _update(both: SourcePair, work: Work, on: Side) -> Update:
     return Update(work.record(on), {i: values[i] for i in work.decision.to[on]})
 
 
-def _answer(works: Sequence[Work], on: Side, answers: Sequence[Record | Changed | Rejected | None]) -> None:
-    for work, answer in zip(works, answers, strict=True):
-        work.answers[on] = answer
+def _send(works: Sequence[Work], on: Side, send: Callable[[Sequence[Work]], Sequence[Answer]]) -> None:
+    """Send these; those that another one blocked are sent again as long as any is written.
+
+    In reverse: where a value moves from each record to the next, the last has to go first.
+    """
+    left = works
+    while left:
+        for work, answer in zip(left, send(left), strict=True):
+            work.answers[on] = answer
+        blocked = [work for work in reversed(left) if isinstance(work.answers[on], Blocked)]
+        if len(blocked) == len(left):
+            return
+        left = blocked

@@ -89,7 +89,7 @@ def crashing(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Callable[
     """A run that ends after its first batch was written and before that was noted."""
 
     def run(number: int, **changes: Any) -> None:
-        def crash(*_: object) -> None:
+        def crash(*_: object, **__: object) -> None:
             raise Crash
 
         with monkeypatch.context() as patch:

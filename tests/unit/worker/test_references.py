@@ -168,7 +168,7 @@ class Crash(BaseException):
 def test_a_reference_that_was_written_and_not_noted_is_known_as_our_own(
     synced: Firms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(*_: object) -> None:
+    def crash(*_: object, **__: object) -> None:
         raise Crash
 
     synced.sql("crm", "UPDATE person SET company = 2 WHERE email = 'ada@x'")

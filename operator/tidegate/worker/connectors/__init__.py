@@ -81,6 +81,14 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked(Rejected):
+    """Rejected because of another record, which has a value that must be unique, or which refers to this one.
+
+    The same write may succeed after that record is written. A connector that cannot tell answers Rejected.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """The changes to read: those since one watermark, as far as another; `since` None is from the beginning.
 

@@ -15,6 +15,8 @@ from tidegate.worker.errors import ConfigurationError, SystemFailed
 # PostgreSQL, by the beginning of SQLSTATE: data, constraints, views' checks, triggers' own exceptions, and types that
 # do not convert.
 _REFUSING_STATES = ("22", "23", "44", "P0", "42804", "42846")
+# A value that must be unique, a record that is referred to or is not there, and PostgreSQL's exclusion constraints.
+_BLOCKING_STATES = ("23001", "23503", "23505", "23P01")
 _FORBIDDING_STATES = ("42501",)
 _COLLIDING_STATES = ("40001", "40P01")
 
@@ -26,7 +28,12 @@ _REFUSING_NUMBERS = frozenset(
 )
 # The database, the user or its password, tables, columns, and what needs a privilege; a database that is not there.
 _FORBIDDING_NUMBERS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1370, 1698})
+_BLOCKING_NUMBERS = frozenset({1022, 1062, 1169, 1216, 1217, 1451, 1452, 1586, 1761, 1762})
 _COLLIDING_NUMBERS = frozenset({1213})
+
+_BLOCKING_SQLITE_ERRORS = frozenset(
+    f"SQLITE_CONSTRAINT_{kind}" for kind in ("UNIQUE", "PRIMARYKEY", "ROWID", "FOREIGNKEY")
+)
 
 # MySQL: Duplicate entry 'x' for key; Incorrect integer value: 'x' for column.
 # PostgreSQL: invalid input syntax for type integer: "x"; value "x" is out of range.
@@ -55,6 +62,13 @@ def is_refusal(error: DBAPIError) -> bool:
     if error.connection_invalidated:
         return False
     return isinstance(error, (IntegrityError, DataError)) or _is(error, _REFUSING_STATES, _REFUSING_NUMBERS)
+
+
+def is_blocked(error: DBAPIError) -> bool:
+    """True when another record is why the database refuses the values: they may be accepted after that is written."""
+    if _is(error, _BLOCKING_STATES, _BLOCKING_NUMBERS):
+        return True
+    return str(getattr(error.orig, "sqlite_errorname", "")) in _BLOCKING_SQLITE_ERRORS
 
 
 def is_collision(error: DBAPIError) -> bool:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from tidegate.worker.connectors import (
+    Blocked,
     Changed,
     Description,
     Key,
@@ -36,7 +37,7 @@ from tidegate.worker.connectors import (
 )
 from tidegate.worker.connectors.sql.changes import Changes
 from tidegate.worker.connectors.sql.columns import adapter, key_codec, makes_key, new_key
-from tidegate.worker.connectors.sql.errors import is_collision, is_refusal, speaking_of, words
+from tidegate.worker.connectors.sql.errors import is_blocked, is_collision, is_refusal, speaking_of, words
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.one_of import is_one_of
 from tidegate.worker.connectors.sql.postgresql import prefer_indexes
@@ -219,7 +220,7 @@ class Rows:
                 except DBAPIError as error:
                     if not is_refusal(error):
                         raise
-                    answers.append(Rejected(words(error)))
+                    answers.append((Blocked if is_blocked(error) else Rejected)(words(error)))
         return answers
 
     def _read(self, connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> dict[Key, Record]:
