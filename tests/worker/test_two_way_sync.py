@@ -105,3 +105,22 @@ def test_a_record_that_somebody_else_keeps_locked_waits_and_loses_nothing(system
         systems["erp"].sql("COMMIT")
         assert process.wait() == 0
     assert systems.contacts("crm") == systems.contacts("erp") == [("ada@x", "Ada L.", "11")]
+
+
+def test_columns_that_cannot_hold_each_others_values_are_refused_before_anything_is_written(
+    systems: TwoDatabases,
+) -> None:
+    systems.add("crm", ADA, BOB)
+    systems["erp"].sql("ALTER TABLE contact ALTER COLUMN phone TYPE bigint USING phone::bigint")
+    ended = systems.run(1)
+    assert ended.code == ExitCode.CONFIGURATION_ERROR
+    assert "phone of erp is BIGINT and cannot hold what phone of crm holds, which is TEXT" in ended.message["reason"]
+    assert systems.written("erp") == {}
+    fields = [{"crm": "email", "erp": "email"}, {"crm": "id", "erp": "id"}]
+    systems.configure(fields=fields)
+    ended = systems.run(2)
+    assert ended.code == ExitCode.CONFIGURATION_ERROR
+    assert "field id: column id is GENERATED ALWAYS AS IDENTITY and cannot be written" in ended.message["reason"]
+    systems.configure(fields=[fields[0], {"crm": "phone", "erp": "phone", "normalize": "number"}])
+    assert systems.run(3).code == 0
+    assert systems["erp"].sql("SELECT email, phone FROM contact ORDER BY email") == [("ada@x", 1), ("bob@x", 2)]

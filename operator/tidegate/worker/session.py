@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tidegate.worker import fit
 from tidegate.worker.cache import Cache
-from tidegate.worker.connectors import Collection, Connector, Description, Key
+from tidegate.worker.connectors import Collection, Connector, Description, Key, Typed
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.environment import Order
 from tidegate.worker.errors import ConfigurationError
@@ -101,6 +102,7 @@ def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache
                 collections[item.name, side] = connectors[side].open(description)
             except ConfigurationError as error:
                 complaints += error.complaints
+        complaints += _misfits(item, sync, collections)
     if complaints:
         raise ConfigurationError(*complaints)
     remembered = recognise(cache, sync)
@@ -113,3 +115,9 @@ def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache
         return Source(number, side, sync.names[side], item, collection, known.layout, hasher, known.widened)
 
     return tuple(SourcePair(item, (source(item, 0), source(item, 1))) for item in sync.objects)
+
+
+def _misfits(item: SyncedObject, sync: Sync, collections: Mapping[tuple[str, Side], Collection]) -> list[str]:
+    both: list[object] = [collections.get((item.name, side)) for side in SIDES]
+    types = [each.field_types() for each in both if isinstance(each, Typed)]
+    return fit.complaints(item, sync.names, types) if len(types) == len(SIDES) else []

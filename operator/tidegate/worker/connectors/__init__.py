@@ -7,7 +7,7 @@ it by the name that users write as `type`, in this package or another.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -163,6 +163,24 @@ class Collection(Protocol):
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
         """Delete what is still as expected; None for done, which includes what was gone already."""
+
+
+FieldKind: TypeAlias = Literal["text", "number", "time", "boolean", "uuid"]
+
+
+class FieldType(NamedTuple):
+    """What a field can hold, where the system knows; `words` are the type as the system calls it."""
+
+    kind: FieldKind
+    words: str
+
+
+@runtime_checkable
+class Typed(Protocol):
+    """A Collection whose system declares what its fields hold."""
+
+    def field_types(self) -> Sequence[FieldType | None]:
+        """The fields' types, in the order in which they are declared; None for one that may hold other kinds too."""
 
 
 class Connector(Protocol):

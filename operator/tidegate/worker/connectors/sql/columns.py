@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BigInteger, Column
 from sqlalchemy.types import DateTime, NullType
 
-from tidegate.worker.connectors import Key
+from tidegate.worker.connectors import FieldKind, FieldType, Key
 from tidegate.worker.values import Value, normal
 
 
@@ -26,6 +26,20 @@ def python_type(column: Column[Any]) -> type | None:
         return column.type.python_type
     except NotImplementedError:
         return None
+
+
+_KINDS: dict[type | None, FieldKind] = {
+    str: "text", int: "number", float: "number", Decimal: "number", date: "time", datetime: "time", bool: "boolean",
+    UUID: "uuid",
+}  # fmt: skip
+
+
+def field_type(column: Column[Any]) -> FieldType | None:
+    """What the column can hold, where its type says so."""
+    kind = _KINDS.get(python_type(column))
+    if kind is None or getattr(column.type, "display_width", None) == 1:  # MySQL's BOOLEAN is a whole number
+        return None
+    return FieldType(kind, str(column.type))
 
 
 @dataclass(frozen=True, slots=True)

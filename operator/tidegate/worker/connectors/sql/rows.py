@@ -26,6 +26,7 @@ from tidegate.worker.connectors import (
     Blocked,
     Changed,
     Description,
+    FieldType,
     Key,
     Page,
     Record,
@@ -36,7 +37,7 @@ from tidegate.worker.connectors import (
     is_as_expected,
 )
 from tidegate.worker.connectors.sql.changes import Changes
-from tidegate.worker.connectors.sql.columns import adapter, key_codec, makes_key, new_key
+from tidegate.worker.connectors.sql.columns import adapter, field_type, key_codec, makes_key, new_key
 from tidegate.worker.connectors.sql.errors import is_blocked, is_collision, is_refusal, speaking_of, words
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.one_of import is_one_of
@@ -86,6 +87,10 @@ class Rows:
         self._columns = [self._id.label("key"), *cursor, *fields]
         self._select: Select[Any] = select(*self._columns)
         self._locked = self._select.with_for_update(of=table).order_by(self._id)
+
+    def field_types(self) -> list[FieldType | None]:
+        """See Typed."""
+        return [field_type(column) for column in self._fields]
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection."""

@@ -1,0 +1,57 @@
+"""Fields that can hold no value of the other side are refused, and those that may hold some are not."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from tidegate.worker.connectors import FieldKind, FieldType, Part
+from tidegate.worker.fit import complaints
+from tidegate.worker.rules import FieldRule, SyncedObject
+from tidegate.worker.values import Normalization
+
+KINDS: tuple[FieldKind, ...] = ("text", "number", "time", "boolean", "uuid")
+
+FITS = {
+    "text": {"text", "number", "time", "boolean", "uuid"},
+    "number": {"number", "boolean"},
+    "time": {"text", "time"},
+    "boolean": {"text", "number", "boolean"},
+    "uuid": {"text", "uuid"},
+}
+
+
+def complained(source: FieldKind | None, target: FieldKind | None, **rule: Any) -> list[str]:
+    item = SyncedObject(
+        "contact", (Part(), Part()), (FieldRule(("score", "points"), **{"to": (False, True), **rule}),), (0,), "park",
+        "unlink",
+    )  # fmt: skip
+    types = [[FieldType(kind, kind.upper()) if kind else None] for kind in (source, target)]
+    return complaints(item, ("crm", "erp"), types)
+
+
+@pytest.mark.parametrize(("source", "target"), [*product(KINDS, KINDS)])
+def test_what_a_kind_of_field_holds(source: FieldKind, target: FieldKind) -> None:
+    assert bool(complained(source, target)) is (source not in FITS[target])
+
+
+def test_the_complaint_names_both_fields_with_their_types_and_the_ways_out() -> None:
+    assert complained("text", "number") == [
+        "object contact, field score/points: points of erp is NUMBER and cannot hold what score of crm holds, which is "
+        "TEXT; map another field, set direction: to-crm, or write normalize: number if all its texts are numbers"
+    ]
+
+
+@pytest.mark.parametrize("normalize", [("number",), ("trim", "digits")])
+def test_texts_that_are_said_to_be_numbers_fit(normalize: tuple[Normalization, ...]) -> None:
+    assert complained("text", "number", normalize=normalize) == []
+
+
+@pytest.mark.parametrize("rule", [{"to": (True, False)}, {"ref": "company"}])
+def test_what_is_not_written_or_refers_to_records_need_not_fit(rule: dict[str, Any]) -> None:
+    assert complained("text", "number", **rule) == []
+
+
+def test_what_a_system_does_not_declare_is_left_to_the_values() -> None:
+    assert complained(None, "number") == []
+    assert complained("text", None) == []
