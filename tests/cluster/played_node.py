@@ -44,6 +44,7 @@ class PlayedNode:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play, daemon=True)
         self._endings: dict[int, Ending] = {}
+        self._lost_caches: dict[int, str] = {}
         self._failure: BaseException | None = None
         self.script: Script = lambda pod: None
         self.census: Callable[[list[Object]], None] = lambda pods: None  # is told of all Pods at each look
@@ -59,6 +60,10 @@ class PlayedNode:
     def end(self, run: int, exit_code: int = 0, message: str = "") -> None:
         """Let the Pod of a run end, be it there already or not; once."""
         self._endings[run] = Ending(exit_code, message)
+
+    def refuse_cache(self, run: int, words: str) -> None:
+        """Let the container that prepares a run's cache find that it is lost; once."""
+        self._lost_caches[run] = words
 
     def end_every_run(self, ending: Ending = Ending()) -> None:
         """From now on every Pod ends as soon as it runs."""
@@ -111,6 +116,11 @@ class PlayedNode:
                 name=pod["metadata"]["name"],
                 namespace=self._namespace,
             )
+        words = self._lost_caches.pop(run_of(pod), None)
+        if words is not None:
+            terminated = {"exitCode": 79, "message": words, "finishedAt": _now()}
+            self._report(pod, "Failed", {"waiting": {"reason": "PodInitializing"}}, {"terminated": terminated})
+            return
         self._report(pod, "Running", {"running": {"startedAt": _now()}})
 
     def _watch_over(self, pod: Object) -> None:
@@ -129,8 +139,7 @@ class PlayedNode:
         body = {"gracePeriodSeconds": 0, "preconditions": uid}
         self._pods.delete(name=pod["metadata"]["name"], namespace=self._namespace, body=body)
 
-    def _report(self, pod: Object, phase: str, state: dict[str, Any]) -> None:
-        containers = pod["spec"]["containers"]
+    def _report(self, pod: Object, phase: str, state: dict[str, Any], init: dict[str, Any] | None = None) -> None:
         ready = "True" if phase == "Running" else "False"
         status = {
             "phase": phase,
@@ -139,24 +148,30 @@ class PlayedNode:
                 {"type": "PodScheduled", "status": "True"},
                 {"type": "Ready", "status": ready},
             ],
-            "containerStatuses": [
-                {
-                    "name": container["name"],
-                    "image": container["image"],
-                    "imageID": "",
-                    "ready": phase == "Running",
-                    "restartCount": 0,
-                    "state": state,
-                }
-                for container in containers
-            ],
+            "containerStatuses": _states(pod["spec"]["containers"], state, ready=phase == "Running"),
         }
+        if init is not None:
+            status["initContainerStatuses"] = _states(pod["spec"]["initContainers"], init, ready=False)
         self._pods.status.patch(
             name=pod["metadata"]["name"],
             namespace=self._namespace,
             body={"metadata": {"uid": pod["metadata"]["uid"]}, "status": status},
             content_type="application/merge-patch+json",
         )
+
+
+def _states(containers: list[Object], state: dict[str, Any], *, ready: bool) -> list[Object]:
+    return [
+        {
+            "name": container["name"],
+            "image": container["image"],
+            "imageID": "",
+            "ready": ready,
+            "restartCount": 0,
+            "state": state,
+        }
+        for container in containers
+    ]
 
 
 def _now() -> str:

@@ -30,6 +30,7 @@ class Environment:
     CACHE_OLDEST_EPOCH = (
         "SYNC_CACHE_OLDEST_EPOCH"  # a cache of this epoch or a later one is kept; not set: only SYNC_CACHE_EPOCH
     )
+    CACHE_RUN = "SYNC_CACHE_RUN"  # the newest run that is known to have used the cache; not set: it may be empty
     CONFIG = "SYNC_CONFIG"
     ALLOW_DELETES = "SYNC_ALLOW_DELETES"  # set to the halted run's number, only when a human confirmed it
     TERMINATION_LOG = "SYNC_TERMINATION_LOG"
@@ -43,6 +44,7 @@ class ExitCode(IntEnum):
     HALTED = 3
     CACHE_UNUSABLE = 4
     PAUSED = 75
+    CACHE_LOST = 79
 
 
 TERMINATION_MESSAGE_BYTES = 4096

@@ -38,6 +38,7 @@ class Outcome(StrEnum):
     CONFIGURATION_ERROR = "ConfigurationError"
     HALTED = "Halted"
     CACHE_UNUSABLE = "CacheUnusable"
+    CACHE_LOST = "CacheLost"
     CANCELLED = "Cancelled"
     PAUSED = "Paused"
 
@@ -60,6 +61,10 @@ class Activation(ApiModel):
     reset: Annotated[bool, Field(description="Whether it began by deleting the cache.")]
     started_at: Annotated[Time, Field(description="When the ON took effect.")]
     caught_up: Annotated[bool, Field(description="Whether its full sync has succeeded.")] = False
+    cache_lost: Annotated[
+        str | None,
+        Field(description="Why its full sync is owed again: what became of its cache. Absent once it has caught up."),
+    ] = None
 
 
 class Run(ApiModel):
@@ -71,6 +76,9 @@ class Run(ApiModel):
     cache_epoch: int
     oldest_cache_epoch: Annotated[
         int | None, Field(description="A cache of this epoch or a later one is kept; absent: only one of cacheEpoch.")
+    ] = None
+    cache_run: Annotated[
+        int | None, Field(description="A run that has used the cache; absent: the cache may be empty.")
     ] = None
     job_name: str
     started_at: Annotated[Time, Field(description="When the run was claimed first.")]
@@ -88,6 +96,13 @@ class Run(ApiModel):
     allow_deletes: Annotated[
         int | None, Field(description="The halted run whose deletes were confirmed for this one.")
     ] = None
+
+
+class CacheUse(ApiModel):
+    """The cache as a run has left it; any other one is lost, and never taken for an empty one."""
+
+    volume: Annotated[str, Field(description="The UID of its PersistentVolumeClaim; `none`: the sync has no volume.")]
+    run: Annotated[int, Field(description="The newest run whose worker is known to have used it.")]
 
 
 Counts = Annotated[dict[str, int], Field(description="Records per connector.")]
@@ -190,6 +205,9 @@ class SyncIntegrationStatus(ApiModel):
             description="The oldest epoch that the cache may still be of. Set by a reset until a worker has run in the "
             "new epoch: if OFF comes earlier, the next activation keeps whichever cache it finds."
         ),
+    ] = None
+    cache: Annotated[
+        CacheUse | None, Field(description="Absent until a worker has run in the present epoch of the cache.")
     ] = None
     activations: Annotated[int, Field(description="The number of the newest activation.")] = 0
     runs: Annotated[int, Field(description="The number of the newest run; numbers are never used again.")] = 0

@@ -10,8 +10,16 @@ from datetime import datetime, timedelta
 from tidegate.api import names
 from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
-from tidegate.control.history import CREATION_PATIENCE, entry_of, record_end, superfluous_jobs, with_entry
-from tidegate.control.observe import Job, Observation, Refusal, inert
+from tidegate.control import cache_identity
+from tidegate.control.history import (
+    CREATION_PATIENCE,
+    entry_of,
+    finished_jobs,
+    record_end,
+    superfluous_jobs,
+    with_entry,
+)
+from tidegate.control.observe import NO_RUN, Job, Observation, Refusal, inert
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 from tidegate.control.starting import (
     is_interrupted,
@@ -199,7 +207,7 @@ def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, 
             if not _is_told(seen, CANNOT_START):
                 announcements = (Announce(CANNOT_START, f"run {run.number}: {why}", warning=True),)
     plan = Plan(phase, status, announcements, look_again_at=trouble_at, cannot_start=why)
-    if not _lacks_cache(seen):
+    if not cache_identity.lacks_cache(seen):
         return plan
     refusal = _refusal_of(seen, status.run)
     if refusal and now < refusal.retry_at:
@@ -233,7 +241,7 @@ def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, 
     if seen.integration.spec.status is Switch.OFF:
         return _give_up_claim(seen, status, run, now)
     refusal = _refusal_of(seen, run)
-    stalled = _refused_words(run, refusal) if refusal and refusal.needs_human else None
+    stalled = _refused_words(f"run {run.number} cannot start", refusal) if refusal and refusal.needs_human else None
     if refusal and now < refusal.retry_at:
         return Plan(Phase.WAITING, status, look_again_at=refusal.retry_at, stalled=stalled)
     # It stays refused until an attempt succeeds, so that a status does not flicker with every attempt.
@@ -275,22 +283,18 @@ def _refusal_of(seen: Observation, run: Run | None) -> Refusal | None:
     return refusal if refusal.generation == seen.integration.generation else None
 
 
-def _refused_words(run: Run, refusal: Refusal) -> str:
+def _refused_words(what: str, refusal: Refusal) -> str:
     when = "it is tried again when the spec is changed, and from time to time"
-    return f"run {run.number} cannot start: {inert(refusal.message)}; {when}"
-
-
-def _lacks_cache(seen: Observation) -> bool:
-    return seen.cache is None and not seen.integration.spec.cache.none
+    return f"{what}: {inert(refusal.message)}; {when}"
 
 
 def _launch(seen: Observation, status: SyncIntegrationStatus, run: Run, *announcements: Announce) -> Plan:
     """Claim, then create. The claim changes the status each time, so that its write is a fence against a second
     operator and against an older self: who cannot write the claim creates nothing (invariant I1).
     """
-    creations: tuple[Action, ...] = (CreateCache(), CreateJob(run)) if _lacks_cache(seen) else (CreateJob(run),)
+    cache: tuple[Action, ...] = (CreateCache(),) if cache_identity.lacks_cache(seen) else ()
     claimed = status.model_copy(update={"run": run, "next_run_at": None})
-    return Plan(Phase.SYNCING, claimed, (*creations, *announcements))
+    return Plan(Phase.SYNCING, claimed, (*cache, CreateJob(run), *announcements))
 
 
 def _be_off(seen: Observation, status: SyncIntegrationStatus) -> Plan:
@@ -334,7 +338,33 @@ def _start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datet
         if now < due:
             waiting = status.model_copy(update={"last_run": last, "next_run_at": due})
             return Plan(Phase.WAITING, waiting, look_again_at=due)
-    return _claim(seen, status, status.activation, now)
+    if cache_identity.is_gone(seen, status):
+        return _make_cache(seen, status, now)
+    if cache_identity.is_being_deleted(seen):
+        return _let_cache_go(seen, status, now)
+    activation = status.activation
+    lost = cache_identity.difference(seen, status)
+    if lost is None:
+        return _claim(seen, status, activation, now)
+    status, activation = cache_identity.begin_again(status, lost), cache_identity.owing(activation, lost)
+    return _claim(seen, status, activation, now, cache_identity.announce(lost))
+
+
+def _let_cache_go(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+    """Delete what holds a claim that is being deleted: no Pod can start with it, and finished ones keep it there."""
+    holders, due = finished_jobs(seen, now)
+    return Plan(Phase.WAITING, status, holders, look_again_at=due)
+
+
+def _make_cache(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+    """Create the claim that is gone before a run is claimed: if it was there after all, it is the cache still."""
+    refusal = seen.refusal
+    if refusal is None or refusal.run != NO_RUN or refusal.generation != seen.integration.generation:
+        return Plan(Phase.WAITING, status, (CreateCache(),), look_again_at=now + LOOK_AGAIN)
+    stalled = _refused_words("the cache's volume cannot be created", refusal) if refusal.needs_human else None
+    if now < refusal.retry_at:
+        return Plan(Phase.WAITING, status, look_again_at=refusal.retry_at, stalled=stalled)
+    return Plan(Phase.WAITING, status, (CreateCache(),), now + LOOK_AGAIN, stalled)
 
 
 def _deletes_confirmed(seen: Observation, last: LastRun | None) -> bool:
@@ -369,15 +399,16 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
     """
     spec = seen.integration.spec
     reset = spec.reset or _reset_requested(seen, status)
-    activation = Activation(
-        number=status.activations + 1,
-        mode=spec.mode,
-        reset=reset,
-        started_at=now,
-    )
-    oldest = status.oldest_cache_epoch
-    if reset and oldest is None:
-        oldest = status.cache_epoch
+    if cache_identity.is_being_deleted(seen):
+        return _let_cache_go(seen, status, now)
+    if not reset and cache_identity.is_gone(seen, status):
+        return _make_cache(seen, status, now)
+    lost = None if reset else cache_identity.difference(seen, status)
+    if reset:
+        status = cache_identity.reset(status)
+    elif lost:
+        status = cache_identity.begin_again(status, lost)
+    activation = Activation(number=status.activations + 1, mode=spec.mode, reset=reset, started_at=now, cache_lost=lost)
     requested = seen.integration.requests.reset
     if requested is None:
         requested = status.handled.reset_requested_at
@@ -385,9 +416,6 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
         update={
             "activation": activation,
             "activations": activation.number,
-            # The number of the run that begins it: like run numbers, an epoch never comes twice.
-            "cache_epoch": status.runs + 1 if reset else status.cache_epoch,
-            "oldest_cache_epoch": oldest,
             "consecutive_failures": 0,
             "handled": status.handled.model_copy(update={"reset_requested_at": requested}),
         }
@@ -395,7 +423,8 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
     what = "read-only full sync" if activation.mode is Mode.FUTURE_ONLY else "full sync"
     first = "; all cached data is deleted first" if activation.reset else ""
     note = f"activation {activation.number} begins with a {what} ({activation.mode}){first}"
-    return _claim(seen, begun, activation, now, Announce("TurnedOn", note))
+    announcements = (Announce("TurnedOn", note), *((cache_identity.announce(lost),) if lost else ()))
+    return _claim(seen, begun, activation, now, *announcements)
 
 
 def _claim(
@@ -414,6 +443,8 @@ def _claim(
         kind=kind,
         push=kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE,
         cache_epoch=status.cache_epoch,
+        # Without a volume each run finds it empty.
+        cache_run=status.cache.run if status.cache and not integration.spec.cache.none else None,
         # A reset deletes any other cache. If it was cancelled, a later activation keeps the one that it finds (I4).
         oldest_cache_epoch=None if activation.reset else status.oldest_cache_epoch,
         job_name=names.job_name(integration.name, integration.uid, number),

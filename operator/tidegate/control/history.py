@@ -19,6 +19,7 @@ from tidegate.api.status import (
     RunReport,
     SyncIntegrationStatus,
 )
+from tidegate.control import cache_identity
 from tidegate.control.last_words import exit_code_of, report_of
 from tidegate.control.observe import Job, JobState, Observation
 from tidegate.control.plan import Action, Announce, DeleteJob
@@ -34,6 +35,7 @@ _OUTCOME_OF_EXIT_CODE = {
     int(ExitCode.CONFIGURATION_ERROR): Outcome.CONFIGURATION_ERROR,
     int(ExitCode.HALTED): Outcome.HALTED,
     int(ExitCode.CACHE_UNUSABLE): Outcome.CACHE_UNUSABLE,
+    int(ExitCode.CACHE_LOST): Outcome.CACHE_LOST,
 }
 
 
@@ -58,7 +60,7 @@ def record_end(
     activation = status.activation
     caught_up = succeeded and activation is not None and _pays(run, activation)
     if activation and caught_up:
-        activation = activation.model_copy(update={"caught_up": True})
+        activation = activation.model_copy(update={"caught_up": True, "cache_lost": None})
     if run.cancelling and not run.unstarted:  # it ended first; what it was cancelled for is still owed
         activation = None
     updated = status.model_copy(
@@ -66,6 +68,7 @@ def record_end(
             "run": None,
             "activation": activation,
             "oldest_cache_epoch": None if worker_ran else status.oldest_cache_epoch,
+            "cache": cache_identity.used(seen, status, run) if worker_ran else status.cache,
             "last_run": last,
             "last_synced_at": finished_at if succeeded else status.last_synced_at,
             "consecutive_failures": 0 if succeeded else status.consecutive_failures + 1,
@@ -73,7 +76,11 @@ def record_end(
         }
     )
     if not succeeded:
-        return updated, (Announce(f"Run{outcome}", f"run {run.number}: {reason}", warning=True),)
+        announcement = Announce(f"Run{outcome}", f"run {run.number}: {reason}", warning=True)
+        if outcome is not Outcome.CACHE_LOST:
+            return updated, (announcement,)
+        why = reason or "the cache is lost"
+        return cache_identity.begin_again(updated, why), (announcement, cache_identity.announce(why))
     if caught_up:
         return updated, (Announce("CaughtUp", f"run {run.number} completed the full sync"),)
     return updated, ()
@@ -123,6 +130,18 @@ def with_entry(seen: Observation, status: SyncIntegrationStatus, entry: Activity
     """Recent activity with one more run; a run that was paused before it ended stands once, with its end."""
     others = tuple(other for other in status.recent_activity if other.run != entry.run)
     return (entry, *others)[: seen.integration.spec.activity_limit]
+
+
+def finished_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ...], datetime | None]:
+    """All finished Jobs whose results the API server holds, even the newest; and when to look for more.
+
+    The newest one's name is needed as a lock only until no creation of it can be on its way any more.
+    """
+    recorded = seen.integration.status.last_run
+    finished = [job for job in seen.jobs if job.finished and recorded and job.run.number <= recorded.number]
+    free_at = {job: job.run.claimed_at + CREATION_PATIENCE for job in finished}
+    deletions = tuple(DeleteJob(job.name, job.uid, job.resource_version) for job in finished if free_at[job] <= now)
+    return deletions, min((at for at in free_at.values() if at > now), default=None)
 
 
 def superfluous_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ...], datetime | None]:

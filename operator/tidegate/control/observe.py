@@ -102,11 +102,16 @@ class Cache:
     name: str
     resource_version: str
     bound: bool
+    uid: str
+    deleting: bool = False  # it stays as long as there is a Pod that uses it, even one that has ended
+
+
+NO_RUN = 0  # the number of none
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The API server's answer to the last attempt to create a run's Job or cache."""
+    """The API server's answer to the last attempt to create a run's Job or cache; NO_RUN: a cache before any claim."""
 
     run: int
     generation: int
@@ -287,6 +292,8 @@ def cache_of(body: Body) -> Cache:
         name=body["metadata"]["name"],
         resource_version=body["metadata"]["resourceVersion"],
         bound=(body.get("status") or {}).get("phase") == "Bound",
+        uid=body["metadata"]["uid"],
+        deleting="deletionTimestamp" in body["metadata"],
     )
 
 

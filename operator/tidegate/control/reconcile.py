@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.decide import decide
 from tidegate.control.metrics import Metrics
-from tidegate.control.observe import Observation, Refusal
+from tidegate.control.observe import NO_RUN, Observation, Refusal
 from tidegate.control.plan import CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 from tidegate.control.report import report
 from tidegate.control.watch import ClusterView
@@ -134,7 +134,7 @@ class Reconciler:
         memory.refusals += 1
         wait = min(FIRST_ATTEMPT_AFTER_REFUSAL * (1 << min(memory.refusals - 1, 10)), LONGEST_WAIT_AFTER_REFUSAL)
         memory.refusal = Refusal(
-            run=run.number if run else 0,
+            run=run.number if run else NO_RUN,
             generation=seen.integration.generation,
             message=str(refused),
             needs_human=refused.needs_human,

@@ -27,8 +27,13 @@ _CONTAINER_SECURITY: Manifest = {
     "capabilities": {"drop": ["ALL"]},
 }
 
-# Exit codes after which only a human can help: the run fails at once, without retries.
-_FINAL_EXIT_CODES = [ExitCode.CONFIGURATION_ERROR, ExitCode.HALTED, ExitCode.CACHE_UNUSABLE]
+# Exit codes that another Pod of the same run would end with, too: the run fails at once, without retries.
+_FINAL_EXIT_CODES = [
+    ExitCode.CONFIGURATION_ERROR,
+    ExitCode.HALTED,
+    ExitCode.CACHE_UNUSABLE,
+    ExitCode.CACHE_LOST,
+]
 
 
 def cache_claim(integration: Integration) -> Manifest:
@@ -69,6 +74,7 @@ def job(integration: Integration, run: Run, settings: Settings) -> Manifest:
         "podFailurePolicy": {
             "rules": [
                 _on_exit_codes("FailJob", _FINAL_EXIT_CODES),
+                _on_exit_codes("FailJob", [ExitCode.CACHE_LOST], contract.CACHE_CONTAINER),
                 _on_exit_codes("Ignore", [ExitCode.PAUSED]),
                 {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             ]
@@ -105,10 +111,10 @@ def _labels(integration: Integration) -> Manifest:
     }
 
 
-def _on_exit_codes(action: str, codes: list[ExitCode]) -> Manifest:
+def _on_exit_codes(action: str, codes: list[ExitCode], container: str = contract.WORKER_CONTAINER) -> Manifest:
     # Kubernetes wants the values in order and without duplicates.
     condition = {
-        "containerName": contract.WORKER_CONTAINER,
+        "containerName": container,
         "operator": "In",
         "values": sorted(int(code) for code in codes),
     }
@@ -214,6 +220,8 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
     }
     if run.oldest_cache_epoch is not None:
         values[Environment.CACHE_OLDEST_EPOCH] = str(run.oldest_cache_epoch)
+    if run.cache_run is not None:
+        values[Environment.CACHE_RUN] = str(run.cache_run)
     if run.allow_deletes is not None:
         values[Environment.ALLOW_DELETES] = str(run.allow_deletes)
     return [{"name": name, "value": value} for name, value in values.items()]

@@ -9,9 +9,10 @@ from typing import Literal
 
 from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
-from tidegate.api.status import Condition, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.control.cache_identity import is_being_deleted, is_gone
 from tidegate.control.decide import CANNOT_START, wants_reset
-from tidegate.control.observe import Observation, inert
+from tidegate.control.observe import NO_RUN, Observation, inert
 from tidegate.control.plan import Plan
 
 
@@ -42,7 +43,8 @@ def _activity(plan: Plan) -> str | None:
 def _message(seen: Observation, plan: Plan) -> str:
     if seen.integration.deleting:
         return "being deleted: the running run is told to end, and no other one starts"
-    return (plan.stalled or _phase_words(seen, plan)) + _pending_words(seen, plan)
+    sentence = plan.stalled or _phase_words(seen, plan)
+    return sentence + _cache_words(plan.status) + _pending_words(seen, plan)
 
 
 def _phase_words(seen: Observation, plan: Plan) -> str:
@@ -64,12 +66,22 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
         case Phase.WAITING if status.run and plan.cannot_start:
             way_out = "it starts as soon as it can; to give it up, correct spec.template or turn OFF"
             return f"run {status.run.number} cannot start: {plan.cannot_start}; {way_out}"
+        case Phase.WAITING if seen.cache and is_being_deleted(seen) and not status.run:
+            return f"waiting for the end of the cache's PersistentVolumeClaim {seen.cache.name}, which is being deleted"
+        case Phase.WAITING if is_gone(seen, status):
+            return _making_cache_words(seen)
         case Phase.WAITING if status.run and seen.refusal:
             return f"run {status.run.number} cannot start yet: {inert(seen.refusal.message)}"
         case Phase.WAITING if status.next_run_at and not _has_remains(seen):
             return _waiting_words(status, status.next_run_at)
         case _:
             return "waiting for the Pod of an earlier run to end"
+
+
+def _making_cache_words(seen: Observation) -> str:
+    if seen.refusal and seen.refusal.run == NO_RUN:
+        return f"the cache's volume is gone, and a new one cannot be created yet: {inert(seen.refusal.message)}"
+    return "the cache's volume is gone: a new one is created, and a full sync follows"
 
 
 def _turning_off_words(seen: Observation, run: Run) -> str:
@@ -107,6 +119,13 @@ def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
         why = f": {last.reason}" if last.reason else ""
         return f"run {last.number} failed{why}; trying again at {at}"
     return f"waiting until {at} for the next run"
+
+
+def _cache_words(status: SyncIntegrationStatus) -> str:
+    """Why a full sync is done again; a run that has just failed for it says so itself."""
+    lost = status.activation.cache_lost if status.activation else None
+    said = status.last_run is not None and status.last_run.outcome is Outcome.CACHE_LOST and status.run is None
+    return f"; a full sync is owed again: {lost}" if lost and not said else ""
 
 
 def _pending_words(seen: Observation, plan: Plan) -> str:

@@ -22,11 +22,12 @@ import orjson
 from tidegate.worker import parked, reloads, visits
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
-from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
+from tidegate.worker.errors import CacheLocked, CacheLost, CacheUnusable, RunEnded
 from tidegate.worker.shadow import Shadow
 from tidegate.worker.values import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
+_MADE = "cache.made"
 FORMAT = 3
 
 _SCHEMA = """
@@ -70,10 +71,13 @@ class Cache:
     """One open cache. Nobody else can open it meanwhile."""
 
     def __init__(self, directory: Path, epoch: str | None, oldest_epoch: str | None = None) -> None:
-        """Open the cache, or make it; without an epoch, one that is there. Raises CacheUnusable or CacheLocked.
+        """Open the cache, or make it; without an epoch, one that is there.
 
+        Raises CacheUnusable, CacheLost, or CacheLocked.
         With `oldest_epoch`, a cache of that epoch or a later one becomes one of `epoch`.
         """
+        if epoch is not None:
+            _refuse_lost(directory)
         try:
             self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
             try:
@@ -83,6 +87,8 @@ class Cache:
                 raise
         except sqlite3.Error as error:
             raise meaning_of(error) from error
+        if not (directory / _MADE).exists():
+            _write_down_that_it_was_made(directory)
         self._next_rid: int = 1 + self._one("SELECT coalesce(max(rid), 0) FROM record")
         self.visits = visits.Visits(self._db, lambda: self._next_rid)
         self.parked = parked.Parked(self._db)
@@ -393,6 +399,24 @@ def _json(numbers: Iterable[int | None]) -> str:
 def _blob(data: bytes | None) -> bytearray | None:
     """As sqlite3 takes it at once; for every `bytes` it looks whether somebody has registered an adapter."""
     return None if data is None else bytearray(data)
+
+
+def _refuse_lost(directory: Path) -> None:
+    """Raise CacheLost if a cache has been made in the directory, and its file is not there, or empty."""
+    file = directory / FILE
+    if (directory / _MADE).exists() and not (file.exists() and file.stat().st_size):
+        what = "is empty" if file.exists() else "is not there"
+        raise CacheLost(f"the cache is lost: its file {FILE} {what}")
+
+
+def _write_down_that_it_was_made(directory: Path) -> None:
+    # The cache's file is durable already: whenever this one is there, the other one must be.
+    (directory / _MADE).touch()
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")

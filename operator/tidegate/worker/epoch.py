@@ -1,43 +1,92 @@
-"""Reset, for any worker image: wipe the cache when its epoch has changed (design section 6.1). Runs before the worker.
+"""The cache's identity, for any worker image: reset the cache, keep it, or refuse it (design section 6.1).
 
-The operator's image runs it as an init container (`python -m tidegate.worker.epoch`), so it needs nothing but the
-standard library. The marker is taken away before the wipe and written after it: a wipe that was cut short is
-repeated, and one that was finished never is, however often the Pod is retried.
+It runs before the worker: the operator's image runs it as an init container (`python -m tidegate.worker.epoch`), so it
+needs nothing but the standard library. Two markers in the volume say what the cache is: its epoch, and the newest run
+that has used it.
+
+- Another epoch is a reset. The epoch's marker is removed before the wipe and written after it: a wipe that was
+  interrupted is repeated, and one that was finished never is, however often the Pod is retried.
+- A run is told which run is known to have used the cache before it (SYNC_CACHE_RUN). A cache that does not know of that
+  run, or that knows of a later one, is lost: it is empty, or it was restored from a backup. It is left untouched, and
+  the run ends with exit code 79, so that the operator starts a full sync with a new epoch.
 """
 
 import os
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from tidegate.api.contract import Environment
+from tidegate.api.contract import Environment, ExitCode
 
 MARKER = ".tidegate-epoch"
+# A file of its own: an older version of this program compares the epoch's marker to the letter, and deletes the cache.
+RUN_MARKER = ".tidegate-run"
 
 # Made by the file system, and not ours to delete.
 _LEFT_ALONE = "lost+found"
 
 
-def belongs(found: str | None, epoch: str, oldest: str | None) -> bool:
-    """Whether a cache with the marker `found` belongs to `epoch`.
+class CacheLostError(Exception):
+    """The cache is not the one that the earlier runs have left."""
 
-    `oldest`: a reset was cancelled, and the cache may still be of this epoch or a later one (SYNC_CACHE_OLDEST_EPOCH).
-    """
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a run is told about its cache; None: not told."""
+
+    epoch: str
+    oldest_epoch: str | None = None  # a reset was cancelled: the cache may still be of this epoch or a later one
+    run: int | None = None
+    used_by: int | None = None  # the newest run that is known to have used the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the markers in the cache say; None: there is no marker."""
+
+    epoch: str | None = None
+    run: int | None = None
+
+
+def belongs(found: str | None, epoch: str, oldest: str | None) -> bool:
+    """Whether a cache with the epoch `found` belongs to `epoch`; see `Expected.oldest_epoch`."""
     if found == epoch:
         return True
     return oldest is not None and found is not None and found.isdecimal() and int(oldest) <= int(found) < int(epoch)
 
 
-def prepare(directory: Path, epoch: str, oldest: str | None = None) -> str:
-    """Make the directory hold nothing but what belongs to the epoch; the sentence says what was done."""
-    marker = directory / MARKER
-    found = marker.read_text().strip() if marker.exists() else None
-    if belongs(found, epoch, oldest):
-        if found == epoch:
+def is_kept(found: Found, expected: Expected) -> bool:
+    """Whether the cache is kept, rather than wiped. Raises CacheLostError when it is neither."""
+    kept = belongs(found.epoch, expected.epoch, expected.oldest_epoch)
+    if expected.used_by is not None:
+        used = f"run {expected.used_by} has used the cache of this sync"
+        if found.epoch is None:
+            raise CacheLostError(f"the cache is empty, but {used}")
+        if not kept:
+            raise CacheLostError(f"the cache is of epoch {found.epoch} instead of {expected.epoch}, but {used}")
+        if found.run is None or found.run < expected.used_by:
+            before = "before it knew of any run" if found.run is None else f"after run {found.run}"
+            raise CacheLostError(f"the cache is as it was {before}, but {used}")
+    if kept and found.run is not None and expected.run is not None and found.run > expected.run:
+        raise CacheLostError(f"run {found.run} has used the cache, which is later than this run, {expected.run}")
+    return kept
+
+
+def prepare(directory: Path, expected: Expected) -> str:
+    """Make the directory hold nothing but what belongs to the expected epoch; the sentence says what was done.
+
+    Raises CacheLostError, and touches nothing, when the cache is not the one that the earlier runs have left.
+    """
+    marker, epoch = directory / MARKER, expected.epoch
+    found = _look(directory)
+    if is_kept(found, expected):
+        _mark_run(directory, expected)
+        if found.epoch == epoch:
             return f"the cache is of epoch {epoch}: kept"
         _write(marker, epoch)
-        return f"the cache was of epoch {found}, whose reset was cancelled: kept, now of epoch {epoch}"
+        return f"the cache was of epoch {found.epoch}, whose reset was cancelled: kept, now of epoch {epoch}"
     marker.unlink(missing_ok=True)
     _flush(directory)
     deleted = 0
@@ -48,17 +97,32 @@ def prepare(directory: Path, epoch: str, oldest: str | None = None) -> str:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-        deleted += 1
+        deleted += entry.name != RUN_MARKER
     _flush(directory)
+    _mark_run(directory, expected)
     _write(marker, epoch)
-    before = f"was of epoch {found}" if found else "had no epoch"
+    before = f"was of epoch {found.epoch}" if found.epoch else "had no epoch"
     return f"the cache {before}: {deleted} entries deleted, now of epoch {epoch}"
 
 
-def _write(marker: Path, epoch: str) -> None:
-    draft = marker.with_name(f"{MARKER}.new")
+def _look(directory: Path) -> Found:
+    epoch, run = _read(directory / MARKER), _read(directory / RUN_MARKER)
+    return Found(epoch or None, int(run) if run.isdecimal() else None)
+
+
+def _read(marker: Path) -> str:
+    return marker.read_text().strip() if marker.exists() else ""
+
+
+def _mark_run(directory: Path, expected: Expected) -> None:
+    if expected.run is not None:
+        _write(directory / RUN_MARKER, str(expected.run))
+
+
+def _write(marker: Path, text: str) -> None:
+    draft = marker.with_name(f"{marker.name}.new")
     with draft.open("w") as file:
-        file.write(f"{epoch}\n")
+        file.write(f"{text}\n")
         file.flush()
         os.fsync(file.fileno())
     draft.replace(marker)
@@ -73,14 +137,26 @@ def _flush(directory: Path) -> None:
         os.close(handle)
 
 
+def _number(text: str | None) -> int | None:
+    return int(text) if text else None
+
+
 def main(environ: Mapping[str, str] = os.environ) -> int:
-    """Prepare the cache as the environment asks; 0 when it is ready."""
+    """Prepare the cache as the environment asks; 0 when it is ready, 79 when it is lost."""
     try:
-        oldest = environ.get(Environment.CACHE_OLDEST_EPOCH)
-        print(prepare(Path(environ[Environment.CACHE_DIR]), environ[Environment.CACHE_EPOCH], oldest), flush=True)
+        expected = Expected(
+            epoch=environ[Environment.CACHE_EPOCH],
+            oldest_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH),
+            run=_number(environ.get(Environment.RUN)),
+            used_by=_number(environ.get(Environment.CACHE_RUN)),
+        )
+        print(prepare(Path(environ[Environment.CACHE_DIR]), expected), flush=True)
     except KeyError as missing:
         print(f"the environment variable {missing.args[0]} is not set", flush=True)
         return 1
+    except CacheLostError as error:
+        print(error, flush=True)
+        return ExitCode.CACHE_LOST
     except OSError as error:
         print(f"the cache cannot be prepared: {error}", flush=True)
         return 1

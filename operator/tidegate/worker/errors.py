@@ -36,6 +36,12 @@ class CacheUnusable(RunEnded):
     exit_code = ExitCode.CACHE_UNUSABLE
 
 
+class CacheLost(RunEnded):
+    """What the runs before had remembered is not there: a full sync is needed, with a new cache."""
+
+    exit_code = ExitCode.CACHE_LOST
+
+
 class CacheLocked(RunEnded):
     """Another process works on the cache; it goes away by itself."""
 

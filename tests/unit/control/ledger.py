@@ -38,6 +38,8 @@ class Ledger:
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
     activations: dict[int, Activation] = field(default_factory=dict)  # run → the activation that claimed it
     prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
+    newest_use: tuple[str, int] | None = None  # the cache that the newest Pod has used, and its run
+    restored: bool = False  # somebody has deleted the cache, or put an old one back, since a Pod has used it
     off_policies: set[OffPolicy] = field(default_factory=set)  # declared at some time since the run was claimed
 
     # Writes of operators
@@ -144,13 +146,22 @@ class Ledger:
     def pod_created(self, pods: list[Pod]) -> None:
         assert sum(1 for pod in pods if pod.live) <= 1, "I1: two live Pods"
 
-    def cache_prepared(self, run: int, *, existed: bool, wiped: bool) -> None:
-        """The init container of a run has found a cache, or none, and has deleted what was in it, or kept it."""
+    def cache_restored(self) -> None:
+        self.restored = True
+
+    def cache_prepared(self, run: int, cache: str, used_by: int | None, *, existed: bool, wiped: bool) -> None:
+        """The init container of a run has found a cache that `used_by` used, or none; it has wiped it, or kept it."""
         activation = self.activations[run]
         first = activation.number not in self.prepared
         self.prepared.add(activation.number)
-        if existed:
-            assert wiped == (activation.reset and first), "I4: not one wipe for one reset"
+        if existed and not self.restored:
+            owed = (activation.reset and first) or activation.cache_lost is not None
+            assert not wiped or owed, "I4: a wipe that nobody asked for"
+            assert wiped or not (activation.reset and first), "I4: a reset without a wipe"
+        if self.claimed[run].kind is RunKind.INCREMENTAL:
+            assert not wiped, "a lost cache is taken for an empty one"
+            assert (cache, used_by) == self.newest_use, "an older cache is taken for the present one"
+        self.newest_use, self.restored = (cache, run), False
 
     def job_ended(self, job: Job) -> None:
         self.ended[job.run.number] = self.clock

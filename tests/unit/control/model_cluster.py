@@ -14,12 +14,12 @@ from tidegate.api import names
 from tidegate.api.base import format_time
 from tidegate.api.contract import CACHE_CONTAINER, WORKER_CONTAINER, Environment, ExitCode
 from tidegate.control.observe import controller_uid
-from tidegate.worker.epoch import belongs
+from tidegate.worker.epoch import CacheLostError, Expected, Found, is_kept
 
 from .model import CLAIM, JOB, POD, Server
 
 Body = dict[str, Any]
-_FINAL = (ExitCode.CONFIGURATION_ERROR, ExitCode.HALTED, ExitCode.CACHE_UNUSABLE)
+_FINAL = (ExitCode.CONFIGURATION_ERROR, ExitCode.HALTED, ExitCode.CACHE_UNUSABLE, ExitCode.CACHE_LOST)
 
 
 @dataclass
@@ -39,7 +39,8 @@ class ModelCluster:
     starts: str = "everything"  # of a Pod, or "preparation": all but the worker, or "nothing"
     _tallies: dict[str, Tally] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
-    _markers: dict[str, str] = field(default_factory=dict)  # cache → epoch
+    _marks: dict[str, Found] = field(default_factory=dict)  # what the markers in each cache say
+    _snapshots: list[tuple[str, Found]] = field(default_factory=list)
     _names: Counter[str] = field(default_factory=Counter)
 
     # The Job controller
@@ -181,10 +182,16 @@ class ModelCluster:
             (init,) = (c for c in pod["spec"]["initContainers"] if c["name"] == CACHE_CONTAINER)
             told = {variable["name"]: variable["value"] for variable in init["env"]}
             epoch, uid = told[Environment.CACHE_EPOCH], cache["metadata"]["uid"]
-            marker = self._markers.get(uid)
-            kept = belongs(marker, epoch, told.get(Environment.CACHE_OLDEST_EPOCH))
-            self.server.ledger.cache_prepared(int(told[Environment.RUN]), existed=marker is not None, wiped=not kept)
-            self._markers[uid] = epoch
+            run, used_by = int(told[Environment.RUN]), told.get(Environment.CACHE_RUN)
+            marks = self._marks.get(uid, Found())
+            expected = Expected(epoch, told.get(Environment.CACHE_OLDEST_EPOCH), run, int(used_by) if used_by else None)
+            try:
+                kept = is_kept(marks, expected)
+            except CacheLostError as lost:
+                self._report(pod, "Failed", init={"exitCode": int(ExitCode.CACHE_LOST), "message": str(lost)})
+                return
+            self.server.ledger.cache_prepared(run, uid, marks.run, existed=marks.epoch is not None, wiped=not kept)
+            self._marks[uid] = Found(epoch, run)
         if self.starts == "preparation":
             prepared = [{"name": CACHE_CONTAINER, "state": {"terminated": {"exitCode": 0}}}]
             if pod["status"].get("initContainerStatuses") != prepared:
@@ -200,11 +207,39 @@ class ModelCluster:
         state = None if exit_code is None else {"exitCode": exit_code, "message": f'{{"reason": "code {exit_code}"}}'}
         self._report(pod, "Succeeded" if exit_code == 0 else "Failed", state)
 
-    def _report(self, pod: Body, phase: str, terminated: Body | None = None) -> None:
+    def _report(self, pod: Body, phase: str, terminated: Body | None = None, init: Body | None = None) -> None:
         pod["status"]["phase"] = phase
+        if init is not None:
+            pod["status"]["initContainerStatuses"] = [{"name": CACHE_CONTAINER, "state": {"terminated": init}}]
         if terminated is not None:
             pod["status"]["containerStatuses"] = [{"name": WORKER_CONTAINER, "state": {"terminated": terminated}}]
         self.server.changed(POD, pod)
+
+    # What befalls volumes
+
+    def snapshot(self) -> None:
+        """Somebody makes a snapshot of the cache."""
+        self._snapshots += [(claim["metadata"]["uid"], self._marks[claim["metadata"]["uid"]]) for claim in self._used()]
+
+    def restore(self, number: int) -> None:
+        """Somebody puts an old snapshot back, or an empty file system, while no Pod uses the volume."""
+        if self.live_pods():
+            return
+        for claim in self._used():
+            uid = claim["metadata"]["uid"]
+            old = [marks for of, marks in self._snapshots if of == uid]
+            self._marks[uid] = old[number % len(old)] if old and number < 5 else Found()
+            self.server.ledger.cache_restored()
+
+    def delete_cache(self) -> None:
+        """Somebody deletes the claim; while a Pod uses it Kubernetes keeps it."""
+        if not self.live_pods():
+            for claim in self.server.stored(CLAIM):
+                self.server.delete(CLAIM, claim["metadata"]["name"])
+                self.server.ledger.cache_restored()
+
+    def _used(self) -> list[Body]:
+        return [claim for claim in self.server.stored(CLAIM) if claim["metadata"]["uid"] in self._marks]
 
     # The garbage collector
 
@@ -237,7 +272,9 @@ class ModelCluster:
 
 
 def _exit_code(pod: Body) -> int | None:
-    for container in pod["status"].get("containerStatuses", ()):
+    status = pod["status"]
+    lost = [s for s in status.get("initContainerStatuses", ()) if s["state"].get("terminated", {}).get("exitCode")]
+    for container in (*lost, *status.get("containerStatuses", ())):
         if "terminated" in container["state"]:
             code: int = container["state"]["terminated"]["exitCode"]
             return code

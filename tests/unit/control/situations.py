@@ -80,7 +80,7 @@ def unstarted_pod(of: Run, trouble: str = "Unschedulable: 0/3 nodes are availabl
     return replace(pod(of), begun=False, worker_started=False, trouble=trouble, created_at=made_at)
 
 
-CACHE = Cache(name=names.cache_name(NAME, UID), resource_version="5", bound=True)
+CACHE = Cache(name=names.cache_name(NAME, UID), resource_version="5", bound=True, uid="cache-1")
 
 
 @dataclass(frozen=True)

@@ -95,10 +95,14 @@ class TestOneAtATime:
         assert spec["template"]["spec"]["restartPolicy"] == "Never"
 
     def test_what_only_a_human_can_mend_fails_at_once_and_pauses_and_evictions_do_not_count(self) -> None:
-        final, paused, evicted = job()["spec"]["podFailurePolicy"]["rules"]
+        final, lost, paused, evicted = job()["spec"]["podFailurePolicy"]["rules"]
         assert final == {
             "action": "FailJob",
-            "onExitCodes": {"containerName": "sync", "operator": "In", "values": [2, 3, 4]},
+            "onExitCodes": {"containerName": "sync", "operator": "In", "values": [2, 3, 4, 79]},
+        }
+        assert lost == {
+            "action": "FailJob",
+            "onExitCodes": {"containerName": "prepare-cache", "operator": "In", "values": [79]},
         }
         assert paused == {
             "action": "Ignore",

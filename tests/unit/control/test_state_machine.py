@@ -38,6 +38,7 @@ CHANGES = st.one_of(
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
 ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job", "Pods do not start"]
+VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
 STEPS_OF_EXAMPLE = 100
@@ -227,6 +228,17 @@ class Toggle(RuleBasedStateMachine):
                 self.server.ledger.job_deleted_by_hand(job, self.server.integration)
                 for operator in self.operators:
                     operator.view.show((JOB, job.name))
+
+    @rule(what=st.sampled_from(VOLUMES), how=st.integers(0, 9))
+    def a_volume_changes(self, what: str, how: int) -> None:
+        Steps.taken += 1
+        match what:
+            case "snapshot":
+                self.cluster.snapshot()
+            case "restored":
+                self.cluster.restore(how)
+            case "deleted" if self.nothing_is_on_its_way():
+                self.cluster.delete_cache()
 
     # In the end
 

@@ -10,7 +10,11 @@ import pytest
 
 import tidegate
 from tidegate.worker import epoch
-from tidegate.worker.epoch import MARKER, prepare
+from tidegate.worker.epoch import MARKER, RUN_MARKER, CacheLostError, Expected
+
+
+def prepare(directory: Path, expected_epoch: str, oldest_epoch: str | None = None, **told: Any) -> str:
+    return epoch.prepare(directory, Expected(expected_epoch, oldest_epoch, **told))
 
 
 @pytest.fixture
@@ -70,6 +74,62 @@ def test_after_a_cancelled_reset_any_other_cache_is_deleted(cache: Path, found: 
     (cache / MARKER).write_text(found)
     prepare(cache, "5", oldest)
     assert entries(cache) == {MARKER}
+
+
+class TestALostCache:
+    """A cache that does not know of the runs that have used it is neither kept nor wiped."""
+
+    @pytest.fixture
+    def used(self, cache: Path) -> Path:
+        """A cache that runs 1 to 7 have used."""
+        prepare(cache, "1", run=7)
+        return cache
+
+    def test_each_run_leaves_its_number(self, used: Path) -> None:
+        assert prepare(used, "1", run=8, used_by=7) == "the cache is of epoch 1: kept"
+        assert (used / RUN_MARKER).read_text() == "8\n"
+        assert prepare(used, "1", run=8, used_by=7) == "the cache is of epoch 1: kept"
+
+    def test_a_run_whose_pod_never_started_leaves_nothing_and_misses_nothing(self, used: Path) -> None:
+        assert prepare(used, "1", run=12, used_by=7) == "the cache is of epoch 1: kept"
+
+    @pytest.mark.parametrize(
+        ("epoch_found", "run_found", "said"),
+        [
+            (None, None, "the cache is empty, but run 7 has used the cache of this sync"),
+            (None, "7", "the cache is empty, but run 7 has used the cache of this sync"),
+            ("1", "6", "the cache is as it was after run 6, but run 7 has used the cache of this sync"),
+            ("1", None, "the cache is as it was before it knew of any run, but run 7 has used the cache of this sync"),
+            ("5", "7", "the cache is of epoch 5 instead of 1, but run 7 has used the cache of this sync"),
+            ("1", "9", "run 9 has used the cache, which is later than this run, 8"),
+        ],
+    )
+    def test_is_told_and_left_untouched(
+        self, used: Path, epoch_found: str | None, run_found: str | None, said: str
+    ) -> None:
+        for marker, text in ((MARKER, epoch_found), (RUN_MARKER, run_found)):
+            (used / marker).unlink()
+            if text is not None:
+                (used / marker).write_text(text)
+        before = entries(used)
+        with pytest.raises(CacheLostError, match=f"^{said}$"):
+            prepare(used, "1", run=8, used_by=7)
+        assert entries(used) == before
+
+    def test_a_status_that_is_older_than_the_cache_is_told_too(self, used: Path) -> None:
+        with pytest.raises(CacheLostError, match="run 7 has used the cache, which is later than this run, 4"):
+            prepare(used, "1", run=4)
+
+    def test_a_reset_deletes_whatever_there_is(self, used: Path) -> None:
+        prepare(used, "9", run=9)
+        assert entries(used) == {MARKER, RUN_MARKER}
+
+    def test_the_program_ends_with_79(self, used: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        told = {"SYNC_CACHE_DIR": str(used), "SYNC_CACHE_EPOCH": "1", "SYNC_RUN": "9", "SYNC_CACHE_RUN": "8"}
+        assert epoch.main(told) == 79
+        assert capsys.readouterr().out == (
+            "the cache is as it was after run 7, but run 8 has used the cache of this sync\n"
+        )
 
 
 def test_what_a_link_points_to_is_not_touched(tmp_path: Path) -> None:

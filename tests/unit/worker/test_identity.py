@@ -109,7 +109,7 @@ def test_an_object_may_be_added(linked: Databases) -> None:
 
 class TestAReset:
     def reset(self, databases: Databases) -> dict[str, str]:
-        epoch.prepare(databases.cache, "2")
+        epoch.prepare(databases.cache, epoch.Expected("2"))
         return {"SYNC_CACHE_EPOCH": "2"}
 
     def test_reads_records_as_if_for_the_first_time(self, linked: Databases) -> None:

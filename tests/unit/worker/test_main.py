@@ -71,6 +71,21 @@ class TestACacheThatCannotBeUsed:
         assert ended.code == ExitCode.CACHE_UNUSABLE
         assert ended.message["reason"].startswith("the cache cannot be read: ")
 
+    @pytest.mark.parametrize("how", ["deleted", "emptied"])
+    def test_ends_with_79_when_its_file_is_gone_though_it_had_been_made(self, databases: Databases, how: str) -> None:
+        databases.add("crm", ("a@x", "Ada"))
+        databases.run()
+        (databases.cache / FILE).unlink()
+        if how == "emptied":
+            (databases.cache / FILE).touch()
+        ended = databases.run()
+        assert (ended.code, ended.message["outcome"]) == (ExitCode.CACHE_LOST, "failed")
+        assert ended.message["reason"].startswith("the cache is lost: its file cache.sqlite is")
+
+    def test_is_made_by_the_first_run_that_comes_so_far(self, databases: Databases) -> None:
+        (databases.cache / FILE).touch()  # a run that was killed while it made the file
+        assert databases.run().code == ExitCode.COMPLETE
+
     def test_is_tried_again_when_it_is_locked(self, databases: Databases) -> None:
         databases.run()
         holder = Cache(databases.cache, "1")

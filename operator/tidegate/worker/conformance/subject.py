@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tidegate.api.contract import PROTOCOL, TERMINATION_MESSAGE_BYTES, Environment
-from tidegate.worker.epoch import prepare
+from tidegate.worker.epoch import Expected, prepare
 from tidegate.worker.errors import ConfigurationError
 
 _POLL_SECONDS = 0.005
@@ -123,7 +123,7 @@ class Subject:
         self, place: Place, run: int, scope: str, *, push: bool, more: Mapping[str, str]
     ) -> Iterator["subprocess.Popen[bytes]"]:
         epoch = more.get(Environment.CACHE_EPOCH, "1")
-        prepare(place.cache, epoch)  # as the init container does
+        prepare(place.cache, Expected(epoch))  # as the init container does
         place.message.write_bytes(b"")
         variables = {name: value for name, value in os.environ.items() if not name.startswith("SYNC_")} | {
             Environment.PROTOCOL: PROTOCOL,

@@ -133,6 +133,13 @@ END_OF_A_RUN = [
     ),
     Row("configuration error", failed(2), "Waiting | none | nothing", again="never", stalled=True),
     Row("halted for safety", failed(3), "Waiting | none | nothing", again="never", stalled=True),
+    Row(
+        "cache lost: a full sync is owed again, after the backoff",
+        failed(79).remembering(activation=CAUGHT_UP),
+        "Waiting | none | nothing",
+        activation="1 PastAndFuture",
+        again="301s",
+    ),
     Row("cache unusable", failed(4), "Waiting | none | nothing", again="never", stalled=True),
     Row(
         "the spec was corrected while the run was still failing: it is tried at once",

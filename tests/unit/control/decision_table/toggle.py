@@ -1,6 +1,6 @@
 """Turning ON, what is declared while ON, turning OFF."""
 
-from tidegate.api.status import Outcome, Phase
+from tidegate.api.status import CacheUse, Outcome, Phase
 
 from ..situations import (
     FINISHED,
@@ -19,7 +19,7 @@ from ..situations import (
     pod,
     refusal,
 )
-from .notation import FUTURE_ONLY, ORPHAN, RESET, WITH_RESET, Row
+from .notation import FUTURE_ONLY, LATER, ORPHAN, RESET, WITH_RESET, Row
 
 TURNING_ON = [
     Row("a new resource that is OFF", NEW, "Off | none | nothing", activation="none", again="never"),
@@ -175,6 +175,19 @@ WHILE_ON = [
         "somebody has suspended the Job by hand while ON: it is resumed",
         RUNNING.but(jobs=(at_rest(FIRST),), pods=()),
         "Syncing | claims 1 full push | resume Job 1",
+    ),
+    Row(
+        "the cache is another one than the last run used: a full sync is owed again, in a new epoch",
+        WAITING.remembering(cache=CacheUse(volume="another", run=1)),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="1 PastAndFuture",
+        at=LATER,
+    ),
+    Row(
+        "the cache that the last run used is gone: it is made before a run is claimed",
+        WAITING.remembering(cache=CacheUse(volume="another", run=1)).but(cache=None),
+        "Waiting | none | create cache",
+        at=LATER,
     ),
     Row(
         "somebody has deleted the cache while running: it is made again",

@@ -1,0 +1,202 @@
+"""A cache that is not the one that the runs before have used is never taken for an empty one (invariant I4)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tidegate.api.spec import Mode
+from tidegate.api.status import CacheUse, Outcome, Phase, RunKind
+from tidegate.control.observe import NO_RUN, JobState, Refusal
+from tidegate.control.plan import Announce, CreateCache, CreateJob, DeleteJob, Plan
+from tidegate.control.report import report
+
+from .decision_table.notation import LATER
+from .situations import (
+    CACHE,
+    CAUGHT_UP,
+    FINISHED,
+    FIRST,
+    IS_OFF,
+    NOW,
+    ON,
+    SECOND,
+    WAITING,
+    Situation,
+    activation,
+    deeds,
+    job,
+    pod,
+    run,
+)
+
+USED = CacheUse(volume=CACHE.uid, run=1)
+# Caught up without pushing anything, and due.
+ACTIVATION = activation(mode=Mode.FUTURE_ONLY, caught_up=True)
+FUTURE_ONLY = WAITING.declaring(mode="FutureOnly").remembering(activation=ACTIVATION, cache=USED)
+ANOTHER = replace(CACHE, uid="cache-2")
+NO_VOLUME: dict[str, Any] = {"cache": {"none": True}}
+
+
+def events(plan: Plan) -> list[str]:
+    return [action.reason for action in plan.actions if isinstance(action, Announce)]
+
+
+def message(given: Situation, at: Any = LATER) -> str:
+    seen = given.observe()
+    return report(seen, given.decide(at), at).message or ""
+
+
+def test_a_run_in_the_cache_that_it_knows_is_told_which_run_has_used_it() -> None:
+    plan = FUTURE_ONLY.decide(LATER)
+    assert plan.status.run is not None
+    assert (plan.status.run.kind, plan.status.run.cache_run) == (RunKind.INCREMENTAL, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (FUTURE_ONLY.but(cache=ANOTHER), f"the cache that run 1 used is gone: PersistentVolumeClaim {CACHE.name}"),
+        (FUTURE_ONLY.declaring(**NO_VOLUME), "the cache that run 1 used is not used any more: spec.cache.none is true"),
+        (FUTURE_ONLY.remembering(cache=CacheUse(volume="none", run=1)), "the cache is new: run 1 had none"),
+    ],
+    ids=["another claim of that name", "a volume, then none", "none, then a volume"],
+)
+class TestALostCache:
+    def test_means_that_the_full_sync_is_owed_again_in_the_activation_s_own_mode(
+        self, given: Situation, why: str
+    ) -> None:
+        plan = given.decide(LATER)
+        assert plan.status.run is not None
+        run = plan.status.run
+        assert (run.kind, run.push, run.cache_epoch, run.cache_run) == (RunKind.FULL, False, 2, None)
+        assert plan.status.activation is not None
+        assert not plan.status.activation.caught_up
+
+    def test_is_said_in_the_message_and_by_an_event(self, given: Situation, why: str) -> None:
+        assert events(given.decide(LATER)) == ["CacheLost"]
+        assert f"; a full sync is owed again: {why}" in message(given)
+
+    def test_is_found_by_a_new_activation_too(self, given: Situation, why: str) -> None:
+        turned_on = given.remembering(activation=None, phase=Phase.OFF)
+        plan = turned_on.decide()
+        assert plan.status.run is not None
+        assert (plan.status.run.kind, plan.status.run.cache_epoch) == (RunKind.FULL, 2)
+        assert events(plan) == ["TurnedOn", "CacheLost"]
+        assert why in message(turned_on, NOW)
+
+    def test_is_not_spoken_of_when_it_was_to_be_deleted_anyway(self, given: Situation, why: str) -> None:
+        plan = given.declaring(reset=True).decide()
+        assert events(plan) == ["TurnedOn"]
+        assert why not in message(given.declaring(reset=True), NOW)
+
+
+def test_without_a_volume_nothing_is_expected_of_it() -> None:
+    none = FUTURE_ONLY.declaring(**NO_VOLUME).remembering(cache=CacheUse(volume="none", run=1)).decide(LATER)
+    assert none.status.run is not None
+    assert (none.status.run.kind, none.status.run.cache_run) == (RunKind.INCREMENTAL, None)
+
+
+class TestAClaimThatIsGone:
+    GONE = FUTURE_ONLY.but(cache=None)
+
+    def test_is_created_before_a_run_is_claimed_since_the_watch_may_be_behind(self) -> None:
+        plan = self.GONE.decide(LATER)
+        assert deeds(plan.actions) == [CreateCache()]
+        assert plan.status.run is None
+        assert message(self.GONE) == "the cache's volume is gone: a new one is created, and a full sync follows"
+
+    def test_is_no_loss_if_it_was_there_after_all(self) -> None:
+        assert FUTURE_ONLY.decide(LATER).status.activation == self.GONE.decide(LATER).status.activation
+
+    @pytest.mark.parametrize("needs_human", [False, True])
+    def test_is_not_asked_for_again_at_once_when_it_is_refused(self, needs_human: bool) -> None:
+        refused = Refusal(NO_RUN, 1, "exceeded quota", needs_human=needs_human, retry_at=LATER.replace(minute=30))
+        given = self.GONE.but(refusal=refused)
+        plan = given.decide(LATER)
+        assert deeds(plan.actions) == []
+        assert plan.look_again_at == refused.retry_at
+        assert "exceeded quota" in message(given)
+        assert (plan.stalled is not None) == needs_human
+        assert deeds(given.decide(refused.retry_at).actions) == [CreateCache()]
+
+    def test_waits_until_a_run_is_due(self) -> None:
+        assert deeds(self.GONE.decide().actions) == []
+
+    def test_is_created_together_with_the_job_while_no_run_has_used_it(self) -> None:
+        plan = IS_OFF.but(spec=ON, cache=None).decide()
+        assert [type(deed) for deed in deeds(plan.actions)] == [CreateCache, CreateJob]
+
+
+class TestAClaimThatIsBeingDeleted:
+    """Kubernetes keeps it while there is a Pod that mounts it, even one that has ended; and starts no Pod with it."""
+
+    DELETED = FUTURE_ONLY.but(cache=replace(CACHE, deleting=True), jobs=(job(FIRST, JobState.COMPLETE, ago=30),))
+
+    def test_is_let_go_when_the_next_run_is_due(self) -> None:
+        assert deeds(self.DELETED.decide().actions) == []
+        plan = self.DELETED.decide(LATER)
+        assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20")]
+        assert plan.status.run is None
+        assert message(self.DELETED).startswith(
+            f"waiting for the end of the cache's PersistentVolumeClaim {CACHE.name}, which is being deleted"
+        )
+
+    @pytest.mark.parametrize("spec", [ON, {**ON, "reset": True}])
+    def test_is_let_go_before_an_activation_begins(self, spec: dict[str, Any]) -> None:
+        turned_on = self.DELETED.but(spec=spec).remembering(activation=None, phase=Phase.OFF)
+        plan = turned_on.decide()
+        assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20")]
+        assert plan.status.activation is None
+
+    def test_a_job_that_may_still_be_created_by_another_operator_keeps_its_name_for_a_while(self) -> None:
+        fresh = run(1, ago=10)
+        plan = self.DELETED.but(spec={**ON, "delay": "0s"}, jobs=(job(fresh, JobState.COMPLETE),)).decide()
+        assert deeds(plan.actions) == []
+        assert plan.look_again_at == NOW + timedelta(seconds=20)
+
+
+class TestWhatARunLeaves:
+    def test_a_run_whose_worker_has_run_has_used_the_cache(self) -> None:
+        assert FINISHED.decide().status.cache == USED
+
+    def test_a_run_without_a_volume_too(self) -> None:
+        assert FINISHED.declaring(**NO_VOLUME).decide().status.cache == CacheUse(volume="none", run=1)
+
+    def test_a_run_whose_worker_is_not_known_to_have_run_proves_nothing(self) -> None:
+        failed = FINISHED.but(jobs=(job(FIRST, JobState.FAILED, ago=60),), pods=())
+        assert failed.decide().status.cache is None
+
+    @pytest.mark.parametrize("code_of", ["pod", "job"])
+    def test_one_that_ended_with_79_has_lost_it(self, code_of: str) -> None:
+        words = "Container prepare-cache for pod sales/x failed with exit code 79 matching FailJob rule at index 1"
+        said = pod(SECOND, 79 if code_of == "pod" else 1, message="the cache is empty, but run 1 has used it")
+        lost = FUTURE_ONLY.remembering(run=SECOND, runs=2).but(
+            jobs=(
+                job(FIRST, JobState.COMPLETE),
+                job(SECOND, JobState.FAILED, failure_message=words if code_of == "job" else ""),
+            ),
+            pods=(said,),
+        )
+        plan = lost.decide()
+        status = plan.status
+        assert status.last_run is not None
+        assert status.last_run.outcome is Outcome.CACHE_LOST
+        assert (status.cache, status.cache_epoch) == (None, 3)
+        assert events(plan) == ["RunCacheLost", "CacheLost"]
+        assert plan.stalled is None
+        retry = replace(lost, status=status, jobs=(), pods=()).decide(LATER)
+        assert retry.status.run is not None
+        assert (retry.status.run.number, retry.status.run.kind, retry.status.run.push) == (3, RunKind.FULL, False)
+        assert retry.status.run.cache_epoch == 3
+
+    def test_when_it_has_caught_up_again_nothing_is_said_any_more(self) -> None:
+        lost = activation(cache_lost="the cache is empty")
+        caught_up = FINISHED.remembering(activation=lost).decide().status.activation
+        assert caught_up is not None
+        assert (caught_up.caught_up, caught_up.cache_lost) == (True, None)
+
+
+def test_a_caught_up_sync_stays_so_while_its_cache_stays() -> None:
+    assert WAITING.remembering(activation=CAUGHT_UP, cache=USED).decide(LATER).status.activation == CAUGHT_UP
