@@ -5,11 +5,14 @@ afterwards; adding it ten times is adding it once.
 """
 
 import asyncio
+import contextlib
 import heapq
 from collections import deque
 
 FIRST_RETRY = 0.05  # seconds
 LONGEST_RETRY = 60.0
+
+_REPLACED_ALARMS = 100  # that may be kept before the heap is rebuilt
 
 
 class WorkQueue:
@@ -23,53 +26,55 @@ class WorkQueue:
         self._alarms: list[tuple[float, str]] = []
         self._alarm_of: dict[str, float] = {}  # the one alarm of a key that still counts
         self._failures: dict[str, int] = {}
-        self._changed = asyncio.Condition()
+        # No lock: nothing is awaited between looking and waiting. A Condition of Python 3.11 stays locked for good when
+        # a task that waits on it with a timeout is cancelled twice, as happens at the end of the process.
+        self._changed = asyncio.Event()
 
     @property
     def depth(self) -> int:
         """How many keys wait for a worker."""
         return len(self._ready)
 
+    @property
+    def alarms(self) -> int:
+        """How many alarms are kept, those included that a newer one has replaced."""
+        return len(self._alarms)
+
     async def add(self, key: str) -> None:
         """Look at `key` as soon as a worker is free."""
-        async with self._changed:
-            self._enqueue(key)
+        self._enqueue(key)
 
     async def add_after(self, key: str, seconds: float) -> None:
         """Look at `key` again in `seconds`; of several alarms of one key the newest counts."""
-        async with self._changed:
-            self._set_alarm(key, seconds)
+        self._set_alarm(key, seconds)
 
     async def take(self) -> str:
         """Wait for a key; nobody else gets it before it is given back with `done`."""
         loop = asyncio.get_running_loop()
-        async with self._changed:
-            while True:
-                self._ring(loop.time())
-                if self._ready:
-                    key = self._ready.popleft()
-                    self._waiting.discard(key)
-                    self._working.add(key)
-                    return key
-                pause = self._alarms[0][0] - loop.time() if self._alarms else None
-                try:
-                    await asyncio.wait_for(self._changed.wait(), pause)
-                except TimeoutError:
-                    continue
+        while True:
+            self._ring(loop.time())
+            if self._ready:
+                key = self._ready.popleft()
+                self._waiting.discard(key)
+                self._working.add(key)
+                return key
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._alarms[0][0] if self._alarms else None):
+                    await self._changed.wait()
 
     async def done(self, key: str, *, failed: bool = False) -> None:
         """Give `key` back; a failed one is looked at again after a pause that doubles with each failure in a row."""
-        async with self._changed:
-            self._working.discard(key)
-            if failed:
-                failures = self._failures[key] = self._failures.get(key, 0) + 1
-                self._set_alarm(key, min(FIRST_RETRY * 2 ** min(failures - 1, 30), LONGEST_RETRY))
-            else:
-                self._failures.pop(key, None)
-            if key in self._again:
-                self._again.discard(key)
-                if not failed:
-                    self._enqueue(key)
+        self._working.discard(key)
+        if failed:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            self._set_alarm(key, min(FIRST_RETRY * 2 ** min(failures - 1, 30), LONGEST_RETRY))
+        else:
+            self._failures.pop(key, None)
+        if key in self._again:
+            self._again.discard(key)
+            if not failed:
+                self._enqueue(key)
 
     def _enqueue(self, key: str) -> None:
         if key in self._working:
@@ -77,13 +82,16 @@ class WorkQueue:
         elif key not in self._waiting:
             self._waiting.add(key)
             self._ready.append(key)
-            self._changed.notify()
+            self._changed.set()
 
     def _set_alarm(self, key: str, seconds: float) -> None:
         at = asyncio.get_running_loop().time() + max(0.0, seconds)
         self._alarm_of[key] = at
         heapq.heappush(self._alarms, (at, key))
-        self._changed.notify_all()  # whoever sleeps may have to wake earlier
+        if len(self._alarms) > 2 * len(self._alarm_of) + _REPLACED_ALARMS:
+            self._alarms = [(at, key) for key, at in self._alarm_of.items()]
+            heapq.heapify(self._alarms)
+        self._changed.set()  # a worker that sleeps may have to wake earlier
 
     def _ring(self, now: float) -> None:
         while self._alarms and self._alarms[0][0] <= now:

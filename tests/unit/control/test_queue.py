@@ -276,3 +276,36 @@ def test_a_cancelled_worker_takes_no_key_along(disturb: Callable[[WorkQueue, str
         assert await queue.take() == "a"
 
     run(test())
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_worker_that_is_cancelled_twice_leaves_the_queue_usable(turns: int) -> None:
+    """At the end of the process kopf cancels what has been cancelled already; event handlers still add keys."""
+
+    async def test() -> None:
+        queue = WorkQueue()
+        await queue.add_after("late", 3600)
+        workers = [asyncio.create_task(queue.take()) for _ in range(3)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        for _ in range(2):
+            for worker in workers:
+                worker.cancel()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await asyncio.gather(*workers, return_exceptions=True)
+        await asyncio.wait_for(queue.add("a"), 1)
+        assert await asyncio.wait_for(queue.take(), 1) == "a"
+
+    run(test())
+
+
+def test_alarms_that_count_no_more_are_not_kept() -> None:
+    async def test() -> None:
+        queue = WorkQueue()
+        for seconds in range(10_000):
+            await queue.add_after("a", 10_000 - seconds)
+        assert queue.alarms < 200
+        assert not await nothing_is_ready(queue, within=2)
+
+    run(test())
