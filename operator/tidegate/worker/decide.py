@@ -29,12 +29,15 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patien
     item = both.item
     policy = Policy(item.conflict, item.deletes, item.exists_on)
     blank = both.sources[0].hasher.blank
+    waiting = session.cache.parked.kinds(rid for work in works for rid in work.rids)
     for work in works:
         first, second = (_state(source, work) for source in both.sources)
         if first is None or second is None:
             continue
         newer = newer_side(work.records) if item.conflict == "newest" else None
-        work.decision = merge((first, second), item.fields, policy, blank, newer)
+        parked = {title for rid in work.rids for title in waiting.get(rid, ())} if waiting else ()
+        fields = frozenset(i for i, rule in enumerate(item.fields) if rule.title in parked) if parked else frozenset()
+        work.decision = merge((first, second), item.fields, policy, blank, newer, fields)
         if item.has_references:
             _hold_back(session, both, work, patient=patient)
     _hold_back_deletes(session, both, works)

@@ -6,10 +6,11 @@ what it decides. Its rules (design section 6.2), of which none may ever lose an 
 - equal on both sides is agreement, however it came about;
 - changed on one side: it flows to the other; changed on both: the conflict policy decides, and parks what it cannot;
 - at the first pairing, without shadows, a blank never overwrites a value; else the conflict policy decides;
-- an edit beats a delete, and what was never seen whole is never deleted.
+- a field that is parked was edited on both sides: a policy that names a winner settles it, also when it came later;
+- an edit beats a delete, parked or not, and what was never seen whole is never deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple
@@ -84,28 +85,36 @@ Decision = Patch | Create | Delete | Keep | Forget
 
 
 def merge(
-    states: tuple[State, State], rules: Sequence[FieldRule], policy: Policy, blank: Hash, newer: Side | None = None
+    states: tuple[State, State],
+    rules: Sequence[FieldRule],
+    policy: Policy,
+    blank: Hash,
+    newer: Side | None = None,
+    parked: Set[int] = frozenset(),
 ) -> Decision:
     """What is to be done about one record.
 
-    `blank` is the hash of no value; `newer` is the side that was changed last, where that is known.
+    `blank` is the hash of no value; `newer` is the side that was changed last, where that is known; `parked` are the
+    fields in conflict that wait.
     """
     present = [side for side in SIDES if states[side].presence is Presence.PRESENT]
     if not present:
         return Forget()
     if len(present) == 1:
-        return _one_sided(states, present[0], rules, policy)
-    return _two_sided(states, rules, policy, blank, newer)
+        return _one_sided(states, present[0], rules, policy, parked)
+    return _two_sided(states, rules, policy, blank, newer, parked)
 
 
-def _one_sided(states: tuple[State, State], here: Side, rules: Sequence[FieldRule], policy: Policy) -> Decision:
+def _one_sided(
+    states: tuple[State, State], here: Side, rules: Sequence[FieldRule], policy: Policy, parked: Set[int]
+) -> Decision:
     there = other(here)
     state = states[here]
     made = Create(there) if policy.exists_on[there] else Keep()
     if not any(state.seen):
         return made  # it is new
     flowing = [(seen, now) for rule, seen, now in zip(rules, state.seen, state.now, strict=True) if rule.to[there]]
-    edited = any(seen not in (None, now) for seen, now in flowing)
+    edited = any(seen not in (None, now) for seen, now in flowing) or any(rules[i].to[there] for i in parked)
     deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.exists_on[here]
     # A field that was never seen may hold an edit, and then the delete is beaten.
     doubtful = deleted and any(seen is None for seen, _ in flowing)
@@ -115,7 +124,12 @@ def _one_sided(states: tuple[State, State], here: Side, rules: Sequence[FieldRul
 
 
 def _two_sided(
-    states: tuple[State, State], rules: Sequence[FieldRule], policy: Policy, blank: Hash, newer: Side | None
+    states: tuple[State, State],
+    rules: Sequence[FieldRule],
+    policy: Policy,
+    blank: Hash,
+    newer: Side | None,
+    parked_before: Set[int],
 ) -> Patch:
     winner = newer if policy.conflict == "newest" else policy.conflict if policy.conflict != "park" else None
     to: tuple[list[int], list[int]] = ([], [])
@@ -125,6 +139,8 @@ def _two_sided(
         if states[0].compared[i] == states[1].compared[i]:
             continue
         sources = _sources(rule, (states[0].seen[i], states[1].seen[i]), (states[0].now[i], states[1].now[i]), blank)
+        if not sources and i in parked_before and winner is not None:
+            sources = tuple(side for side in SIDES if rule.to[other(side)])
         if len(sources) == len(SIDES):
             conflicts.append(i)
             if winner is None:

@@ -1,20 +1,26 @@
 """What waits for a human: a part of the cache. A field in conflict, or a whole record that cannot be dealt with.
 
-A field waits until an edit of either side settles it. A record is tried again by every run that pushes.
+A field in conflict waits until an edit of either side settles it, or a policy that names a winner. A record is tried
+again by every run that pushes.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tidegate.worker.connectors import Key
 
 SCHEMA = """
 CREATE TABLE parked (
-    rid INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (rid, field))
+    rid INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL, run INTEGER NOT NULL, kind TEXT NOT NULL,
+    PRIMARY KEY (rid, field))
 WITHOUT ROWID
 """
+
+
+# Why it waits: changed on both sides; or nothing can be done about the record now, and every run tries it again.
+Kind = Literal["conflict", "retry"]
 
 
 class Waiting(NamedTuple):
@@ -34,11 +40,12 @@ class Parked:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def add(self, rid: int, field: str, reason: str, run: int) -> None:
+    def add(self, rid: int, field: str, reason: str, run: int, kind: Kind) -> None:
         """Set a record's field, or with "" the record, aside; one that waits already goes on waiting."""
         self._db.execute(
-            "INSERT INTO parked VALUES (?, ?, ?, ?) ON CONFLICT (rid, field) DO UPDATE SET reason = excluded.reason",
-            (rid, field, reason, run),
+            "INSERT INTO parked VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (rid, field) DO UPDATE SET reason = excluded.reason, kind = excluded.kind",
+            (rid, field, reason, run, kind),
         )
 
     def remove(self, parked: Iterable[tuple[int, str]]) -> None:
@@ -49,6 +56,14 @@ class Parked:
         """Which of these records wait, and for which fields."""
         query = "SELECT rid, field FROM parked WHERE rid IN (SELECT value FROM json_each(?))"
         return set(self._db.execute(query, (json.dumps(list(rids)),)))
+
+    def kinds(self, rids: Iterable[int]) -> dict[int, dict[str, Kind]]:
+        """Which fields of these records wait, and why."""
+        query = "SELECT rid, field, kind FROM parked WHERE field != '' AND rid IN (SELECT value FROM json_each(?))"
+        found: dict[int, dict[str, Kind]] = {}
+        for rid, field, kind in self._db.execute(query, (json.dumps(list(rids)),)):
+            found.setdefault(rid, {})[field] = kind
+        return found
 
     def count(self) -> int:
         """How many wait."""
@@ -69,4 +84,12 @@ class Parked:
 
     def retry_records(self) -> None:
         """Records that were set aside whole are dirty again: what they wait for may have happened."""
-        self._db.execute("INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked WHERE field = ''")
+        self._db.execute("INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked WHERE kind = 'retry'")
+
+    def retry_conflicts(self, sources: Iterable[int]) -> None:
+        """Records of these sources with a field in conflict are dirty again: a policy settles conflicts now."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked CROSS JOIN record USING (rid) "
+            "WHERE kind = 'conflict' AND source IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(sources)),),
+        )

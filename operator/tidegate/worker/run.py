@@ -80,6 +80,8 @@ def _enter_push(session: Session) -> None:
     with session.commit():
         session.cache.remember("halted", None)
         session.cache.parked.retry_records()
+        settled = [both for both in session.pairs if both.item.conflict != "park"]
+        session.cache.parked.retry_conflicts(number for both in settled for number in both.numbers)
         _whole_scans_count(session)
         session.progress.phase = "push"
 

@@ -71,7 +71,7 @@ class Session:
     def park(self, source: Source, rid: int, key: Key, rule: FieldRule | None, reason: str) -> None:
         """Set a field, or the whole record, aside for a human, and say so."""
         title = rule.title if rule else ""
-        self.cache.parked.add(rid, title, reason, self.order.run)
+        self.cache.parked.add(rid, title, reason, self.order.run, "conflict" if rule else "retry")
         self.report.parked(source.item.name, source.name, key, title, reason)
 
 

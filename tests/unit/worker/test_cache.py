@@ -115,7 +115,7 @@ class TestLinks:
         (erp,) = cache.add(1, [(9, b"m", None)])
         cache.link([(crm, erp)])
         cache.soil([crm, erp])
-        cache.parked.add(crm, "name", "why", 1)
+        cache.parked.add(crm, "name", "why", 1, "conflict")
         cache.intend([Intent(crm, 1, b"", None)])
         cache.forget([crm])
         assert cache.rows([crm, erp])[erp].link is None
@@ -182,15 +182,15 @@ class TestWhatIsPending:
     def test_is_nothing_after_a_record_was_accepted(self, cache: Cache) -> None:
         one, other = cache.add(0, [(1, None, None), (2, None, None)])
         cache.soil([one, other])
-        cache.parked.add(one, "name", "why", 1)
+        cache.parked.add(one, "name", "why", 1, "conflict")
         cache.accept([one])
         assert [row.rid for row in cache.pending([0], 0, 9)] == [other]
         assert cache.parked.count() == 0
 
     def test_records_that_were_parked_whole_are_tried_again_and_fields_are_not(self, cache: Cache) -> None:
         one, other = cache.add(0, [(1, None, None), (2, None, None)])
-        cache.parked.add(one, "", "erp refuses it", 1)
-        cache.parked.add(other, "name", "it was changed on both sides", 1)
+        cache.parked.add(one, "", "erp refuses it", 1, "retry")
+        cache.parked.add(other, "name", "it was changed on both sides", 1, "conflict")
         cache.parked.retry_records()
         assert [row.rid for row in cache.pending([0], 0, 9)] == [one]
 

@@ -51,6 +51,10 @@ def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_si
             for act in acts:
                 world.act(act)
 
+        @rule(conflict=st.sampled_from(["crm", "erp", "park"]), deletes=st.sampled_from(["unlink", "propagate"]))
+        def change(self, conflict: Literal["crm", "erp", "park"], deletes: Literal["unlink", "propagate"]) -> None:
+            world.change(Policies(conflict, deletes, world.normalises))
+
         @rule(scope=scopes, disturbed=disturbed)
         def sync(self, scope: Scope, disturbed: Sequence[Disturbances]) -> None:
             world.sync(scope, *disturbed)

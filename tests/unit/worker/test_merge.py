@@ -94,6 +94,15 @@ class TestBothSidesHaveTheRecord:
     ) -> None:
         assert merge((side("a>b"), side("a>c")), [FIELD], NEWEST, BLANK, newer) == expected
 
+    @pytest.mark.parametrize(
+        ("policy", "expected"), [(PARK, AGREED), (CRM_WINS, CONFLICT_TO_ERP), (ERP_WINS, CONFLICT_TO_CRM)]
+    )
+    def test_a_field_that_is_parked_is_settled_by_a_policy_with_a_winner(self, policy: Policy, expected: Patch) -> None:
+        assert merge((side("b>b"), side("c>c")), [FIELD], policy, BLANK, parked={0}) == expected
+
+    def test_an_edit_of_a_field_that_is_parked_settles_it_whatever_the_policy(self) -> None:
+        assert merge((side("b>d"), side("c>c")), [FIELD], ERP_WINS, BLANK, parked={0}) == TO_ERP_IT_GOES
+
     def test_fields_are_decided_one_by_one(self) -> None:
         rules = [FieldRule((name, name)) for name in ("email", "name", "phone", "city")]
         crm, erp = side("a>b", "a>a", "a>b", "a>a"), side("a>a", "a>b", "a>c", "b>b")
@@ -103,6 +112,11 @@ class TestBothSidesHaveTheRecord:
         """As a reference does, to records that are linked."""
         crm, erp = side("?>5")._replace(compared=(b"9",)), side("?>9")
         assert merge((crm, erp), [FIELD], PARK, BLANK) == AGREED
+
+
+def test_a_record_with_a_field_that_is_parked_was_edited_and_beats_a_delete() -> None:
+    assert merge((side("b>b"), GONE), [FIELD], PARK, BLANK, parked={0}) == Create(1)
+    assert merge((GONE, side("b>b")), [FIELD], PARK, BLANK, parked={0}) == Create(0)
 
 
 BOTH_WAYS = (True, True)

@@ -14,7 +14,7 @@ from tidegate.worker.source import SourcePair
 from tidegate.worker.work import Work
 from tidegate.worker.write import intend
 
-from .databases import FIELDS, Databases
+from .databases import FIELDS, WITH_CURSOR, Databases
 
 UNTOUCHED = {"crm": "", "erp": ""}
 ADA, BOB = ("ada@x", "Ada", "1"), ("bob@x", "Bob", "2")
@@ -194,6 +194,51 @@ class TestConflicts:
         linked.edit("erp", "ada@x", name="Ada of erp")
         linked.run(conflict="park")
         assert linked.contacts("erp")[0] == ("ada@x", "Ada of erp", "11")
+
+    @pytest.mark.parametrize(("policy", "name"), [("crm", "Ada of crm"), ("erp", "Ada of erp")])
+    def test_that_are_parked_are_settled_by_a_policy_that_names_a_winner(
+        self, linked: Databases, policy: str, name: str
+    ) -> None:
+        for side in ("crm", "erp"):
+            linked.edit(side, "ada@x", name=f"Ada of {side}")
+        linked.run(conflict="park")
+        ended = linked.run("changes", conflict=policy)
+        assert (ended.message["conflicts"], ended.message["waiting"]) == (1, 0)
+        assert linked.contacts("crm") == linked.contacts("erp") == [("ada@x", name, "1"), BOB]
+        assert linked.run(conflict=policy).pushed == UNTOUCHED
+
+    def test_that_are_parked_are_won_by_the_newest_where_that_can_be_told(self, linked: Databases) -> None:
+        by_cursor: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR}
+        for side in ("crm", "erp"):
+            linked.edit(side, "ada@x", name=f"Ada of {side}")
+            linked.edit(side, "bob@x", name=f"Bob of {side}")
+        linked.run(conflict="park", **by_cursor)
+        linked.sql("erp", "UPDATE contact SET version = 99 WHERE email = 'ada@x'")
+        linked.sql("erp", "UPDATE contact SET version = 4 WHERE email = 'bob@x'")
+        linked.sql("crm", "UPDATE contact SET version = 4 WHERE email = 'bob@x'")
+        ended = linked.run(conflict="newest", **by_cursor)
+        assert (ended.message["conflicts"], ended.message["waiting"]) == (1, 1)
+        assert linked.contacts("crm")[0] == ("ada@x", "Ada of erp", "1")
+
+    def test_that_are_parked_and_accepted_by_a_read_only_run_are_not_settled_later(self, linked: Databases) -> None:
+        for side in ("crm", "erp"):
+            linked.edit(side, "ada@x", name=f"Ada of {side}")
+        linked.run(conflict="park")
+        linked.run(push=False)
+        assert linked.run(conflict="crm").pushed == UNTOUCHED
+
+    @pytest.mark.parametrize("deletes", ["unlink", "propagate"])
+    @pytest.mark.parametrize(("side", "kept"), [("crm", "erp"), ("erp", "crm")])
+    def test_that_are_parked_beat_a_delete_as_any_edit_does(
+        self, linked: Databases, side: str, kept: str, deletes: str
+    ) -> None:
+        for each in ("crm", "erp"):
+            linked.edit(each, "ada@x", name=f"Ada of {each}")
+        linked.run(conflict="park")
+        linked.delete(side, "ada@x")
+        assert linked.run(conflict="park", deletes=deletes).pushed == {side: "1 create", kept: ""}
+        assert linked.contacts("crm") == linked.contacts("erp") == [("ada@x", f"Ada of {kept}", "1"), BOB]
+        assert linked.run(conflict="park", deletes=deletes).message["waiting"] == 0
 
 
 class TestDeletes:

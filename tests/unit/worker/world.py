@@ -81,17 +81,28 @@ class World:
         self._connections[1].execute("UPDATE normalises SET yes = ?", (policies.normalises,))
         for file in self._databases.cache.iterdir():
             file.unlink()
+        self._unlinked = False  # a run may have let a record stay on one side
+        self.change(policies)
+        self._ledger = Ledger(self.contacts)
+        self.writes = self._ledger.writes
+        self._accepted = False  # a read-only run has accepted differences
+        self._runs = 0
+        self.steps = 0  # of all processes together
+
+    def change(self, policies: Policies) -> None:
+        """From the next run on."""
         config = self._databases.config(
             crm=WITH_CURSOR, erp=WITH_CURSOR, conflict=policies.conflict, deletes=policies.deletes,
             safety={"maxDeletes": {"percent": 100, "min": 1000}, "emptySide": "allow"},
         )  # fmt: skip
         self._sync = parse(orjson.dumps(config))
         self._policies = policies
-        self._ledger = Ledger(self.contacts)
-        self.writes = self._ledger.writes
-        self._accepted = False  # a read-only run has accepted differences
-        self._runs = 0
-        self.steps = 0  # of all processes together
+        self._unlinked |= policies.deletes == "unlink"
+
+    @property
+    def normalises(self) -> bool:
+        """Whether erp turns names into capitals."""
+        return self._policies.normalises
 
     def close(self) -> None:
         self._systems.close()
@@ -193,7 +204,7 @@ class World:
                 assert (link, "") in memory.parked, f"record {key} of {NAMES[side]} is remembered and not there"
                 continue
             if link is None:
-                kept_alone = self._accepted or self._policies.deletes == "unlink"
+                kept_alone = self._accepted or self._unlinked
                 assert kept_alone or (rid, "") in memory.parked, f"record {key} of {NAMES[side]} is on one side only"
                 continue
             _, across, other_key, back = memory.record(link)
