@@ -41,6 +41,19 @@ class PostgreSQL:
     def url(self, database: str, user: str = "tests") -> str:
         return f"postgresql://{user}@/{database}?host={self._directory}"
 
+    def ask_for_password(self, user: str, password: str) -> None:
+        """Make a role that has to log in with a password; the others need none."""
+        rules = self._directory / "data" / "pg_hba.conf"
+        rule = f"local all {user} scram-sha-256\n"
+        with Database(self, "postgres") as maintenance:
+            maintenance.sql(f"DROP ROLE IF EXISTS {user}")
+            maintenance.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+            if rule not in rules.read_text():
+                rules.write_text(rule + rules.read_text())
+            maintenance.sql("SELECT pg_reload_conf()")
+        while "password" not in _refusal(self, user):  # the server reads its rules when it gets to it
+            time.sleep(0.02)
+
     def database(self) -> "Database":
         """A new, empty database."""
         self._databases += 1
@@ -125,6 +138,14 @@ def _running(directory: Path, program: Path, make: Sequence[str], user: str) -> 
     finally:
         process.send_signal(signal.SIGINT)  # with clients still connected, if a test has failed
         process.wait()
+
+
+def _refusal(server: PostgreSQL, user: str) -> str:
+    try:
+        psycopg.connect(server.url("postgres", user)).close()
+    except psycopg.OperationalError as error:
+        return str(error)
+    return ""
 
 
 def _answers(server: PostgreSQL) -> bool:

@@ -144,3 +144,25 @@ def test_a_new_record_is_told_as_triggers_leave_it(postgresql_database: Database
             Record(1, ("a@x", "ANN")),
             Record(2, ("b@x", "BOB")),
         ]
+
+
+@pytest.mark.parametrize(
+    ("user", "database", "words"),
+    [
+        ("closed:wrong-secret", "postgres", 'password authentication failed for user "closed"'),
+        ("closed", "postgres", "no password supplied"),
+        ("nobody", "postgres", 'role "nobody" does not exist'),
+        ("worker", "nowhere", 'database "nowhere" does not exist'),
+    ],
+)
+def test_who_may_not_log_in_has_a_configuration_error(
+    postgresql_server: PostgreSQL, user: str, database: str, words: str
+) -> None:
+    postgresql_server.ask_for_password("closed", "right-secret")
+    url = postgresql_server.url(database, user)
+    connector = sql.TYPE.connect(Settings(type="sql", url=url), {}, "erp")
+    place = TableSettings(table="contact", id="id")
+    with pytest.raises(ConfigurationError, match=f"connector erp: the database says: .*{words}") as caught:
+        connector.open(Description("object contact, connector erp", place, (), (), False))
+    assert "secret" not in str(caught.value)
+    connector.close()

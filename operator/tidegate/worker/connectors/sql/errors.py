@@ -1,13 +1,15 @@
 """What a database's errors mean for the run. Serves `sql`.
 
-There are four kinds: the values are refused and would be again; the user may not; two transactions were in each
-other's way; and all the rest, which is tried again in another run.
+There are four kinds: the values are refused and would be again; the configuration is wrong, such as a password; two
+transactions were in each other's way; and all the rest, which may pass and is retried. The same fault is of the same
+kind in each database: docs/troubleshooting.md has the table.
 """
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from tidegate.worker.errors import ConfigurationError, SystemFailed
@@ -17,7 +19,8 @@ from tidegate.worker.errors import ConfigurationError, SystemFailed
 _REFUSING_STATES = ("22", "23", "44", "P0", "42804", "42846")
 # A value that must be unique, a record that is referred to or is not there, and PostgreSQL's exclusion constraints.
 _BLOCKING_STATES = ("23001", "23503", "23505", "23P01")
-_FORBIDDING_STATES = ("42501",)
+# The password, the role or who may log in; a database that is not there; a missing privilege.
+_FORBIDDING_STATES = ("28", "3D000", "42501")
 _COLLIDING_STATES = ("40001", "40P01")
 
 # MySQL and MariaDB, by error number; pymysql tells no SQLSTATE. Those that it raises as IntegrityError or DataError
@@ -26,10 +29,27 @@ _COLLIDING_STATES = ("40001", "40P01")
 _REFUSING_NUMBERS = frozenset(
     {1169, 1292, 1364, 1365, 1369, 1411, 1525, 1586, 1644, 1690, 3140, 3141, 3156, 3819, 4025}
 )
-# The database, the user or its password, tables, columns, and what needs a privilege; a database that is not there.
-_FORBIDDING_NUMBERS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1370, 1698})
+# The database, the user or its password, tables, columns, and what needs a privilege; a database that is not there; a
+# host that is not let in; a way to log in that the driver or the server does not know; passwords that have expired, and
+# accounts that are locked.
+_FORBIDDING_NUMBERS = frozenset(
+    {1044, 1045, 1049, 1130, 1142, 1143, 1227, 1251, 1370, 1524, 1698, 1820, 1862, 2059, 3118, 4151}
+)
 _BLOCKING_NUMBERS = frozenset({1022, 1062, 1169, 1216, 1217, 1451, 1452, 1586, 1761, 1762})
 _COLLIDING_NUMBERS = frozenset({1213})
+
+# No file, no right to read or write it, or a file that is no database.
+_FORBIDDING_SQLITE_ERRORS = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_NOTADB")
+
+# PostgreSQL's driver tells no SQLSTATE when a connection fails, only these words of the server, or of its own.
+_FORBIDDING_WORDS = re.compile(
+    r"""(?:password|peer|ident|certificate|LDAP|PAM|RADIUS|GSSAPI|OAuth\ bearer)\ authentication\ failed\ for\ user
+        | role\ ".*"\ does\ not\ exist | database\ ".*"\ does\ not\ exist | role\ ".*"\ is\ not\ permitted\ to\ log\ in
+        | no\ pg_hba\.conf\ entry | pg_hba\.conf\ rejects\ connection | permission\ denied\ for\ database
+        | no\ password\ supplied | server\ does\ not\ support\ SSL | invalid\ (?:port\ number|sslmode\ value)
+        | root\ certificate\ file\ ".*"\ does\ not\ exist""",
+    re.VERBOSE,
+)
 
 _BLOCKING_SQLITE_ERRORS = frozenset(
     f"SQLITE_CONSTRAINT_{kind}" for kind in ("UNIQUE", "PRIMARYKEY", "ROWID", "FOREIGNKEY")
@@ -50,7 +70,7 @@ def speaking_of(connector: str) -> Iterator[None]:
     except DBAPIError as error:
         if is_refusal(error):
             raise
-        if _is(error, _FORBIDDING_STATES, _FORBIDDING_NUMBERS):
+        if is_forbidden(error):
             raise ConfigurationError(f"connector {connector}: the database says: {words(error)}") from error
         raise SystemFailed(f"connector {connector}: the database says: {words(error)}") from error
     except SQLAlchemyError as error:
@@ -69,6 +89,17 @@ def is_blocked(error: DBAPIError) -> bool:
     if _is(error, _BLOCKING_STATES, _BLOCKING_NUMBERS):
         return True
     return str(getattr(error.orig, "sqlite_errorname", "")) in _BLOCKING_SQLITE_ERRORS
+
+
+def is_forbidden(error: DBAPIError) -> bool:
+    """True when the configuration must be wrong, or a right is missing: trying again cannot help."""
+    if _is(error, _FORBIDDING_STATES, _FORBIDDING_NUMBERS):
+        return True
+    said = error.orig
+    if str(getattr(said, "sqlite_errorname", "")).startswith(_FORBIDDING_SQLITE_ERRORS):
+        return True
+    failed_to_connect = isinstance(said, psycopg.OperationalError) and said.sqlstate is None
+    return failed_to_connect and _FORBIDDING_WORDS.search(str(said)) is not None
 
 
 def is_collision(error: DBAPIError) -> bool:
