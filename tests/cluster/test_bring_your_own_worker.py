@@ -1,4 +1,4 @@
-"""The manifests of docs/bring-your-own-worker.md and docs/workers/: applied as they are, they become runs.
+"""The manifests of docs/bring-your-own-worker.md, docs/workers/ and examples/: applied as they are, they become runs.
 
 What their workers do is for tests/worker.
 """
@@ -11,7 +11,7 @@ import yaml
 
 from cluster.command_line import CommandLine
 from cluster.namespace import Namespace
-from cluster.operator_process import OperatorProcess
+from cluster.operator_process import WORKER_IMAGE, OperatorProcess
 from cluster.played_node import PlayedNode
 from devcluster.cluster import Cluster
 from devcluster.paths import ROOT
@@ -22,6 +22,7 @@ from documentation.pages import Page
 MANIFESTS = {
     "outbox": OUTBOX,
     **{path.parent.name: path.read_text() for path in (ROOT / "docs" / "workers").glob("*/sync.yaml")},
+    **{path.stem: path.read_text() for path in (ROOT / "examples").glob("*.yaml")},
 }
 
 
@@ -46,7 +47,7 @@ def test_a_manifest_becomes_a_run_of_its_worker(
 
     node.end(1)
     (worker,) = namespace.job(1)["spec"]["template"]["spec"]["containers"]
-    assert worker["image"] == declared["image"]
+    assert worker["image"] == declared.get("image", WORKER_IMAGE)
     assert {"cache", "config", *(volume["name"] for volume in volumes)} <= {
         mount["name"] for mount in worker["volumeMounts"]
     }
