@@ -68,7 +68,8 @@ def monitored(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) 
         node.end(1, exit_code=2)
         namespace.wait_condition("Stalled", name="stalled")
         namespace.create_integration("contacts", status="ON", delay="1s", retries=0)
-        node.end(1)
+        report = {"read": {"crm": 3, "erp": 0}, "pushed": {"erp": {"create": 2}}, "setAside": 1, "waiting": 1}
+        node.end(1, message=json.dumps(report))
         namespace.wait_ended(1)
         wait_for("the first samples", lambda: prometheus.query("tidegate_runs_total"))
         namespace.wait_phase("Syncing")
@@ -89,7 +90,7 @@ def _value(prometheus: Prometheus, expression: str) -> bool:
 
 
 def test_there_is_something_to_test() -> None:
-    assert len(alerts()) == 8
+    assert len(alerts()) == 10
     assert len(targets()) > 25
 
 
@@ -143,7 +144,7 @@ def rules_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_promtool_has_no_complaint(rules_file: Path) -> None:
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", str(rules_file))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "SUCCESS: 8 rules found" in done.stdout
+    assert "SUCCESS: 10 rules found" in done.stdout
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class Firing:
 
 SYNC = '{namespace="sales", name="contacts"}'
 STALE = {
-    f"tidegate_last_success_age_seconds{SYNC}": "4501x90",
+    f"tidegate_last_success_timestamp_seconds{SYNC}": "0x90",
     f"tidegate_delay_seconds{SYNC}": "300x90",
     'tidegate_phase{namespace="sales", name="contacts", phase="Syncing"}': "1x90",
     'tidegate_phase{namespace="sales", name="contacts", phase="Off"}': "0x90",
@@ -173,7 +174,7 @@ FIRINGS = [
         {f"tidegate_pod_cannot_start{SYNC}": "1x90"},
         {f"tidegate_pod_cannot_start{SYNC}": "1 1 1 1 0 " * 18},
     ),
-    Firing("TidegateSyncStale", STALE, STALE | {f"tidegate_last_success_age_seconds{SYNC}": "4499x90"}),
+    Firing("TidegateSyncStale", STALE, STALE | {f"tidegate_last_success_timestamp_seconds{SYNC}": "901x90"}),
     Firing(
         "TidegateSyncStale",
         STALE,
@@ -184,6 +185,20 @@ FIRINGS = [
         },
     ),
     Firing("TidegateSyncStale", STALE, STALE | {f"tidegate_delay_seconds{SYNC}": "3600x90"}),
+    Firing(
+        "TidegateSyncNeverSucceeded",
+        {f"tidegate_activation_timestamp_seconds{SYNC}": "0x90", f"tidegate_delay_seconds{SYNC}": "300x90"},
+        {
+            f"tidegate_activation_timestamp_seconds{SYNC}": "0x90",
+            f"tidegate_delay_seconds{SYNC}": "300x90",
+            f"tidegate_last_success_timestamp_seconds{SYNC}": "60x90",
+        },
+    ),
+    Firing(
+        "TidegateRecordsWaiting",
+        {f"tidegate_waiting_records{SYNC}": "3x90"},
+        {f"tidegate_waiting_records{SYNC}": "0x90"},
+    ),
     Firing(
         "TidegateSyncFailing",
         {f"tidegate_consecutive_failures{SYNC}": "3x90"},

@@ -101,10 +101,10 @@ def test_metrics_tell_what_happened(
         "tidegate_run_duration_seconds_count",
         "tidegate_run_start_latency_seconds_count",
         "tidegate_drain_duration_seconds_count",
-        "tidegate_last_success_age_seconds",
+        "tidegate_last_success_timestamp_seconds",
         "tidegate_reconcile_duration_seconds_count",
         "tidegate_queue_depth",
-        "tidegate_watch_last_event_age_seconds",
+        "tidegate_watch_last_event_timestamp_seconds",
     }
     namespace.delete("tidegate.dev/v1alpha1", "SyncIntegration", "contacts")
     wait_for("no trace of what is gone", lambda: not any(name in line for line in metrics()))

@@ -115,6 +115,9 @@ class RunReport(ApiModel):
     read: Counts = Field(default_factory=dict)
     changed: Counts = Field(default_factory=dict)
     pushed: Counts = Field(default_factory=dict)
+    created: Counts = Field(default_factory=dict)
+    updated: Counts = Field(default_factory=dict)
+    deleted: Counts = Field(default_factory=dict)
     conflicts: Annotated[int, Field(description="Fields that had been changed on both sides, to different values.")] = 0
     set_aside: Annotated[
         int, Field(description="Fields and records that this run set aside, and that still need manual resolution.")
@@ -152,6 +155,16 @@ class LastRun(ApiModel):
         Field(description="The resource's generation that its Job was made from; a later one is a reason to retry."),
     ]
     reason: Annotated[str | None, Field(description="Why it did not succeed.")] = None
+
+
+class RecordTotals(ApiModel):
+    """What all runs together have done to records, per connector; the source of the metrics, so that they survive."""
+
+    read: Counts = Field(default_factory=dict)
+    created: Counts = Field(default_factory=dict)
+    updated: Counts = Field(default_factory=dict)
+    deleted: Counts = Field(default_factory=dict)
+    set_aside: Annotated[int, Field(description="Fields and records that runs have set aside.")] = 0
 
 
 class HandledRequests(ApiModel):
@@ -214,6 +227,12 @@ class SyncIntegrationStatus(ApiModel):
     consecutive_failures: Annotated[
         int, Field(description="Runs that failed since the newest that succeeded; each doubles the wait, up to 1h.")
     ] = 0
+    waiting_records: Annotated[
+        int, Field(description="Fields and records that wait for a decision, as the worker last reported.")
+    ] = 0
+    record_totals: Annotated[
+        RecordTotals, Field(description="What all runs together have done to records, per connector.")
+    ] = RecordTotals()
     handled: HandledRequests = HandledRequests()
     recent_activity: Annotated[
         tuple[ActivityEntry, ...], Field(description="Runs that are not running, newest first.")

@@ -23,6 +23,7 @@ from tidegate.control import cache_identity
 from tidegate.control.last_words import exit_code_of, report_of
 from tidegate.control.observe import Job, JobState, Observation
 from tidegate.control.plan import Action, Announce, DeleteJob
+from tidegate.control.records import set_everything_aside, summary_of, totals_after, waiting_after
 
 # A Job's end and its Pod's last words come by two watches; this is how long the words are waited for.
 LAST_WORDS_PATIENCE = timedelta(seconds=5)
@@ -52,13 +53,13 @@ def record_end(
     report = report_of(seen.pods_of(job))
     reason = None if succeeded else _reason(job, report)
     finished_at = min(job.finished_at or now, now)
-    entry = entry_of(run, outcome, finished_at).model_copy(update={"report": report})
+    entry = entry_of(run, outcome, finished_at, report)
     last = LastRun(
         number=run.number, kind=run.kind, outcome=outcome, finished_at=now, generation=run.generation, reason=reason
     )
     worker_ran = succeeded or exit_code_of(job, seen.pods_of(job)) is not None
     activation = status.activation
-    caught_up = succeeded and activation is not None and _pays(run, activation)
+    caught_up = succeeded and activation is not None and _pays(run, activation) and not set_everything_aside(entry)
     if activation and caught_up:
         activation = activation.model_copy(update={"caught_up": True, "cache_lost": None})
     if run.cancelling and not run.unstarted:  # it ended first; what it was cancelled for is still owed
@@ -73,17 +74,28 @@ def record_end(
             "last_synced_at": finished_at if succeeded else status.last_synced_at,
             "consecutive_failures": 0 if succeeded else status.consecutive_failures + 1,
             "recent_activity": with_entry(seen, status, entry),
+            "waiting_records": waiting_after(status, entry),
+            "record_totals": totals_after(status, report),
         }
     )
+    more = _records_waiting(seen, run, status.waiting_records, updated.waiting_records)
     if not succeeded:
         announcement = Announce(f"Run{outcome}", f"run {run.number}: {reason}", warning=True)
         if outcome is not Outcome.CACHE_LOST:
-            return updated, (announcement,)
+            return updated, (announcement, *more)
         why = reason or "the cache is lost"
-        return cache_identity.begin_again(updated, why), (announcement, cache_identity.announce(why))
+        return cache_identity.begin_again(updated, why), (announcement, *more, cache_identity.announce(why))
     if caught_up:
-        return updated, (Announce("CaughtUp", f"run {run.number} completed the full sync"),)
-    return updated, ()
+        return updated, (Announce("CaughtUp", f"run {run.number} completed the full sync"), *more)
+    return updated, more
+
+
+def _records_waiting(seen: Observation, run: Run, before: int, after: int) -> tuple[Announce, ...]:
+    if after <= before:
+        return ()
+    what = f"{after} records wait for a decision, {after - before} more than before run {run.number}"
+    note = f"{what}: kubectl sync conflicts {seen.integration.name}"
+    return (Announce("RecordsWaiting", note, warning=True),)
 
 
 def _awaiting_last_words(seen: Observation, job: Job, now: datetime) -> bool:
@@ -112,18 +124,20 @@ def _pays(run: Run, activation: Activation) -> bool:
     return run.kind is RunKind.FULL and run.push is (activation.mode is Mode.PAST_AND_FUTURE)
 
 
-def entry_of(run: Run, outcome: Outcome, finished_at: datetime) -> ActivityEntry:
+def entry_of(run: Run, outcome: Outcome, finished_at: datetime, report: RunReport | None = None) -> ActivityEntry:
     """A run as recent activity shows it."""
-    return ActivityEntry(
+    entry = ActivityEntry(
         run=run.number,
         kind=run.kind,
         outcome=outcome,
         mark=outcome.mark,
-        summary=f"{outcome.mark} run {run.number}",
+        summary="",
         started_at=run.started_at,
         finished_at=finished_at,
         duration=max(finished_at - run.started_at, timedelta(0)),
+        report=report,
     )
+    return entry.model_copy(update={"summary": summary_of(entry)})
 
 
 def with_entry(seen: Observation, status: SyncIntegrationStatus, entry: ActivityEntry) -> tuple[ActivityEntry, ...]:

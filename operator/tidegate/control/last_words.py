@@ -48,6 +48,9 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
         read=_counts(said.get("read")),
         changed=_counts(said.get("changed")),
         pushed=_counts({side: _total(count) for side, count in pushed.items()} if isinstance(pushed, dict) else {}),
+        created=_pushed(pushed, "create"),
+        updated=_pushed(pushed, "update"),
+        deleted=_pushed(pushed, "delete"),
         conflicts=_count(said.get("conflicts")),
         set_aside=_count(said.get("setAside")),
         waiting=_count(said.get("waiting")),
@@ -56,6 +59,11 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
 
 def _total(count: object) -> object:
     return sum(n for n in count.values() if _is_count(n)) if isinstance(count, dict) else count
+
+
+def _pushed(said: object, operation: str) -> dict[str, int]:
+    by_side = said.items() if isinstance(said, dict) else ()
+    return _counts({side: counts.get(operation) for side, counts in by_side if isinstance(counts, dict)})
 
 
 def _counts(said: object) -> dict[str, int]:

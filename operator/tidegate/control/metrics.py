@@ -1,27 +1,23 @@
-"""Metrics for Prometheus: what the operator has done, counted where it happens, and where each sync stands.
+"""Metrics for Prometheus: what the operator has done, counted where it happens.
 
-Fed by `reconcile` with every status that it has written; what has a present value (phase, ages, queue) is read when
-Prometheus asks, so that nothing is told of an integration that is gone.
+Fed by `reconcile` with every status that it has written. docs/metrics.md lists every series.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from tidegate.api.status import ActivityEntry, Phase, SyncIntegrationStatus
-from tidegate.control.decide import CANNOT_START
 from tidegate.control.freshness import Freshness
+from tidegate.control.gauges import OF_INTEGRATION, Gauges
 from tidegate.control.observe import Integration
 from tidegate.control.queue import WorkQueue
 
 _RUN_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200)
 _LATENCY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _RECONCILE_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
-
-OF_INTEGRATION = ("namespace", "name")
 
 
 class Metrics:
@@ -31,6 +27,10 @@ class Metrics:
         self._clock = clock
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
+        build = Gauge(
+            "tidegate_build_info", "1, for the version of the operator.", ("version",), registry=self._registry
+        )
+        build.labels(version("tidegate")).set(1)
         self._names: dict[str, tuple[str, str]] = {}
         self._turning_off_since: dict[str, datetime] = {}
         self._runs = Counter(
@@ -75,7 +75,7 @@ class Metrics:
         self, integrations: Callable[[], Iterable[Integration]], queue: WorkQueue, freshness: Freshness
     ) -> None:
         """Read the present values from these when asked."""
-        self._registry.register(_Present(integrations, queue, freshness, self._clock))
+        self._registry.register(Gauges(integrations, queue, freshness, self._clock))
 
     def observe_process(self, ready: Callable[[], bool], leading: Callable[[], bool]) -> None:
         """Tell of the process itself what these say when asked."""
@@ -126,61 +126,3 @@ class Metrics:
         since = self._turning_off_since.pop(uid, None)
         if since is not None and phase in (Phase.OFF, Phase.PAUSED):
             self._drain_seconds.observe((self._clock() - since).total_seconds())
-
-
-class _Present(Collector):
-    def __init__(
-        self,
-        integrations: Callable[[], Iterable[Integration]],
-        queue: WorkQueue,
-        freshness: Freshness,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._integrations = integrations
-        self._queue = queue
-        self._freshness = freshness
-        self._clock = clock
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The present values."""
-        phase = GaugeMetricFamily(
-            "tidegate_phase", "1 for the phase that a sync is in.", labels=(*OF_INTEGRATION, "phase")
-        )
-        stalled = GaugeMetricFamily("tidegate_stalled", "1 when a sync needs a human.", labels=OF_INTEGRATION)
-        age = GaugeMetricFamily(
-            "tidegate_last_success_age_seconds",
-            "Since the end of the newest run that succeeded.",
-            labels=OF_INTEGRATION,
-        )
-        delay = GaugeMetricFamily("tidegate_delay_seconds", "The declared delay between runs.", labels=OF_INTEGRATION)
-        failures = GaugeMetricFamily(
-            "tidegate_consecutive_failures", "Runs that failed since the newest that succeeded.", labels=OF_INTEGRATION
-        )
-        cannot_start = GaugeMetricFamily(
-            "tidegate_pod_cannot_start", "1 while the Pod of a sync's run is late to start.", labels=OF_INTEGRATION
-        )
-        now = self._clock()
-        for integration in self._integrations():
-            name = (integration.namespace, integration.name)
-            status = integration.status
-            for each in Phase:
-                phase.add_metric((*name, each), float(status.phase is each))
-            needs_human = any(c.type == "Stalled" and c.status == "True" for c in status.conditions)
-            stalled.add_metric(name, float(needs_human))
-            cannot_start.add_metric(name, float(any(c.reason == CANNOT_START for c in status.conditions)))
-            delay.add_metric(name, integration.spec.delay.total_seconds())
-            failures.add_metric(name, status.consecutive_failures)
-            if status.last_synced_at is not None:
-                age.add_metric(name, (now - status.last_synced_at).total_seconds())
-        yield from (phase, stalled, cannot_start, age, delay, failures)
-        depth = GaugeMetricFamily("tidegate_queue_depth", "Integrations that wait to be looked at.")
-        depth.add_metric((), self._queue.depth)
-        yield depth
-        silence = GaugeMetricFamily(
-            "tidegate_watch_last_event_age_seconds", "Since the last event of a watch.", labels=("resource",)
-        )
-        for resource in self._freshness.resources():
-            seconds = self._freshness.seconds_since_last_event(resource)
-            if seconds is not None:
-                silence.add_metric((resource,), seconds)
-        yield silence

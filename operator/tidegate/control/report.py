@@ -14,6 +14,7 @@ from tidegate.control.cache_identity import is_being_deleted, is_gone
 from tidegate.control.decide import CANNOT_START, wants_reset
 from tidegate.control.observe import NO_RUN, Observation, inert
 from tidegate.control.plan import Plan
+from tidegate.control.records import set_everything_aside
 
 
 def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatus:
@@ -44,7 +45,8 @@ def _message(seen: Observation, plan: Plan) -> str:
     if seen.integration.deleting:
         return "being deleted: the running run is told to end, and no other one starts"
     sentence = plan.stalled or _phase_words(seen, plan)
-    return sentence + _cache_words(plan.status) + _pending_words(seen, plan)
+    also = _cache_words(plan.status) + _waiting_records_words(seen, plan.status) + _pending_words(seen, plan)
+    return sentence + also
 
 
 def _phase_words(seen: Observation, plan: Plan) -> str:
@@ -84,6 +86,14 @@ def _making_cache_words(seen: Observation) -> str:
     return "the cache's volume is gone: a new one is created, and a full sync follows"
 
 
+def _waiting_records_words(seen: Observation, status: SyncIntegrationStatus) -> str:
+    count = status.waiting_records
+    if not count:
+        return ""
+    what = "1 record waits" if count == 1 else f"{count} records wait"
+    return f"; {what} for a decision: kubectl sync conflicts {seen.integration.name}"
+
+
 def _turning_off_words(seen: Observation, run: Run) -> str:
     job = seen.job_of(run)
     if run.cancelling:
@@ -115,6 +125,9 @@ def _has_remains(seen: Observation) -> bool:
 def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
     at = format_time(next_run_at)
     last = status.last_run
+    if status.recent_activity and set_everything_aside(status.recent_activity[0]):
+        run = status.recent_activity[0].run
+        return f"run {run} set everything aside that it read, so the full sync is still owed; retrying at {at}"
     if last and status.consecutive_failures:
         why = f": {last.reason}" if last.reason else ""
         return f"run {last.number} failed{why}; trying again at {at}"
@@ -162,6 +175,8 @@ def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> t
         reason = "CaughtUp" if on else str(plan.phase)
     elif failing:
         reason = "Retrying"
+    elif on and status.recent_activity and set_everything_aside(status.recent_activity[0]):
+        reason = "EverythingSetAside"
     else:
         reason = "CatchingUp" if on else "TurningOff"
     stalled = plan.stalled is not None

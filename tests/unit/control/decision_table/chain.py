@@ -112,6 +112,13 @@ END_OF_A_RUN = [
         activity="✓ 1",
     ),
     Row(
+        "success, and everything was set aside: the full sync is still owed",
+        FINISHED.but(pods=(pod(FIRST, 0, message='{"read": {"crm": 9}, "pushed": {}, "setAside": 9, "waiting": 9}'),)),
+        "Waiting | none | nothing",
+        activation="1 PastAndFuture",
+        activity="✓ 1",
+    ),
+    Row(
         "failure: a full sync is still owed",
         failed(1),
         "Waiting | none | nothing",

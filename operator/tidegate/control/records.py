@@ -1,0 +1,63 @@
+"""Records: what a run's report adds to what its sync has done to records so far, and what waits for a decision. Pure.
+
+Serves `history` and `report`. A check mark means that all was done (design section 10), so whatever a run set aside is
+counted where its success is shown.
+"""
+
+from collections.abc import Mapping
+
+from tidegate.api.status import ActivityEntry, Outcome, RecordTotals, RunKind, RunReport, SyncIntegrationStatus
+from tidegate.control.observe import LARGEST_NUMBER
+
+
+def set_everything_aside(entry: ActivityEntry) -> bool:
+    """True when a full sync pushed nothing and at least as much waits as it read: its success did no work."""
+    report = entry.report
+    if report is None or entry.kind is not RunKind.FULL or entry.outcome is not Outcome.SUCCEEDED:
+        return False
+    largest_side = max(report.read.values(), default=0)
+    return 0 < largest_side <= report.waiting and not any(report.pushed.values())
+
+
+def summary_of(entry: ActivityEntry) -> str:
+    """The run as `kubectl get` shows it: `✓ run 12 (3 set aside)`."""
+    report = entry.report
+    what = f"{entry.mark} run {entry.run}"
+    if report is not None and report.set_aside:
+        return f"{what} ({report.set_aside} set aside)"
+    if report is not None and report.waiting:
+        return f"{what} ({report.waiting} waiting)"
+    return what
+
+
+def waiting_after(status: SyncIntegrationStatus, entry: ActivityEntry) -> int:
+    """How many fields and records wait for a decision once this run has ended.
+
+    A run that failed before its first checkpoint does not know: what waited before it still does.
+    """
+    report = entry.report
+    if report is None or (entry.outcome is not Outcome.SUCCEEDED and not report.waiting):
+        return status.waiting_records
+    return report.waiting
+
+
+def totals_after(status: SyncIntegrationStatus, report: RunReport | None) -> RecordTotals:
+    """The totals with this run's counts. Connectors that the run does not name are dropped, which bounds the status."""
+    before = status.record_totals
+    if report is None or not report.read:
+        return before
+    return RecordTotals(
+        read=_sum(before.read, report.read, report.read),
+        created=_sum(before.created, report.created, report.read),
+        updated=_sum(before.updated, report.updated, report.read),
+        deleted=_sum(before.deleted, report.deleted, report.read),
+        set_aside=_limited(before.set_aside + report.set_aside),
+    )
+
+
+def _sum(before: Mapping[str, int], more: Mapping[str, int], connectors: Mapping[str, int]) -> dict[str, int]:
+    return {name: _limited(before.get(name, 0) + more.get(name, 0)) for name in connectors}
+
+
+def _limited(count: int) -> int:
+    return min(count, LARGEST_NUMBER)
