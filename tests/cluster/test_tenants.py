@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 
@@ -16,6 +17,7 @@ from cluster.writes_of_tenants import (
     NO_JOBS,
     PLAIN,
     PRIVILEGED,
+    RUNNING,
     Creation,
     ForbiddenChange,
     ForbiddenCreation,
@@ -23,7 +25,9 @@ from cluster.writes_of_tenants import (
     pod,
 )
 from devcluster.cluster import Cluster
+from documentation.pages import Page
 
+PAGE = Page.read("docs/tenants.md")
 MERGE_PATCH, JSON_PATCH, APPLY = (
     f"application/{kind}" for kind in ("merge-patch+json", "json-patch+json", "apply-patch+yaml")
 )
@@ -60,7 +64,11 @@ def tenants(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
         Namespace.create(control_plane.kubeconfig, "tenants") as namespace,
     ):
         tenant.grant(namespace)
+        stop_only = yaml.safe_load(PAGE.section("Stopping is always allowed").blocks("yaml")[0])
+        namespace.create_object(stop_only)
+        namespace.create_object(tenant.binding("stopper", "Role", stop_only["metadata"]["name"]))
         namespace.create_integration(PLAIN, status="OFF")
+        namespace.create_integration(RUNNING, status="ON", delay="1m")
         asked = annotations(sync_requested_at="once")["annotations"]
         namespace.create_integration(PRIVILEGED, asked, status="OFF", template=pod(serviceAccountName="deployer"))
         ready = Tenants(control_plane, namespace)
@@ -111,6 +119,17 @@ def test_whichever_way_it_is_written(tenants: Tenants, content_type: str, body: 
     options = {"field_manager": "somebody", "force_conflicts": True} if content_type == APPLY else {}
     assert NO_JOBS in (refusal(tenants.patch, "toggler", PLAIN, body, content_type, **options) or "")
     assert refusal(tenants.patch, "jobber", PLAIN, body, content_type, **options) is None
+
+
+@pytest.mark.parametrize("off", ["OFF", False])
+def test_a_stop_may_be_written_whichever_way(tenants: Tenants, off: object) -> None:
+    stop = [{"op": "replace", "path": "/spec/status", "value": off}]
+    assert refusal(tenants.patch, "stopper", RUNNING, stop, JSON_PATCH) is None
+    applied = Creation("stopper").body(RUNNING) | {"spec": {"status": off, "offPolicy": "PauseRun"}}
+    assert (
+        refusal(tenants.patch, "stopper", RUNNING, applied, APPLY, field_manager="somebody", force_conflicts=True)
+        is None
+    )
 
 
 def test_a_replacement_is_a_write_too(tenants: Tenants) -> None:

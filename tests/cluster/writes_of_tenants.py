@@ -154,6 +154,16 @@ class ForbiddenChange:
 
 # What is there: an administrator made both; one has an account of its own.
 PLAIN, PRIVILEGED = "plain", "privileged"
+# One that is ON, and what a stop of it is allowed to change.
+RUNNING = "running"
+STOP: Object = {"status": "OFF", "offPolicy": "PauseRun"}
+
+
+def smuggled(what: str, spec: Object, metadata: Object | None = None) -> "ForbiddenChange":
+    """A stop that changes something else with it, by somebody who may only stop."""
+    attempt = Change("stopper", RUNNING, {**STOP, **spec}, metadata or {})
+    return ForbiddenChange(f"a stop with {what}", attempt, NO_JOBS, Change("stopper", RUNNING, STOP))
+
 
 CHANGES = [
     ForbiddenChange(
@@ -210,6 +220,31 @@ CHANGES = [
         NO_JOBS,
         Change("editor", PRIVILEGED, metadata=annotations(sync_requested_at=None)),
     ),
+    ForbiddenChange(
+        "an ON by who may only stop",
+        Change("stopper", PLAIN, {"status": "ON"}),
+        NO_JOBS,
+        Change("stopper", RUNNING, {"status": "OFF"}),
+    ),
+    ForbiddenChange(
+        "a stop by a reader", Change("viewer", RUNNING, STOP), NO_RIGHT, Change("stopper", RUNNING, {"status": False})
+    ),
+    ForbiddenChange(
+        "what OFF does, without an OFF",
+        Change("stopper", RUNNING, {"offPolicy": "PauseRun"}),
+        NO_JOBS,
+        Change("stopper", PLAIN, {"offPolicy": "PauseRun"}),
+    ),
+    smuggled("another delay", {"delay": "0s"}),
+    smuggled("a field taken out", {"delay": None}),
+    smuggled("a field put in", {"runTimeout": "1m"}),
+    smuggled("another mode", {"mode": "FutureOnly"}),
+    smuggled("a reset", {"reset": True}),
+    smuggled("another sync", {"sync": {"connectors": {"crm": {}}}}),
+    smuggled("other work", {"template": pod(containers=[{"name": "sync", "image": "registry.example/x:1"}])}),
+    smuggled("a run at once", {}, annotations(sync_requested_at="now")),
+    smuggled("a reset, by annotation", {}, annotations(reset_requested_at="now")),
+    smuggled("confirmed deletes", {}, annotations(allow_deletes="1")),
     ForbiddenChange(
         "anything of a reader",
         Change("viewer", PLAIN, metadata={"labels": {"team": "sales"}}),
