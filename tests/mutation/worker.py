@@ -117,8 +117,8 @@ BUGS = [
     SeededBug(
         "a blank overwrites a value at the first pairing",
         f"{_ENGINE}/merge.py",
-        " and now[side] != blank)\n",
-        ")\n",
+        "for side in shown if now[side] != blank)\n",
+        "for side in shown)\n",
         (f"{_TESTS}/test_merge.py",),
     ),
     SeededBug(

@@ -13,7 +13,7 @@ from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
 from tidegate.worker.swaps import explain_swaps
-from tidegate.worker.values import Hash, are_identical
+from tidegate.worker.values import UNKNOWN, Hash, are_identical
 from tidegate.worker.work import Work, creates_on
 
 
@@ -138,17 +138,21 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
     stored = source.field_hashes([final])[0] if isinstance(answer, Record) else work.hashes[side]
     shadow: list[Hash | None] = []
     for i, now in enumerate(work.hashes[side]):
-        if i in patch.to[side]:
+        if UNKNOWN in (now, stored[i]):
+            shadow.append(seen[i])  # what is not shown is what it was
+        elif i in patch.to[side]:
             shadow.append(stored[i] if done[side] else seen[i])
         elif i in patch.to[across]:
             shadow.append(now if done[across] else seen[i])
+        elif i in patch.hidden:
+            shadow.append(seen[i])  # the edit flows when the other side shows the field again
         elif i in work.waiting or (again and i in patch.parked):
             shadow.append(seen[i])
         else:
             shadow.append(now)
     row = work.row(side)
-    whole = tuple(shadow) == stored
-    packed = source.shadows([final], [stored])[0] if whole else source.partial_shadow(shadow)
+    whole = all(hashed in (kept, UNKNOWN) for kept, hashed in zip(shadow, stored, strict=True))
+    packed = source.shadows([final], [shadow])[0] if whole else source.partial_shadow(shadow)
     session.cache.set_shadows([(row.rid, packed)])
     (key,) = source.match_keys([stored])
     if key != row.match:
@@ -165,6 +169,16 @@ def _park_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -
     session.cache.parked.remove((row.rid, field) for field in waiting & settled)
     for i in patch.parked:
         session.park(source, row.rid, row.key, rules[i], "it was changed on both sides, to different values")
+    for i in patch.hidden:
+        shown, hiding = sorted(SIDES, key=lambda side: work.hashes[side][i] == UNKNOWN)
+        session.park(source, row.rid, row.key, rules[i], _left_out(both.sources[shown].name, both.sources[hiding].name))
+
+
+def _left_out(shown: str, hiding: str) -> str:
+    return (
+        f"{shown} has changed it, and {hiding} leaves it out of its answer, so that nobody knows what would be "
+        f"overwritten; where {hiding} leaves out what is empty, write missing: empty"
+    )
 
 
 def _take_as_they_are(session: Session, source: Source, works: Sequence[Work]) -> None:

@@ -13,6 +13,7 @@ from tidegate.worker.references import Unlinked, comparable, translate
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
+from tidegate.worker.values import UNKNOWN
 from tidegate.worker.work import Work
 
 _NEVER = State(Presence.NEVER)
@@ -88,7 +89,8 @@ def _state(source: Source, work: Work) -> State | None:
         if linked and not work.gone[side]:
             return None
         return State(Presence.GONE if linked else Presence.NEVER)
-    return State(Presence.PRESENT, source.layout.unpack(row.shadow), work.hashes[side], work.compared[side])
+    now = tuple(None if hashed == UNKNOWN else hashed for hashed in work.hashes[side])
+    return State(Presence.PRESENT, source.layout.unpack(row.shadow), now, work.compared[side])
 
 
 def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool) -> None:

@@ -7,6 +7,7 @@ what it decides. Its rules (design section 6.2), of which none may ever lose an 
 - changed on one side: it flows to the other; changed on both: the conflict policy decides, and parks what it cannot;
 - at the first pairing, without shadows, a blank never overwrites a value; else the conflict policy decides;
 - a field that is parked was edited on both sides: a policy that names a winner settles it, also when it came later;
+- what a side does not show overwrites nothing, and nothing overwrites it;
 - an edit beats a delete, parked or not, and what was never seen whole is never deleted.
 """
 
@@ -30,12 +31,13 @@ class Presence(Enum):
 class State(NamedTuple):
     """One side's record: per field, what it held when last seen (None: never seen) and what it holds now.
 
-    `compared` is what it holds now in a form that is the same on both sides; by itself a reference is not.
+    `now` is None for a field that its system leaves out. `compared` is what it holds now in a form that is the same on
+    both sides; by itself a reference is not.
     """
 
     presence: Presence
     seen: tuple[Hash | None, ...] = ()
-    now: tuple[Hash, ...] = ()
+    now: tuple[Hash | None, ...] = ()
     compared: tuple[Hash, ...] = ()
 
 
@@ -50,11 +52,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Both are there: the fields whose values go to side 0 and to side 1, the parked ones, and all in conflict."""
+    """Both are there: the fields whose values go to side 0 and to side 1, the parked ones, and all in conflict.
+
+    `hidden` are those that one side has edited and the other does not show: nobody knows what would be overwritten.
+    """
 
     to: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     parked: tuple[int, ...] = ()
     conflicts: tuple[int, ...] = ()
+    hidden: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +120,12 @@ def _one_sided(
     if not any(state.seen):
         return made  # it is new
     flowing = [(seen, now) for rule, seen, now in zip(rules, state.seen, state.now, strict=True) if rule.to[there]]
-    edited = any(seen not in (None, now) for seen, now in flowing) or any(rules[i].to[there] for i in parked)
+    edited = any(now is not None and seen not in (None, now) for seen, now in flowing) or any(
+        rules[i].to[there] for i in parked
+    )
     deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.exists_on[here]
     # A field that was never seen may hold an edit, and then the delete is beaten.
-    doubtful = deleted and any(seen is None for seen, _ in flowing)
+    doubtful = deleted and any(seen is None and now is not None for seen, now in flowing)
     if edited or doubtful:
         return made
     return Delete(here) if deleted else Keep()
@@ -135,10 +143,15 @@ def _two_sided(
     to: tuple[list[int], list[int]] = ([], [])
     parked: list[int] = []
     conflicts: list[int] = []
+    hidden: list[int] = []
     for i, rule in enumerate(rules):
-        if states[0].compared[i] == states[1].compared[i]:
+        now = states[0].now[i], states[1].now[i]
+        if None not in now and states[0].compared[i] == states[1].compared[i]:
             continue
-        sources = _sources(rule, (states[0].seen[i], states[1].seen[i]), (states[0].now[i], states[1].now[i]), blank)
+        sources = _sources(rule, (states[0].seen[i], states[1].seen[i]), now, blank)
+        if None in now:
+            hidden += [i] * len(sources)
+            continue
         if not sources and i in parked_before and winner is not None:
             sources = tuple(side for side in SIDES if rule.to[other(side)])
         if len(sources) == len(SIDES):
@@ -149,13 +162,14 @@ def _two_sided(
             sources = (winner,)
         for source in sources:
             to[other(source)].append(i)
-    return Patch((tuple(to[0]), tuple(to[1])), tuple(parked), tuple(conflicts))
+    return Patch((tuple(to[0]), tuple(to[1])), tuple(parked), tuple(conflicts), tuple(hidden))
 
 
 def _sources(
-    rule: FieldRule, seen: tuple[Hash | None, Hash | None], now: tuple[Hash, Hash], blank: Hash
+    rule: FieldRule, seen: tuple[Hash | None, Hash | None], now: tuple[Hash | None, Hash | None], blank: Hash
 ) -> tuple[Side, ...]:
     """The sides whose value, which differs, has a claim to flow to the other; two of them are a conflict."""
+    shown = [side for side in SIDES if rule.to[other(side)] and now[side] is not None]
     if seen[0] is None or seen[1] is None:
-        return tuple(side for side in SIDES if rule.to[other(side)] and now[side] != blank)
-    return tuple(side for side in SIDES if rule.to[other(side)] and now[side] != seen[side])
+        return tuple(side for side in shown if now[side] != blank)
+    return tuple(side for side in shown if now[side] != seen[side])

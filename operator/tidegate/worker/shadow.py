@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tidegate.worker.values import HASH_BYTES, Hash
+from tidegate.worker.values import HASH_BYTES, UNKNOWN, Hash
 
 Shadow = bytes
-
-UNKNOWN: Hash = bytes(HASH_BYTES)
 
 
 def digest_of(shadow: Shadow) -> Hash:

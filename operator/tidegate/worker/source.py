@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tidegate.worker.connectors import Collection, Record
 from tidegate.worker.rules import Side, SyncedObject
-from tidegate.worker.shadow import UNKNOWN, Layout, Shadow
-from tidegate.worker.values import Hash, Hasher, Value, normal, normalized
+from tidegate.worker.shadow import Layout, Shadow
+from tidegate.worker.values import MISSING, UNKNOWN, Hash, Hasher, Value, normal, normalized
 
 FieldHashes = tuple[Hash, ...]
 
@@ -32,7 +32,7 @@ class Source:
         return getattr(self.item.settings[self.side], "cursor", None)
 
     def field_hashes(self, records: Sequence[Record]) -> list[FieldHashes]:
-        """Of each record the hash of each field's normal form."""
+        """Of each record the hash of each field's normal form; UNKNOWN for a field that its system leaves out."""
         columns = zip(*(record.values for record in records), strict=True)
         return list(zip(*map(self._hashes, range(len(self.item.fields)), columns), strict=True))
 
@@ -41,10 +41,14 @@ class Source:
         return self._hashes(field, [value])[0]
 
     def _hashes(self, field: int, values: Sequence[Value]) -> list[Hash]:
-        texts = values if _TEXTS.issuperset(map(type, values)) else [*map(normal, values)]
+        plain = _TEXTS.issuperset(map(type, values))
+        texts = values if plain else [*map(normal, values)]
         if how := self.item.fields[field].normalize:
             texts = [normalized(text, how) for text in texts]
-        return self.hasher.of_texts(texts)
+        hashes = self.hasher.of_texts(texts)
+        if plain:
+            return hashes
+        return [UNKNOWN if value is MISSING else hashed for value, hashed in zip(values, hashes, strict=True)]
 
     def digests(self, records: Sequence[Record]) -> list[Hash]:
         """One hash over each record as it is."""
@@ -59,13 +63,13 @@ class Source:
         return self._match_keys([self._hashes(i, [record.values[i] for record in records]) for i in self.item.match])
 
     def _match_keys(self, columns: Sequence[Sequence[Hash]]) -> list[Hash | None]:
-        blank = self.hasher.blank
+        blank = {self.hasher.blank, UNKNOWN}
         if len(columns) == 1:
-            return [None if key == blank else key for key in columns[0]]
+            return [None if key in blank else key for key in columns[0]]
         rows = zip(*columns, strict=True)
-        return [None if blank in parts else self.hasher.of_bytes(b"".join(parts)) for parts in rows]
+        return [None if blank.intersection(parts) else self.hasher.of_bytes(b"".join(parts)) for parts in rows]
 
-    def shadows(self, records: Sequence[Record], fields: Sequence[FieldHashes]) -> list[Shadow]:
+    def shadows(self, records: Sequence[Record], fields: Sequence[Sequence[Hash | None]]) -> list[Shadow]:
         """The shadows of records that are taken as they are."""
         return [*map(self.layout.pack, self.digests(records), fields)]
 

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -15,6 +16,18 @@ Value = Any
 Hash = bytes
 
 HASH_BYTES = 8
+
+# The hash of what has not been seen. It is not the hash of any value: that would be a coincidence of 1 in 2^64.
+UNKNOWN: Hash = bytes(HASH_BYTES)
+
+
+class Missing(Enum):
+    """The value of a field that a system leaves out of its answer: nobody knows what it holds."""
+
+    MISSING = "\0missing"
+
+
+MISSING = Missing.MISSING
 
 
 def normal(value: Value) -> str | None:
@@ -54,6 +67,7 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] 
     ((bytes, bytearray, memoryview), lambda value: bytes(value).hex() or None),
     ((dict, list, tuple), lambda value: orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()),
     (str, lambda value: str(value) or None),
+    (Missing, lambda _: None),
 )
 
 # What has no subtypes in use is found at once.

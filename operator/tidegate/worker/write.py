@@ -13,7 +13,7 @@ from tidegate.worker.references import Unlinked
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import SourcePair
-from tidegate.worker.values import Hash, Value
+from tidegate.worker.values import MISSING, Hash, Value
 from tidegate.worker.work import Answer, Work, creates_on
 
 
@@ -61,10 +61,9 @@ def _pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> by
 
 
 def _values(both: SourcePair, work: Work, on: Side) -> Sequence[Value]:
-    """What the record across would hold on this side; what it refers to in vain is nothing, and flows nowhere."""
-    if not both.item.has_references:
-        return work.translated[other(on)]
-    return [None if isinstance(value, Unlinked) else value for value in work.translated[other(on)]]
+    """What the record across would hold on this side; what it does not show, or refers to in vain, flows nowhere."""
+    values = work.translated[other(on)]
+    return [None if value is MISSING or isinstance(value, Unlinked) else value for value in values]
 
 
 def write(both: SourcePair, works: Sequence[Work], on: Side) -> None:

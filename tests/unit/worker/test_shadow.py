@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.shadow import UNKNOWN, digest_of, lay_out
-from tidegate.worker.values import HASH_BYTES
+from tidegate.worker.shadow import digest_of, lay_out
+from tidegate.worker.values import HASH_BYTES, UNKNOWN
 
 names = st.sampled_from("abcdefg")
 field_lists = st.lists(names, min_size=1, max_size=6, unique=True)

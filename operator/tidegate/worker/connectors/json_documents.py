@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from tidegate.worker.connectors import Key
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values import MISSING, Value, normal
 
 Document = dict[str, Any]
 
@@ -91,6 +91,11 @@ def has(document: Mapping[str, Any], name: str) -> bool:
     return isinstance(inner, Mapping) and last in inner
 
 
+def shown_at(document: Mapping[str, Any], name: str) -> Value:
+    """The value of a field; MISSING where it is not there, which is not the same as null."""
+    return value_at(document, name) if has(document, name) else MISSING
+
+
 def names_of_nothing(documents: Sequence[Document], names: Sequence[str]) -> list[str]:
     """The fields that none of many documents has: a mistyped name more likely than a field that is always left out."""
     if len(documents) < _MANY:
@@ -99,15 +104,23 @@ def names_of_nothing(documents: Sequence[Document], names: Sequence[str]) -> lis
 
 
 def put(document: Document, name: str, value: Any) -> None:
-    """Set a field, making the objects that it lies in."""
+    """Set a field, making the objects that it lies in. Raises ValueError where something else is in their place."""
     if name in document or "." not in name:
         document[name] = value
         return
     first, _, rest = name.partition(".")
     inner = document.get(first)
-    if not isinstance(inner, dict):
+    if inner is None:
         inner = document[first] = {}
+    if not isinstance(inner, dict):
+        raise ValueError(f"{name} cannot be written: {first} holds {_named(inner)}, which has no {rest}")
     put(inner, rest, value)
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, list):
+        return "a list"
+    return "a text" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
 
 
 Kind = Literal["number", "boolean", "text", "mixed"]
@@ -146,7 +159,7 @@ class Kinds:
 
 
 def _kind(value: Value) -> Kind | None:
-    if value is None:
+    if value is None or value is MISSING:
         return None
     if isinstance(value, bool):
         return "boolean"

@@ -6,9 +6,18 @@ from typing import Any
 
 from tidegate.worker.connectors import Description, Record
 from tidegate.worker.connectors.http.settings import ResourceSettings
-from tidegate.worker.connectors.json_documents import Document, Kinds, has, key_of, names_of_nothing, put, value_at
+from tidegate.worker.connectors.json_documents import (
+    Document,
+    Kinds,
+    has,
+    key_of,
+    names_of_nothing,
+    put,
+    shown_at,
+    value_at,
+)
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.values import Value
+from tidegate.worker.values import MISSING, Value
 
 # So many records of a page are enough to learn what kind of values its fields have.
 _TELLING = 100
@@ -38,7 +47,8 @@ class Documents:
                 f"{', '.join(map(str, document)) or 'nothing'}"
             )
         cursor = self._settings.cursor
-        values = tuple(value_at(document, name) for name in self._names)
+        value = shown_at if self._settings.missing == "unknown" else value_at
+        values = tuple(value(document, name) for name in self._names)
         return Record(key, values, None if cursor is None else value_at(document, cursor))
 
     def learn(self, records: Sequence[Record]) -> None:
@@ -47,12 +57,32 @@ class Documents:
             self._kinds.see(record.values)
 
     def check(self, documents: Sequence[Document]) -> None:
-        """Raise ConfigurationError when a match field's name must be mistyped."""
-        if missing := names_of_nothing(documents, self._match):
+        """Raise ConfigurationError when a field's name must be mistyped, or is another one now."""
+        unknown = self._settings.missing == "unknown"
+        if missing := names_of_nothing(documents, self._names if unknown else self._match):
+            advice = "; where the API leaves out what is empty, write missing: empty" if unknown else ""
             raise ConfigurationError(
                 f"{self._title}: field {missing[0]}: none of the first {len(documents)} records has it; they have "
-                f"{', '.join(dict.fromkeys(name for document in documents for name in document))}"
+                f"{', '.join(dict.fromkeys(name for document in documents for name in document))}{advice}"
             )
+
+    def is_wanting(self, listed: Record) -> bool:
+        """Whether a list may show less of a record than there is."""
+        return any(map(_is_nothing, listed.values))
+
+    def shows_more(self, document: Document, listed: Record) -> bool:
+        """Whether a record's own answer has values that the list leaves out."""
+        pairs = zip(self._names, listed.values, strict=True)
+        return any(_is_nothing(value) and value_at(document, name) is not None for name, value in pairs)
+
+    def left_out(self, document: Document, listed: Record) -> set[str]:
+        """The fields that a record's own answer leaves out, and the list has a value of."""
+        pairs = zip(self._names, listed.values, strict=True)
+        return {name for name, value in pairs if not _is_nothing(value) and not has(document, name)}
+
+    def is_stub(self, document: Any) -> bool:
+        """Whether a document is what is left of a record: its id, and none of the fields."""
+        return isinstance(document, dict) and not any(has(document, name) for name in self._names)
 
     def new(self, values: Sequence[Value]) -> Document:
         """The document of a new record. Raises ValueError when JSON cannot hold a value."""
@@ -78,3 +108,7 @@ class Documents:
         if not isinstance(document, dict) or value_at(document, self._settings.id) is None:
             return False
         return all(has(document, name) for name in self._names)
+
+
+def _is_nothing(value: Value) -> bool:
+    return value is None or value is MISSING

@@ -80,10 +80,10 @@ class Listing:
         except ValueError as error:
             raise SystemFailed(f"{self.title}: {self.client.not_json(answer, error)}") from None
         documents = self._items(answer, body)
-        records, problems = self._records(documents)
         if not self._checked:
             self._documents.check([document for document in documents if isinstance(document, dict)])
             self._checked = True
+        records, problems = self._records(documents)
         self._documents.learn(records)
         keys = [record.key for record in records]
         following = next_token(self.settings.paging, at, answer, body, keys, step)
@@ -97,13 +97,24 @@ class Listing:
         """The records of a page, and what is wrong with items that are none. Raises when that is most of them."""
         records: list[Record] = []
         problems: list[ConfigurationError] = []
+        stubs = 0
         for document in documents:
             try:
-                records.append(self._documents.record(document))
+                record = self._documents.record(document)
             except ConfigurationError as error:
                 problems.append(error)
-        if len(problems) > len(records):
+                continue
+            if self._documents.is_stub(document):
+                stubs += 1  # it was deleted
+            else:
+                records.append(record)
+        if len(problems) > len(records) + stubs:
             raise problems[0]
+        if stubs and not records:
+            raise ConfigurationError(
+                f"{self.title}: fields: the records have none of them; they have "
+                f"{', '.join(dict.fromkeys(name for document in documents if document for name in document))}"
+            )
         return records, [str(problem) for problem in problems]
 
     def _items(self, answer: Answer, body: Any) -> list[Document]:

@@ -8,8 +8,6 @@ looks the record up first.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from tidegate.worker.connectors import (
     Changed,
@@ -30,28 +28,20 @@ from tidegate.worker.connectors.http.documents import Documents
 from tidegate.worker.connectors.http.finding import Asking, Finder, Scanning
 from tidegate.worker.connectors.http.listing import Listing
 from tidegate.worker.connectors.http.pool import Pool
-from tidegate.worker.connectors.http.reader import Reader, pages
+from tidegate.worker.connectors.http.reader import Reader
 from tidegate.worker.connectors.http.reading import Reading
+from tidegate.worker.connectors.http.records import GONE, Records, Seen
 from tidegate.worker.connectors.http.settings import ResourceSettings
-from tidegate.worker.connectors.json_documents import Document, dump, value_at
+from tidegate.worker.connectors.json_documents import Document, dump, key_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values import Value, normal
 
-_GONE = (404, 410)
 _REFUSED = (400, 409, 413, 422)
 _NOT_ALLOWED = 405
 _OUTDATED = 412
 
 # How often a write is worked out again whose answer did not come.
 _ATTEMPTS = 4
-
-
-class Seen(NamedTuple):
-    """A record as it was read by its id."""
-
-    record: Record
-    document: Document
-    etag: str | None
 
 
 class Resource:
@@ -69,6 +59,7 @@ class Resource:
         self._title = description.title
         self._documents = Documents(description)
         self._listing = Listing(client, self._documents, description)
+        self._records = Records(client, pool, self._listing, self._documents, description)
         self._finder = self._open_finder(description)
         # What `get` has read last, with ETags: it need not be read again to be written.
         self._seen: dict[Key, Seen] = {}
@@ -124,66 +115,21 @@ class Resource:
         page = self._reader.read(limit)
         for record in page.records[:1]:
             must_be_time(self._title, self._settings, record)
-        return Page(page.records, page.after.token if page.after is not None else None, page.doubt)
+        after = page.after.token if page.after is not None else None
+        return Page(self._records.completed(page.records), after, page.doubt)
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""
         if self._settings.batch is not None:
-            return self._get_together(keys)
-        seen = {key: found for key, found in zip(keys, self._pool.each(self._read, keys), strict=True) if found}
+            return self._records.read_together(keys, self._settings.batch)
+        seen = self._records.read_all(keys)
         self._seen = {key: found for key, found in seen.items() if found.etag}
         return {key: found.record for key, found in seen.items()}
-
-    def _get_together(self, keys: Sequence[Key]) -> dict[Key, Record]:
-        batch = self._settings.batch
-        assert batch is not None  # noqa: S101
-
-        def ask(some: Sequence[Key]) -> dict[Key, Record]:
-            found: dict[Key, Record] = {}
-            for page in pages(self._listing, {batch.parameter: ",".join(map(str, some))}):
-                found |= {record.key: record for record in page.records}
-                if not found.keys() <= set(some):
-                    raise ConfigurationError(f"{self._title}: batch: the API answers {batch.parameter} with others too")
-            return found
-
-        parts = [keys[start : start + batch.size] for start in range(0, len(keys), batch.size)]
-        together = {key: record for found in self._pool.each(ask, parts) for key, record in found.items()}
-        # An API may answer fewer at once than it is asked for: only its own answer says that a record is not there.
-        missing = [key for key in keys if key not in together]
-        singly = zip(missing, self._pool.each(self._read, missing), strict=True)
-        return together | {key: seen.record for key, seen in singly if seen}
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         """See Collection."""
         assert self._finder is not None  # noqa: S101 - it is needed only before a create
         return self._finder.find(wanted)
-
-    def _read(self, key: Key) -> Seen | None:
-        path = self._path(key)
-        answer = self._client.send("GET", path)
-        if answer.status in _GONE:
-            return None
-        if not answer.is_success:
-            raise self._client.complaint("GET", path, answer)
-        document = self._document(answer)
-        record = self._documents.record(document)
-        if record.key != key:
-            raise ConfigurationError(f"{self._title}: the record at {path} has the {self._settings.id} {record.key!r}")
-        return Seen(record, document, answer.etag)
-
-    def _path(self, key: Key) -> str:
-        text = quote(str(key), safe="")
-        if text in (".", ".."):
-            raise ConfigurationError(f"{self._title}: the id {key!r} cannot be a part of a URL")
-        return self._settings.record_template.replace("{id}", text)
-
-    def _document(self, answer: Answer) -> Any:
-        try:
-            body = answer.document()
-        except ValueError as error:
-            raise SystemFailed(f"{self._title}: the answer is not JSON: {error}") from None
-        name = self._settings.item
-        return value_at(body, name) if name is not None and isinstance(body, dict) else body
 
     # Writing
 
@@ -207,10 +153,10 @@ class Resource:
         return self._created(answer)
 
     def _created(self, answer: Answer) -> Record:
-        document = self._document(answer)
+        document = self._records.document(answer)
         if self._documents.says_all(document):
             return self._documents.record(document)
-        key = value_at(document, self._settings.id) if isinstance(document, dict) else None
+        key = key_of(document, self._settings.id) if isinstance(document, dict) else None
         if key is None:  # the answer may only say where it is
             location = answer.headers.get("location")
             if location is None:
@@ -220,8 +166,9 @@ class Resource:
             found = self._client.send("GET", self._client.beside(answer, location))
             if not found.is_success:
                 raise self._client.complaint("GET", location, found)
-            return self._documents.record(self._document(found))
-        seen = self._read(key)
+            return self._documents.record(self._records.document(found))
+        # Some APIs answer a create with the id as a text, and have a number everywhere else.
+        seen = self._records.read(key, of_any_kind=True)
         if seen is None:
             raise SystemFailed(f"{self._title}: the API has answered with the new record {key}, and does not have it")
         return seen.record
@@ -240,7 +187,9 @@ class Resource:
             return dump(self._documents.edited(document, values, whole=method == "PUT"))
 
         def send(seen: Seen, headers: Mapping[str, str]) -> Answer:
-            return self._client.send(method, self._path(expected.key), content=content(seen.document), headers=headers)
+            return self._client.send(
+                method, self._records.path(expected.key), content=content(seen.document), headers=headers
+            )
 
         def is_done(seen: Seen | None) -> bool:
             return seen is not None and all(normal(seen.record.values[i]) == normal(v) for i, v in values.items())
@@ -249,12 +198,15 @@ class Resource:
             content({})
         except ValueError as error:
             return Rejected(str(error))
-        done = self._write(method, expected, send, is_done)
+        try:
+            done = self._write(method, expected, send, is_done)
+        except ValueError as error:  # what it holds meanwhile has no place for the value
+            return Rejected(str(error))
         if isinstance(done, (Changed, Rejected)):
             return done
-        if done is not None and done.content and self._documents.says_all(document := self._document(done)):
+        if done is not None and done.content and self._documents.says_all(document := self._records.document(done)):
             return self._documents.record(document)
-        seen = self._read(expected.key)
+        seen = self._records.read(expected.key)
         return Changed() if seen is None else seen.record
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
@@ -267,7 +219,7 @@ class Resource:
 
     def _delete(self, expected: Record) -> Changed | Rejected | None:
         def send(_: Seen, headers: Mapping[str, str]) -> Answer:
-            return self._client.send("DELETE", self._path(expected.key), headers=headers)
+            return self._client.send("DELETE", self._records.path(expected.key), headers=headers)
 
         done = self._write("DELETE", expected, send, lambda seen: seen is None)
         return done if isinstance(done, (Changed, Rejected)) else None
@@ -282,7 +234,7 @@ class Resource:
         """Write what is still as expected; None when there is nothing left to do."""
         seen = self._seen.pop(expected.key, None) if self._etags_serve else None
         if seen is None or not is_as_expected(seen.record, expected):
-            seen = self._read(expected.key)
+            seen = self._records.read(expected.key)
         for attempt in range(_ATTEMPTS):
             if seen is None or not is_as_expected(seen.record, expected):
                 return None if is_done(seen) and (attempt or seen is None) else Changed()
@@ -293,10 +245,10 @@ class Resource:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 self._client.pause(attempt)
-                seen = self._read(expected.key)
+                seen = self._records.read(expected.key)
                 continue
             if answer.status == _OUTDATED and headers:
-                etag, seen = seen.etag, self._read(expected.key)
+                etag, seen = seen.etag, self._records.read(expected.key)
                 if seen is not None and seen.etag == etag:
                     self._etags_serve = False
                 continue
@@ -306,12 +258,12 @@ class Resource:
     def _judged(self, method: str, key: Key, answer: Answer) -> Answer | Changed | Rejected | None:
         if answer.is_success:
             return answer
-        if answer.status in _GONE:
+        if answer.status in GONE:
             return None if method == "DELETE" else Changed()
         if answer.status in _REFUSED:
             return Rejected(self._client.words(answer))
         advice = "see update" if answer.status == _NOT_ALLOWED and method != "DELETE" else ""
-        raise self._client.complaint(method, self._path(key), answer, advice)
+        raise self._client.complaint(method, self._records.path(key), answer, advice)
 
     def _note(self, answers: Sequence[Record | Changed | Rejected]) -> None:
         if self._finder is not None:

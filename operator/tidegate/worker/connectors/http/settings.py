@@ -171,13 +171,14 @@ class ResourceSettings(Part):
     `newest` are the query parameters by which the newest record comes first. `find: scan` is for APIs that cannot be
     asked by a match field: all records are then read once per run to know which there are. `item` is where a record is
     in the answer that has one only. `total` is where an answer says how many records the list has; names in common use
-    are found without it.
+    are found without it. A field that an answer leaves out is `unknown`: it overwrites nothing, and is not overwritten;
+    with `missing: empty` it is empty.
     """
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {
             "cursor", "record_path", "items", "item", "paging", "page_size", "total", "since", "newest", "find",
-            "batch", "update",
+            "batch", "update", "missing",
         }
     )  # fmt: skip
 
@@ -196,6 +197,7 @@ class ResourceSettings(Part):
     find: Annotated[dict[str, str] | Literal["scan"] | None, BeforeValidator(_templates_or_scan)] = None
     batch: Batch | None = None
     update: Literal["PATCH", "PUT"] = "PATCH"
+    missing: Literal["unknown", "empty"] = "unknown"
 
     @model_validator(mode="after")
     def _fits(self) -> "ResourceSettings":

@@ -1,0 +1,140 @@
+"""Single records, read by their ids. Serves `resource`.
+
+A list may show less of a record than its own answer does, or more. What only one of them has would seem to come and go
+with each run: a summary is completed by id, and fields that only the list has are a configuration error.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from tidegate.worker.connectors import Description, Key, Record
+from tidegate.worker.connectors.http.answers import Answer
+from tidegate.worker.connectors.http.client import Client
+from tidegate.worker.connectors.http.documents import Documents
+from tidegate.worker.connectors.http.listing import Listing
+from tidegate.worker.connectors.http.pool import Pool
+from tidegate.worker.connectors.http.reader import pages
+from tidegate.worker.connectors.http.settings import Batch, ResourceSettings
+from tidegate.worker.connectors.json_documents import Document, value_at
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+
+GONE = (404, 410)
+
+# So many records that the list does not show whole are compared with what is answered by their ids.
+_SAMPLES = 3
+
+
+class Seen(NamedTuple):
+    """A record as it was read by its id."""
+
+    record: Record
+    document: Document
+    etag: str | None
+
+
+class Records:
+    """The records of one resource, each by its id."""
+
+    def __init__(
+        self, client: Client, pool: Pool, listing: Listing, documents: Documents, description: Description
+    ) -> None:
+        settings = description.settings
+        assert isinstance(settings, ResourceSettings)  # noqa: S101
+        self._client = client
+        self._pool = pool
+        self._listing = listing
+        self._documents = documents
+        self._settings = settings
+        self._title = description.title
+        self._samples = _SAMPLES
+        self._compared = False
+        self._is_summary = False
+
+    def read(self, key: Key, *, of_any_kind: bool = False) -> Seen | None:
+        """One record; None when it is gone, also where only a stub is left of it.
+
+        With `of_any_kind` its id may be the number that `key` is the text of.
+        """
+        path = self.path(key)
+        answer = self._client.send("GET", path)
+        if answer.status in GONE:
+            return None
+        if not answer.is_success:
+            raise self._client.complaint("GET", path, answer)
+        document = self.document(answer)
+        record = self._documents.record(document)
+        if record.key != key and not (of_any_kind and str(record.key) == str(key)):
+            raise ConfigurationError(f"{self._title}: the record at {path} has the {self._settings.id} {record.key!r}")
+        return None if self._documents.is_stub(document) else Seen(record, document, answer.etag)
+
+    def read_all(self, keys: Sequence[Key]) -> dict[Key, Seen]:
+        """Those that exist."""
+        return {key: seen for key, seen in zip(keys, self._pool.each(self.read, keys), strict=True) if seen}
+
+    def read_together(self, keys: Sequence[Key], batch: Batch) -> dict[Key, Record]:
+        """Those that exist, several by one request."""
+
+        def ask(some: Sequence[Key]) -> dict[Key, Record]:
+            found: dict[Key, Record] = {}
+            for page in pages(self._listing, {batch.parameter: ",".join(map(str, some))}):
+                found |= {record.key: record for record in page.records}
+                if not found.keys() <= set(some):
+                    raise ConfigurationError(f"{self._title}: batch: the API answers {batch.parameter} with others too")
+            return found
+
+        parts = [keys[start : start + batch.size] for start in range(0, len(keys), batch.size)]
+        together = {key: record for found in self._pool.each(ask, parts) for key, record in found.items()}
+        # An API may answer fewer at once than it is asked for: only its own answer says that a record is not there.
+        missing = [key for key in keys if key not in together]
+        return together | {key: seen.record for key, seen in self.read_all(missing).items()}
+
+    def path(self, key: Key) -> str:
+        """Where a record is."""
+        text = quote(str(key), safe="")
+        if text in (".", ".."):
+            raise ConfigurationError(f"{self._title}: the id {key!r} cannot be a part of a URL")
+        return self._settings.record_template.replace("{id}", text)
+
+    def document(self, answer: Answer) -> Any:
+        """The record in an answer that has one only."""
+        try:
+            body = answer.document()
+        except ValueError as error:
+            raise SystemFailed(f"{self._title}: {self._client.not_json(answer, error)}") from None
+        name = self._settings.item
+        return value_at(body, name) if name is not None and isinstance(body, dict) else body
+
+    def completed(self, listed: Sequence[Record]) -> list[Record]:
+        """Records of a list, with what only the answers by id show of them.
+
+        Raises ConfigurationError where these show less than the list.
+        """
+        wanting = [record for record in listed if self._documents.is_wanting(record)]
+        if not self._compared:
+            self._compare(listed)
+        for record in wanting[: self._samples]:
+            if self._is_summary:
+                break
+            self._samples -= 1
+            seen = self.read(record.key)
+            self._is_summary = seen is not None and self._documents.shows_more(seen.document, record)
+        if not self._is_summary:
+            return list(listed)
+        whole = self.read_all([record.key for record in wanting])
+        return [whole[record.key].record if record.key in whole else record for record in listed]
+
+    def _compare(self, listed: Sequence[Record]) -> None:
+        """Two records, because one may be edited between the two answers about it."""
+        left_out: list[set[str]] = []
+        for record in listed[:2]:
+            if (seen := self.read(record.key)) is not None:
+                self._compared = True
+                left_out.append(self._documents.left_out(seen.document, record))
+                if not left_out[-1]:
+                    return
+        if left_out and (names := set.intersection(*left_out)):
+            raise ConfigurationError(
+                f"{self._title}: the answer at {self.path(listed[0].key)} leaves out {', '.join(sorted(names))}, which "
+                "the list has; see item and recordPath, or take the field out"
+            )
