@@ -15,6 +15,7 @@ from devcluster.errors import DevclusterError
 from devcluster.progress import for_stderr
 
 DEFAULT_CLUSTER = "demo"
+_GRACE = 5  # seconds
 
 
 def main() -> int:
@@ -24,6 +25,7 @@ def main() -> int:
     try:
         if arguments.command == "down":
             front.down(arguments.cluster, progress=for_stderr())
+            epilogue.say_what_stays(screen)
         else:
             _play(arguments.cluster, screen)
     except (DemoError, DevclusterError) as error:
@@ -38,10 +40,25 @@ def main() -> int:
 def _play(cluster_name: str, screen: Screen) -> None:
     started = time.monotonic()
     screen.title("Tidegate: one toggle for a two-way sync, acted out on two PostgreSQL databases")
+    _warn(cluster_name, screen)
     cluster = install(cluster_name, for_stderr())
     kubectl = Kubectl(toolchain.kubectl(), cluster.kubeconfig, story.NAMESPACE, screen)
     story.tell(kubectl, screen)
     epilogue.show(screen, cluster.kubeconfig, started)
+
+
+def _warn(cluster_name: str, screen: Screen) -> None:
+    """Say what an earlier demo's visitor is about to lose, while it can still be kept by Ctrl-C."""
+    running = front.find(cluster_name)
+    if running is None or not story.exists(Kubectl(toolchain.kubectl(), running.kubeconfig, story.NAMESPACE, screen)):
+        return
+    screen.say(
+        f"It was played here before: its namespace {story.NAMESPACE} is deleted with all that is in it, and the Helm "
+        "release gets the demo's values again."
+    )
+    if sys.stdin.isatty():
+        screen.say(f"Ctrl-C within {_GRACE} s keeps them.")
+        time.sleep(_GRACE)
 
 
 def _parser() -> argparse.ArgumentParser:

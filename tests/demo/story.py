@@ -22,7 +22,7 @@ _FAST = {"pace": None, "overlap": None}
 
 
 def tell(kubectl: Kubectl, screen: Screen) -> None:
-    """Play all acts, on a namespace that is made anew."""
+    """Play all acts, on a new namespace."""
     databases = Databases(kubectl, screen)
     toggle = Toggle(kubectl, screen)
     two_databases(kubectl, databases, screen)
@@ -32,6 +32,11 @@ def tell(kubectl: Kubectl, screen: Screen) -> None:
     off_and_wait(databases, toggle, screen)
     on_future_only(databases, toggle, screen)
     reset_after_mass_delete(databases, toggle, screen)
+
+
+def exists(kubectl: Kubectl) -> bool:
+    """Whether it has been played on this cluster before."""
+    return bool(kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found", "--output=name"))
 
 
 def two_databases(kubectl: Kubectl, databases: Databases, screen: Screen) -> None:
