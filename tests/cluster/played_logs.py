@@ -16,6 +16,7 @@ from cluster.played_node import NODE
 from devcluster.certificates import Authority
 
 _ADDRESS = "127.0.0.1"
+SPOKEN_AT = "2026-11-24T08:02:12.123456789Z"  # all of it
 _POD_OF_RUN = re.compile(r"^/containerLogs/[^/]+/[^/]+-(\d+)-[a-z0-9]+/sync$")
 
 
@@ -79,7 +80,8 @@ class PlayedLogs:
         if found is None:
             request.send_error(404)
             return
-        run, follow = int(found[1]), parse_qs(asked.query).get("follow") == ["true"]
+        run, query = int(found[1]), parse_qs(asked.query)
+        follow, timestamps = (query.get(option) == ["true"] for option in ("follow", "timestamps"))
         request.send_response(200)
         request.send_header("Content-Type", "text/plain")
         request.send_header("Transfer-Encoding", "chunked")
@@ -92,7 +94,7 @@ class PlayedLogs:
                 lines = self._said[run][sent:]
                 ended = not follow or (run in self._closed and not lines)
             for line in lines:
-                text = f"{line}\n".encode()
+                text = f"{f'{SPOKEN_AT} ' if timestamps else ''}{line}\n".encode()
                 request.wfile.write(f"{len(text):x}\r\n".encode() + text + b"\r\n")
             request.wfile.flush()
             sent += len(lines)

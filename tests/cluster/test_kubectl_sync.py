@@ -125,7 +125,7 @@ def test_run_waits_for_its_own_run(
     namespace.create_integration(status="ON", delay="1h")
     namespace.wait_phase("Syncing")
     running = sync.start("run", "contacts", "--wait")
-    running.hear_out("contacts: run 2 starts as soon as run 1 has ended")
+    running.hear_out("contacts: requested run 2, to start when run 1 has ended")
     node.end(1)
     running.hear("run 2 is in progress")
     node.end(2)
@@ -140,7 +140,7 @@ def test_a_run_that_fails_gives_its_reason(
     node.end(1)
     namespace.wait_phase("Waiting")
     running = sync.start("run", "contacts", "--wait")
-    running.hear_out("contacts: run 2 starts now")
+    running.hear_out("contacts: requested run 2, to start at once")
     node.end(2, 1, '{"outcome": "failed", "reason": "no route to crm"}')
     failed = running.end()
     assert failed.code == 1
@@ -166,7 +166,7 @@ def test_deletes_are_confirmed_for_the_halted_run_only(
     assert sync("confirm-deletes", "contacts").code == 2, "a script must say which run it means"
     other = sync("confirm-deletes", "contacts", "--run", "7")
     assert other.code == 1
-    assert "run 1 is the one that was halted, not run 7: run 1 stopped: 900 of 1000" in other.err
+    assert "the halted run is run 1, not run 7: run 1 stopped: 900 of 1000" in other.err
     node.end(2)
     done = sync("confirm-deletes", "contacts", "--run", "1", "--wait")
     assert (done.code, done.out.splitlines()[-1]) == (0, "contacts: ✓ run 2")
@@ -174,7 +174,7 @@ def test_deletes_are_confirmed_for_the_halted_run_only(
     assert {"name": "SYNC_ALLOW_DELETES", "value": "1"} in worker["env"]
 
 
-def test_a_wait_ends_when_somebody_turns_it_on_again(
+def test_a_wait_ends_when_another_client_turns_it_on_again(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON")
@@ -183,7 +183,7 @@ def test_a_wait_ends_when_somebody_turns_it_on_again(
     turning_off.hear("TurningOff")
     namespace.patch(status="ON")
     ended = turning_off.end()
-    assert (ended.code, ended.err.splitlines()[-1]) == (1, "Error: contacts: somebody has turned it ON")
+    assert (ended.code, ended.err.splitlines()[-1]) == (1, "Error: contacts: turned ON by another client")
 
 
 def test_ctrl_c_ends_the_wait_and_nothing_else(
@@ -195,7 +195,7 @@ def test_ctrl_c_ends_the_wait_and_nothing_else(
     turning_off.hear("TurningOff")
     turning_off.interrupt()
     done = turning_off.end()
-    assert (done.code, done.err.splitlines()[-1]) == (130, "No longer waiting; what was asked for goes on.")
+    assert (done.code, done.err.splitlines()[-1]) == (130, "Stopped waiting; the operation continues in the cluster.")
     assert namespace.integration()["spec"]["status"] == "OFF"
 
 

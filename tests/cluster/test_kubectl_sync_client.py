@@ -16,8 +16,14 @@ from cluster.operator_process import OperatorProcess
 from devcluster.certificates import Authority
 from devcluster.cluster import Cluster
 from devcluster.toolchain import kubectl
+from tidegate.cli.integration import NOT_PICKED_UP
 
 RESET_REQUEST = "tidegate.dev/reset-requested-at"
+
+
+def test_without_an_operator_nothing_is_promised(namespace: Namespace, sync: CommandLine) -> None:
+    namespace.create_integration(status="ON")
+    assert sync("run", "contacts").out == f"contacts: requested run 1, to start at once; {NOT_PICKED_UP}\n"
 
 
 def test_an_operator_that_does_not_run_is_asked_after(
@@ -25,7 +31,7 @@ def test_an_operator_that_does_not_run_is_asked_after(
 ) -> None:
     namespace.create_integration(status="ON")
     turning_off = sync.start("off", "contacts", "--wait")
-    turning_off.hear("the operator has not taken notice yet: is it running?")
+    turning_off.hear(NOT_PICKED_UP)
     with OperatorProcess(control_plane.kubeconfig, namespace.name, tmp_path / "operator.log"):
         done = turning_off.end()
     assert done.code == 0, done.err
@@ -35,17 +41,17 @@ def test_a_wait_ends_in_time(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     late = sync("off", "contacts", "--wait", "--timeout", "300ms")
     assert late.code == 4
-    assert "Error: contacts: not done after 300ms: the operator has not seen it" in late.err
+    assert f"Error: contacts: timed out after 300ms: {NOT_PICKED_UP}" in late.err
 
 
-def test_a_wait_ends_when_somebody_deletes_it(namespace: Namespace, sync: CommandLine) -> None:
+def test_a_wait_ends_when_it_is_deleted(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     turning_off = sync.start("off", "contacts", "--wait")
     turning_off.hear_out("turning OFF")
     namespace.delete("tidegate.dev/v1alpha1", "SyncIntegration", "contacts")
     namespace.create_integration(status="OFF")  # another one of the same name
     gone = turning_off.end()
-    assert (gone.code, gone.err) == (5, "Error: contacts: somebody has deleted it\n")
+    assert (gone.code, gone.err) == (5, "Error: contacts: deleted while waiting\n")
 
 
 def test_a_selector_and_all_choose(namespace: Namespace, sync: CommandLine) -> None:
@@ -154,7 +160,7 @@ def test_objects_are_printed_as_kubectl_prints_them(namespace: Namespace, sync: 
     done = sync("off", "contacts", "-o", "json")
     printed = json.loads(done.out)
     assert (printed["spec"]["status"], "managedFields" in printed["metadata"]) == ("OFF", False)
-    assert done.err == "contacts: turning OFF: no run is in progress, and none will start\n"
+    assert done.err == f"contacts: turning OFF: no run is in progress, and none will start; {NOT_PICKED_UP}\n"
     (listed,) = yaml.safe_load(sync("status", "-o", "yaml").out)["items"]
     assert listed["metadata"]["name"] == "contacts"
     assert sync("status", "-o", "name").out == "syncintegration.tidegate.dev/contacts\n"
@@ -193,8 +199,8 @@ def test_the_owner_s_source_is_named(namespace: Namespace, sync: CommandLine) ->
     tracking = {"argocd.argoproj.io/tracking-id": "shop:tidegate.dev/SyncIntegration:sales/contacts"}
     namespace.create_integration(annotations=tracking, status="ON")
     assert sync("off", "contacts").err == (
-        "Warning: contacts: the Argo CD Application shop will put its spec back as the source has it: there, edit spec "
-        "of contacts to status: OFF\n"
+        "Warning: contacts: the Argo CD Application shop will revert this change; in its source, set in the spec of "
+        "contacts: status: OFF\n"
     )
 
 
@@ -240,7 +246,7 @@ def test_kubectl_runs_and_completes_it(namespace: Namespace, sync: CommandLine) 
         return done.stdout.splitlines()
 
     assert typed("sync", "status", "contacts", "--output=name") == ["syncintegration.tidegate.dev/contacts"]
-    assert "off\tTurn syncs OFF, once the running run has..." in typed("__complete", "sync", "of")
+    assert "off\tTurn syncs OFF when the running run has finished" in typed("__complete", "sync", "of")
     assert "contacts\tON, not seen yet" in typed("__complete", "sync", "on", "c")
     assert ":4" in typed("__complete", "sync", "on", "c")
     assert "--future-only" in " ".join(typed("__complete", "sync", "on", "--f"))

@@ -130,7 +130,7 @@ def play(namespace: Namespace, phase: str, *, generation: int = 1, **status: Any
 def test_a_watch_outlives_its_connections(namespace: Namespace, line: Line, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     watching = sync.start("watch")
-    watching.hear_out("contacts: not seen by the operator yet")
+    watching.hear_out("contacts: the operator has not picked it up yet")
     for phase in ("Syncing", "Waiting", "Off"):
         before = line.calls
         line.cut()
@@ -161,7 +161,7 @@ def test_a_wait_outlives_the_api_server(namespace: Namespace, line: Line, sync: 
     turning_off.hear("contacts: TurningOff: as played")
     line.dead = True
     line.cut()
-    assert turning_off.hear("the API server cannot be reached").endswith("; trying again\n")
+    assert turning_off.hear("the API server cannot be reached").endswith("; retrying\n")
     play(namespace, "Off", generation=2)
     line.dead = False
     assert turning_off.end().code == 0

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
-from cluster.command_line import CommandLine, plain
-from cluster.namespace import Namespace
+from cluster.command_line import CommandLine, Terminal, plain
+from cluster.namespace import Namespace, wait_for
 from cluster.operator_process import OperatorProcess
-from cluster.played_logs import PlayedLogs
+from cluster.played_logs import SPOKEN_AT, PlayedLogs
 from cluster.played_node import PlayedNode
 from devcluster.cluster import Cluster
 
@@ -25,11 +26,13 @@ def test_status_and_activity_tell_of_the_last_run(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
-    node.end(1, message='{"read": {"crm": 3500}, "pushed": {"crm": {"create": 2, "update": 1}}, "conflicts": 2}')
+    said = {"read": {"crm": 3500}, "pushed": {"crm": {"create": 2, "update": 1}}, "conflicts": 2, "waiting": 7}
+    node.end(1, message=json.dumps(said))
     namespace.wait_phase("Waiting")
     heading, row = sync("status").out.splitlines()
-    assert heading.split() == ["NAME", "STATUS", "PHASE", "MODE", "ACTIVITY", "LAST-SYNC", "NEXT-RUN"]
-    assert row.split()[:7] == ["contacts", "ON", "Waiting", "PastAndFuture", "✓", "run", "1"]
+    assert heading.split()[:6] == ["NAME", "STATUS", "PHASE", "READY", "REASON", "ACTIVITY"]
+    assert heading.split()[6:] == ["UNRESOLVED", "LAST-SYNC", "NEXT-RUN"]
+    assert row.split()[:9] == ["contacts", "ON", "Waiting", "True", "CaughtUp", "✓", "run", "1", "7"]
     assert "  pushed     crm 3\n" in sync("status", "contacts").out
     assert sync("activity", "contacts").out.splitlines()[1].startswith("✓ run 1  Full  Succeeded  ")
     (entry,) = json.loads(sync("activity", "contacts", "-o", "json").out)
@@ -72,8 +75,71 @@ def test_logs_are_those_of_the_run(
     missing = sync("logs", "contacts", "--run", "7")
     assert (missing.code, missing.err) == (
         5,
-        "Error: no log of run 7 is left: the newest 10 runs keep theirs (activityLimit)\n",
+        "Error: there is no run 7: the newest is run 2\n",
     )
+
+
+def printed(terminal: Terminal) -> str:
+    """What it has drawn, but for what a busy machine has made it say."""
+    lines = plain(terminal.drawn).replace("\r", "").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("waiting for the API server"))
+
+
+def test_logs_are_lines_on_a_terminal_and_json_elsewhere(
+    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
+) -> None:
+    namespace.create_integration(status="ON", delay="1h")
+    said = {"type": "progress", "checkpoint": "scan crm", "read": {"crm": 1200}, "pushed": {}}
+    logs.say(1, said, "free text")
+    node.end(1)
+    namespace.wait_phase("Waiting")
+    clock = datetime.fromisoformat(SPOKEN_AT).astimezone().strftime("%H:%M:%S")
+    lines = f"{clock}  scan crm  read crm 1,200; pushed -\n{clock}  free text\n"
+    (pod,) = namespace.pods()
+    heading = f"run 1, attempt 1 (Pod {pod['metadata']['name']})\n"
+    with sync.terminal("logs", "contacts") as terminal:
+        assert terminal.end() == 0
+    assert printed(terminal) == heading + lines
+    asked = sync("logs", "contacts", "-o", "text")
+    assert (asked.out, asked.err) == (lines, heading)
+    raw = json.dumps(said) + "\nfree text\n"
+    assert sync("logs", "contacts").out == raw
+    with sync.terminal("logs", "contacts", "-o", "json") as terminal:
+        assert terminal.end() == 0
+    assert printed(terminal) == raw
+
+
+def test_status_tells_how_far_the_run_has_come(
+    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
+) -> None:
+    namespace.create_integration(status="ON", delay="1h")
+    namespace.wait_phase("Syncing")
+    for read in (250, 1200):
+        logs.say(1, {"type": "progress", "read": {"crm": read}, "pushed": {"erp": {"create": 3}}})
+    logs.say(1, {"type": "parked", "object": "contact", "connector": "crm", "id": 7, "reason": "refused"})
+    wait_for("the progress", lambda: "  progress  read crm 1,200; pushed erp 3\n" in sync("status", "contacts").out)
+    node.end(1)
+    namespace.wait_phase("Waiting")
+    assert "progress" not in sync("status", "contacts").out
+
+
+def test_a_narrow_terminal_wraps_messages_under_themselves(
+    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+) -> None:
+    namespace.create_integration(status="ON", delay="1h")
+    node.end(1, 2, json.dumps({"reason": "there is no table produkt; the database has contact, product, " + "x " * 40}))
+    namespace.wait_condition("Stalled")
+    for width in (80, 120):
+        with sync.terminal("status", "contacts", COLUMNS=str(width)) as terminal:
+            assert terminal.end() == 0
+        lines = plain(terminal.drawn).splitlines()
+        begins = next(n for n, line in enumerate(lines) if line.startswith("Message "))
+        assert lines[begins + 1].startswith(" " * len("Message   "))
+        assert max(map(len, lines)) <= width
+        with sync.terminal("activity", "contacts", COLUMNS=str(width)) as terminal:
+            assert terminal.end() == 0
+        assert max(map(len, plain(terminal.drawn).splitlines())) <= width
+    assert max(map(len, sync("status", "contacts").out.splitlines())) > 120, "a script reads whole lines"
 
 
 def test_following_a_log_outlives_the_pod(
@@ -108,7 +174,7 @@ def test_conflicts_are_read_from_the_logs(
     assert done.code == 0
     assert [line.split("  ") for line in done.out.splitlines()][1][0] == "contact"
     assert "it was changed on both sides, to different  [31mvalues" in done.out
-    assert done.err == "as of run 1, 1 waits for a human\n"
+    assert done.err == "as of run 1, 1 item needs manual resolution\n"
     assert json.loads(sync("conflicts", "contacts", "-o", "json").out)["waiting"] == 1
 
 

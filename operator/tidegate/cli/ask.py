@@ -1,4 +1,4 @@
-"""Ask: the questions that a person is asked on a terminal. A script is never asked: it answers by an option."""
+"""Ask: the questions put to a person on a terminal; a script answers them by options."""
 
 from collections.abc import Sequence
 
@@ -27,8 +27,8 @@ def mode(of: Sequence[Integration]) -> Mode:
 def consent(deed: str, chosen: Chosen, scope: Scope, screen: Screen, *, yes: bool, always: bool = False) -> bool:
     """Whether to go ahead; `deed` takes the integrations in place of `{}`.
 
-    Asked of a deed that concerns every namespace, or with `always` in any case. Raises UsageError where nobody can be
-    asked and `yes` has not answered.
+    Asked when every namespace is concerned, or with `always` in any case. Raises UsageError without a terminal and
+    without `yes`.
     """
     everywhere = scope.everything and scope.all_namespaces
     if yes or not chosen.found or not (always or everywhere):
@@ -42,9 +42,9 @@ def consent(deed: str, chosen: Chosen, scope: Scope, screen: Screen, *, yes: boo
 
 
 def confirm_deletes(seen: Integration, run: int) -> bool:
-    """Whether what halted a run was meant."""
+    """Whether the deletes that halted a run were intended."""
     click.echo(inert(seen.status.message or ""), err=True)
-    return click.confirm(f"Were these deletes meant, so that the run after run {run} may carry them out?", err=True)
+    return click.confirm(f"Were these deletes intended? The run after run {run} may then carry them out.", err=True)
 
 
 def _names(of: Sequence[Integration]) -> str:

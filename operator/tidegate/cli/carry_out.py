@@ -1,6 +1,6 @@
-"""Carry out: a wish for each chosen integration: decide, patch, say so, wait if asked to, show what has become of it.
+"""Carry out: for each chosen integration decide, patch, report, wait if asked to, and print the result.
 
-The flow of all commands that act. What one integration meets with does not keep the others from theirs.
+The flow of all commands that act. A failure of one integration does not stop the others.
 """
 
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ def _wait(
         with display(cluster, scope, screen) as shown:
             verdicts = wait(cluster, awaited, patience.timeout, shown, latest)
     except KeyboardInterrupt:
-        screen.note("No longer waiting; what was asked for goes on.")
+        screen.note("Stopped waiting; the operation continues in the cluster.")
         return [ExitCode.INTERRUPTED]
     for key, verdict in verdicts.items():
         sentence = f"{scope.title(key)}: {verdict.sentence}"

@@ -1,7 +1,8 @@
 """Change: an integration as it is, and a wish → the patch that makes it so, or a refusal. Pure.
 
-The centre of the commands that act. A patch carries the resourceVersion that it was decided on, so that what is said
-of it stays true. `mode` and `reset` are always said, never left as somebody else left them.
+The centre of the commands that act. A patch carries the resourceVersion that it was decided on, so that its sentence
+stays true. A sentence says what was declared or requested, and what follows; it never says that something has happened
+which only the operator can do. `mode` and `reset` are always written, never left as another client left them.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Outcome, Phase
 from tidegate.cli.errors import RefusedError
 from tidegate.cli.goal import CaughtUp, Goal, Off, RunEnded
-from tidegate.cli.integration import OFF_POLICY_ANNOTATION, Integration
+from tidegate.cli.integration import NOT_PICKED_UP, OFF_POLICY_ANNOTATION, Integration
 
 Fields = dict[str, Any]
 Annotations = dict[str, str | None]  # None: taken away
@@ -86,11 +87,11 @@ class TurnOn:
     def _continue(self, seen: Integration, mode: Mode) -> Change:
         run = seen.status.run
         if run is None:
-            sentence = f"turned ON again before the OFF was honoured: it goes on with {mode}"
+            sentence = f"turned ON again before the OFF took effect; continuing with {mode}"
         elif seen.status.phase is Phase.PAUSED:
             sentence = f"turned ON: run {run.number} picks up where it left off, with {mode}"
         else:
-            sentence = f"turned ON again while run {run.number} was to be its last: it goes on with {mode}"
+            sentence = f"turned ON again before run {run.number} ended; continuing with {mode}"
         restored, forgotten = _restore_off_policy(seen)
         spec = {"mode": mode, "reset": False, **restored}
         return self._on(seen, sentence + _left_behind(seen, False), spec, forgotten)
@@ -98,12 +99,12 @@ class TurnOn:
     def _leave_on(self, seen: Integration) -> Change:
         if self.delay is not None and self.delay != seen.spec.delay:
             delay = format_duration(self.delay)
-            return Change(f"is ON already; the delay is {delay} from now on", {"delay": delay}, {})
-        return Change(f"is ON already; {seen.status.message or 'the operator has not seen it yet'}", {}, {})
+            return Change(f"already ON; the delay is now {delay}", {"delay": delay}, {})
+        return Change(f"already ON; {seen.status.message or NOT_PICKED_UP}", {}, {})
 
     def _on(self, seen: Integration, sentence: str, spec: Fields, annotations: Annotations) -> Change:
         delay = {} if self.delay is None else {"delay": format_duration(self.delay)}
-        return Change(sentence, {"status": Switch.ON, **spec, **delay}, annotations)
+        return Change(sentence + _unseen(seen), {"status": Switch.ON, **spec, **delay}, annotations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +131,17 @@ class TurnOff:
     def _sentence(self, seen: Integration, policy: OffPolicy) -> str:
         run = seen.status.run
         if not seen.on and seen.observed and seen.status.phase is Phase.OFF:
-            return "is OFF already: no sync is running"
+            return "already OFF; no sync is running"
         if not seen.on and seen.observed and seen.status.phase is Phase.PAUSED:
-            return f"is OFF already; {seen.status.message}"
+            return f"already OFF; {seen.status.message}"
         if run is None:
-            return "turning OFF: no run is in progress, and none will start"
+            return f"turning OFF: no run is in progress, and none will start{_unseen(seen)}"
+        if seen.cannot_start:
+            return f"turning OFF: run {run.number} cannot start, and is cancelled unless its worker has run before"
         if policy is OffPolicy.PAUSE_RUN:
-            return f"turning OFF: run {run.number} is paused, and the next ON picks up where it left off"
+            then = "cancels it and resets" if seen.reset_pending else "resumes it"
+            pauses = "pauses at its next checkpoint unless it finishes first"
+            return f"turning OFF: run {run.number} {pauses}; the next ON {then}"
         return f"turning OFF: run {run.number} finishes first"
 
 
@@ -148,12 +153,13 @@ class RunNow:
 
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when no run could follow."""
-        _require_on(seen, f"turn it ON first: kubectl sync on {seen.name}")
+        _require_on(seen, f"turn it ON first: {seen.command('on')}")
         _require_accepted_job(seen)
         following = seen.status.runs + 1
         run = seen.status.run
-        when = f"as soon as run {run.number} has ended" if run else "now"
-        return Change(f"run {following} starts {when}", {}, {names.SYNC_REQUESTED_ANNOTATION: self.at})
+        when = f"when run {run.number} has ended" if run else "at once"
+        sentence = f"requested run {following}, to start {when}{_unseen(seen)}"
+        return Change(sentence, {}, {names.SYNC_REQUESTED_ANNOTATION: self.at})
 
     def goal(self, patched: Integration) -> Goal:
         """What `--wait` waits for."""
@@ -167,11 +173,11 @@ class Reset:
     at: str
 
     def change(self, seen: Integration) -> Change:
-        """Raises RefusedError when the reset would have to wait for somebody to turn it ON."""
-        _require_on(seen, f"a reset is part of turning it ON: kubectl sync on {seen.name} --reset")
+        """Raises RefusedError when the reset would have to wait for an ON."""
+        _require_on(seen, f"reset it when turning it ON: {seen.command('on', '--reset')}")
         _require_accepted_job(seen)
-        sentence = f"{_first(seen)}all cached data is deleted, and {_CONSEQUENCE[seen.spec.mode]}"
-        return Change(sentence, {}, {names.RESET_REQUESTED_ANNOTATION: self.at})
+        sentence = f"requested a reset: {_first(seen)}all cached data is deleted, and {_CONSEQUENCE[seen.spec.mode]}"
+        return Change(sentence + _unseen(seen), {}, {names.RESET_REQUESTED_ANNOTATION: self.at})
 
     def goal(self, patched: Integration) -> Goal:
         """What `--wait` waits for."""
@@ -188,9 +194,11 @@ class ConfirmDeletes:
         """Raises RefusedError when there is nothing to confirm, or it is another run than the one looked at."""
         halted = halted_run(seen)
         if halted != self.run:
-            raise RefusedError(f"run {halted} is the one that was halted, not run {self.run}: {seen.status.message}")
-        when = "the next run goes ahead" if seen.on else "the first run after it is turned ON goes ahead"
-        return Change(f"confirmed: {when}", {}, {names.ALLOW_DELETES_ANNOTATION: str(halted)})
+            raise RefusedError(f"the halted run is run {halted}, not run {self.run}: {seen.status.message}")
+        which = "the next run" if seen.on else "the first run after the next ON"
+        return Change(
+            f"confirmed: {which} may carry out the deletes", {}, {names.ALLOW_DELETES_ANNOTATION: str(halted)}
+        )
 
     def goal(self, patched: Integration) -> Goal:
         """What `--wait` waits for."""
@@ -201,9 +209,9 @@ def halted_run(seen: Integration) -> int:
     """The number of the run whose deletes can be confirmed; RefusedError when there is none."""
     last = seen.status.last_run
     if seen.status.run is not None:
-        raise RefusedError(f"run {seen.status.run.number} is in progress: there is nothing to confirm")
+        raise RefusedError(f"run {seen.status.run.number} is in progress: nothing to confirm")
     if last is None or last.outcome is not Outcome.HALTED:
-        raise RefusedError("its last run was not halted: there is nothing to confirm")
+        raise RefusedError("the last run was not halted: nothing to confirm")
     return last.number
 
 
@@ -222,14 +230,14 @@ def _first(seen: Integration) -> str:
     if run is None:
         return turned
     if seen.status.phase is Phase.PAUSED:
-        return f"{turned}run {run.number} is given up, and "
+        return f"{turned}run {run.number} is cancelled, and "
     return f"{turned}when run {run.number} has ended, "
 
 
 def _left_behind(seen: Integration, reset: bool) -> str:
     if not seen.spec.reset or reset:
         return ""
-    return " (reset: true was left in its spec and is taken out; to reset, add --reset)"
+    return " (removed reset: true, which was left in the spec; to reset, add --reset)"
 
 
 def _restore_off_policy(seen: Integration) -> tuple[Fields, Annotations]:
@@ -241,13 +249,13 @@ def _mode_refusal(seen: Integration, mode: Mode) -> str:
     run = seen.status.run
     if seen.status.phase is Phase.PAUSED and run:
         return (
-            f"run {run.number} is paused, and ON picks it up as it began, with {mode}: leave the mode out, or begin "
-            "anew with --reset"
+            f"run {run.number} is paused and resumes in the mode it started in, {mode}: omit the mode, or start over "
+            "with --reset"
         )
     turn_off = "wait until it is OFF" if not seen.on else "turn it OFF first"
     return (
-        f"it was turned ON with {mode}, and a mode is chosen when it is turned ON: {turn_off} "
-        f"(kubectl sync off {seen.name} --wait), or begin anew with --reset"
+        f"it was turned ON with {mode}, and a mode is only read at an ON: {turn_off} "
+        f"({seen.command('off', '--wait')}), or start over with --reset"
     )
 
 
@@ -258,4 +266,8 @@ def _require_on(seen: Integration, what_helps: str) -> None:
 
 def _require_accepted_job(seen: Integration) -> None:
     if seen.job_refused and seen.observed:
-        raise RefusedError(f"run {seen.status.runs} cannot start, and so none can: {seen.status.message}")
+        raise RefusedError(f"no run can start until the spec is corrected: {seen.status.message}")
+
+
+def _unseen(seen: Integration) -> str:
+    return "" if seen.status.phase else f"; {NOT_PICKED_UP}"

@@ -1,9 +1,7 @@
 """Cluster: the few API calls of the client, as its user may do them."""
 
-import contextlib
 import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -20,14 +18,11 @@ from tidegate.cli.change import Change
 from tidegate.cli.errors import CommandError
 from tidegate.cli.follow import ANSWER, CONNECT, Follower, Gone, Interrupted, key_of
 from tidegate.cli.integration import Body, Integration, Key, integration_of
-from tidegate.cli.kubeconfig import Connection, connect
+from tidegate.cli.kubeconfig import Connection, Notice, connect, silence
 
 _FIELD_MANAGER = "kubectl-sync"
 _MERGE_PATCH = "application/merge-patch+json"
 _CONFLICT, _BAD_REQUEST = 409, 400
-
-# Seconds without an answer after which a person wants to know what is waited for.
-_SILENCE = 3.0
 
 
 class ChangedMeanwhileError(Exception):
@@ -52,19 +47,21 @@ class Cluster:
     namespace: str  # the context's
 
     times: tuple[float, float] | None = (CONNECT, ANSWER)  # seconds, of a request; None: no limit
-    notice: Callable[[str], None] = lambda text: None  # where it is said that an answer takes long
 
     @classmethod
-    def connect(cls, connection: Connection, notice: Callable[[str], None] = lambda text: None) -> "Cluster":
-        """As the options say. Raises ClusterError when there is no cluster to ask, before it is asked anything."""
+    def connect(cls, connection: Connection, notice: Notice = silence) -> "Cluster":
+        """As the options say; `notice` is told when an answer takes long.
+
+        Raises ClusterError when there is no cluster to ask, before it is asked anything.
+        """
         # The client logs what it tries again; how that ends is what a user wants to know.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
-        api, namespace = connect(connection)
-        return cls(api, namespace, _times(connection.request_timeout), notice)
+        api, namespace = connect(connection, notice)
+        return cls(api, namespace, _times(connection.request_timeout))
 
     def get(self, key: Key) -> Integration:
         """One SyncIntegration. Raises NotFoundError."""
-        with self._asking():
+        with translated():
             body = self._objects.get_namespaced_custom_object(
                 *_place(key.namespace), key.name, _request_timeout=self.times
             )
@@ -72,14 +69,14 @@ class Cluster:
 
     def find(self, namespace: str | None, selector: str = "") -> list[Integration]:
         """The SyncIntegrations of one namespace, or of all, in the order of their names."""
-        with self._asking():
+        with translated():
             listed = self._listing(namespace, label_selector=selector)(_request_timeout=self.times)
         return sorted(map(integration_of, listed["items"]), key=lambda integration: integration.key)
 
     def namespaces_of(self, name: str) -> list[str]:
         """Where there is a SyncIntegration of this name, as far as the user may look; in the order of their names."""
         try:
-            with self._asking():
+            with translated():
                 listed = self._listing(None, field_selector=f"metadata.name={name}")(_request_timeout=self.times)
         except CommandError:
             return []
@@ -101,7 +98,7 @@ class Cluster:
 
     def patch(self, seen: Integration, change: Change) -> Integration:
         """Write a change of what was seen. Raises ChangedMeanwhileError when it is not so any more."""
-        with self._asking():
+        with translated():
             try:
                 body = self._objects.patch_namespaced_custom_object(
                     *_place(seen.key.namespace),
@@ -127,7 +124,7 @@ class Cluster:
     def pods(self, of: Integration, run: int | None = None) -> list[Pod]:
         """The Pods of a run, or of all runs, oldest first."""
         selector = f"{names.INTEGRATION_UID_LABEL}={of.uid}" + (f",{names.RUN_LABEL}={run}" if run is not None else "")
-        with self._asking():
+        with translated():
             listed = self._core.list_namespaced_pod(
                 of.key.namespace, label_selector=selector, _request_timeout=self.times
             )
@@ -135,19 +132,26 @@ class Cluster:
         bodies.sort(key=lambda body: (body["metadata"]["creationTimestamp"], body["metadata"]["name"]))
         return [_pod_of(body) for body in bodies]
 
-    def log(self, pod: Pod, *, follow: Stop | None = None) -> Iterator[bytes]:
-        """What the worker in a Pod has said, in the pieces that arrive; `follow`: and what it says, until stopped."""
+    def log(
+        self, pod: Pod, *, follow: Stop | None = None, timestamps: bool = False, tail: int | None = None
+    ) -> Iterator[bytes]:
+        """The log of the worker in a Pod, in the pieces that arrive.
+
+        `follow`: also what it prints from now on, until stopped; `timestamps`: each line begins with its time;
+        `tail`: only so many lines of its end.
+        """
         with translated():
-            # A worker may be silent for as long as it likes: that is not the API server's silence.
-            with contextlib.nullcontext() if follow else self._asking():
-                response: Any = self._core.read_namespaced_pod_log(
-                    pod.key.name,
-                    pod.key.namespace,
-                    container=contract.WORKER_CONTAINER,
-                    follow=follow is not None,
-                    _preload_content=False,
-                    _request_timeout=None if follow else self.times,
-                )
+            response: Any = self._core.read_namespaced_pod_log(
+                pod.key.name,
+                pod.key.namespace,
+                container=contract.WORKER_CONTAINER,
+                follow=follow is not None,
+                timestamps=timestamps,
+                tail_lines=tail,
+                _preload_content=False,
+                # A worker may be silent for as long as it likes.
+                _request_timeout=None if follow else self.times,
+            )
             try:
                 if response.status >= _BAD_REQUEST:
                     raise ApiException(http_resp=response, body=response.data.decode(errors="replace"), data=None)
@@ -158,22 +162,9 @@ class Cluster:
 
     def namespaces(self) -> list[str]:
         """The names of all namespaces."""
-        with self._asking():
+        with translated():
             listed = self._core.list_namespace(_request_timeout=self.times)
         return [namespace.model_dump()["metadata"]["name"] for namespace in listed.items]
-
-    @contextlib.contextmanager
-    def _asking(self) -> Iterator[None]:
-        """A request whose errors are translated, and whose waiting is told."""
-        text = f"waiting for the API server {self.api.configuration.host} …"
-        waiting = threading.Timer(_SILENCE, self.notice, [text])
-        waiting.daemon = True
-        waiting.start()
-        try:
-            with translated():
-                yield
-        finally:
-            waiting.cancel()
 
     # The client loads an API and all its models when it is first named: in quotes, that is when it is first used.
 

@@ -1,13 +1,14 @@
-"""Conflicts: what the logs of an integration's runs say of parked records → what may still wait for a human. Pure.
+"""Conflicts: what the logs of an integration's runs say of parked records → what still needs manual resolution. Pure.
 
-The worker names what it parks in its log, at most a hundred a process, and in its last line how many wait in all.
+The worker names what it parks in its log, at most a hundred per process, and in its last line how many wait in all.
 Before a run is complete, it also names what has waited since earlier runs, the oldest first.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from tidegate.cli.log_lines import message_of, unresolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +33,20 @@ class RunLog:
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """What is known of them."""
+    """All that the logs say about them."""
 
     named: tuple[Conflict, ...]
-    waiting: int | None  # how many wait in all, as of that run; None: no log tells
+    waiting: int | None  # how many wait in all, as of that run; None: no log says
     as_of: int | None
 
 
 def read(logs: Iterable[RunLog]) -> Conflicts:
-    """What the logs of all runs that still have one say together; any order."""
+    """What the remaining logs say together; in any order."""
     named: dict[tuple[str, str, str, str], Conflict] = {}
     waiting: int | None = None
     as_of: int | None = None
     for log in sorted(logs, key=lambda log: log.run):
-        said = [message for message in map(_message, log.lines) if message]
+        said = [message for message in map(message_of, log.lines) if message]
         if any(message.get("outcome") == "complete" for message in said):
             named = {}
         for message in said:
@@ -67,26 +68,15 @@ def to_wire(of: Conflicts) -> dict[str, Any]:
 def summary(of: Conflicts) -> str:
     """How complete the list is, in one sentence."""
     if of.waiting is None:
-        return "no log of a run is left that would tell of conflicts"
+        return "no run log is left to read conflicts from"
     if of.waiting == 0:
-        return f"as of run {of.as_of}, nothing waits for a human"
-    counted = f"as of run {of.as_of}, {of.waiting:,} wait{'s' if of.waiting == 1 else ''} for a human"
+        return f"as of run {of.as_of}, nothing needs manual resolution"
+    counted = f"as of run {of.as_of}, {unresolved(of.waiting)}"
     if len(of.named) > of.waiting:
-        return f"{counted}; {len(of.named) - of.waiting:,} of those listed are settled since, and no log tells which"
+        return f"{counted}; {len(of.named) - of.waiting:,} of those listed settled since, and the logs do not say which"
     if len(of.named) < of.waiting:
-        return f"{counted}; {of.waiting - len(of.named):,} of them are not named in the logs that are left"
+        return f"{counted}; {of.waiting - len(of.named):,} of them are not named in the remaining logs"
     return counted
-
-
-def _message(line: str) -> dict[str, object] | None:
-    # A worker of somebody's own may print anything.
-    if not line.startswith("{"):
-        return None
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
 
 
 def _conflict(run: int, message: dict[str, object]) -> Conflict:

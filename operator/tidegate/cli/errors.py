@@ -1,4 +1,4 @@
-"""How a command ends when it does not end well: one sentence, and an exit code that scripts can rely on."""
+"""Errors: how a command ends when it fails: one sentence, and an exit code that scripts can rely on."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import click
 
 
 class ExitCode(IntEnum):
-    """What a script learns. Of several integrations the highest code counts."""
+    """What a script learns. For several integrations the highest code counts."""
 
     DONE = 0
     FAILED = 1  # refused, or a run failed, or the cluster could not be reached
@@ -21,12 +21,12 @@ EXIT_CODES = """\b
 Exit codes:
   0    done
   1    refused or failed; the message says why
-  2    the command was used wrongly
-  3    the sync is stalled: it needs a human, and the message says what for
-  4    --timeout is over
-  5    there is no such SyncIntegration, run or log
-  130  interrupted by Ctrl-C; what was asked for goes on
-Of several SyncIntegrations, the highest code counts."""
+  2    invalid usage
+  3    stalled: manual action is needed, and the message says which
+  4    timed out (--timeout)
+  5    no such SyncIntegration, run or log
+  130  interrupted by Ctrl-C; the operation continues in the cluster
+For several SyncIntegrations, the highest code counts."""
 
 
 class CommandError(click.ClickException):
@@ -36,11 +36,11 @@ class CommandError(click.ClickException):
 
 
 class RefusedError(CommandError):
-    """What was asked for would not do what it says; the message has what would."""
+    """The request would not do what it says; the message says what would."""
 
 
 class ClusterError(CommandError):
-    """The cluster cannot be reached, or does not do what was asked; in its own words where it has any."""
+    """The cluster cannot be reached, or refuses; in its own words where it has any."""
 
 
 class NotFoundError(CommandError):

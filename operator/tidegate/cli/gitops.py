@@ -1,4 +1,4 @@
-"""GitOps: whether a tool applies the integration from a source, and so takes back what is changed here. Pure."""
+"""GitOps: whether a tool applies the integration from a source, and so reverts what is changed here. Pure."""
 
 from tidegate.cli.change import Change
 from tidegate.cli.integration import Integration
@@ -17,12 +17,12 @@ _FIELD_MANAGERS = {
 
 
 def warning(seen: Integration, change: Change) -> str | None:
-    """What to edit instead, when the change will not last. Annotations are not taken back: no source names them."""
+    """What to edit instead, when the change will not last. Annotations stay: no source names them."""
     owner = _owner(seen)
     if owner is None or not change.spec:
         return None
     fields = ", ".join(f"{name}: {_yaml(value)}" for name, value in change.spec.items())
-    return f"{owner} will put its spec back as the source has it: there, edit spec of {seen.name} to {fields}"
+    return f"{owner} will revert this change; in its source, set in the spec of {seen.name}: {fields}"
 
 
 def _owner(seen: Integration) -> str | None:
@@ -39,7 +39,7 @@ def _flux(seen: Integration) -> str | None:
 
 
 def _flux_lets_go(seen: Integration, prefix: str) -> bool:
-    """Flux's own ways to leave an object alone after its creation."""
+    """Flux's own settings that leave an object alone after its creation."""
     return (
         seen.annotations.get(f"{prefix}.{_FLUX}/reconcile") == "disabled"
         or seen.annotations.get(f"{prefix}.{_FLUX}/ssa") in ("IfNotPresent", "Ignore")

@@ -70,7 +70,7 @@ def _observed(seen: Integration, generation: int) -> bool:
 
 def _caught_up(seen: Integration, generation: int) -> Verdict | None:
     if not seen.on:
-        return Verdict(ExitCode.FAILED, "somebody has turned it OFF")
+        return Verdict(ExitCode.FAILED, "turned OFF by another client")
     if seen.holds("Stalled", generation) and (not seen.reset_pending or seen.job_refused):
         return Verdict(ExitCode.STALLED, _message(seen))
     if seen.holds("Ready", generation) and not seen.reset_pending:
@@ -80,7 +80,7 @@ def _caught_up(seen: Integration, generation: int) -> Verdict | None:
 
 def _off(seen: Integration, generation: int) -> Verdict | None:
     if seen.on:
-        return Verdict(ExitCode.FAILED, "somebody has turned it ON")
+        return Verdict(ExitCode.FAILED, "turned ON by another client")
     if seen.holds("Ready", generation):
         return Verdict(ExitCode.DONE, _message(seen))
     return None
@@ -93,7 +93,7 @@ def _run_ended(seen: Integration, after: int) -> Verdict | None:
     if seen.job_refused:
         return Verdict(ExitCode.STALLED, _message(seen))
     if not seen.on and seen.observed and seen.status.phase in (Phase.OFF, Phase.PAUSED):
-        return Verdict(ExitCode.FAILED, "it is OFF: no run starts")
+        return Verdict(ExitCode.FAILED, "it is OFF: no run will start")
     return None
 
 

@@ -21,8 +21,18 @@ _MEANS = {
 }
 
 
+class Command(click.Command):
+    """A command whose one-line description is the first line of its help, and never cut."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """That line, without its full stop."""
+        return (self.help or "").split("\n")[0].removesuffix(".")
+
+
 class HintingGroup(click.Group):
-    """A group whose answer to an unknown command goes by its meaning, before its spelling."""
+    """A group that answers an unknown command by its meaning, before its spelling."""
+
+    command_class = Command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -8,13 +8,16 @@ from pydantic import ValidationError
 
 from tidegate.api import names
 from tidegate.api.spec import OffPolicy, Switch, SyncIntegrationSpec
-from tidegate.api.status import Condition, SyncIntegrationStatus
+from tidegate.api.status import Condition, Outcome, SyncIntegrationStatus
 from tidegate.cli.errors import ClusterError
 
 Body = Mapping[str, Any]
 
 # Set by `off --pause` and `off --finish`, and only there: the offPolicy that the next ON puts back.
 OFF_POLICY_ANNOTATION = f"{names.GROUP}/declared-off-policy"
+
+# Said of one that has no status.
+NOT_PICKED_UP = "the operator has not picked it up yet: is it running, and does it serve this namespace?"
 
 
 class Key(NamedTuple):
@@ -70,6 +73,10 @@ class Integration:
         """All of them."""
         return self.body["metadata"].get("labels") or {}
 
+    def command(self, verb: str, *flags: str) -> str:
+        """A command line about it that can be pasted, whatever the context's namespace."""
+        return " ".join(("kubectl sync", verb, self.name, "-n", self.key.namespace, *flags))
+
     @property
     def on(self) -> bool:
         """Whether ON is declared; whether it is honoured is for the status to say."""
@@ -77,7 +84,7 @@ class Integration:
 
     @property
     def observed(self) -> bool:
-        """Whether the status tells of the spec as it is now."""
+        """Whether the status is about the spec as it is now."""
         return self.status.observed_generation == self.generation
 
     @property
@@ -87,8 +94,15 @@ class Integration:
         return requested is not None and requested != self.status.handled.reset_requested_at
 
     @property
+    def unresolved(self) -> int:
+        """How many records and fields need manual resolution, as the newest run that succeeded has counted them."""
+        succeeded = (e for e in self.status.recent_activity if e.outcome is Outcome.SUCCEEDED)
+        newest = next(succeeded, None)
+        return newest.report.waiting if newest and newest.report else 0
+
+    @property
     def declared_off_policy(self) -> OffPolicy | None:
-        """The offPolicy that an `off` has put aside for this one OFF, if one has."""
+        """The offPolicy to restore at the next ON, if an `off` has replaced it for one OFF."""
         value = self.annotations.get(OFF_POLICY_ANNOTATION, "")
         return OffPolicy(value) if value in tuple(OffPolicy) else None
 
@@ -100,6 +114,12 @@ class Integration:
         """Whether a condition is true, as of this generation or a later one."""
         condition = self.condition(type_)
         return condition is not None and condition.status == "True" and condition.observed_generation >= generation
+
+    @property
+    def cannot_start(self) -> bool:
+        """Whether the Pod of its run cannot start, or is late to."""
+        condition = self.condition("Ready")
+        return condition is not None and condition.reason == "PodCannotStart"
 
     @property
     def job_refused(self) -> bool:
@@ -121,5 +141,5 @@ def integration_of(body: Body) -> Integration:
     except ValidationError as error:
         key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
         raise ClusterError(
-            f"{key} is of another version of Tidegate than this client: upgrade the older one"
+            f"{key} was written by a version of Tidegate that this client cannot read: upgrade the older of the two"
         ) from error

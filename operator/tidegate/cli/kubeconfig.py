@@ -8,11 +8,13 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from kubernetes import client, config
@@ -29,6 +31,9 @@ _CHOSEN = "\0"  # a name that no file can hold
 
 # What is refused or times out is told rather than tried again: a person waits.
 _RETRIES = Retry(connect=0, read=0, other=0)
+
+# Seconds without an answer after which a person wants to know what is waited for.
+_SILENCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,14 @@ class Connection:
         return (self.kubeconfig, self.context, self.cluster, self.user) == (None, None, None, None)
 
 
-def connect(connection: Connection) -> tuple[client.ApiClient, str]:
+Notice = Callable[[str], None]
+
+
+def silence(text: str) -> None:
+    """Say nothing."""
+
+
+def connect(connection: Connection, notice: Notice = silence) -> tuple[client.ApiClient, str]:
     """The client and its namespace; inside a Pod without a kubeconfig, as the Pod's service account."""
     configuration = client.Configuration()
     try:
@@ -62,7 +74,7 @@ def connect(connection: Connection) -> tuple[client.ApiClient, str]:
     except (ConfigException, OSError) as error:
         raise ClusterError(f"no cluster: {error}") from error
     configuration.retries = _RETRIES
-    return _client(configuration, connection), namespace
+    return _client(configuration, connection, notice), namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,28 +179,45 @@ class _Complaints(logging.Handler):
         self.heard.append(" ".join(record.getMessage().split()))
 
 
-def _client(configuration: client.Configuration, connection: Connection) -> client.ApiClient:
+def _client(configuration: client.Configuration, connection: Connection, notice: Notice) -> client.ApiClient:
     api = client.ApiClient(configuration)
+    api.rest_client = _Requests(configuration, connection.groups, notice)
     if connection.impersonated:
         api.set_default_header("Impersonate-User", connection.impersonated)  # type: ignore[no-untyped-call]
-    if connection.groups:
-        api.rest_client = _InGroups(configuration, connection.groups)
     return api
 
 
-class _InGroups(RESTClientObject):
-    """Sends the impersonated groups, a header each: the client's own headers are a dict."""
+class _Requests(RESTClientObject):
+    """Sends each impersonated group in a header of its own, and says when an answer takes long."""
 
-    def __init__(self, configuration: client.Configuration, groups: tuple[str, ...]) -> None:
+    def __init__(self, configuration: client.Configuration, groups: tuple[str, ...], notice: Notice) -> None:
         super().__init__(configuration)
         self._groups = groups
+        self._notice = notice
 
     def request(self, method: Any, url: Any, headers: Any = None, *rest: Any, **others: Any) -> Any:
         """As the base class does, in these groups."""
-        sent = HTTPHeaderDict(headers or {})
+        sent = HTTPHeaderDict(headers or {})  # the client's own headers are a dict, which holds one of a name
         for group in self._groups:
             sent.add("Impersonate-Group", group)
-        return super().request(method, url, sent, *rest, **others)  # type: ignore[no-untyped-call]
+        with contextlib.nullcontext() if _is_of_a_worker(url) else self._noticed():
+            return super().request(method, url, sent, *rest, **others)  # type: ignore[no-untyped-call]
+
+    @contextlib.contextmanager
+    def _noticed(self) -> Iterator[None]:
+        text = f"waiting for the API server {self.configuration.host} …"
+        waiting = threading.Timer(_SILENCE, self._notice, [text])
+        waiting.daemon = True
+        waiting.start()
+        try:
+            yield
+        finally:
+            waiting.cancel()
+
+
+def _is_of_a_worker(url: str) -> bool:
+    """Whether the answer is a worker's log, which may be silent for as long as it likes."""
+    return urlsplit(url).path.endswith("/log")
 
 
 def _inside_a_pod() -> bool:

@@ -1,4 +1,4 @@
-"""`kubectl sync`: the commands. Each reads its options, and hands over to where the work is done."""
+"""`kubectl sync`: the commands. Each reads its options and calls the modules that do the work."""
 
 import sys
 from dataclasses import replace
@@ -8,13 +8,15 @@ import click
 from click.shell_completion import ShellComplete
 
 from tidegate.api.spec import Mode, OffPolicy
-from tidegate.cli import ask, complete, conflicts, options, run_log, show, watching
+from tidegate.cli import activity as recent
+from tidegate.cli import ask, complete, conflicts, options, overview, run_log, show, watching
 from tidegate.cli.carry_out import Patience, carry_out
 from tidegate.cli.change import ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn, halted_run
 from tidegate.cli.choose import Chosen, Scope, choose, choose_one
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.errors import EXIT_CODES, ExitCode
 from tidegate.cli.hints import HintingGroup
+from tidegate.cli.log_lines import readable
 from tidegate.cli.screen import Format, Screen
 
 _OBJECTS = (Format.JSON, Format.YAML, Format.NAME)
@@ -26,26 +28,29 @@ _DATA = (Format.JSON, Format.YAML)
 @click.version_option(package_name="tidegate", message="%(version)s")
 @click.pass_context
 def sync(context: click.Context, /, **connection: object) -> None:
-    """The ON/OFF toggle of data syncs (SyncIntegrations)."""
+    """Turn data syncs (SyncIntegrations) ON and OFF, and see how they are."""
     given = {name: value for name, value in connection.items() if value}
     context.default_map = dict.fromkeys(sync.commands, given)
 
 
-@sync.command(epilog=EXIT_CODES)
+@sync.command()
 @options.output(Format.WIDE, *_OBJECTS)
 @options.several
 def status(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> ExitCode:
-    """Tell how the syncs are; of one that is named, everything."""
+    """Show the status of syncs.
+
+    With one NAME, show all details, and how far its running run has come.
+    """
     chosen = choose(cluster, scope, names)
     now = datetime.now(UTC)
     if output in _OBJECTS:
         screen.objects(chosen.found, output, chosen.single)
     elif chosen.single and output is Format.TEXT:
         for seen in chosen.found:
-            screen.show(show.details(seen, now))
+            screen.show(show.details(seen, now, run_log.counts(cluster, seen)), wrapped=True)
     elif chosen.found:
         wide = output is Format.WIDE
-        screen.show(show.overview(chosen.found, now, wide=wide, namespaces=scope.all_namespaces))
+        screen.show(overview.overview(chosen.found, now, wide=wide, namespaces=scope.all_namespaces))
     elif not names:
         screen.note(scope.emptiness(cluster))
     for error in chosen.errors:
@@ -53,7 +58,7 @@ def status(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Scree
     return max((ExitCode(error.exit_code) for error in chosen.errors), default=ExitCode.DONE)
 
 
-@sync.command(epilog=EXIT_CODES)
+@sync.command()
 @options.either(
     "mode",
     {
@@ -80,7 +85,8 @@ def on(
 ) -> ExitCode:
     """Turn syncs ON.
 
-    One that is paused, or still turning OFF, goes on with what it was doing.
+    A sync that is paused, or still turning OFF, continues what it was doing. On a terminal it asks what to do with the
+    changes made while OFF, unless a flag says so.
     """
     chosen = choose(cluster, scope, names)
     if not ask.consent("This turns ON {}", chosen, scope, screen, yes=yes):
@@ -92,7 +98,7 @@ def on(
     return carry_out(cluster, scope, chosen, wish, patience, screen, output)
 
 
-@sync.command(epilog=EXIT_CODES)
+@sync.command()
 @options.either(
     "policy",
     {
@@ -113,14 +119,17 @@ def off(
     yes: bool,
     policy: OffPolicy | None,
 ) -> ExitCode:
-    """Turn syncs OFF, once the running run has finished."""
+    """Turn syncs OFF when the running run has finished.
+
+    The running run is never killed; --wait returns when no sync is running.
+    """
     chosen = choose(cluster, scope, names)
     if not ask.consent("This turns OFF {}", chosen, scope, screen, yes=yes):
         return ExitCode.FAILED
     return carry_out(cluster, scope, chosen, TurnOff(policy), patience, screen, output)
 
 
-@sync.command(epilog=EXIT_CODES)
+@sync.command()
 @options.patience("that run has ended")
 @options.output(*_OBJECTS)
 @options.several_to_change
@@ -133,14 +142,14 @@ def run(
     patience: Patience,
     yes: bool,
 ) -> ExitCode:
-    """Start a run now, rather than after the rest of the delay."""
+    """Start a run now instead of after the delay."""
     chosen = choose(cluster, scope, names)
     if not ask.consent("This starts a run of {}", chosen, scope, screen, yes=yes):
         return ExitCode.FAILED
     return carry_out(cluster, scope, chosen, RunNow(_now()), patience, screen, output)
 
 
-@sync.command(epilog=EXIT_CODES)
+@sync.command()
 @options.patience("the full sync after it has caught up")
 @options.output(*_OBJECTS)
 @options.several_to_change
@@ -153,9 +162,10 @@ def reset(
     patience: Patience,
     yes: bool,
 ) -> ExitCode:
-    """Delete all cached data of syncs that are ON, and begin anew with a full sync.
+    """Delete all cached data and start over.
 
-    The running run finishes first. Of a sync that is OFF, a reset is part of turning it ON: `on --reset`.
+    For syncs that are ON: when the running run has finished, the cache is deleted, and a full sync reads all records
+    as if for the first time. For a sync that is OFF, use `on --reset`.
     """
     chosen = choose(cluster, scope, names)
     deed = "This deletes all cached data of {}; the next full sync reads all records as if for the first time"
@@ -164,8 +174,8 @@ def reset(
     return carry_out(cluster, scope, chosen, Reset(_now()), patience, screen, output)
 
 
-@sync.command("confirm-deletes", epilog=EXIT_CODES)
-@click.option("--run", "confirmed", type=int, shell_complete=complete.runs, help="The run that was halted.")
+@sync.command("confirm-deletes")
+@click.option("--run", "confirmed", type=int, shell_complete=complete.runs, help="The halted run.")
 @options.patience("the run that may carry them out has ended")
 @options.output(*_OBJECTS)
 @options.one_name
@@ -179,61 +189,84 @@ def confirm_deletes(
     patience: Patience,
     confirmed: int | None,
 ) -> ExitCode:
-    """Confirm that the many deletes which halted a run were meant.
+    """Confirm the deletes that halted a run.
 
-    On a terminal it shows them and asks. A script names the run with --run, so that it never confirms what nobody has
-    looked at.
+    On a terminal it shows what halted the run, and asks. A script must name the run with --run, so that it never
+    confirms what nobody has looked at.
     """
     seen = choose_one(cluster, scope, name)
     run = confirmed
     if run is None:
         run = halted_run(seen)
         if not screen.asks:
-            raise click.UsageError("without a terminal, --run must say which halted run is meant")
+            raise click.UsageError(f"without a terminal, name the halted run: --run {run}")
         if not ask.confirm_deletes(seen, run):
             return ExitCode.FAILED
     return carry_out(cluster, scope, Chosen([seen], single=True), ConfirmDeletes(run), patience, screen, output)
 
 
-@sync.command(epilog=EXIT_CODES)
+@sync.command()
 @options.output(*_DATA)
 @options.one_name
 @options.one
 def activity(name: str, cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
-    """List the last runs, newest first, with what they read, changed and pushed."""
+    """List recent runs and what they did.
+
+    Newest first, with the records that each has read, changed and pushed.
+    """
     seen = choose_one(cluster, scope, name)
     entries = seen.status.recent_activity
     if output in _DATA:
         screen.data([entry.to_wire() for entry in entries], output)
     elif entries:
-        screen.show(show.activity(entries, datetime.now(UTC)))
+        screen.show(recent.activity(entries, datetime.now(UTC)), wrapped=True)
     else:
         screen.note(f"{name} has not run yet.")
 
 
-@sync.command(epilog=EXIT_CODES)
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
-@click.option("--run", "number", type=int, shell_complete=complete.runs, help="The newest by default.")
+@sync.command()
+@click.option("-f", "--follow", is_flag=True, help="Follow the log until the run has ended.")
+@click.option(
+    "--run", "number", type=int, shell_complete=complete.runs, help="Number of the run [default: the newest]."
+)
+@options.output(Format.TEXT, Format.JSON, default=None)
 @options.one_name
 @options.one
-def logs(name: str, cluster: Cluster, scope: Scope, screen: Screen, follow: bool, number: int | None) -> None:
-    """Print what the worker of a run says."""
+def logs(
+    name: str,
+    cluster: Cluster,
+    scope: Scope,
+    screen: Screen,
+    output: Format | None,
+    follow: bool,
+    number: int | None,
+) -> None:
+    """Print the log of a run.
+
+    On a terminal a line for each step, with its time of day. Elsewhere, or with -o json, as the worker prints it.
+    """
     seen = choose_one(cluster, scope, name)
+    run = run_log.newest_run(seen) if number is None else number
+    for_people = screen.out.is_terminal if output is None else output is Format.TEXT
     read = run_log.follow if follow else run_log.read
-    for piece in read(cluster, seen, number or run_log.newest_run(seen)):
-        sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+    for log in read(cluster, seen, run, timestamps=for_people):
+        if for_people:
+            screen.note(f"run {log.run}, attempt {log.attempt} (Pod {log.pod})")
+            for line in run_log.lines(log.pieces):
+                screen.say(readable(line))
+        else:
+            screen.raw(log.pieces)
 
 
-@sync.command("conflicts", epilog=EXIT_CODES)
+@sync.command("conflicts")
 @options.output(*_DATA)
 @options.one_name
 @options.one
 def conflicts_(name: str, cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
-    """List the records that the built-in worker has set aside for a human.
+    """List what needs manual resolution.
 
-    They are read from the logs of the runs that still have one; the worker names at most a hundred in each. How many
-    wait in all is what it counted last.
+    These are the records and fields that the built-in worker has set aside, read from the logs that are left; a run
+    names at most a hundred. How many there are in all is what the worker counted last.
     """
     seen = choose_one(cluster, scope, name)
     found = conflicts.read(run_log.read_all(cluster, seen))
@@ -241,15 +274,18 @@ def conflicts_(name: str, cluster: Cluster, scope: Scope, screen: Screen, output
         screen.data(conflicts.to_wire(found), output)
         return
     if found.named:
-        screen.show(show.conflicts(found.named))
+        screen.show(show.conflicts(found.named), wrapped=True)
     screen.note(conflicts.summary(found))
 
 
-@sync.command(epilog=EXIT_CODES)
+@sync.command()
 @options.output(*_OBJECTS)
 @options.several
 def watch(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
-    """Show the syncs and every change, until Ctrl-C."""
+    """Show the status of syncs as it changes.
+
+    Until Ctrl-C. On a terminal those that need attention come first.
+    """
     watching.watch(cluster, scope, names, screen, output)
 
 
@@ -266,9 +302,9 @@ def main() -> None:
 
 
 def complete_for_kubectl() -> None:
-    """Entry point of `kubectl_complete-sync`: kubectl hands it the words so far, the last of which is unfinished.
+    """Entry point of `kubectl_complete-sync`: kubectl passes the words so far, the last of which is unfinished.
 
-    It answers as kubectl's own completion does: a suggestion a line, and a directive last.
+    It answers as kubectl's own completion does: a suggestion per line, and a directive last.
     """
     *words, incomplete = sys.argv[1:] or [""]
     found = ShellComplete(sync, {}, "kubectl sync", "").get_completions(words, incomplete)
@@ -280,5 +316,5 @@ def complete_for_kubectl() -> None:
 
 
 def _now() -> str:
-    """The value of a request: any new one does, and a time tells people something."""
+    """The value of a request: any new one would do, and a time is informative."""
     return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -83,14 +83,14 @@ _CONNECTION = (
     click.option(
         "--request-timeout",
         type=RequestTimeoutType(),
-        help="How long to wait for an answer of the API server, such as 30s; 0: no limit.",
+        help="How long to wait for the API server to answer, such as 30s; 0: no limit.",
     ),
     click.option("--no-color", is_flag=True, default=None, help="No colors; NO_COLOR=1 does the same."),
 )
 
 _SEVERAL = (
     click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces."),
-    click.option("-l", "--selector", default="", help="Those whose labels match."),
+    click.option("-l", "--selector", default="", help="Those whose labels match this selector."),
 )
 
 
@@ -176,15 +176,15 @@ def either(parameter: str, choices: Mapping[str, tuple[Any, str]]) -> Callable[[
     return decorate
 
 
-def output(*formats: Format) -> Callable[[Command], Command]:
-    """`output`, one of these or text."""
+def output(*formats: Format, default: Format | None = Format.TEXT) -> Callable[[Command], Command]:
+    """`output`, one of these or the default."""
     choice = click.Choice([str(each) for each in formats])
     option = click.option("-o", "--output", "output", type=choice, help="Output format.")
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def called(*, output: str | None, **rest: Any) -> Any:
-            return command(output=Format(output) if output else Format.TEXT, **rest)
+            return command(output=Format(output) if output else default, **rest)
 
         return option(called)
 
@@ -195,7 +195,7 @@ def patience(until: str) -> Callable[[Command], Command]:
     """`patience`: whether to wait until this is so."""
     options = (
         click.option("--wait", is_flag=True, help=f"Wait until {until}."),
-        click.option("--timeout", type=DURATION, help="How long to wait, such as 30s or 1h; no limit by default."),
+        click.option("--timeout", type=DURATION, help="How long --wait waits, such as 30s or 1h [default: no limit]."),
     )
 
     def decorate(command: Command) -> Command:

@@ -1,6 +1,5 @@
 """Progress: how a wait is followed: a live display with the run's own counts on a terminal, plain lines elsewhere."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ from tidegate.cli.choose import Scope
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.errors import CommandError
 from tidegate.cli.integration import Integration, Key
+from tidegate.cli.log_lines import counts_of
 from tidegate.cli.screen import Screen, inert
 from tidegate.cli.wait import Display
 
@@ -103,26 +103,16 @@ class LiveDisplay:
             table.add_row(self._spinner, row)
             counts = self._counts.get((key, seen.status.run.number)) if seen.status.run else None
             if counts:
-                table.add_row("", Text(counts, "dim"))
+                table.add_row("", Text(inert(counts), "dim"))
         return table
 
     def _count(self, seen: Integration, run: int, stop: Stop) -> None:
-        """Read along in the run's log; who may not read it sees no counts."""
+        """Read along in the run's log; a user who may not read it sees no counts."""
         try:
-            for line in run_log.lines(run_log.follow(self.cluster, seen, run, stop)):
-                counts = progress_of(line)
-                if counts:
-                    self._counts[seen.key, run] = counts
+            for log in run_log.follow(self.cluster, seen, run, stop):
+                for line in run_log.lines(log.pieces):
+                    counts = counts_of(line)
+                    if counts:
+                        self._counts[seen.key, run] = counts
         except CommandError:
             return
-
-
-def progress_of(line: str) -> str | None:
-    """What a progress line of the built-in worker says, for people."""
-    try:
-        said = json.loads(line)
-        read = {str(side): int(count) for side, count in said["read"].items()}
-        pushed = {str(side): sum(map(int, counts.values())) for side, counts in said["pushed"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):  # any worker may print anything
-        return None
-    return f"read {show.counted(read)}; pushed {show.counted(pushed)}"

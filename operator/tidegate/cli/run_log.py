@@ -1,14 +1,19 @@
-"""Run log: what the worker of a run says, whichever Pods it ran in."""
+"""Run log: the log of a run's worker, over all Pods that it ran in."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from tidegate.api.status import Phase
 from tidegate.cli.background import Stop
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.conflicts import RunLog
-from tidegate.cli.errors import NotFoundError
+from tidegate.cli.errors import CommandError, NotFoundError
 from tidegate.cli.follow import Gone, Interrupted
 from tidegate.cli.integration import Body, Integration
+from tidegate.cli.log_lines import counts_of
+
+# Lines: among the records that it names, the worker prints its progress once a second.
+_TAIL = 200
 
 
 def newest_run(of: Integration) -> int:
@@ -18,21 +23,34 @@ def newest_run(of: Integration) -> int:
     return of.status.runs
 
 
-def read(cluster: Cluster, of: Integration, run: int) -> Iterator[bytes]:
-    """What has been said so far. Raises NotFoundError when nothing of it is there."""
+@dataclass(frozen=True, slots=True)
+class PodLog:
+    """The log of one Pod of a run."""
+
+    run: int
+    attempt: int  # among the Pods that there still are, oldest first, from 1
+    pod: str
+    pieces: Iterator[bytes]
+
+
+def read(cluster: Cluster, of: Integration, run: int, *, timestamps: bool = False) -> Iterator[PodLog]:
+    """The log so far. Raises NotFoundError when there is none."""
     _refuse_paused(of, run)
-    pods = [pod for pod in cluster.pods(of, run) if pod.has_log]
-    if not pods:
+    pods = list(enumerate(cluster.pods(of, run), 1))
+    if not any(pod.has_log for _, pod in pods):
         raise NotFoundError(_absence(of, run))
-    for pod in pods:
-        yield from cluster.log(pod)
+    for attempt, pod in pods:
+        if pod.has_log:
+            yield PodLog(run, attempt, pod.key.name, cluster.log(pod, timestamps=timestamps))
 
 
-def follow(cluster: Cluster, of: Integration, run: int, stop: Stop | None = None) -> Iterator[bytes]:
-    """What has been said, and what is being said, until the run ends; a Pod that is replaced does not end it."""
+def follow(
+    cluster: Cluster, of: Integration, run: int, stop: Stop | None = None, *, timestamps: bool = False
+) -> Iterator[PodLog]:
+    """The log so far and as it grows, until the run ends; a Pod that is replaced does not end it."""
     stop = stop or Stop()
     if of.status.run is None or of.status.run.number != run:
-        yield from read(cluster, of, run)
+        yield from read(cluster, of, run, timestamps=timestamps)
         return
     _refuse_paused(of, run)
     heard = set()
@@ -40,12 +58,24 @@ def follow(cluster: Cluster, of: Integration, run: int, stop: Stop | None = None
         if isinstance(event, Interrupted):
             continue
         # A Job changes when one of its Pods starts or ends.
-        for pod in cluster.pods(of, run):
+        for attempt, pod in enumerate(cluster.pods(of, run), 1):
             if pod.has_log and pod.key not in heard:
                 heard.add(pod.key)
-                yield from cluster.log(pod, follow=stop)
+                yield PodLog(run, attempt, pod.key.name, cluster.log(pod, follow=stop, timestamps=timestamps))
         if isinstance(event, Gone) or _has_ended(event):
             return
+
+
+def counts(cluster: Cluster, of: Integration) -> str | None:
+    """How far the running run has come; None where its log does not say, or may not be read."""
+    if of.status.run is None or of.status.phase is Phase.PAUSED:
+        return None
+    try:
+        pods = [pod for pod in cluster.pods(of, of.status.run.number) if pod.has_log]
+        said = list(lines(cluster.log(pods[-1], tail=_TAIL))) if pods else []
+    except CommandError:
+        return None
+    return next(filter(None, map(counts_of, reversed(said))), None)
 
 
 def read_all(cluster: Cluster, of: Integration) -> Iterator[RunLog]:
@@ -67,13 +97,17 @@ def lines(pieces: Iterable[bytes]) -> Iterator[str]:
 
 def _refuse_paused(of: Integration, run: int) -> None:
     if of.status.phase is Phase.PAUSED and of.status.run and of.status.run.number == run:
-        raise NotFoundError(f"run {run} is paused: its Pod is gone, and its log with it")
+        raise NotFoundError(f"run {run} is paused: its Pod and its log are gone")
 
 
 def _absence(of: Integration, run: int) -> str:
     if of.status.run and of.status.run.number == run:
         return f"the worker of run {run} has not started yet; {of.status.message}"
-    return f"no log of run {run} is left: the newest {of.spec.activity_limit} runs keep theirs (activityLimit)"
+    if of.status.runs == 0:
+        return f"{of.name} has not run yet"
+    if not 0 < run <= of.status.runs:
+        return f"there is no run {run}: the newest is run {of.status.runs}"
+    return f"no log of run {run} is left: logs are kept for the newest {of.spec.activity_limit} runs (activityLimit)"
 
 
 def _has_ended(job: Body) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -35,11 +35,13 @@ class Screen:
         no_color = None if color else True
         self.out = Console(highlight=False, no_color=no_color)
         self.err = Console(highlight=False, no_color=no_color, stderr=True)
-        self._unbounded = Console(highlight=False, no_color=no_color, width=_UNBOUNDED)
+        # To rich a dumb terminal is 80 columns wide, whatever is asked for; it has no colours either.
+        terminal = False if self.out.is_dumb_terminal else None
+        self._unbounded = Console(highlight=False, no_color=no_color, width=_UNBOUNDED, force_terminal=terminal)
 
     @property
     def asks(self) -> bool:
-        """Whether there is a human to be asked."""
+        """Whether there is a person to ask."""
         return sys.stdin.isatty() and self.err.is_terminal
 
     def say(self, text: str) -> None:
@@ -47,26 +49,35 @@ class Screen:
         self.out.print(Text(inert(text)), soft_wrap=True)
 
     def result(self, text: str, output: Format) -> None:
-        """What was done: a result in itself, or beside the objects that are."""
+        """The outcome of a command that acts: on stdout, unless the objects go there."""
         if output in (Format.TEXT, Format.WIDE):
             self.say(text)
         else:
             self.note(text)
 
+    def raw(self, pieces: Iterable[bytes]) -> None:
+        """What a program reads, as it arrives."""
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+
     def note(self, text: str) -> None:
-        """Something to know that is no result."""
+        """Something to know that is not the result."""
         self.err.print(Text(inert(text)), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """Something that may not be as its user believes."""
+        """Something that the user may not expect."""
         self.err.print(Text.assemble(("Warning: ", "yellow"), inert(text)), soft_wrap=True)
 
     def error(self, text: str) -> None:
         """Why something was not done."""
         self.err.print(Text.assemble(("Error: ", "red"), inert(text)), soft_wrap=True)
 
-    def show(self, table: RenderableType) -> None:
-        """A table of `show`: as wide as it is, on a terminal too, as kubectl prints them."""
+    def show(self, table: RenderableType, *, wrapped: bool = False) -> None:
+        """A table as wide as it is, as kubectl prints them; `wrapped`: within the width of a terminal, if it is one."""
+        if wrapped and self.out.is_terminal:
+            self.out.print(table)
+            return
         with self._unbounded.capture() as captured:
             self._unbounded.print(table)
         for line in captured.get().splitlines():
@@ -93,11 +104,11 @@ class Screen:
 
 
 def inert(text: str) -> str:
-    """Text of any origin without what a terminal would obey."""
+    """Text of any origin, without what a terminal would interpret."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def _shown(integration: Integration) -> dict[str, Any]:
-    """Without what only machines read."""
+    """Without managedFields, as kubectl prints it."""
     metadata = {key: value for key, value in integration.body["metadata"].items() if key != "managedFields"}
     return {**integration.body, "metadata": metadata}

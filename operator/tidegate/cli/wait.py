@@ -15,7 +15,7 @@ from tidegate.cli.cluster import Cluster
 from tidegate.cli.errors import ExitCode
 from tidegate.cli.follow import Gone, Interrupted
 from tidegate.cli.goal import Goal, Verdict, judge, noticed
-from tidegate.cli.integration import Integration, Key
+from tidegate.cli.integration import NOT_PICKED_UP, Integration, Key
 
 # Seconds after which an operator that runs would have answered.
 _NOTICE_WITHIN = 10.0
@@ -33,10 +33,10 @@ class Awaited:
 
 
 class Display(Protocol):
-    """Where a human follows the wait."""
+    """Where a person follows the wait."""
 
     def show(self, seen: Integration, *, answered: bool) -> None:
-        """An integration has changed, and has not reached its goal; `answered`: its status is about what was asked."""
+        """An integration has changed and has not reached its goal; `answered`: its status is about what was asked."""
 
     def end(self, key: Key) -> None:
         """Its wait has ended."""
@@ -84,11 +84,11 @@ def _collect(
         if now >= ask_at:
             ask_at = math.inf
             if any(not noticed(each.goal, latest[key]) for key, each in pending.items()):
-                display.note("the operator has not taken notice yet: is it running?")
+                display.note(NOT_PICKED_UP)
         if now >= give_up_at and timeout is not None:
             for key in pending:
-                message = latest[key].status.message or "the operator has not seen it"
-                verdicts[key] = Verdict(ExitCode.TIMED_OUT, f"not done after {format_duration(timeout)}: {message}")
+                message = latest[key].status.message or NOT_PICKED_UP
+                verdicts[key] = Verdict(ExitCode.TIMED_OUT, f"timed out after {format_duration(timeout)}: {message}")
             break
     return verdicts
 
@@ -100,13 +100,13 @@ def _take(
     if isinstance(event, Exception):
         raise event
     if isinstance(event, Interrupted):
-        display.note(f"{event.reason}; trying again")
+        display.note(f"{event.reason}; retrying")
         return {}
     key = event.key
     if key not in pending:
         return {}
     if isinstance(event, Gone) or event.uid != pending[key].integration.uid:
-        verdict = Verdict(ExitCode.NOT_FOUND, "somebody has deleted it")
+        verdict = Verdict(ExitCode.NOT_FOUND, "deleted while waiting")
     else:
         latest[key] = event
         found = judge(pending[key].goal, event)

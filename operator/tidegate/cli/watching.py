@@ -1,12 +1,13 @@
-"""Watching: the syncs and all that changes, until Ctrl-C: a living table on a terminal, a line a change elsewhere."""
+"""Watching: the syncs and every change until Ctrl-C: a live table on a terminal, a line per change elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
-from tidegate.cli import show
+from tidegate.cli import overview, show
 from tidegate.cli.choose import Scope, choose
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.follow import Gone, Interrupted
@@ -15,11 +16,9 @@ from tidegate.cli.screen import Format, Screen
 
 Change = Integration | Gone
 
-_ROOM_FOR_MESSAGES = 140  # columns
-
 
 def watch(cluster: Cluster, scope: Scope, names: Sequence[str], screen: Screen, output: Format) -> None:
-    """Show them for as long as its user likes. Raises NotFoundError when one that is named is not there."""
+    """Show them until interrupted. Raises NotFoundError when one that is named does not exist."""
     chosen = choose(cluster, scope, names)
     if chosen.errors:
         raise chosen.errors[0]
@@ -41,17 +40,17 @@ def _changes(cluster: Cluster, scope: Scope, names: Sequence[str], screen: Scree
     only = names[0] if len(names) == 1 else ""
     for change in cluster.follow(scope.where(cluster), scope.selector, only):
         if isinstance(change, Interrupted):
-            screen.note(f"{change.reason}; trying again")
+            screen.note(f"{change.reason}; retrying")
         elif not names or change.key.name in names:
             yield change
 
 
 def _lines(changes: Iterator[Change], scope: Scope, screen: Screen) -> None:
-    said: dict[Key, str] = {}
+    shown: dict[Key, str] = {}
     for change in changes:
         line = "deleted" if isinstance(change, Gone) else show.line(change)
-        if said.get(change.key) != line:
-            said[change.key] = line
+        if shown.get(change.key) != line:
+            shown[change.key] = line
             now = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
             screen.say(f"{now}  {scope.title(change.key)}: {line}")
 
@@ -59,10 +58,10 @@ def _lines(changes: Iterator[Change], scope: Scope, screen: Screen) -> None:
 def _live(changes: Iterator[Change], scope: Scope, screen: Screen) -> None:
     present: dict[Key, Integration] = {}
 
-    def table() -> Table:
-        of = [seen for _, seen in sorted(present.items())]
-        wide = screen.out.width >= _ROOM_FOR_MESSAGES
-        return show.overview(of, datetime.now(UTC), wide=wide, namespaces=scope.all_namespaces)
+    def table() -> RenderableType:
+        of, now = list(present.values()), datetime.now(UTC)
+        shown, left_out = overview.fitting(of, now, screen.out, namespaces=scope.all_namespaces)
+        return Group(shown, Text(f"… and {left_out} more that need no attention sooner", "dim")) if left_out else shown
 
     # Drawn again each second, so that ages and what is left of a delay are true.
     with Live(get_renderable=table, console=screen.out, refresh_per_second=1) as live:

@@ -14,6 +14,7 @@ DECLARED_POLICY = "tidegate.dev/declared-off-policy"
 
 def integration(
     *,
+    name: str = "contacts",
     switch: str = "ON",
     status: dict[str, Any] | None = None,
     annotations: dict[str, str] | None = None,
@@ -26,7 +27,7 @@ def integration(
     return integration_of(
         {
             "metadata": {
-                "name": "contacts",
+                "name": name,
                 "namespace": "sales",
                 "uid": "5f0c7a52",
                 "generation": generation,
@@ -130,13 +131,15 @@ def entry(number: int, outcome: str = "Succeeded", mark: str = "✓", **report: 
     }
 
 
-def conditions(*, ready: bool = False, stalled: bool = False, generation: int = 1) -> list[dict[str, Any]]:
+def conditions(
+    *, ready: bool = False, stalled: bool = False, generation: int = 1, reason: str = "Reason"
+) -> list[dict[str, Any]]:
     holds = {"Ready": ready, "Stalled": stalled, "Reconciling": not ready and not stalled, "Syncing": False}
     return [
         {
             "type": type_,
             "status": str(value),
-            "reason": "Reason",
+            "reason": reason,
             "message": "message",
             "observedGeneration": generation,
             "lastTransitionTime": ago(minutes=1),

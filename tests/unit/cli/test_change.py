@@ -13,6 +13,7 @@ from .situations import (
     AT,
     DECLARED_POLICY,
     RESET_REQUEST,
+    conditions,
     halted,
     integration,
     off,
@@ -61,7 +62,7 @@ BEGINS = {"status": "ON", "mode": "PastAndFuture", "reset": False}
             {"switch": "OFF", "reset": True},
             off(),
             BEGINS,
-            "reset: true was left in its spec and is taken out",
+            "removed reset: true, which was left in the spec",
         ),
         (
             "a reset is requested once, so that nothing is left to be done again",
@@ -109,7 +110,7 @@ BEGINS = {"status": "ON", "mode": "PastAndFuture", "reset": False}
             {"switch": "OFF", "reset": True},
             paused(),
             BEGINS,
-            "picks up where it left off, with PastAndFuture (reset: true was left",
+            "picks up where it left off, with PastAndFuture (removed reset: true",
         ),
         (
             "paused: a reset gives the run up, and a mode is chosen",
@@ -117,9 +118,9 @@ BEGINS = {"status": "ON", "mode": "PastAndFuture", "reset": False}
             {"switch": "OFF"},
             paused(),
             {**BEGINS, "mode": "FutureOnly", RESET_REQUEST: AT},
-            "run 13 is given up, and a read-only full sync",
+            "run 13 is cancelled, and a read-only full sync",
         ),
-        ("turning OFF: it goes on", TurnOn(AT), {"switch": "OFF"}, turning_off(), BEGINS, "it goes on with Past"),
+        ("turning OFF: it goes on", TurnOn(AT), {"switch": "OFF"}, turning_off(), BEGINS, "continuing with Past"),
         (
             "turning OFF: a reset waits for the run",
             TurnOn(AT, reset=True),
@@ -134,19 +135,19 @@ BEGINS = {"status": "ON", "mode": "PastAndFuture", "reset": False}
             {"switch": "OFF"},
             waiting(),
             BEGINS,
-            "before the OFF was honoured",
+            "before the OFF took effect",
         ),
-        ("ON already: nothing is written", TurnOn(AT), {"mode": "FutureOnly"}, syncing("FutureOnly"), {}, "ON already"),
-        ("ON already with the demanded mode", TurnOn(AT, PAST), {}, waiting(), {}, "is ON already; waiting until"),
+        ("ON already: nothing is written", TurnOn(AT), {"mode": "FutureOnly"}, syncing("FutureOnly"), {}, "already ON"),
+        ("ON already with the demanded mode", TurnOn(AT, PAST), {}, waiting(), {}, "already ON; waiting until"),
         (
             "ON already: the delay is changed",
             TurnOn(AT, delay=timedelta(0)),
             {"delay": "5m"},
             waiting(),
             {"delay": "0s"},
-            "the delay is 0s from now on",
+            "already ON; the delay is now 0s",
         ),
-        ("ON already: the delay is the same", TurnOn(AT, delay=timedelta(minutes=5)), {}, waiting(), {}, "ON already"),
+        ("ON already: the delay is the same", TurnOn(AT, delay=timedelta(minutes=5)), {}, waiting(), {}, "already ON"),
         (
             "ON already: a reset begins anew",
             TurnOn(AT, reset=True),
@@ -161,7 +162,7 @@ BEGINS = {"status": "ON", "mode": "PastAndFuture", "reset": False}
             {"mode": "FutureOnly", "reset": True},
             {},
             {},
-            "ON already; the operator has not seen it yet",
+            "already ON; the operator has not picked it up yet",
         ),
         (
             "about to begin, with another mode",
@@ -184,10 +185,10 @@ def test_on(
 @pytest.mark.parametrize(
     ("wish", "spec", "status", "words"),
     [
-        (TurnOn(AT, FUTURE), {}, waiting(), "turn it OFF first (kubectl sync off contacts --wait)"),
+        (TurnOn(AT, FUTURE), {}, waiting(), "turn it OFF first (kubectl sync off contacts -n sales --wait)"),
         (TurnOn(AT, FUTURE), {"switch": "OFF"}, turning_off(), "wait until it is OFF"),
-        (TurnOn(AT, FUTURE), {"switch": "OFF"}, paused(), "leave the mode out, or begin anew with --reset"),
-        (TurnOn(AT, reset=True), {}, refused(), "run 13 cannot start, and so none can: Job is invalid"),
+        (TurnOn(AT, FUTURE), {"switch": "OFF"}, paused(), "omit the mode, or start over with --reset"),
+        (TurnOn(AT, reset=True), {}, refused(), "no run can start until the spec is corrected: Job is invalid"),
     ],
 )
 def test_on_refuses_what_would_not_take_effect(
@@ -200,7 +201,7 @@ def test_on_refuses_what_would_not_take_effect(
 
 def test_a_reset_that_was_requested_costs_the_paused_run_and_is_spoken_of() -> None:
     change = TurnOn(AT).change(integration(status=paused(), annotations={RESET_REQUEST: "now"}, switch="OFF"))
-    assert change.sentence.startswith("turned ON: run 13 is given up, and a full sync")
+    assert change.sentence.startswith("turned ON: run 13 is cancelled, and a full sync")
     assert change.sentence.endswith("all cached data is deleted first, as was requested before")
 
 
@@ -254,11 +255,34 @@ def test_on_puts_the_declared_policy_back() -> None:
     ("wish", "spec", "status", "words"),
     [
         (TurnOff(), {}, syncing(), "turning OFF: run 13 finishes first"),
-        (TurnOff(OffPolicy.PAUSE_RUN), {}, syncing(), "turning OFF: run 13 is paused"),
+        (
+            TurnOff(OffPolicy.PAUSE_RUN),
+            {},
+            syncing(),
+            "turning OFF: run 13 pauses at its next checkpoint unless it finishes first; the next ON resumes it",
+        ),
+        (
+            TurnOff(OffPolicy.PAUSE_RUN),
+            {"annotations": {RESET_REQUEST: "now"}},
+            syncing(),
+            "turning OFF: run 13 pauses at its next checkpoint unless it finishes first; the next ON cancels it and",
+        ),
+        (
+            TurnOff(),
+            {},
+            syncing(conditions=conditions(reason="PodCannotStart")),
+            "turning OFF: run 13 cannot start, and is cancelled unless its worker has run before",
+        ),
+        (
+            TurnOff(),
+            {},
+            {},
+            "turning OFF: no run is in progress, and none will start; the operator has not picked it up",
+        ),
         (TurnOff(), {}, waiting(), "turning OFF: no run is in progress, and none will start"),
         (TurnOff(), {"switch": "OFF"}, turning_off(), "turning OFF: run 13 finishes first"),
-        (TurnOff(), {"switch": "OFF"}, off(), "is OFF already: no sync is running"),
-        (TurnOff(), {"switch": "OFF"}, paused(), "is OFF already; run 13 is paused; turning ON continues it"),
+        (TurnOff(), {"switch": "OFF"}, off(), "already OFF; no sync is running"),
+        (TurnOff(), {"switch": "OFF"}, paused(), "already OFF; run 13 is paused; turning ON continues it"),
     ],
 )
 def test_off_says_what_becomes_of_the_run(
@@ -279,25 +303,39 @@ def test_off_turns_a_finishing_run_into_a_pausing_one() -> None:
 def test_run_asks_for_one_run() -> None:
     change = RunNow(AT).change(integration(status=waiting()))
     assert written(change) == {"tidegate.dev/sync-requested-at": AT}
-    assert change.sentence == "run 13 starts now"
-    assert "as soon as run 13 has ended" in RunNow(AT).change(integration(status=syncing())).sentence
+    assert change.sentence == "requested run 13, to start at once"
+    assert (
+        "requested run 13, to start when run 13 has ended"
+        not in RunNow(AT).change(integration(status=syncing())).sentence
+    )
+
+
+@pytest.mark.parametrize("wish", [RunNow(AT), Reset(AT), TurnOn(AT)])
+def test_what_only_the_operator_can_do_is_not_promised_without_one(wish: RunNow | Reset | TurnOn) -> None:
+    switch = "OFF" if isinstance(wish, TurnOn) else "ON"
+    sentence = wish.change(integration(switch=switch)).sentence
+    assert sentence.startswith(("requested run 1", "requested a reset", "turned ON"))
+    assert sentence.endswith("is it running, and does it serve this namespace?")
+    assert "is it running" not in wish.change(integration(status=waiting(), switch=switch)).sentence
 
 
 def test_run_tries_a_halted_sync_again() -> None:
-    assert RunNow(AT).change(integration(status=halted())).sentence == "run 13 starts now"
+    assert RunNow(AT).change(integration(status=halted())).sentence == "requested run 13, to start at once"
 
 
 def test_reset_asks_for_one_reset_with_the_declared_mode() -> None:
     change = Reset(AT).change(integration(status=syncing(), mode="FutureOnly"))
     assert written(change) == {RESET_REQUEST: AT}
-    assert change.sentence.startswith("when run 13 has ended, all cached data is deleted, and a read-only full sync")
+    assert change.sentence.startswith(
+        "requested a reset: when run 13 has ended, all cached data is deleted, and a read-only full sync"
+    )
 
 
 @pytest.mark.parametrize("wish", [RunNow(AT), Reset(AT)])
 def test_run_and_reset_need_on_and_a_job_that_is_accepted(wish: RunNow | Reset) -> None:
-    with pytest.raises(RefusedError, match=r"it is OFF; .*kubectl sync on contacts"):
+    with pytest.raises(RefusedError, match=r"it is OFF; .*kubectl sync on contacts -n sales"):
         wish.change(integration(status=off(), switch="OFF"))
-    with pytest.raises(RefusedError, match="run 13 cannot start, and so none can: Job is invalid"):
+    with pytest.raises(RefusedError, match="no run can start until the spec is corrected: Job is invalid"):
         wish.change(integration(status=refused()))
 
 
@@ -313,7 +351,7 @@ def test_confirming_deletes_names_the_halted_run() -> None:
 @pytest.mark.parametrize(
     ("confirmed", "status", "words"),
     [
-        (11, halted(), "run 12 is the one that was halted, not run 11: run 12 stopped: 900 gone"),
+        (11, halted(), "the halted run is run 12, not run 11: run 12 stopped: 900 gone"),
         (12, waiting(), "was not halted"),
         (12, halted(run=run(13)), "run 13 is in progress"),
     ],

@@ -25,42 +25,42 @@ def log(run: int, *said: object) -> RunLog:
 @pytest.mark.parametrize(
     ("title", "logs", "named", "summary"),
     [
-        ("no log", [], [], "no log of a run is left that would tell of conflicts"),
-        ("a foreign worker", [log(1, "hello", "{not json", "[]", "{}")], [], "no log of a run is left"),
-        ("nothing", [log(1, end(0))], [], "as of run 1, nothing waits for a human"),
-        ("one", [log(1, parked("7"), end(1))], ["7"], "as of run 1, 1 waits for a human"),
+        ("no log", [], [], "no run log is left to read conflicts from"),
+        ("a foreign worker", [log(1, "hello", "{not json", "[]", "{}")], [], "no run log is left"),
+        ("nothing", [log(1, end(0))], [], "as of run 1, nothing needs manual resolution"),
+        ("one", [log(1, parked("7"), end(1))], ["7"], "as of run 1, 1 item needs manual resolution"),
         (
             "what waits is named by each complete run, and what is not named has been settled",
             [log(1, parked("7"), parked("8", "phone"), end(2)), log(2, parked("8", "phone"), end(1))],
             ["8 phone"],
-            "as of run 2, 1 waits for a human",
+            "as of run 2, 1 item needs manual resolution",
         ),
         (
             "a run that failed does not come to name what waits",
             [log(1, parked("7"), end(1)), log(2, end(1, outcome="failed"))],
             ["7"],
-            "as of run 2, 1 waits for a human",
+            "as of run 2, 1 item needs manual resolution",
         ),
         (
             "it may have settled some, and no log tells which",
             [log(1, parked("7", "phone"), parked("8", "name"), end(2)), log(2, end(1, outcome="failed"))],
             ["7 phone", "8 name"],
-            "as of run 2, 1 waits for a human; 1 of those listed are settled since, and no log tells which",
+            "as of run 2, 1 item needs manual resolution; 1 of those listed settled since, and the logs do not say",
         ),
-        ("all are settled", [log(1, parked("7", "phone"), end(1)), log(2, end(0))], [], "as of run 2, nothing waits"),
+        ("all are settled", [log(1, parked("7", "phone"), end(1)), log(2, end(0))], [], "as of run 2, nothing needs"),
         (
             "more than the worker names",
             [log(1, parked("7"), end(101))],
             ["7"],
-            "as of run 1, 101 wait for a human; 100 of them are not named in the logs that are left",
+            "as of run 1, 101 items need manual resolution; 100 of them are not named in the remaining logs",
         ),
         (
             "a run in progress",
             [log(2, parked("8"), {"type": "progress", "push": True, "outcome": "running", "parked": 2})],
             ["8"],
-            "as of run 2, 2 wait for a human; 1 of them are not named",
+            "as of run 2, 2 items need manual resolution; 1 of them are not named",
         ),
-        ("in any order", [log(2, end(0)), log(1, parked("7"), end(1))], [], "as of run 2, nothing waits"),
+        ("in any order", [log(2, end(0)), log(1, parked("7"), end(1))], [], "as of run 2, nothing needs"),
     ],
 )
 def test_conflicts_are_told_truthfully(title: str, logs: list[RunLog], named: list[str], summary: str) -> None:

@@ -37,14 +37,14 @@ def test_the_owner_is_named(
         assert warning is None
     else:
         assert warning is not None
-        assert warning.startswith(f"{owner} will put its spec back")
+        assert warning.startswith(f"{owner} will revert this change")
 
 
 def test_the_fields_to_edit_are_named() -> None:
     seen = integration(status=off(), labels=KUSTOMIZATION, switch="OFF")
     warning = gitops.warning(seen, TurnOn(AT).change(seen))
     assert warning is not None
-    assert warning.endswith("edit spec of contacts to status: ON, mode: PastAndFuture, reset: false")
+    assert warning.endswith("in its source, set in the spec of contacts: status: ON, mode: PastAndFuture, reset: false")
 
 
 def test_a_request_by_annotation_is_left_alone() -> None:

@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from tidegate.cli import progress, run_log, show
+from tidegate.cli import activity as recent
+from tidegate.cli import overview, run_log, show
 from tidegate.cli.screen import inert
 
 from .situations import (
     NOW,
     RESET_REQUEST,
     ago,
+    conditions,
     entry,
     halted,
     integration,
@@ -27,9 +29,12 @@ from .situations import (
     waiting,
 )
 
+CANNOT_START = waiting(conditions=conditions(reason="PodCannotStart"))
+RETRYING = waiting(conditions=conditions(reason="Retrying"))
 
-def rendered(table: RenderableType) -> list[str]:
-    console = Console(file=io.StringIO(), width=1000)
+
+def rendered(table: RenderableType, width: int = 1000) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
@@ -38,47 +43,111 @@ def rendered(table: RenderableType) -> list[str]:
 def test_the_overview_has_a_row_for_each() -> None:
     synced = waiting(activity="✓ run 12", lastSyncedAt=ago(minutes=4, seconds=10))
     of = [integration(status=synced), integration(status=off(), mode="FutureOnly", switch="OFF"), integration()]
-    assert rendered(show.overview(of, NOW)) == [
-        "NAME      STATUS  PHASE         MODE           ACTIVITY  LAST-SYNC  NEXT-RUN",
-        "contacts  ON      Waiting       PastAndFuture  ✓ run 12  4m10s      5m",
-        "contacts  OFF     Off           FutureOnly     -         -          -",
-        "contacts  ON      not seen yet  PastAndFuture  -         -          -",
+    assert rendered(overview.overview(of, NOW)) == [
+        "NAME      STATUS  PHASE         READY  REASON  ACTIVITY  UNRESOLVED  LAST-SYNC  NEXT-RUN",
+        "contacts  ON      Waiting       True   Reason  ✓ run 12  -           4m10s      5m",
+        "contacts  OFF     Off           True   Reason  -         -           -          -",
+        "contacts  ON      not seen yet  -      -       -         -           -          -",
     ]
 
 
 def test_the_wide_overview_of_all_namespaces_adds_columns() -> None:
-    heading, row = rendered(show.overview([integration(status=halted())], NOW, wide=True, namespaces=True))
+    heading, row = rendered(overview.overview([integration(status=halted())], NOW, wide=True, namespaces=True))
     assert heading.split() == [
-        *("NAMESPACE", "NAME", "STATUS", "PHASE", "MODE", "ACTIVITY", "LAST-SYNC", "NEXT-RUN"),
-        *("DELAY", "AGE", "MESSAGE"),
+        *("NAMESPACE", "NAME", "STATUS", "PHASE", "READY", "REASON", "ACTIVITY", "UNRESOLVED", "LAST-SYNC", "NEXT-RUN"),
+        *("MODE", "DELAY", "AGE", "MESSAGE"),
     ]
-    assert row.startswith("sales      contacts  ON      Waiting (stalled)")
+    assert row.startswith("sales      contacts  ON      Waiting (stalled)  False")
     assert "  5m     3d   run 12 stopped: 900 gone; confirm" in row
 
 
 def test_the_mode_is_the_one_that_is_at_work() -> None:
-    _, row = rendered(show.overview([integration(status=waiting("FutureOnly"), mode="PastAndFuture")], NOW))
-    assert "FutureOnly" in row
+    of = [integration(status=waiting("FutureOnly"), mode="PastAndFuture")]
+    assert "FutureOnly" in rendered(overview.overview(of, NOW, wide=True))[1]
+
+
+def test_what_needs_resolution_is_counted_by_the_newest_run_that_succeeded() -> None:
+    entries = [entry(14, "Failed", "✗", waiting=9), entry(13, waiting=1200), entry(12, waiting=7)]
+    _, row = rendered(overview.overview([integration(status=waiting(recentActivity=entries))], NOW))
+    assert row.split()[6] == "1,200"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "words", "style"),
+    [
+        ("Halted", halted(), "Waiting (stalled)", "bold red"),
+        (
+            "PodCannotStart",
+            waiting(conditions=conditions(reason="PodCannotStart")),
+            "Waiting (cannot start)",
+            "bold red",
+        ),
+        ("Retrying", waiting(conditions=conditions(reason="Retrying")), "Waiting (retrying)", "yellow"),
+        ("CaughtUp", waiting(), "Waiting", "green"),
+    ],
+)
+def test_what_keeps_a_sync_from_its_work_does_not_look_like_waiting(
+    reason: str, status: dict[str, Any], words: str, style: str
+) -> None:
+    phase = show.phase(integration(status=status))
+    assert (phase.plain, phase.style) == (words, style)
+
+
+TROUBLED = (
+    ("d-stalled", halted()),
+    ("c-cannot-start", CANNOT_START),
+    ("b-retrying", RETRYING),
+    ("a-unresolved", waiting(recentActivity=[entry(12, waiting=3)])),
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 300])
+@pytest.mark.parametrize("height", [4, 9, 24])
+def test_a_screen_shows_what_needs_attention_first_and_cuts_no_word(width: int, height: int) -> None:
+    fine = [(f"sync-{n}", waiting(activity="✓ run 12", lastSyncedAt=ago(minutes=4))) for n in range(10)]
+    of = [integration(name=name, status=status) for name, status in (*fine, *TROUBLED)]
+    console = Console(file=io.StringIO(), width=width, height=height)
+    table, left_out = overview.fitting(of, NOW, console)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    heading, *rows = console.file.getvalue().splitlines()
+    names = [name for name, _ in TROUBLED] + [f"sync-{n}" for n in range(10)]
+    assert [row.split()[0] for row in rows] == names[: len(rows)]
+    assert len(rows) + left_out == len(of)
+    assert len(rows) < height
+    assert {"NAME", "PHASE", "ACTIVITY"} <= set(heading.split()) <= {*overview._USUAL, "MESSAGE"}
+    assert all(len(row) <= width for row in rows)
+    if "MESSAGE" not in heading:
+        assert "…" not in "".join(rows)
+    assert ("MESSAGE" in heading) == (width >= 160)
 
 
 def test_details_of_one_between_runs() -> None:
-    last = entry(
-        12, read={"crm": 3500, "billing": 3499}, pushed={"crm": 3}, conflicts=2, reason="1 waiting for a human"
-    )
+    report: dict[str, Any] = {
+        "read": {"crm": 3500, "billing": 3499},
+        "pushed": {"crm": 3},
+        "conflicts": 2,
+        "setAside": 1,
+        "waiting": 4,
+    }
+    last = {**entry(12, **report, reason="erp was slow"), "duration": "47s411ms"}
     status = waiting(recentActivity=[last], lastSyncedAt=ago(minutes=1))
     assert rendered(show.details(integration(status=status), NOW)) == [
         "Name         sales/contacts",
         "Status       ON",
         "Phase        Waiting",
+        "Ready        True  Reason",
         "Message      waiting until 2026-11-24T12:05:00Z for the next run",
         "Mode         PastAndFuture; caught up; turned ON 120m ago",
         "Delay        5m",
         "Next run     in 5m",
-        "Last run     ✓ run 12  Incremental  Succeeded  1m  60s ago",
+        "Last run     ✓ run 12  Incremental  Succeeded  47s  60s ago",
         "  read       crm 3,500, billing 3,499",
         "  pushed     crm 3",
-        "  conflicts  2; what waits for a human: kubectl sync conflicts",
-        "  remark     1 waiting for a human",
+        "  conflicts  2",
+        "  set aside  1",
+        "  remark     erp was slow",
+        "Unresolved   4 items need manual resolution: kubectl sync conflicts contacts -n sales",
         "Last sync    60s ago",
     ]
 
@@ -86,11 +155,12 @@ def test_details_of_one_between_runs() -> None:
 @pytest.mark.parametrize(
     ("status", "spec", "words"),
     [
-        (syncing(run=run(13, push=False)), {}, "▶ run 13  Incremental, read-only  3m ago"),
-        (paused(), {"switch": "OFF"}, "run 13 is paused; turning ON continues it"),
-        (off(), {"switch": "OFF"}, "PastAndFuture, when it is turned ON"),
-        ({}, {}, "the operator has not seen it yet: is it running?"),
-        (waiting(observedGeneration=0), {}, "(the operator has not taken notice of the newest change yet)"),
+        (syncing(activity="▶ run 13", run=run(13, push=False)), {}, "▶ run 13  Incremental, read-only  started 3m ago"),
+        (paused(activity="⏸ run 13"), {"switch": "OFF"}, "⏸ run 13  Incremental  started 3m ago"),
+        (syncing(activity="▷ run 13"), {}, "▷ run 13  Incremental  started 3m ago"),
+        (off(), {"switch": "OFF"}, "PastAndFuture, from the next ON"),
+        ({}, {}, "the operator has not picked it up yet: is it running, and does it serve this namespace?"),
+        (waiting(observedGeneration=0), {}, "(the operator has not picked up the latest change yet)"),
         (waiting(consecutiveFailures=3), {}, "3 in a row"),
     ],
 )
@@ -98,26 +168,66 @@ def test_details_tell_what_is_particular(status: dict[str, Any], spec: dict[str,
     assert words in "\n".join(rendered(show.details(integration(status=status, **spec), NOW)))
 
 
+def test_conflicts_that_are_settled_send_nobody_to_look() -> None:
+    status = waiting(recentActivity=[entry(12, conflicts=4, waiting=0)])
+    assert "kubectl sync conflicts" not in "\n".join(rendered(show.details(integration(status=status), NOW)))
+
+
+def test_details_do_not_say_the_same_twice() -> None:
+    failed = waiting(message="run 13 failed: no route", recentActivity=[entry(13, "Failed", "✗", reason="no route")])
+    assert "\n".join(rendered(show.details(integration(status=failed), NOW))).count("no route") == 1
+
+
+def test_a_long_message_wraps_under_itself() -> None:
+    lines = rendered(show.details(integration(status=waiting(message="word " * 30)), NOW), width=80)
+    begins = next(n for n, line in enumerate(lines) if line.startswith("Message  "))
+    assert lines[begins + 1].startswith("           word")
+
+
+def test_details_tell_how_far_the_run_has_come() -> None:
+    shown = rendered(show.details(integration(status=syncing()), NOW, "read crm 250; pushed erp 3"))
+    assert "  progress  read crm 250; pushed erp 3" in shown
+
+
 def test_details_tell_of_a_reset_that_is_still_to_come() -> None:
     annotations = {RESET_REQUEST: "now"}
     seen = integration(status=off(), annotations=annotations, switch="OFF")
-    assert "requested: all cached data is deleted when it is turned ON" in "\n".join(rendered(show.details(seen, NOW)))
+    assert "requested: all cached data is deleted at the next ON" in "\n".join(rendered(show.details(seen, NOW)))
 
 
-def test_activity_has_a_row_for_each_run() -> None:
-    entries = integration(
-        status=waiting(
-            recentActivity=[
-                entry(13, "Failed", "✗", reason="no route to crm"),
-                entry(12, read={"crm": 3500}, changed={"crm": 1}, pushed={"billing": 1}, conflicts=1200),
-            ]
-        )
-    ).status.recent_activity
-    assert rendered(show.activity(entries, NOW)) == [
-        "RUN       KIND         OUTCOME    ENDED    TOOK  READ       CHANGED  PUSHED     CONFLICTS  REMARK",
-        "✗ run 13  Incremental  Failed     60s ago  1m    -          -        -          -          no route to crm",
-        "✓ run 12  Incremental  Succeeded  60s ago  1m    crm 3,500  crm 1    billing 1  1,200",
+ENTRIES = [
+    entry(
+        13,
+        "ConfigurationError",
+        "✗",
+        reason="there is no table produkt; the database has contact, product, and many more besides that go on and on",
+    ),
+    entry(
+        12, read={"crm": 3500, "billing": 3499}, changed={"crm": 1}, pushed={"billing": 1}, conflicts=1200, waiting=3
+    ),
+]
+
+
+def test_activity_has_a_line_for_each_run_and_under_it_what_it_did() -> None:
+    entries = integration(status=waiting(recentActivity=ENTRIES)).status.recent_activity
+    assert rendered(recent.activity(entries, NOW)) == [
+        "RUN       KIND         OUTCOME             ENDED    TOOK",
+        "✗ run 13  Incremental  ConfigurationError  60s ago  1m",
+        "    there is no table produkt; the database has contact, product, and many more besides that go on and on",
+        "✓ run 12  Incremental  Succeeded           60s ago  1m",
+        "    read crm 3,500, billing 3,499; changed crm 1; pushed billing 1",
+        "    1,200 fields in conflict; 3 items need manual resolution in all",
     ]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_activity_is_readable_on_a_terminal(width: int) -> None:
+    entries = integration(status=waiting(recentActivity=ENTRIES)).status.recent_activity
+    heading, *lines = rendered(recent.activity(entries, NOW), width=width)
+    assert heading.split() == ["RUN", "KIND", "OUTCOME", "ENDED", "TOOK"]
+    assert all(len(line) <= width for line in lines)
+    assert all(line.startswith(("✗ run 13  ", "✓ run 12  ", "    ")) for line in lines)
+    assert "    there is no table produkt; " in "\n".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -153,16 +263,14 @@ def test_lines_do_not_depend_on_the_pieces_that_arrive(text: bytes, cuts: list[i
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("duration", "expected"),
     [
-        (
-            '{"type": "progress", "read": {"crm": 1200, "billing": 0}, "pushed": {"crm": {"create": 2, "update": 1}}}',
-            "read crm 1,200, billing 0; pushed crm 3",
-        ),
-        ('{"type": "parked"}', None),
-        ("free text", None),
-        ('{"read": 3, "pushed": null}', None),
+        (timedelta(milliseconds=411), "411ms"),
+        (timedelta(seconds=47, milliseconds=411), "47s"),
+        (timedelta(seconds=59, milliseconds=700), "1m"),
+        (timedelta(hours=1, seconds=5), "1h5s"),
+        (timedelta(0), "0s"),
     ],
 )
-def test_progress_lines_become_words(line: str, expected: str | None) -> None:
-    assert progress.progress_of(line) == expected
+def test_a_duration_has_no_fractions_that_nobody_reads(duration: timedelta, expected: str) -> None:
+    assert show.took(duration) == expected

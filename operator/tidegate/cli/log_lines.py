@@ -1,0 +1,96 @@
+"""Log lines: what the built-in worker prints, a JSON object a line → words for people. Pure.
+
+A custom worker may print anything: what is not understood is passed on as it is.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+NOTHING = "-"
+
+
+def readable(line: str) -> str:
+    """One line of a log that was read with timestamps, with the local time of day in front."""
+    stamp, _, text = line.partition(" ")
+    try:
+        clock = datetime.fromisoformat(stamp).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        return line
+    return f"{clock}  {words(text)}"
+
+
+def words(text: str) -> str:
+    """One line of a worker, without its timestamp."""
+    message = message_of(text)
+    match message.get("type") if message else None:
+        case "progress":
+            return _progress(message or {})
+        case "end":
+            return _end(message or {})
+        case "parked":
+            return _parked(message or {})
+        case "warning":
+            return f"warning: {(message or {}).get('reason', '')}"
+        case _:
+            return text
+
+
+def message_of(text: str) -> dict[str, Any] | None:
+    """The JSON object of a line, if it is one."""
+    if not text.startswith("{"):
+        return None
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def counts_of(text: str) -> str | None:
+    """The counts of a progress line, if it is one."""
+    message = message_of(text)
+    return _counts(message) or None if message else None
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Records per system."""
+    return ", ".join(f"{side} {count:,}" for side, count in counts.items()) or NOTHING
+
+
+def unresolved(count: int) -> str:
+    """How many items need manual resolution."""
+    return f"{count:,} item{' needs' if count == 1 else 's need'} manual resolution"
+
+
+def _progress(message: Mapping[str, Any]) -> str:
+    rate = message.get("recordsPerSecond")
+    parts = (
+        message.get("checkpoint") or message.get("phase"),
+        _counts(message),
+        f"{rate:,}/s" if isinstance(rate, int) else "",
+    )
+    return "  ".join(str(part) for part in parts if part)
+
+
+def _end(message: Mapping[str, Any]) -> str:
+    waiting = message.get("waiting", message.get("parked"))
+    left = unresolved(waiting) if isinstance(waiting, int) and waiting else ""
+    parts = (_counts(message), left, message.get("reason"))
+    return f"{message.get('outcome', 'ended')}: " + "; ".join(str(part) for part in parts if part)
+
+
+def _parked(message: Mapping[str, Any]) -> str:
+    field = f", field {message['field']}" if message.get("field") else ""
+    record = f"{message.get('object')} {message.get('id')} of {message.get('connector')}{field}"
+    return f"set aside: {record}: {message.get('reason')}"
+
+
+def _counts(message: Mapping[str, Any]) -> str:
+    try:
+        read = {str(side): int(count) for side, count in message["read"].items()}
+        pushed = {str(side): sum(map(int, counts.values())) for side, counts in message["pushed"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return f"read {counted(read)}; pushed {counted(pushed)}"
