@@ -14,7 +14,8 @@ What about the changes that were made while {names} OFF?
   1  Past and future changes: a full sync reads both sides and pushes what has changed.
   2  Future changes only: a read-only full sync pushes nothing; only later changes are pushed."""
 
-_NAMED = 5  # more are only counted
+_NAMED = 5  # SyncIntegrations; more are only counted
+_SHOWN = 10  # records
 
 
 def mode(of: Sequence[Integration]) -> Mode:
@@ -41,9 +42,15 @@ def consent(deed: str, chosen: Chosen, scope: Scope, screen: Screen, *, yes: boo
     return False
 
 
-def confirm_deletes(seen: Integration, run: int) -> bool:
-    """Whether the deletes that halted a run were intended."""
+def confirm_deletes(seen: Integration, run: int, gone: Sequence[str]) -> bool:
+    """Whether the deletes that halted a run were intended; `gone`: the missing records that its log names."""
     click.echo(inert(seen.status.message or ""), err=True)
+    for record in gone[:_SHOWN]:
+        click.echo(f"  {inert(record)}", err=True)
+    if len(gone) > _SHOWN:
+        click.echo(f"  and more: {seen.command('logs', '--run', str(run))}", err=True)
+    if not gone:
+        click.echo("  the log of that run names no record", err=True)
     return click.confirm(f"Were these deletes intended? The run after run {run} may then carry them out.", err=True)
 
 

@@ -4,7 +4,7 @@ A custom worker may print anything: what is not understood is passed on as it is
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,8 @@ def words(text: str) -> str:
             return _end(message or {})
         case "parked":
             return _parked(message or {})
+        case "gone":
+            return f"gone: {_record(message or {})}"
         case "warning":
             return f"warning: {(message or {}).get('reason', '')}"
         case _:
@@ -52,6 +54,12 @@ def counts_of(text: str) -> str | None:
     """The counts of a progress line, if it is one."""
     message = message_of(text)
     return _counts(message) or None if message else None
+
+
+def gone(lines: Iterable[str]) -> list[str]:
+    """The missing records that halted a run, as its log names them."""
+    messages = filter(None, map(message_of, lines))
+    return [_record(message) for message in messages if message.get("type") == "gone"]
 
 
 def counted(counts: Mapping[str, int]) -> str:
@@ -83,8 +91,11 @@ def _end(message: Mapping[str, Any]) -> str:
 
 def _parked(message: Mapping[str, Any]) -> str:
     field = f", field {message['field']}" if message.get("field") else ""
-    record = f"{message.get('object')} {message.get('id')} of {message.get('connector')}{field}"
-    return f"set aside: {record}: {message.get('reason')}"
+    return f"set aside: {_record(message)}{field}: {message.get('reason')}"
+
+
+def _record(message: Mapping[str, Any]) -> str:
+    return f"{message.get('object')} {message.get('id')} of {message.get('connector')}"
 
 
 def _counts(message: Mapping[str, Any]) -> str:

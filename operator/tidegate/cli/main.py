@@ -191,8 +191,8 @@ def confirm_deletes(
 ) -> ExitCode:
     """Confirm the deletes that halted a run.
 
-    On a terminal it shows what halted the run, and asks. A script must name the run with --run, so that it never
-    confirms what nobody has looked at.
+    On a terminal it shows what halted the run, with the first ten of the missing records, and asks. A script must name
+    the run with --run, so that it never confirms what nobody has looked at.
     """
     seen = choose_one(cluster, scope, name)
     run = confirmed
@@ -200,7 +200,7 @@ def confirm_deletes(
         run = halted_run(seen)
         if not screen.asks:
             raise click.UsageError(f"without a terminal, name the halted run: --run {run}")
-        if not ask.confirm_deletes(seen, run):
+        if not ask.confirm_deletes(seen, run, list(dict.fromkeys(run_log.gone(cluster, seen, run)))):
             return ExitCode.FAILED
     return carry_out(cluster, scope, Chosen([seen], single=True), ConfirmDeletes(run), patience, screen, output)
 

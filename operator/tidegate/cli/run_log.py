@@ -11,6 +11,7 @@ from tidegate.cli.errors import CommandError, NotFoundError
 from tidegate.cli.follow import Gone, Interrupted
 from tidegate.cli.integration import Body, Integration
 from tidegate.cli.log_lines import counts_of
+from tidegate.cli.log_lines import gone as gone_of
 
 # Lines: among the records that it names, the worker prints its progress once a second.
 _TAIL = 200
@@ -64,6 +65,14 @@ def follow(
                 yield PodLog(run, attempt, pod.key.name, cluster.log(pod, follow=stop, timestamps=timestamps))
         if isinstance(event, Gone) or _has_ended(event):
             return
+
+
+def gone(cluster: Cluster, of: Integration, run: int) -> list[str]:
+    """The missing records that halted a run; none where its log is gone, or may not be read."""
+    try:
+        return [record for log in read(cluster, of, run) for record in gone_of(lines(log.pieces))]
+    except CommandError:
+        return []
 
 
 def counts(cluster: Cluster, of: Integration) -> str | None:

@@ -344,10 +344,10 @@ class Cache:
         query = "SELECT EXISTS (SELECT 1 FROM dirty CROSS JOIN record USING (rid) WHERE source = ?)"
         return bool(self._one(query, source))
 
-    def gone_from(self, source: int) -> list[int]:
-        """All records of a source that a whole scan has not met any more."""
-        query = "SELECT rid FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ?"
-        return [rid for (rid,) in self._db.execute(query, (source,))]
+    def gone_from(self, source: int, limit: int = -1) -> list[int]:
+        """The records of a source that a whole scan has not met any more; with a negative limit all of them."""
+        query = "SELECT rid FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ? LIMIT ?"
+        return [rid for (rid,) in self._db.execute(query, (source, limit))]
 
     def count_gone(self, source: int) -> int:
         """How many records of a source are gone."""

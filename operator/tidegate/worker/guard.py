@@ -5,19 +5,29 @@ of deletes; a human confirms them by the halted run's number, or resets (design 
 """
 
 from tidegate.worker.errors import Halted
+from tidegate.worker.report import NAMED_LINES
 from tidegate.worker.rules import SIDES, other
 from tidegate.worker.session import Session
-from tidegate.worker.source import SourcePair
+from tidegate.worker.source import Source, SourcePair
 
 
 def guard(session: Session) -> None:
     """Raise Halted unless what is about to be deleted is within limits, or was confirmed."""
-    reasons = [reason for both in session.pairs for reason in _reasons(session, both)]
-    if not reasons or _confirmed(session):
+    found = [each for both in session.pairs for each in _reasons(session, both)]
+    if not found or _confirmed(session):
         return
     with session.commit():
         session.cache.remember("halted", session.order.run)
-    raise Halted("; ".join(reasons))
+    for source, _ in found:
+        _name(session, source)
+    raise Halted("; ".join(reason for _, reason in found))
+
+
+def _name(session: Session, source: Source) -> None:
+    """Name what is gone, so that a person can look before confirming."""
+    gone = session.cache.gone_from(source.number, limit=NAMED_LINES)
+    for row in session.cache.rows(gone).values():
+        session.report.gone(source.item.name, source.name, row.key)
 
 
 def _confirmed(session: Session) -> bool:
@@ -26,7 +36,7 @@ def _confirmed(session: Session) -> bool:
     return allowed is not None and allowed == session.cache.recall("halted")
 
 
-def _reasons(session: Session, both: SourcePair) -> list[str]:
+def _reasons(session: Session, both: SourcePair) -> list[tuple[Source, str]]:
     cache, safety = session.cache, session.sync.safety
     reasons = []
     for side in SIDES:
@@ -36,15 +46,16 @@ def _reasons(session: Session, both: SourcePair) -> list[str]:
             continue
         known = cache.count(source.number)
         if safety.empty_side == "halt" and gone == known:
-            reasons.append(f"{source.name} has no {both.item.name} any more, and had {known} before")
+            reasons.append((source, f"{source.name} has no {both.item.name} any more, and had {known} before"))
             continue
         if both.item.deletes != "propagate" or not both.item.exists_on[across.side]:
             continue
         deletes, linked = cache.count_deletes(source.number)
         limit = safety.max_deletes
         if deletes > limit.min and deletes * 100 > limit.percent * linked:
-            reasons.append(
+            reason = (
                 f"{deletes} of {linked} {both.item.name} records are gone from {source.name} and would be deleted in "
                 f"{across.name}, more than the {limit.percent} % that safety.maxDeletes allows"
             )
+            reasons.append((source, reason))
     return reasons

@@ -20,7 +20,7 @@ _REASON_BYTES = 1500
 _POSITION_BYTES = 300
 
 _LINE_SECONDS = 1.0
-PARKED_LINES = 100
+NAMED_LINES = 100
 
 
 class Report:
@@ -91,11 +91,15 @@ class Report:
     def parked(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
         """One record or field that waits for a human, told once; after a hundred of them only the count is told."""
         which = (title, connector, key, field)
-        if which in self._parked or len(self._parked) >= PARKED_LINES:
+        if which in self._parked or len(self._parked) >= NAMED_LINES:
             return
         self._parked.add(which)
         said = {"type": "parked", "object": title, "connector": connector, "id": key, "reason": reason}
         self._say({**said, "field": field} if field else said)
+
+    def gone(self, title: str, connector: str, key: object) -> None:
+        """One of the missing records that halt a run; the caller names at most NAMED_LINES per connector and object."""
+        self._say({"type": "gone", "object": title, "connector": connector, "id": key})
 
     def _write(self, message: Mapping[str, Any]) -> None:
         try:

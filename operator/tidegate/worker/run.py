@@ -16,7 +16,7 @@ from tidegate.worker.pair import pair
 from tidegate.worker.progress import Progress
 from tidegate.worker.push import push
 from tidegate.worker.recover import recover
-from tidegate.worker.report import PARKED_LINES, Report
+from tidegate.worker.report import NAMED_LINES, Report
 from tidegate.worker.rules import Sync
 from tidegate.worker.scan import scan
 from tidegate.worker.session import Connects, Session, connect, open_pairs
@@ -110,7 +110,7 @@ def _whole_scans_count(session: Session) -> None:
 def _tell_what_waits(session: Session) -> None:
     """Also what has waited since earlier runs: the log of the last run names all."""
     sources = {source.number: source for both in session.pairs for source in both.sources}
-    for waiting in session.cache.parked.oldest(PARKED_LINES):
+    for waiting in session.cache.parked.oldest(NAMED_LINES):
         if (source := sources.get(waiting.source)) is not None:
             session.report.parked(source.item.name, source.name, waiting.key, waiting.field, waiting.reason)
 

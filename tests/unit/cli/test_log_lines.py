@@ -45,6 +45,7 @@ PARKED = {"type": "parked", "object": "contact", "connector": "crm", "id": 7}
             {**PARKED, "reason": "refused"},
             "set aside: contact 7 of crm: refused",
         ),
+        ({"type": "gone", "object": "contact", "connector": "crm", "id": 7}, "gone: contact 7 of crm"),
         ({"type": "warning", "reason": "disk full"}, "warning: disk full"),
         ({"type": "something new", "a": 1}, '{"type": "something new", "a": 1}'),
         ("free text", "free text"),
@@ -67,7 +68,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner)))
 def test_any_worker_may_print_anything(said: object) -> None:
-    for type_ in ("progress", "end", "parked", "warning"):
+    for type_ in ("progress", "end", "parked", "gone", "warning"):
         text = json.dumps({**said, "type": type_} if isinstance(said, dict) else said)
         words(text)
         counts_of(text)

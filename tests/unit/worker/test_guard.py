@@ -36,6 +36,18 @@ class TestTooManyDeletes:
         assert ended.message["reason"] == f"{GONE}safety.maxDeletes allows"
         assert linked.everything() == before
 
+    def test_are_named_in_the_log_at_most_a_hundred(self, linked: Databases) -> None:
+        linked.add("crm", *[(f"q{n}@x", "new", None) for n in range(50)])
+        linked.run(**PROPAGATE)
+        mass_delete(linked, 40)
+        named = [line for line in linked.run(**PROPAGATE).lines if line["type"] == "gone"]
+        assert named[0] == {"type": "gone", "object": "contact", "connector": "crm", "id": 1}
+        assert sorted(line["id"] for line in named) == list(range(1, 41))
+        linked.query("crm", "DELETE FROM contact")
+        emptied = linked.run(**PROPAGATE)
+        assert emptied.code == ExitCode.HALTED
+        assert len([line for line in emptied.lines if line["type"] == "gone"]) == 100
+
     def test_halt_every_run_until_a_human_has_looked(self, linked: Databases) -> None:
         mass_delete(linked, 30)
         for _ in range(3):
