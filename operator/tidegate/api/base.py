@@ -51,6 +51,11 @@ def format_time(time: datetime) -> str:
     return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
+def format_micro_time(time: datetime) -> str:
+    """A time as Kubernetes writes its MicroTime: RFC 3339 in UTC, to the microsecond."""
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
 _NOTATION_RULE = {
     "rule": f"self.matches('{DURATION_PATTERN}')",
     "message": "must be a duration of zero or more, such as 30s, 5m or 1h30m",
@@ -72,5 +77,11 @@ PositiveDuration = Annotated[
 Time = Annotated[
     AwareDatetime,
     PlainSerializer(format_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+MicroTime = Annotated[
+    AwareDatetime,
+    PlainSerializer(format_micro_time, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tidegate.api.base import ApiModel, Duration, Time
+from tidegate.api.base import ApiModel, Duration, MicroTime, Time
 from tidegate.api.spec import Mode, Switch
 
 
@@ -82,7 +82,8 @@ class Run(ApiModel):
     ] = None
     job_name: str
     started_at: Annotated[Time, Field(description="When the run was claimed first.")]
-    claimed_at: Annotated[Time, Field(description="When its Job was last about to be created or resumed.")]
+    # To the microsecond: every claim has to differ from the one before, so that its write is a fence.
+    claimed_at: Annotated[MicroTime, Field(description="When its Job was last about to be created or resumed.")]
     generation: Annotated[int, Field(description="The resource's generation that its Job was made from.")] = 0
     cancelling: Annotated[
         bool, Field(description="Its Job is being deleted: it was paused and a reset followed, or it never started.")

@@ -9,7 +9,7 @@ from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.decide import decide
 from tidegate.control.metrics import Metrics
 from tidegate.control.observe import NO_RUN, Observation, Refusal
-from tidegate.control.plan import CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
+from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 from tidegate.control.report import report
 from tidegate.control.watch import ClusterView
 
@@ -38,6 +38,11 @@ class _Memory:
 
 _STATUS = "status"
 _CACHE = "cache"
+
+
+def _starts(action: Action) -> bool:
+    """Whether a Pod follows: a Job is created or resumed."""
+    return isinstance(action, CreateJob) or (isinstance(action, SuspendJob) and not action.suspend)
 
 
 class Reconciler:
@@ -85,11 +90,11 @@ class Reconciler:
             return now + timedelta(seconds=1)
 
     async def _carry_out(self, seen: Observation, plan: Plan, memory: _Memory, now: datetime) -> datetime | None:
-        launches = any(isinstance(action, CreateJob) for action in plan.actions)
+        starts = any(_starts(action) for action in plan.actions)
         integration = seen.integration
         status = report(seen, plan, now)
-        # A launch writes its claim even where it reads the same: the write is the fence.
-        if launches or status.to_wire() != integration.stored_status:
+        # A run is claimed by a write even where the status reads the same: the write is the fence.
+        if starts or status.to_wire() != integration.stored_status:
             logger.debug("%s/%s: %s: %s", integration.namespace, integration.name, status.phase, status.message)
             version = await self._writer.write_status(integration, status.to_wire())
             self._remember(memory, _STATUS, version, now)

@@ -6,13 +6,15 @@ from typing import cast
 
 import pytest
 
+from tidegate.api.status import Phase
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.observe import Body, Integration, Observation
-from tidegate.control.plan import Action, CreateJob
+from tidegate.control.plan import Action, CreateJob, SuspendJob
 from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN, Reconciler
+from tidegate.control.report import report
 from tidegate.control.watch import ClusterView
 
-from .situations import NOW, ON, UID, Situation, deeds, job, pod
+from .situations import NOW, ON, PAUSED, UID, Situation, at_rest, deeds, job, pod, run
 
 
 class View:
@@ -84,6 +86,22 @@ async def test_the_claim_is_written_before_the_job_is_created(reconciler: Reconc
     (created,) = deeds(writer.actions)
     assert isinstance(created, CreateJob)
     assert status["run"]["number"] == created.run.number == 1
+
+
+async def test_a_run_is_resumed_behind_a_fence_even_within_the_second_of_its_claim(
+    reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
+) -> None:
+    """A resume that wrote no status would act on an old view of the switch (invariant I2)."""
+    claimed = run(1, ago=-0.4)
+    clock.now = NOW + timedelta(seconds=0.9)
+    paused = PAUSED.but(spec=ON, jobs=(at_rest(claimed),)).remembering(phase=Phase.SYNCING, run=claimed)
+    seen = paused.observe()
+    stored = report(seen, paused.decide(claimed.claimed_at), NOW).to_wire()
+    view.seen = replace(seen, integration=_with_status(seen.integration, stored))
+    await reconciler.reconcile(UID)
+    (status,) = writer.statuses
+    assert deeds(writer.actions) == [SuspendJob(claimed.job_name, "job-1", "20", suspend=False)]
+    assert status["run"]["claimedAt"] != stored["run"]["claimedAt"]
 
 
 async def test_an_old_view_is_not_acted_upon(reconciler: Reconciler, writer: RecordingWriter) -> None:
