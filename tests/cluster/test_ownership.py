@@ -86,6 +86,43 @@ def test_a_job_that_somebody_deletes_is_made_again_when_its_pod_has_ended(
     assert namespace.wait_ended(1)["mark"] == "✓"
 
 
+def _run_that_is_orphaned(namespace: Namespace) -> str:
+    """Start run 1 and delete its Job so that its Pod lives on; return the Pod's name."""
+    namespace.create_integration(status="ON", delay="1h")
+    job = namespace.job(1)["metadata"]
+    wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
+    namespace.delete("batch/v1", "Job", job["name"], propagation="Orphan")
+    (pod,) = wait_for("its Pod alone", lambda: namespace.pods() if not namespace.jobs() else None)
+    wait_for("no owner", lambda: not namespace.pods()[0]["metadata"].get("ownerReferences"))
+    assert pod["status"]["phase"] == "Running"
+    name: str = pod["metadata"]["name"]
+    return name
+
+
+def test_no_run_is_made_again_beside_the_pod_of_a_job_that_was_deleted_without_it(
+    namespace: Namespace, node: PlayedNode, operator: OperatorProcess
+) -> None:
+    pod = _run_that_is_orphaned(namespace)
+    named = f"Pod {pod} is still alive although its Job is gone: delete it if it does not end"
+    namespace.wait_until("its name", lambda status: named in status["message"])
+    assert namespace.jobs() == []
+    node.end(1)
+    node.end_every_run()
+    assert namespace.wait_ended(1)["mark"] == "✓"
+
+
+def test_off_is_not_honoured_while_the_pod_of_a_deleted_job_lives(
+    namespace: Namespace, node: PlayedNode, operator: OperatorProcess
+) -> None:
+    pod = _run_that_is_orphaned(namespace)
+    namespace.patch(status="OFF")
+    named = f"waiting for run 1 to finish before turning OFF; Pod {pod} is still alive although its Job is gone"
+    status = namespace.wait_until("its name", lambda status: named in status["message"])
+    assert (status["phase"], condition(status, "Syncing")["status"]) == ("TurningOff", "True")
+    node.end(1)
+    assert namespace.wait_phase("Off")["message"] == "OFF: no sync is running"
+
+
 def test_deleting_the_resource_without_an_operator_takes_everything_along(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:

@@ -90,6 +90,7 @@ class Pod:
     terminating: bool = False  # it is being deleted
     ended_at: datetime | None = None  # when the worker's container ended
     job_name: str | None = None  # of the Job that controls it
+    labelled_job: str | None = None  # of the Job that made it, as its label says; it may have been orphaned since
     exit_code: int | None = None
     termination_message: str = ""
     trouble: str = ""  # why it cannot start, in the cluster's own words
@@ -138,6 +139,12 @@ class Observation:
     def pods_of(self, job: Job) -> tuple[Pod, ...]:
         """The Pods of a Job, newest first."""
         return tuple(sorted((p for p in self.pods if p.job_uid == job.uid), key=lambda p: p.created_at, reverse=True))
+
+    @property
+    def orphans(self) -> tuple[Pod, ...]:
+        """The live Pods whose Job is gone."""
+        jobs = {job.uid for job in self.jobs}
+        return tuple(pod for pod in self.pods if pod.live and pod.job_uid not in jobs)
 
     @property
     def has_live_pod(self) -> bool:
@@ -257,6 +264,7 @@ def pod_of(body: Body) -> Pod:
         terminating="deletionTimestamp" in metadata,
         ended_at=_time(ended["finishedAt"]) if ended.get("finishedAt") else None,
         job_name=_controlling_job(metadata),
+        labelled_job=(metadata.get("labels") or {}).get(_JOB_NAME_LABEL),
         exit_code=ended.get("exitCode"),
         termination_message=speaker.get("message", ""),
         # What a sidecar does beside a worker that has started keeps nothing from starting.
@@ -265,8 +273,17 @@ def pod_of(body: Body) -> Pod:
 
 
 def is_of_a_run(pod: Pod, integration: Integration) -> bool:
-    """True for a Pod of one of the integration's Jobs; its labels prove nothing, as anybody may write them."""
-    return pod.job_name is not None and names.is_job_name(pod.job_name, integration.name, integration.uid)
+    """True for a Pod that one of the integration's Jobs has made, whoever controls it now.
+
+    A Pod outlives its Job if that is deleted with `--cascade=orphan`, and it still syncs (invariant I1). The label can
+    be forged by anyone who may create Pods in the namespace: the Pod is then waited for, and the status names it.
+    """
+    made_by = (pod.job_name, pod.labelled_job)
+    return any(name is not None and names.is_job_name(name, integration.name, integration.uid) for name in made_by)
+
+
+# https://kubernetes.io/docs/reference/labels-annotations-taints/#batch-kubernetes-io-job-name
+_JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
 def _controlling_job(metadata: Body) -> str | None:

@@ -45,8 +45,8 @@ def _message(seen: Observation, plan: Plan) -> str:
     if seen.integration.deleting:
         return "being deleted: the running run is told to end, and no other one starts"
     sentence = plan.stalled or _phase_words(seen, plan)
-    also = _cache_words(plan.status) + _waiting_records_words(seen, plan.status) + _pending_words(seen, plan)
-    return sentence + also
+    also = _orphan_words(seen) + _cache_words(plan.status)
+    return sentence + also + _waiting_records_words(seen, plan.status) + _pending_words(seen, plan)
 
 
 def _phase_words(seen: Observation, plan: Plan) -> str:
@@ -98,10 +98,17 @@ def _turning_off_words(seen: Observation, run: Run) -> str:
     job = seen.job_of(run)
     if run.cancelling:
         return f"turning OFF: giving up {_given_up(run)}"
-    if job is None:
+    if job is None and not seen.orphans:
         return f"run {run.number} was about to start; waiting until it is certain that it will not"
-    pauses = not job.finished and (job.suspended or seen.integration.spec.off_policy is OffPolicy.PAUSE_RUN)
+    policy = seen.integration.spec.off_policy
+    pauses = job is not None and not job.finished and (job.suspended or policy is OffPolicy.PAUSE_RUN)
     return f"waiting for run {run.number} to {'pause' if pauses else 'finish'} before turning OFF"
+
+
+def _orphan_words(seen: Observation) -> str:
+    """Which Pod is waited for when nothing but the Pod itself can end it."""
+    names = ", ".join(sorted(pod.name for pod in seen.orphans if not pod.terminating))
+    return f"; Pod {names} is still alive although its Job is gone: delete it if it does not end" if names else ""
 
 
 def _given_up(run: Run) -> str:

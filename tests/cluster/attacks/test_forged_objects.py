@@ -183,6 +183,28 @@ def _bound(pod: Object) -> Object:
     return {"nodeName": pod["spec"]["nodeName"]} if "nodeName" in pod["spec"] else {}
 
 
+def test_a_pod_forged_to_the_last_label_holds_a_start_and_is_named(namespace: Namespace, node: PlayedNode) -> None:
+    """It cannot be told from the Pod of a Job that was deleted without it: it is waited for, and never touched."""
+    node.end_every_run()
+    namespace.create_integration(status="ON", delay="1h")
+    namespace.wait_ended(1)
+    pod = forged_pod(namespace.integration())
+    pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = namespace.job(1)["metadata"]["name"]
+    node.script = lambda running: None
+    namespace.create_object(pod)
+    wait_for("its start", lambda: (_pod(namespace) or {}).get("status", {}).get("phase") == "Running")
+    namespace.annotate(sync_requested_at="2")
+    named = "Pod forged is still alive although its Job is gone: delete it if it does not end"
+    namespace.wait_until("its name", lambda status: named in status["message"])
+    namespace.delete("v1", "Pod", "forged")
+    node.end_every_run()
+    assert namespace.wait_ended(2)["mark"] == "✓"
+
+
+def _pod(namespace: Namespace) -> Object | None:
+    return namespace.find("v1", "Pod", "forged")
+
+
 def test_its_own_pod_does_count(namespace: Namespace, node: PlayedNode) -> None:
     """The twin of all forged Pods: what is really the sync's keeps OFF from being honoured."""
     namespace.create_integration(status="ON", delay="1h")

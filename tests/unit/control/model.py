@@ -27,6 +27,7 @@ from tidegate.control.observe import (
     cache_of,
     controller_uid,
     integration_of,
+    is_of_a_run,
     job_of,
     pod_of,
 )
@@ -170,7 +171,9 @@ class Server:
         self.ledger.job_deleted(job, self.jobs, self.integration)
 
     def job_is_absent(self, name: str) -> bool:
-        return (JOB, name) not in self.objects and not any(pod.live for pod in self.pods)
+        return (JOB, name) not in self.objects and not any(
+            pod.live and is_of_a_run(pod, self.integration) for pod in self.pods
+        )
 
     # What users ask for
 
@@ -281,6 +284,6 @@ class ModelView:
         return Observation(
             integration=seen[INTEGRATION][0],
             jobs=tuple(seen[JOB]),
-            pods=tuple(seen[POD]),
+            pods=tuple(pod for pod in seen[POD] if is_of_a_run(pod, seen[INTEGRATION][0])),
             cache=next(iter(seen[CLAIM]), None),
         )

@@ -141,8 +141,9 @@ class ModelCluster:
         metadata = {
             **copy.deepcopy(template["metadata"]),
             "name": f"{job_name}-{self._names[job_name]}",
-            "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
+            "ownerReferences": [_controlled_by(job)],
         }
+        metadata["labels"]["batch.kubernetes.io/job-name"] = job_name
         self.server.create(POD, {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}})
         self.server.ledger.pod_created(self.server.pods)
 
@@ -215,6 +216,12 @@ class ModelCluster:
             pod["status"]["containerStatuses"] = [{"name": WORKER_CONTAINER, "state": {"terminated": terminated}}]
         self.server.changed(POD, pod)
 
+    def orphan(self, job_uid: str) -> None:
+        """Somebody deletes a Job with `--cascade=orphan`: its Pods live on without an owner."""
+        for pod in self._pods(job_uid):
+            pod["metadata"]["ownerReferences"] = []
+            self.server.changed(POD, pod)
+
     # What befalls volumes
 
     def snapshot(self) -> None:
@@ -247,6 +254,8 @@ class ModelCluster:
         """Delete what has no owner, and remove Pods that have ended and are counted."""
         owners = {job["metadata"]["uid"] for job in self.server.stored(JOB)}
         for pod in self.server.stored(POD):
+            if not pod["metadata"]["ownerReferences"]:
+                continue  # it was orphaned
             orphan = controller_uid(pod) not in owners
             live = pod["status"]["phase"] in ("Pending", "Running")
             if orphan and live:
@@ -269,6 +278,12 @@ class ModelCluster:
             else:
                 self.end(pod, int(ExitCode.PAUSED) if "deletionTimestamp" in pod["metadata"] else exit_code)
         self.collect()
+
+
+def _controlled_by(job: Body) -> Body:
+    metadata = job["metadata"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+    return {**owner, "controller": True}
 
 
 def _exit_code(pod: Body) -> int | None:

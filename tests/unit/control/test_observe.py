@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tidegate.api import names
 from tidegate.api.spec import Mode, Switch
 from tidegate.api.status import RunKind
 from tidegate.control.observe import (
@@ -13,6 +14,7 @@ from tidegate.control.observe import (
     cache_of,
     controller_uid,
     integration_of,
+    is_of_a_run,
     job_of,
     pod_of,
 )
@@ -177,6 +179,35 @@ class TestJob:
         body["metadata"]["labels"]["tidegate.dev/run"] = number
         with pytest.raises(ValueError, match=r"number|literal"):
             job_of(body)
+
+
+class TestWhosePodItIs:
+    OURS = names.job_name("crm", "crm-uid", 3)
+
+    @pytest.mark.parametrize(
+        ("controller", "label", "ours"),
+        [
+            ("the run's Job", None, True),
+            (None, "the run's Job", True),  # its Job was deleted with --cascade=orphan
+            ("another Job", "the run's Job", True),
+            (None, None, False),
+            ("another Job", None, False),
+            (None, "another Job", False),
+        ],
+    )
+    def test_it_is_that_of_the_job_that_made_it_whoever_controls_it_now(
+        self, controller: str | None, label: str | None, ours: bool
+    ) -> None:
+        job_names = {"the run's Job": self.OURS, "another Job": "other-1", None: ""}
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job_names[controller], "uid": "u", "controller": True}
+        pod = metadata(
+            "a-pod",
+            creationTimestamp=CREATED,
+            labels={"batch.kubernetes.io/job-name": job_names[label]} if label else {},
+            ownerReferences=[owner] if controller else [],
+        )
+        integration = integration_of(TestIntegration.BODY)
+        assert is_of_a_run(pod_of({"metadata": pod}), integration) == ours
 
 
 class TestPod:

@@ -12,7 +12,7 @@ from tidegate.control.observe import JobState, Requests
 from tidegate.control.plan import Announce
 from tidegate.control.report import report
 
-from .decision_table.notation import Row
+from .decision_table.notation import ORPHAN, Row
 from .situations import (
     CANNOT_START,
     CAUGHT_UP,
@@ -48,6 +48,9 @@ INCREMENTAL = RUNNING.remembering(run=SECOND, activation=CAUGHT_UP, runs=2).but(
     jobs=(job(SECOND),), pods=(pod(SECOND),)
 )
 CANCELLING = PAUSED.but(spec={**ON, "reset": True}).remembering(run=run(1, cancelling=True))
+
+
+NAMED = f"; Pod {FIRST.job_name}-abcde is still alive although its Job is gone: delete it if it does not end"
 
 
 def shown(given: Situation) -> SyncIntegrationStatus:
@@ -174,6 +177,18 @@ MESSAGES = [
     (CANCELLING, "giving up the paused run 1; a new activation follows"),
     (CANCELLING.but(spec=PAUSE), "turning OFF: giving up the paused run 1"),
     (WAITING.but(spec=OFF, pods=(pod(FIRST),)), "waiting for the Pod of an earlier run to end"),
+    (
+        CLAIMED.but(spec=OFF, pods=ORPHAN),
+        f"waiting for run 1 to finish before turning OFF{NAMED}",
+    ),
+    (
+        WAITING.but(spec=OFF, pods=ORPHAN),
+        f"waiting for the Pod of an earlier run to end{NAMED}",
+    ),
+    (
+        WAITING.but(spec=OFF, pods=(replace(ORPHAN[0], terminating=True),)),
+        "waiting for the Pod of an earlier run to end",
+    ),
     (RUNNING.but(deleting=True), "being deleted: the running run is told to end, and no other one starts"),
 ]
 

@@ -37,7 +37,7 @@ CHANGES = st.one_of(
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
-ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job", "Pods do not start"]
+ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job", "orphaned Pod", "Pods do not start"]
 VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
@@ -221,8 +221,10 @@ class Toggle(RuleBasedStateMachine):
                 self.offset = offset
             case "Pods do not start":
                 self.cluster.starts = ("everything", "nothing", "preparation")[how % 3]
-            case "deleted Job" if self.nothing_is_on_its_way() and self.server.jobs:
+            case "deleted Job" | "orphaned Pod" if self.nothing_is_on_its_way() and self.server.jobs:
                 job = self.server.jobs[how % len(self.server.jobs)]
+                if what == "orphaned Pod":
+                    self.cluster.orphan(job.uid)
                 self.server.delete(JOB, job.name)
                 self.oldest_list = self.server.revision
                 self.server.ledger.job_deleted_by_hand(job, self.server.integration)
