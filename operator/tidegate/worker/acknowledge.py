@@ -7,14 +7,15 @@ another field is seen as the change it is.
 
 from collections.abc import Sequence
 
-from tidegate.worker.connectors import Record, Rejected
+from tidegate.worker.connectors import NotDeleted, Record, Rejected
+from tidegate.worker.kept import unkept
 from tidegate.worker.merge import Delete, Forget, Keep, Patch
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
 from tidegate.worker.swaps import explain_swaps
 from tidegate.worker.values import UNKNOWN, Hash, are_identical
-from tidegate.worker.work import Work, creates_on
+from tidegate.worker.work import Work, creates_on, values_for
 
 
 def acknowledge(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
@@ -88,12 +89,20 @@ def _add_counterparts(session: Session, source: Source, target: Source, made: Se
         new[n] = rids[n], record.key, match, shadow
     session.cache.add_counterparts(target.number, new, shadows)
     _nothing_is_left(session, rids)
+    for n in altered:
+        work, record = made[n]
+        nothing = [None] * len(record.values)
+        sent = values_for(work, target.side)
+        lost = unkept(source.item.flowing[target.side], sent, nothing, record.values)
+        _park_unkept(session, target, source, work, lost)
 
 
 def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -> None:
     target, source = both.sources[decision.on], both.sources[other(decision.on)]
     answer = work.answers[decision.on]
-    if isinstance(answer, Rejected):
+    if isinstance(answer, NotDeleted):
+        _not_deleted(session, target, source, work, answer)
+    elif isinstance(answer, Rejected):
         if not work.again:
             _refused(session, target, source, work, answer)
     elif answer is None:
@@ -101,19 +110,61 @@ def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -
         session.progress.pushed[target.name]["delete"] += 1
 
 
+def _not_deleted(session: Session, target: Source, source: Source, work: Work, answer: NotDeleted) -> None:
+    """The record stands alone as it is now, so that the delete is not repeated until it was edited or is gone."""
+    work.records[target.side] = answer.stored
+    work.hashes[target.side] = target.field_hashes([answer.stored])[0]
+    session.cache.let_go([work.row(source.side).rid])
+    _take_as_they_are(session, target, [work])
+    row = work.row(target.side)
+    reason = f"it was deleted in {source.name}, and {target.name} accepted the delete and still has it: {answer.reason}"
+    session.park(target, row.rid, row.key, None, reason, "unsynced")
+
+
+def _park_unkept(session: Session, target: Source, source: Source, work: Work, fields: Sequence[int]) -> None:
+    row = work.row(source.side)
+    for i in fields:
+        rule = target.item.fields[i]
+        reason = (
+            f"{target.name} accepted the new {rule.names[target.side]} and did not keep it: a trigger, a view or a "
+            "field that cannot be written may be why; it is written again when it was edited"
+        )
+        session.park(source, row.rid, row.key, rule, reason)
+
+
 def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
     for source in both.sources:
         _settle_fields(session, source, work, patch, again=work.changed or work.again)
-        if isinstance(work.answers[source.side], Record):
-            session.progress.pushed[source.name]["update"] += 1
+    lost: list[tuple[Source, list[int]]] = []
+    for target in both.sources:
+        answer, sent = work.answers[target.side], patch.to[target.side]
+        if isinstance(answer, Record):
+            values = values_for(work, target.side)
+            lost.append((target, unkept(sent, values, work.record(target.side).values, answer.values)))
+            session.progress.pushed[target.name]["update"] += len(lost[-1][1]) < len(sent)
     if work.changed or work.again:
         # Merged again in the next pass, and so are the fields in conflict: one that was not written is counted then.
         won = set(patch.conflicts) - set(patch.parked)
         written = {i for side in SIDES if isinstance(work.answers[side], Record) for i in patch.to[side]}
         session.progress.conflicts -= len(won - written)
-        return
+    else:
+        _settled(session, both, work, patch)
+    for target, fields in lost:
+        _park_unkept(session, target, both.sources[other(target.side)], work, fields)
+
+
+def _settled(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
+    """Nothing is left to be done about the record but by a human."""
     session.progress.conflicts += len(patch.parked)
-    _park_fields(session, both, work, patch)
+    _unpark_fields(session, both, work, patch)
+    source, row = both.sources[0], work.row(0)
+    for i in patch.parked:
+        reason = "it was changed on both sides, to different values"
+        session.park(source, row.rid, row.key, both.item.fields[i], reason, "conflict")
+    for i in patch.hidden:
+        shown, hiding = sorted(SIDES, key=lambda side: work.hashes[side][i] == UNKNOWN)
+        reason = _left_out(both.sources[shown].name, both.sources[hiding].name)
+        session.park(source, row.rid, row.key, both.item.fields[i], reason)
     session.cache.clean(work.rids)
     refusals = [
         (side, answer) for side, answer in zip(SIDES, work.answers, strict=True) if isinstance(answer, Rejected)
@@ -159,19 +210,13 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
         session.cache.set_matches([(row.rid, key)])
 
 
-def _park_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
-    """Fields in conflict wait under their record on side 0, until an edit of either side settles them."""
-    source, row = both.sources[0], work.row(0)
+def _unpark_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
+    """What was written, or is the same on both sides now, waits no more."""
     rules = both.item.fields
     settled = {rules[i].title for side in SIDES for i in patch.to[side] if isinstance(work.answers[side], Record)}
     settled |= {rule.title for rule, one, two in zip(rules, *work.compared, strict=True) if one == two}
-    waiting = {field for _, field in session.cache.parked.fields([row.rid])}
-    session.cache.parked.remove((row.rid, field) for field in waiting & settled)
-    for i in patch.parked:
-        session.park(source, row.rid, row.key, rules[i], "it was changed on both sides, to different values")
-    for i in patch.hidden:
-        shown, hiding = sorted(SIDES, key=lambda side: work.hashes[side][i] == UNKNOWN)
-        session.park(source, row.rid, row.key, rules[i], _left_out(both.sources[shown].name, both.sources[hiding].name))
+    waiting = session.cache.parked.fields(work.rids)
+    session.cache.parked.remove((rid, field) for rid, field in waiting if field in settled)
 
 
 def _left_out(shown: str, hiding: str) -> str:

@@ -181,6 +181,20 @@ class Cache:
         )
         return {rid for (rid,) in found}
 
+    def may_hold(self, source: int, place: int, hashes: Sequence[Hash]) -> list[Key]:
+        """The ids of a source's records that may have one of these hashes at that place of their shadow.
+
+        What has no shadow, or differs from it, may: it has to be read.
+        """
+        wanted = json.dumps([hashed.hex().upper() for hashed in hashes])
+        found = self._db.execute(
+            f"SELECT id FROM record WHERE source = ?1 AND (hex(substr(shadow, ?2, {HASH_BYTES})) "  # noqa: S608
+            "IN (SELECT value FROM json_each(?3)) OR shadow IS NULL OR rid IN (SELECT rid FROM dirty WHERE NOT gone) "
+            "OR rid IN (SELECT rid FROM parked))",
+            (source, place + 1, wanted),
+        )
+        return [key for (key,) in found]
+
     def _select(self, where: str, *values: Any) -> list[Row]:
         query = f"SELECT rid, source, id, link, match, shadow FROM record WHERE {where}"  # noqa: S608
         return [Row(*row) for row in self._db.execute(query, values)]

@@ -3,14 +3,15 @@
 What the merge decides is held back as far as it refers to records that the other side does not have, or not yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.worker.cache import Row
-from tidegate.worker.merge import Create, Delete, Patch, Policy, Presence, State, merge
+from tidegate.worker.merge import Create, Delete, Parked, Patch, Policy, Presence, State, merge
 from tidegate.worker.newest import newer_side
+from tidegate.worker.parked import Kind
 from tidegate.worker.references import Unlinked, comparable, translate
-from tidegate.worker.rules import SIDES, Side, other
+from tidegate.worker.rules import SIDES, FieldRule, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
 from tidegate.worker.values import UNKNOWN
@@ -36,13 +37,18 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patien
         if first is None or second is None:
             continue
         newer = newer_side(work.records) if item.conflict == "newest" else None
-        parked = {title for rid in work.rids for title in waiting.get(rid, ())} if waiting else ()
-        fields = frozenset(i for i, rule in enumerate(item.fields) if rule.title in parked) if parked else frozenset()
-        work.decision = merge((first, second), item.fields, policy, blank, newer, fields)
+        parked = _parked(item.fields, [waiting[rid] for rid in work.rids if rid in waiting])
+        work.decision = merge((first, second), item.fields, policy, blank, newer, parked)
         if item.has_references:
             _hold_back(session, both, work, patient=patient)
     _hold_back_deletes(session, both, works)
     return works
+
+
+def _parked(rules: Sequence[FieldRule], waiting: Sequence[Mapping[str, Kind]]) -> Parked:
+    kinds = {title: kind for each in waiting for title, kind in each.items()}
+    fields = {i: kinds[rule.title] for i, rule in enumerate(rules) if rule.title in kinds}
+    return Parked(frozenset(fields), frozenset(i for i, kind in fields.items() if kind == "conflict"))
 
 
 def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Work]:

@@ -50,6 +50,16 @@ class Policy:
     exists_on: tuple[bool, bool] = (True, True)
 
 
+class Parked(NamedTuple):
+    """The fields that wait for a human: all that hold an edit which is not on both sides, and those in conflict."""
+
+    fields: Set[int] = frozenset()
+    conflicts: Set[int] = frozenset()
+
+
+_NONE_PARKED = Parked()
+
+
 @dataclass(frozen=True, slots=True)
 class Patch:
     """Both are there: the fields whose values go to side 0 and to side 1, the parked ones, and all in conflict.
@@ -96,19 +106,18 @@ def merge(
     policy: Policy,
     blank: Hash,
     newer: Side | None = None,
-    parked: Set[int] = frozenset(),
+    parked: Parked = _NONE_PARKED,
 ) -> Decision:
     """What is to be done about one record.
 
-    `blank` is the hash of no value; `newer` is the side that was changed last, where that is known; `parked` are the
-    fields in conflict that wait.
+    `blank` is the hash of no value; `newer` is the side that was changed last, where that is known.
     """
     present = [side for side in SIDES if states[side].presence is Presence.PRESENT]
     if not present:
         return Forget()
     if len(present) == 1:
-        return _one_sided(states, present[0], rules, policy, parked)
-    return _two_sided(states, rules, policy, blank, newer, parked)
+        return _one_sided(states, present[0], rules, policy, parked.fields)
+    return _two_sided(states, rules, policy, blank, newer, parked.conflicts)
 
 
 def _one_sided(

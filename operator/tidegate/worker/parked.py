@@ -19,8 +19,9 @@ WITHOUT ROWID
 """
 
 
-# Why it waits: changed on both sides; or nothing can be done about the record now, and every run tries it again.
-Kind = Literal["conflict", "retry"]
+# Why it waits: changed on both sides; nothing can be done about the record now, and every run tries it again; or the
+# system across does not keep it, and it is written again only when it was edited.
+Kind = Literal["conflict", "retry", "unsynced"]
 
 
 class Waiting(NamedTuple):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tidegate.worker.acknowledge import acknowledge
 from tidegate.worker.cache import Row
+from tidegate.worker.cascades import wait_for_children
 from tidegate.worker.decide import decide
 from tidegate.worker.lookup import look_up
 from tidegate.worker.merge import Delete
@@ -73,6 +74,7 @@ def _push_batch(session: Session, both: SourcePair, pending: Sequence[Row], this
         for work in works:
             if isinstance(work.decision, Delete):
                 work.decision = None
+    wait_for_children(session, both, works, patient=this.patient)
     look_up(session, both, works, patient=this.patient)
     intend(session, both, works)
     for side in SIDES:

@@ -17,6 +17,7 @@ from tidegate.worker.environment import Order
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.identity import recognise
 from tidegate.worker.pace import Pace
+from tidegate.worker.parked import Kind
 from tidegate.worker.progress import Progress
 from tidegate.worker.report import Report
 from tidegate.worker.rules import SIDES, FieldRule, Side, Sync, SyncedObject
@@ -68,10 +69,12 @@ class Session:
         after = progress.after.get("position") if isinstance(progress.after, dict) else progress.after
         return f"scan {source.name} {source.item.name}" + (f" > {after}" if after else "")
 
-    def park(self, source: Source, rid: int, key: Key, rule: FieldRule | None, reason: str) -> None:
+    def park(
+        self, source: Source, rid: int, key: Key, rule: FieldRule | None, reason: str, kind: Kind | None = None
+    ) -> None:
         """Set a field, or the whole record, aside for a human, and say so."""
         title = rule.title if rule else ""
-        self.cache.parked.add(rid, title, reason, self.order.run, "conflict" if rule else "retry")
+        self.cache.parked.add(rid, title, reason, self.order.run, kind or ("unsynced" if rule else "retry"))
         self.report.parked(source.item.name, source.name, key, title, reason)
 
 

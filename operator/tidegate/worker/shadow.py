@@ -38,6 +38,10 @@ class Layout:
             parts[slot + 1] = seen
         return b"".join(parts)
 
+    def place_of(self, field: int) -> int:
+        """Where in a shadow a field's hash begins."""
+        return (self.slots[field] + 1) * HASH_BYTES
+
     def unpack(self, shadow: Shadow | None) -> tuple[Hash | None, ...]:
         """The fields' hashes, in field order; None for what was never seen."""
         if shadow is None:

@@ -1,6 +1,6 @@
 """One record's way through a batch of `push`: remembered, read, decided, answered: filled in step by step."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
@@ -8,7 +8,8 @@ from tidegate.worker.cache import Row
 from tidegate.worker.connectors import Blocked, Changed, Record, Rejected
 from tidegate.worker.merge import Create, Decision
 from tidegate.worker.references import Unlinked
-from tidegate.worker.values import Hash, Value
+from tidegate.worker.rules import Side, other
+from tidegate.worker.values import MISSING, Hash, Value
 
 _T = TypeVar("_T")
 
@@ -66,6 +67,12 @@ class Work:
         record = self.records[side]
         assert record is not None  # noqa: S101
         return record
+
+
+def values_for(work: Work, on: Side) -> Sequence[Value]:
+    """What the record across would hold on this side; what it does not show, or refers to in vain, flows nowhere."""
+    values = work.translated[other(on)]
+    return [None if value is MISSING or isinstance(value, Unlinked) else value for value in values]
 
 
 def creates_on(works: Iterable[Work], side: int) -> list[Work]:

@@ -9,12 +9,11 @@ from tidegate.worker.cache import Intent
 from tidegate.worker.connectors import Blocked
 from tidegate.worker.connectors import Write as Update
 from tidegate.worker.merge import Create, Delete, Patch
-from tidegate.worker.references import Unlinked
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import SourcePair
-from tidegate.worker.values import MISSING, Hash, Value
-from tidegate.worker.work import Answer, Work, creates_on
+from tidegate.worker.values import Hash
+from tidegate.worker.work import Answer, Work, creates_on, values_for
 
 
 def intend(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
@@ -56,14 +55,8 @@ def _pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> by
         for i in fields:
             if rules[i].ref is not None:
                 # It is another id there.
-                hashes[i] = target.hash_of(i, _values(both, work, on)[i])
+                hashes[i] = target.hash_of(i, values_for(work, on)[i])
     return target.partial_shadow(hashes)
-
-
-def _values(both: SourcePair, work: Work, on: Side) -> Sequence[Value]:
-    """What the record across would hold on this side; what it does not show, or refers to in vain, flows nowhere."""
-    values = work.translated[other(on)]
-    return [None if value is MISSING or isinstance(value, Unlinked) else value for value in values]
 
 
 def write(both: SourcePair, works: Sequence[Work], on: Side) -> None:
@@ -72,14 +65,14 @@ def write(both: SourcePair, works: Sequence[Work], on: Side) -> None:
     creates = creates_on(works, on)
     updates = [work for work in works if isinstance(work.decision, Patch) and work.decision.to[on]]
     deletes = [work for work in works if isinstance(work.decision, Delete) and work.decision.on == on]
-    _send(creates, on, lambda some: collection.create([_values(both, work, on) for work in some]))
+    _send(creates, on, lambda some: collection.create([values_for(work, on) for work in some]))
     _send(updates, on, lambda some: collection.update([_update(both, work, on) for work in some]))
     _send(deletes, on, lambda some: collection.delete([work.record(on) for work in some]))
 
 
 def _update(both: SourcePair, work: Work, on: Side) -> Update:
     assert isinstance(work.decision, Patch)  # noqa: S101
-    values = _values(both, work, on)
+    values = values_for(work, on)
     return Update(work.record(on), {i: values[i] for i in work.decision.to[on]})
 
 

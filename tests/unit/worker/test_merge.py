@@ -16,6 +16,7 @@ from tidegate.worker.merge import (
     Delete,
     Forget,
     Keep,
+    Parked,
     Patch,
     Policy,
     Presence,
@@ -108,10 +109,10 @@ class TestBothSidesHaveTheRecord:
         ("policy", "expected"), [(PARK, AGREED), (CRM_WINS, CONFLICT_TO_ERP), (ERP_WINS, CONFLICT_TO_CRM)]
     )
     def test_a_field_that_is_parked_is_settled_by_a_policy_with_a_winner(self, policy: Policy, expected: Patch) -> None:
-        assert merge((side("b>b"), side("c>c")), [FIELD], policy, BLANK, parked={0}) == expected
+        assert merge((side("b>b"), side("c>c")), [FIELD], policy, BLANK, parked=Parked({0}, {0})) == expected
 
     def test_an_edit_of_a_field_that_is_parked_settles_it_whatever_the_policy(self) -> None:
-        assert merge((side("b>d"), side("c>c")), [FIELD], ERP_WINS, BLANK, parked={0}) == TO_ERP_IT_GOES
+        assert merge((side("b>d"), side("c>c")), [FIELD], ERP_WINS, BLANK, parked=Parked({0}, {0})) == TO_ERP_IT_GOES
 
     def test_fields_are_decided_one_by_one(self) -> None:
         rules = [FieldRule((name, name)) for name in ("email", "name", "phone", "city")]
@@ -125,8 +126,8 @@ class TestBothSidesHaveTheRecord:
 
 
 def test_a_record_with_a_field_that_is_parked_was_edited_and_beats_a_delete() -> None:
-    assert merge((side("b>b"), GONE), [FIELD], PARK, BLANK, parked={0}) == Create(1)
-    assert merge((GONE, side("b>b")), [FIELD], PARK, BLANK, parked={0}) == Create(0)
+    assert merge((side("b>b"), GONE), [FIELD], PARK, BLANK, parked=Parked({0}, {0})) == Create(1)
+    assert merge((GONE, side("b>b")), [FIELD], PARK, BLANK, parked=Parked({0}, {0})) == Create(0)
 
 
 BOTH_WAYS = (True, True)

@@ -89,6 +89,13 @@ class Blocked(Rejected):
 
 
 @dataclass(frozen=True, slots=True)
+class NotDeleted(Rejected):
+    """The system accepted a delete and still has the record, which may hold other values now."""
+
+    stored: Record
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """The changes to read: those since one watermark, as far as another; `since` None is from the beginning.
 
@@ -156,13 +163,16 @@ class Collection(Protocol):
         """
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
-        """Create records; the answers, in the same order, are what the system stored."""
+        """Create records; the answers, in the same order, are what the system stored.
+
+        What is Rejected has left nothing behind: every run tries it again.
+        """
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
         """Compare-and-set, each on its own; the answers, in the same order, are what the system stored."""
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
-        """Delete what is still as expected; None for done, which includes what was gone already."""
+        """Delete what is still as expected; None for what is certain to be gone, also before."""
 
 
 FieldKind: TypeAlias = Literal["text", "number", "time", "boolean", "uuid"]

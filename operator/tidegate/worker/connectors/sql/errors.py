@@ -62,6 +62,10 @@ _QUOTED_VALUE = re.compile(
 )
 
 
+class NotKeptError(Exception):
+    """What was written is not there when it is read back: the transaction is to be undone."""
+
+
 @contextmanager
 def speaking_of(connector: str) -> Iterator[None]:
     """Turn what the database says into what it means for the run; a refusal of values passes through."""

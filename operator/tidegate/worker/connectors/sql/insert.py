@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, insert
 
+from tidegate.worker.connectors.sql.errors import NotKeptError
 from tidegate.worker.connectors.sql.postgresql import insert_arrays, stores_what_it_returns, takes_arrays
 from tidegate.worker.values import Value
 
@@ -44,6 +45,8 @@ def insert_rows(
             answers = connection.execute(statement, same).all()
         else:
             told += answers
+        if len(answers) < len(same):
+            raise NotKeptError("a trigger of the database drops the new record")
         for n, answer in zip(numbers, answers, strict=True):
             ids[n] = answer[0]
     return Inserted(ids, told if told and stores_what_it_returns(connection, table) else ())

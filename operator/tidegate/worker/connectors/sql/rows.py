@@ -28,6 +28,7 @@ from tidegate.worker.connectors import (
     Description,
     FieldType,
     Key,
+    NotDeleted,
     Page,
     Record,
     Rejected,
@@ -38,7 +39,7 @@ from tidegate.worker.connectors import (
 )
 from tidegate.worker.connectors.sql.changes import Changes
 from tidegate.worker.connectors.sql.columns import adapter, field_type, key_codec, makes_key, new_key
-from tidegate.worker.connectors.sql.errors import is_blocked, is_collision, is_refusal, speaking_of, words
+from tidegate.worker.connectors.sql.errors import NotKeptError, is_blocked, is_collision, is_refusal, speaking_of, words
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.one_of import is_one_of
 from tidegate.worker.connectors.sql.postgresql import prefer_indexes
@@ -51,6 +52,11 @@ _Answer = TypeVar("_Answer")
 
 # How often a batch is repeated that the database undid for the sake of another transaction.
 _COLLISIONS = 3
+
+
+_NOT_SHOWN = "the database drops the new record: see the triggers of the table, or the condition of the view"
+_STILL_THERE = "a trigger or a policy of the database may be why"
+_NO_RIGHT = "the database shows the record and does not let this user change it: see its policies for rows"
 
 
 class Rows:
@@ -144,7 +150,9 @@ class Rows:
         found = {record.key: record for record in self._records(inserted.stored)}
         found |= self._read(connection, [key for key in keys if key not in found])
         for n, key in zip(rows, keys, strict=True):
-            answers[n] = found.get(key) or Rejected("the database did not keep the new record")
+            if key not in found:
+                raise NotKeptError(_NOT_SHOWN)
+            answers[n] = found[key]
         return [answer for answer in answers if answer is not None]
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
@@ -176,8 +184,19 @@ class Rows:
             connection.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
         stored = self._read(connection, list(written.values()))
         for n, key in written.items():
-            answers[n] = stored.get(key, Changed())
+            if key not in stored:
+                raise NotKeptError("the view would not show the record any more")
+            answers[n] = stored[key]
+        for n in self._locked_out(connection, current, [write.expected for write in writes]).values():
+            answers[n] = Rejected(_NO_RIGHT)
         return answers
+
+    def _locked_out(
+        self, connection: Connection, current: Mapping[Key, Record], expected: Sequence[Record]
+    ) -> dict[Key, int]:
+        """Records that could be read and not be locked: a policy of the database keeps their rows from us."""
+        missing = {record.key: n for n, record in enumerate(expected) if record.key not in current}
+        return {key: missing[key] for key in self._read(connection, list(missing))}
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
         """See Collection."""
@@ -188,8 +207,17 @@ class Rows:
         due = [record.key for record in expected if is_as_expected(current.get(record.key), record)]
         if due:
             connection.execute(delete(self._table).where(self._id.in_([self._native(key) for key in due])))
-        gone = {*due, *(record.key for record in expected if record.key not in current)}
-        return [None if record.key in gone else Changed() for record in expected]
+        answers: list[Changed | Rejected | None] = [Changed()] * len(expected)
+        remaining = self._read(connection, due)
+        gone = {*due, *(record.key for record in expected if record.key not in current)} - remaining.keys()
+        for n, record in enumerate(expected):
+            if record.key in gone:
+                answers[n] = None
+            elif record.key in remaining:
+                answers[n] = NotDeleted(_STILL_THERE, remaining[record.key])
+        for n in self._locked_out(connection, current, expected).values():
+            answers[n] = Rejected(_NO_RIGHT)
+        return answers
 
     def _write(
         self, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
@@ -213,6 +241,8 @@ class Rows:
         try:
             with engine.begin() as connection:
                 return [*write(connection, items)]
+        except NotKeptError:
+            pass  # one of them
         except DBAPIError as error:
             if not is_refusal(error):
                 raise
@@ -222,6 +252,8 @@ class Rows:
                 try:
                     with connection.begin_nested():
                         answers += write(connection, [item])
+                except NotKeptError as error:
+                    answers.append(Rejected(str(error)))
                 except DBAPIError as error:
                     if not is_refusal(error):
                         raise

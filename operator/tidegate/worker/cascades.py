@@ -1,0 +1,78 @@
+"""Cascades: deletes that would take along, or leave without a parent, records that are to stay. A step of `push`.
+
+A database may delete what refers to a deleted record, and an edit there would be lost with it. A record is therefore
+deleted only after all that refer to it by a `ref` are gone: children first, and a parent with living children waits.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tidegate.worker.connectors import Key
+from tidegate.worker.merge import Delete
+from tidegate.worker.rules import SIDES, Side, other
+from tidegate.worker.session import Session
+from tidegate.worker.source import Source, SourcePair
+from tidegate.worker.values import Value, normal
+from tidegate.worker.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A record that refers to one that is about to be deleted."""
+
+    title: str
+    key: Key
+
+
+def wait_for_children(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
+    """Take back the deletes of records that others refer to; `patient` ones wait for those to be deleted first."""
+    for on in SIDES:
+        deletes = {
+            work.row(on).key: work for work in works if isinstance(work.decision, Delete) and work.decision.on == on
+        }
+        while deletes:
+            children = dict(_children(session, both, on, deletes))
+            for key, child in children.items():
+                _hold_back(session, both, deletes.pop(key), on, child, patient=patient)
+            if not children:
+                break  # of those that are held back some may be children themselves
+
+
+def _children(
+    session: Session, both: SourcePair, on: Side, deletes: Mapping[Key, Work]
+) -> Iterator[tuple[Key, _Child]]:
+    parents = {normal(key): key for key in deletes}
+    for referring in session.pairs:
+        source = referring.sources[on]
+        going = deletes.keys() if referring is both else ()
+        for i, rule in enumerate(referring.item.fields):
+            if rule.ref != both.item.name:
+                continue
+            for key, value in _values(session, source, i, list(deletes)):
+                parent = parents.get(normal(value))
+                if parent is not None and key not in going:
+                    yield parent, _Child(referring.item.name, key)
+
+
+def _values(session: Session, source: Source, field: int, parents: Sequence[Key]) -> Iterator[tuple[Key, Value]]:
+    """What those records refer to now that may refer to one of these."""
+    hashes = [source.hash_of(field, key) for key in parents]
+    keys = session.cache.may_hold(source.number, source.layout.place_of(field), hashes)
+    for start in range(0, len(keys), source.collection.batch):
+        session.pace.wait()
+        for record in source.collection.get(keys[start : start + source.collection.batch]).values():
+            yield record.key, record.values[field]
+
+
+def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: _Child, *, patient: bool) -> None:
+    work.decision, work.again = None, patient
+    if patient:
+        return
+    target, row = both.sources[on], work.row(on)
+    reason = (
+        f"it was deleted in {both.sources[other(on)].name}, and {child.title} {child.key} of {target.name} still "
+        f"refers to it: delete that one, or let it refer to another {both.item.name}"
+    )
+    with session.cache.transaction():
+        session.park(target, row.rid, row.key, None, reason)
+        session.cache.clean(work.rids)
