@@ -89,7 +89,7 @@ def test_the_next_page_is_not_asked_for_at_another_host(api: Api) -> None:
     with opened(api) as collection:
         api.faults.append(Fault(elsewhere))
         page = collection.scan(None, 10, None)
-        with pytest.raises(ConfigurationError, match=r"the next page is at http://elsewhere\.example, and baseUrl is"):
+        with pytest.raises(ConfigurationError, match=r"the API refers us to http://elsewhere\.example, and baseUrl is"):
             collection.scan(page.after, 10, None)
 
 

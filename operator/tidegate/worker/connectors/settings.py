@@ -3,8 +3,12 @@
 Serves the connectors' own settings.
 """
 
+import base64
+import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated
+from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator
@@ -14,6 +18,9 @@ from tidegate.worker.errors import ConfigurationError
 
 # A longer message is cut: it may be a whole page of HTML.
 _SAID = 300
+
+# So many characters of a secret in a row are worth hiding.
+_PART = 8
 
 
 class FromEnvironment(Part):
@@ -69,7 +76,46 @@ def text_of(setting: str | FromEnvironment, environ: Mapping[str, str], connecto
 def hidden(said: str, secrets: Iterable[str]) -> str:
     """What a system says, without the secrets that it may repeat, and no longer than a sentence."""
     for secret in secrets:
-        if secret:
-            said = said.replace(secret, "…")
+        for spelling in _spellings(secret):
+            said = _without(said, spelling)
     line = " ".join(said.split())
     return line if len(line) <= _SAID else line[: _SAID - 1] + "…"
+
+
+def _spellings(secret: str) -> list[str]:
+    """A secret as it is, and as systems repeat it: escaped, in a URL, or in base64; the longest first."""
+    encoded = secret.encode("utf-8", "surrogatepass")
+    spellings = {
+        secret,
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        quote(encoded),
+        quote(encoded, safe=""),
+        quote_plus(encoded),
+        base64.b64encode(encoded).decode().rstrip("="),
+        base64.urlsafe_b64encode(encoded).decode().rstrip("="),
+    }
+    return sorted(filter(None, spellings), key=len, reverse=True)
+
+
+def _without(said: str, secret: str) -> str:
+    """A text without a secret, and without parts of it that are long enough to be of use to somebody.
+
+    A short secret is hidden where it stands by itself: within words it is a coincidence, and to hide it there would
+    only garble the message.
+    """
+    if len(secret) < _PART:
+        return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", said)
+    parts = {secret[start : start + _PART] for start in range(len(secret) - _PART + 1)}
+    kept, at = [], 0
+    while at < len(said):
+        end = at
+        while said[end : end + _PART] in parts:
+            end += 1
+        if end == at:
+            kept.append(said[at])
+            at += 1
+        else:
+            kept.append("…")
+            at = end + _PART - 1
+    return "".join(kept)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from urllib.parse import urljoin
+from urllib.parse import quote, unquote_plus, urljoin
 
 import httpx
 
@@ -55,9 +55,15 @@ class Client:
         self._free_at = clock()
         self._lock = threading.Lock()
         self._secrets: list[str] = []
+        self._secrets_of: dict[str, str] = {}  # by header, the variable that its value comes from
         self._base = self._base_url(settings, environ)
-        headers = {"accept": "application/json", "user-agent": "tidegate", **settings.headers}
-        headers |= self._authentication(settings, environ)
+        usual = {"accept": "application/json", "user-agent": "tidegate"}
+        given = {**settings.headers, **self._authentication(settings, environ)}
+        for header, value in given.items():
+            self._check_header(header, value)
+        names = {header.lower() for header in given}
+        headers = {header: value for header, value in usual.items() if header not in names} | given
+        self._content_type = next((v for h, v in given.items() if h.lower() == "content-type"), "application/json")
         limits = httpx.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency)
         timeout = httpx.Timeout(settings.timeout_seconds, connect=_CONNECT_SECONDS, pool=None)
         try:
@@ -91,17 +97,47 @@ class Client:
         if auth is None:
             return {}
         if auth.bearer is not None:
+            self._secrets_of["authorization"] = auth.bearer.env
             return {"authorization": f"Bearer {secret(auth.bearer)}"}
         if auth.header is not None:
+            self._secrets_of[auth.header.name.lower()] = auth.header.value.env
             return {auth.header.name: secret(auth.header.value)}
         assert auth.basic is not None  # noqa: S101 - it is one of the three
         pair = f"{text_of(auth.basic.username, environ, self._name)}:{secret(auth.basic.password)}"
         self._secrets.append(base64.b64encode(pair.encode()).decode())
         return {"authorization": f"Basic {self._secrets[-1]}"}
 
+    def _check_header(self, header: str, value: str) -> None:
+        """Raise ConfigurationError for a value that no header can have, without showing it: it may be a secret."""
+        if not any(ord(character) < 32 or ord(character) == 127 for character in value):
+            return
+        env = self._secrets_of.get(header.lower())
+        where = f"headers: {header}" if env is None else f"the environment variable {env}"
+        raise ConfigurationError(
+            f"connector {self._name}: {where} has a line break or another control character inside, such as from "
+            "base64 that was wrapped; it is not shown here"
+        )
+
     def close(self) -> None:
         """End all connections."""
         self._http.close()
+
+    def sealed(self, url: str) -> str:
+        """A URL without our secrets, to be kept; `unsealed` gives it back."""
+        place, mark, query = url.partition("?")
+        parts = []
+        for part in query.split("&"):
+            name, equals, value = part.partition("=")
+            plain = unquote_plus(value)
+            number = next((number for number, secret in enumerate(self._secrets) if plain == secret), None)
+            parts.append(part if number is None else f"{name}{equals}{{secret {number}}}")
+        return f"{place}{mark}{'&'.join(parts)}"
+
+    def unsealed(self, url: str) -> str:
+        """The URL that was sealed."""
+        for number, secret in enumerate(self._secrets):
+            url = url.replace(f"{{secret {number}}}", quote(secret, safe=""))
+        return url
 
     def url(self, path: str) -> str:
         """The URL of a path, or of a page whose URL the API has given. Raises ConfigurationError for another host."""
@@ -111,7 +147,7 @@ class Client:
         if (url.scheme, url.host, url.port) != (self._base.scheme, self._base.host, self._base.port):
             # Our credentials are not for others.
             raise ConfigurationError(
-                f"connector {self._name}: the next page is at {url.scheme}://{url.netloc.decode()}, and baseUrl is "
+                f"connector {self._name}: the API refers us to {url.scheme}://{url.netloc.decode()}, and baseUrl is "
                 f"{self._base.scheme}://{self._base.netloc.decode()}"
             )
         return path
@@ -133,7 +169,7 @@ class Client:
         Raises Unanswered when another request than GET may have been carried out, and may not; SystemFailed when the
         API breaks off; ConfigurationError when it does not know us, or wants to be asked elsewhere.
         """
-        headers = {**(headers or {}), **({} if content is None else {"content-type": "application/json"})}
+        headers = {**(headers or {}), **({} if content is None else {"content-type": self._content_type})}
         for attempt in range(_ATTEMPTS):
             last = attempt == _ATTEMPTS - 1
             self._wait_for_turn()

@@ -7,6 +7,7 @@ looks the record up first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from tidegate.worker.connectors import (
@@ -109,14 +110,21 @@ class Resource:
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
         """See Collection. The order is the API's; the token is a Reading."""
-        reading = Reading.of(after)
+        reading = self._unsealed(Reading.of(after))
         if after is None or self._reader is None or self._reader.reading != reading:
             self._reader = Reader(self._listing, since(self._settings, window), reading, prove=True)
         page = self._reader.read(limit)
         for record in page.records[:1]:
             must_be_time(self._title, self._settings, record)
-        after = page.after.token if page.after is not None else None
-        return Page(self._records.completed(page.records), after, page.doubt)
+        following = None if page.after is None else self._sealed(page.after).token
+        return Page(self._records.completed(page.records), following, page.doubt)
+
+    def _sealed(self, reading: Reading) -> Reading:
+        """What is kept of a reading: a link to a page may have our key in it."""
+        return replace(reading, at=self._client.sealed(reading.at)) if isinstance(reading.at, str) else reading
+
+    def _unsealed(self, reading: Reading) -> Reading:
+        return replace(reading, at=self._client.unsealed(reading.at)) if isinstance(reading.at, str) else reading
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""
