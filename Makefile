@@ -7,6 +7,9 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 IN_TESTS := PYTHONPATH=tests $(BIN)/python -m
+# For the Pods of runs: what `make cluster-up` puts on its node.
+OPERATOR_IMAGE ?= tidegate-operator:dev
+WORKER_IMAGE ?= tidegate-worker:dev
 # Two processes share the tests: more would be in each other's way on a small machine.
 PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
@@ -44,6 +47,10 @@ lint: setup ## style, types and import layers
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+.PHONY: run
+run: setup ## the operator on this machine, for the cluster of KUBECONFIG; ARGS=… are its options
+	@exec $(BIN)/tidegate-operator --operator-image=$(OPERATOR_IMAGE) --worker-image=$(WORKER_IMAGE) $(ARGS)
 
 .PHONY: cluster-up
 cluster-up: setup ## start the development cluster with Tidegate's images on its node

@@ -9,7 +9,11 @@ from devcluster.paths import ROOT
 from documentation.pages import Page
 from tidegate.cli.main import sync
 
-PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
+ELSEWHERE = (
+    *("README.md", "tests/README.md", "examples/README.md", "charts/tidegate/README.md"),
+    *(".github/CONTRIBUTING.md", ".github/SECURITY.md"),
+)
+PAGES = [*ELSEWHERE, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 
 
 def anchors(text: str) -> set[str]:
