@@ -1,16 +1,20 @@
 """What is particular about MySQL and MariaDB in the `sql` connector; the rest is in test_connector_contract."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from tidegate.worker.cache import Cache
+from tidegate.worker.config import parse
 from tidegate.worker.connectors import (
     Blocked,
     Changed,
@@ -25,6 +29,7 @@ from tidegate.worker.connectors import (
 from tidegate.worker.connectors.sql import Database as Connected
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 from tidegate.worker.errors import ConfigurationError, SystemFailed
+from tidegate.worker.session import connect, open_pairs
 
 from .mariadb import Database
 
@@ -316,3 +321,37 @@ def test_a_connection_that_breaks_fails_the_run_and_the_next_call_connects_again
         with pytest.raises(SystemFailed):
             collection.scan(None, 10, None)
         assert collection.scan(None, 10, None).records == []
+
+
+def test_a_time_without_a_zone_is_refused_for_newest_and_an_instant_is_not(contacts: Database, tmp_path: Path) -> None:
+    contacts.sql("ALTER TABLE contact ADD COLUMN at DATETIME, ADD COLUMN moment TIMESTAMP DEFAULT CURRENT_TIMESTAMP")
+
+    def sync(cursor: str, **settings: Any) -> None:
+        connectors = {name: {"type": "sql", "url": contacts.url, **settings} for name in ("crm", "erp")}
+        place = {"table": "contact", "id": "id", "cursor": cursor}
+        config = {
+            "connectors": connectors,
+            "objects": [
+                {
+                    "name": "contact", "crm": place, "erp": place, "match": ["email"], "conflict": "newest",
+                    "fields": [{"crm": "email", "erp": "email"}],
+                }
+            ],
+        }  # fmt: skip
+        parsed = parse(json.dumps(config).encode())
+        opened = connect(parsed, {})
+        cache = Cache(tmp_path, "1")
+        try:
+            open_pairs(parsed, opened, cache)
+        finally:
+            cache.close()
+            for each in opened:
+                each.close()
+
+    with pytest.raises(
+        ConfigurationError, match="the cursor of crm is a time without a zone; set timezone of"
+    ) as caught:
+        sync("at")
+    assert len(caught.value.complaints) == 2
+    sync("at", timezone="Europe/Berlin")
+    sync("moment")

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.worker.cache import Row
+from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.fit import zone_is_missing
 from tidegate.worker.merge import Create, Delete, Parked, Patch, Policy, Presence, State, merge
-from tidegate.worker.newest import newer_side
+from tidegate.worker.newest import ZoneUnknownError, newer_side
 from tidegate.worker.parked import Kind
 from tidegate.worker.references import Unlinked, comparable, translate
 from tidegate.worker.rules import SIDES, FieldRule, Side, other
@@ -36,7 +38,7 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patien
         first, second = (_state(source, work) for source in both.sources)
         if first is None or second is None:
             continue
-        newer = newer_side(work.records) if item.conflict == "newest" else None
+        newer = _newer(session, both, work) if item.conflict == "newest" else None
         parked = _parked(item.fields, [waiting[rid] for rid in work.rids if rid in waiting])
         work.decision = merge((first, second), item.fields, policy, blank, newer, parked)
         if item.has_references:
@@ -49,6 +51,13 @@ def _parked(rules: Sequence[FieldRule], waiting: Sequence[Mapping[str, Kind]]) -
     kinds = {title: kind for each in waiting for title, kind in each.items()}
     fields = {i: kinds[rule.title] for i, rule in enumerate(rules) if rule.title in kinds}
     return Parked(frozenset(fields), frozenset(i for i, kind in fields.items() if kind == "conflict"))
+
+
+def _newer(session: Session, both: SourcePair, work: Work) -> Side | None:
+    try:
+        return newer_side(work.records, session.sync.zones)
+    except ZoneUnknownError as error:
+        raise ConfigurationError(zone_is_missing(both.item.name, session.sync.names[error.side])) from None
 
 
 def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Work]:

@@ -43,3 +43,11 @@ def complaints(item: SyncedObject, names: tuple[str, str], types: Sequence[Seque
                 f"field, set direction: to-{across}{way_out}"
             )
     return found
+
+
+def zone_is_missing(title: str, connector: str) -> str:
+    """What to do about a cursor that is a time without a zone, where `newest` compares it with the other side's."""
+    return (
+        f"object {title}: conflict newest compares times, and the cursor of {connector} is a time without a zone; set "
+        f"timezone of connector {connector}, such as timezone: Europe/Berlin or timezone: UTC"
+    )

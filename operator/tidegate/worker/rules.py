@@ -5,9 +5,10 @@ The two connectors' names in their order number the sides: 0 and 1.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from functools import cached_property
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import Field
@@ -117,3 +118,9 @@ class Sync:
     pace: Pace | None
     full_scan_every: timedelta
     overlap: timedelta
+
+    @property
+    def zones(self) -> tuple[tzinfo | None, tzinfo | None]:
+        """What zone times without one are in, for cursors of either side; None where the connector does not say."""
+        first, second = (getattr(connector, "timezone", None) for connector in self.connectors)
+        return first and ZoneInfo(first), second and ZoneInfo(second)

@@ -122,5 +122,11 @@ def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache
 
 def _misfits(item: SyncedObject, sync: Sync, collections: Mapping[tuple[str, Side], Collection]) -> list[str]:
     both: list[object] = [collections.get((item.name, side)) for side in SIDES]
-    types = [each.field_types() for each in both if isinstance(each, Typed)]
-    return fit.complaints(item, sync.names, types) if len(types) == len(SIDES) else []
+    typed = [(side, each) for side, each in zip(SIDES, both, strict=True) if isinstance(each, Typed)]
+    zoneless = [
+        fit.zone_is_missing(item.name, sync.names[side])
+        for side, each in typed
+        if item.conflict == "newest" and sync.zones[side] is None and (of := each.cursor_type()) and not of.zoned
+    ]
+    types = [each.field_types() for _, each in typed]
+    return [*zoneless, *(fit.complaints(item, sync.names, types) if len(types) == len(SIDES) else [])]

@@ -3,16 +3,21 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from tidegate.api.contract import ExitCode
 from tidegate.worker.connectors import Record
-from tidegate.worker.newest import newer_side
+from tidegate.worker.newest import ZoneUnknownError, newer_side
 
 from .databases import WITH_CURSOR, Databases
 
 NOON = datetime(2026, 11, 24, 12, 0)
+ZONED = NOON.replace(tzinfo=UTC)
 INDIA = timezone(timedelta(hours=5, minutes=30))
+BERLIN = ZoneInfo("Europe/Berlin")
+SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -22,24 +27,97 @@ INDIA = timezone(timedelta(hours=5, minutes=30))
         (1, 2, 1),
         (1, 1, None),
         (1, Decimal("1.5"), 1),
-        (NOON, NOON + timedelta(seconds=1), 1),
-        (NOON, NOON.replace(tzinfo=UTC), None),
-        (NOON.replace(tzinfo=UTC), NOON.replace(hour=13, tzinfo=INDIA), 0),
+        (NOON, NOON + SECOND, 1),
+        (NOON, ZONED, None),
+        (ZONED, NOON.replace(hour=13, tzinfo=INDIA), 0),
         ("2026-11-24 12:00:01", NOON, 0),
         ("2026-11-24T12:00:00Z", NOON, None),
-        (date(2026, 11, 25), NOON, 0),
+        (date(2026, 11, 25), NOON, None),  # of that day it may be any moment
+        (date(2026, 11, 26), NOON, 0),
+        ("2026-11-25", date(2026, 11, 25), None),
+        (int(ZONED.timestamp()), ZONED + 2 * SECOND, 1),
+        (int(ZONED.timestamp()), int((ZONED + SECOND).timestamp() * 1000), 1),  # seconds and milliseconds
         (NOON, 5, None),  # a time and a number cannot be compared
         ("yesterday", NOON, None),
         (True, False, None),
         (None, NOON, None),
+        (float("nan"), 1, None),
+        (datetime(1, 1, 1), ZONED, 1),
+        (datetime(1, 1, 1, tzinfo=INDIA), datetime(9999, 12, 31, 23, 59, 59), 1),
+        (datetime(9999, 12, 31, 23, 59, 59), datetime(1, 1, 1, tzinfo=INDIA), 0),
     ],
 )
 def test_the_later_cursor_is_the_newer_side_where_the_two_can_be_compared(crm: Any, erp: Any, newer: Any) -> None:
-    assert newer_side([Record(1, (), crm), Record(1, (), erp)]) == newer
+    assert newer_side([Record(1, (), crm), Record(1, (), erp)], (UTC, UTC)) == newer
+
+
+@pytest.mark.parametrize(
+    ("ahead", "cut_off", "newer"),
+    [
+        (timedelta(milliseconds=900), ZONED, None),  # the other may have been at .950, and lost what would tell it
+        (timedelta(milliseconds=1100), ZONED, 0),
+        (-timedelta(milliseconds=900), ZONED, None),
+        (-timedelta(milliseconds=1100), ZONED, 1),
+        (timedelta(microseconds=300), ZONED + timedelta(milliseconds=3), 0),
+    ],
+)
+def test_a_difference_below_the_coarser_precision_is_a_tie(ahead: timedelta, cut_off: datetime, newer: Any) -> None:
+    exact = ZONED + ahead + timedelta(microseconds=1)
+    if cut_off.microsecond:
+        assert newer_side([Record(1, (), cut_off + ahead), Record(1, (), cut_off)], (UTC, UTC)) is None
+        return
+    assert newer_side([Record(1, (), exact), Record(1, (), cut_off)], (UTC, UTC)) == newer
+
+
+def test_a_local_time_is_an_instant_of_its_connectors_zone() -> None:
+    an_edit_in_berlin = Record(1, (), NOON.replace(hour=14))  # 13:00 UTC
+    half_an_hour_later = Record(1, (), NOON.replace(hour=13, minute=30, tzinfo=UTC))
+    assert newer_side([half_an_hour_later, an_edit_in_berlin], (None, BERLIN)) == 0
+
+
+def test_a_local_time_of_the_hour_that_comes_twice_may_be_either() -> None:
+    twice = Record(1, (), datetime(2026, 10, 25, 2, 30))
+    for minutes, newer in ((-90, 0), (-30, None), (30, None), (90, 1)):
+        moment = datetime(2026, 10, 25, 1, 0, tzinfo=UTC) + timedelta(minutes=minutes)
+        assert newer_side([twice, Record(1, (), moment)], (BERLIN, None)) == newer
+
+
+@pytest.mark.parametrize("cursor", [NOON, date(2026, 11, 24), "2026-11-24 12:00:00"])
+def test_a_time_without_a_zone_needs_one(cursor: Any) -> None:
+    with pytest.raises(ZoneUnknownError) as caught:
+        newer_side([Record(1, (), ZONED), Record(1, (), cursor)], (None, None))
+    assert caught.value.side == 1
+
+
+def test_the_ends_of_the_calendar_are_compared_in_every_zone() -> None:
+    ends = [Record(1, (), datetime(1, 1, 1)), Record(1, (), datetime(9999, 12, 31, 23, 59, 59))]
+    for zone in ("Asia/Kolkata", "America/Lima"):
+        assert newer_side(ends, (ZoneInfo(zone), ZoneInfo(zone))) == 1
 
 
 def test_a_record_that_is_not_there_is_not_newer() -> None:
-    assert newer_side([Record(1, (), NOON), None]) is None
+    assert newer_side([Record(1, (), NOON), None], (UTC, UTC)) is None
+
+
+def test_a_conflict_of_times_without_a_zone_stops_the_run_before_it_writes(databases: Databases) -> None:
+    for side in ("crm", "erp"):
+        databases.sql(side, "ALTER TABLE contact ADD COLUMN changed_at TEXT DEFAULT '2026-11-24 12:00:00'")
+        databases.add(side, ("ada@x", "Ada"))
+    place = {"table": "contact", "id": "id", "cursor": "changed_at"}
+    changes: dict[str, Any] = {"crm": place, "erp": place, "conflict": "newest"}
+    databases.run(**changes)
+    for side in ("crm", "erp"):
+        databases.edit(side, "ada@x", name=f"of {side}")
+    databases.sql("erp", "UPDATE contact SET changed_at = '2026-11-24 12:00:05'")
+    ended = databases.run(**changes)
+    assert ended.code == ExitCode.CONFIGURATION_ERROR
+    assert ended.message["reason"] == (
+        "object contact: conflict newest compares times, and the cursor of crm is a time without a zone; set "
+        "timezone of connector crm, such as timezone: Europe/Berlin or timezone: UTC"
+    )
+    connectors = {side: {"type": "sql", "url": databases.url(side), "timezone": "UTC"} for side in ("crm", "erp")}
+    assert databases.run(**changes, connectors=connectors).code == 0
+    assert [contact[1] for side in ("crm", "erp") for contact in databases.contacts(side)] == ["of erp", "of erp"]
 
 
 @pytest.mark.parametrize(("last", "winner"), [("crm", "of crm"), ("erp", "of erp")])

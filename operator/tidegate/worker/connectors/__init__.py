@@ -183,6 +183,7 @@ class FieldType(NamedTuple):
 
     kind: FieldKind
     words: str
+    zoned: bool = True  # of a time, whether it is an instant
 
 
 @runtime_checkable
@@ -191,6 +192,9 @@ class Typed(Protocol):
 
     def field_types(self) -> Sequence[FieldType | None]:
         """The fields' types, in the order in which they are declared; None for one that may hold other kinds too."""
+
+    def cursor_type(self) -> FieldType | None:
+        """The same of the cursor."""
 
 
 class Connector(Protocol):

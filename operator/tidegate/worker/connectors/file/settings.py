@@ -17,19 +17,21 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
-from tidegate.worker.connectors.settings import Text
+from tidegate.worker.connectors.settings import Text, TimeZone
 
 
 class Settings(Part):
     """A directory, bucket or the like. A file is read and replaced as a whole.
 
     `storageOptions` are the options of the URL's fsspec file system; {env: NAME} stands for a value of the environment
-    at any depth.
+    at any depth. `timezone` is what cursors are in that are times without a zone; the conflict policy `newest` needs it
+    for them.
     """
 
     type: Literal["file"]
     url: Text
     storage_options: dict[str, Any] = Field(default_factory=dict)
+    timezone: TimeZone | None = None
 
 
 def _ascii_compatible(encoding: str) -> str:

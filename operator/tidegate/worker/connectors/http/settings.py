@@ -28,7 +28,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
-from tidegate.worker.connectors.settings import Secret, Text
+from tidegate.worker.connectors.settings import Secret, Text, TimeZone
 
 
 def _one_of(part: Part) -> None:
@@ -65,7 +65,10 @@ class Authentication(Part):
 
 
 class Settings(Part):
-    """An API. Proxies and certificates of one's own come by the usual variables, HTTPS_PROXY and SSL_CERT_FILE."""
+    """An API. Proxies and certificates of one's own come by the usual variables, HTTPS_PROXY and SSL_CERT_FILE.
+
+    `timezone` is what cursors are in that are times without a zone; the conflict policy `newest` needs it for them.
+    """
 
     type: Literal["http"]
     base_url: Text
@@ -74,6 +77,7 @@ class Settings(Part):
     requests_per_second: Annotated[float, Field(ge=0.01)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=32)] = 4
     timeout_seconds: Annotated[int, Field(ge=1)] = 30
+    timezone: TimeZone | None = None
 
 
 class CursorPaging(Part):

@@ -27,12 +27,15 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
+from sqlalchemy.dialects.mysql import TIMESTAMP
 
 from tidegate.worker.connectors import Key, Page, Record, Token, Window
 from tidegate.worker.connectors.sql.cursors import (
     FIRST_TEXT,
     LAST_TEXT,
+    InUTC,
     Numbers,
     Scale,
     Seen,
@@ -72,7 +75,10 @@ class Changes:
     def readable(self) -> ColumnElement[Any]:
         """The cursor where it says something; NULL where it does not, which the driver may be unable to read."""
         condition = self._within(*bounds_of(self.cursor))
-        return self.cursor if condition is None else case((condition, self.cursor), else_=null()).label("cursor")
+        if condition is None:
+            return self.cursor
+        cursor = type_coerce(self.cursor, InUTC()) if isinstance(self.cursor.type, TIMESTAMP) else self.cursor
+        return case((condition, cursor), else_=null())
 
     def _within(self, floor: Value, ceiling: Value) -> ColumnElement[bool] | None:
         conditions = [self.cursor >= floor] if floor is not None else []

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import BigInteger, Column
+from sqlalchemy.dialects.mysql import TIMESTAMP
 from sqlalchemy.types import DateTime, NullType
 
 from tidegate.worker.connectors import FieldKind, FieldType, Key
@@ -39,7 +40,8 @@ def field_type(column: Column[Any]) -> FieldType | None:
     kind = _KINDS.get(python_type(column))
     if kind is None or getattr(column.type, "display_width", None) == 1:  # MySQL's BOOLEAN is a whole number
         return None
-    return FieldType(kind, str(column.type))
+    zoned = isinstance(column.type, TIMESTAMP) or bool(getattr(column.type, "timezone", False))
+    return FieldType(kind, str(column.type), kind != "time" or zoned)
 
 
 @dataclass(frozen=True, slots=True)

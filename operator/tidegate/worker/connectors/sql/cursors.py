@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Column
+from sqlalchemy import Column, Dialect
 from sqlalchemy.dialects.mysql import TIMESTAMP
-from sqlalchemy.types import DateTime
+from sqlalchemy.types import DateTime, TypeDecorator
 
 from tidegate.worker.connectors import Token
 from tidegate.worker.connectors.sql.columns import python_type
@@ -38,6 +38,17 @@ _SECOND = timedelta(seconds=1)
 # A number from 2001 to 2200, in seconds or a fraction of them, is taken for a time.
 _EPOCH_BEGIN, _EPOCH_END = 978_307_200, 7_258_118_400
 _EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
+
+
+class InUTC(TypeDecorator[datetime]):
+    """MySQL's TIMESTAMP: an instant, which the driver answers without a zone in the connection's, which is UTC."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """With the zone."""
+        return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 class Seen(NamedTuple):
@@ -168,7 +179,7 @@ def typed_scale(column: Column[Any], zone: tzinfo | None) -> Times | None:
     if isinstance(column.type, DateTime) and column.type.timezone:
         return Times((UTC, UTC), _in_utc, lambda moment: moment.replace(tzinfo=UTC), _EARLIEST.replace(tzinfo=UTC))
     zones = (UTC, UTC) if isinstance(column.type, TIMESTAMP) else _zones(zone)  # the connection's zone is UTC
-    return Times(zones, datetime.fromisoformat, lambda moment: moment, _EARLIEST)
+    return Times(zones, _naive, lambda moment: moment, _EARLIEST)
 
 
 def _in_utc(token: Token) -> datetime:

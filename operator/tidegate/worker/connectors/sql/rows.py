@@ -98,6 +98,10 @@ class Rows:
         """See Typed."""
         return [field_type(column) for column in self._fields]
 
+    def cursor_type(self) -> FieldType | None:
+        """See Typed."""
+        return None if self._changes is None else field_type(self._changes.cursor)
+
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection."""
         if self._changes is None:
