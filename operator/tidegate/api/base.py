@@ -31,7 +31,7 @@ def parse_duration(text: object) -> object:
     if not isinstance(text, str):
         return text
     if not re.fullmatch(DURATION_PATTERN, text):
-        raise ValueError(f"{text!r} is not a duration: write it like 30s, 5m or 1h30m")
+        raise ValueError(f"{text!r} is not a duration: write it like 30s, 5m or 1h30m; the largest unit is h")
     return durationpy.from_str(text)
 
 

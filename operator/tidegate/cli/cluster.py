@@ -26,7 +26,7 @@ _CONFLICT, _BAD_REQUEST = 409, 400
 
 
 class ChangedMeanwhileError(Exception):
-    """Somebody has written the object since it was read: read it again and decide anew."""
+    """Another client has written the object since it was read: read it again and decide again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Complete: what may stand next on the command line. Serves click, and kubectl through `kubectl_complete-sync`.
+"""Complete: what may come next on the command line, for click, and for kubectl by `kubectl_complete-sync`.
 
 Completion never fails: where the cluster cannot be had there is nothing to suggest.
 """

@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,9 +27,10 @@ from tidegate.cli.errors import ClusterError
 
 _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DEFAULT_FILE = "~/.kube/config"
+_KINDS = ("clusters", "contexts", "users")
 _CHOSEN = "\0"  # a name that no file can hold
 
-# What is refused or times out is told rather than tried again: a person waits.
+# A refusal or a timeout is reported instead of retried: a person is waiting.
 _RETRIES = Retry(connect=0, read=0, other=0)
 
 # Seconds without an answer after which a person wants to know what is waited for.
@@ -72,7 +73,7 @@ def connect(connection: Connection, notice: Notice = silence) -> tuple[client.Ap
             kubeconfig = Kubeconfig.read(connection.kubeconfig)
             namespace = kubeconfig.load(connection, configuration)
     except (ConfigException, OSError) as error:
-        raise ClusterError(f"no cluster: {error}") from error
+        raise ClusterError(f"no cluster: {' '.join(str(error).split())}") from error
     configuration.retries = _RETRIES
     return _client(configuration, connection, notice), namespace
 
@@ -104,6 +105,8 @@ class Kubeconfig:
             if each.get("current-context"):
                 merger.config.value["current-context"] = each["current-context"]
                 break
+        for kind in _KINDS:
+            _require_shape(merger.config.value[kind], kind)
         return cls(files, merger.config)
 
     def contexts(self) -> list[str]:
@@ -115,10 +118,10 @@ class Kubeconfig:
         name = connection.context or self.merged.value.get("current-context")
         if not name:
             raise ClusterError(f"kubeconfig {self.files} has no current context; {self._choice('contexts')}")
-        context: dict[str, Any] = dict(self._named("contexts", name)["context"] or {})
+        context: dict[str, Any] = dict(self._named("contexts", name).get("context") or {})
         context |= {key: value for key, value in _overrides(connection) if value}
         self._named("clusters", context.get("cluster") or "")
-        user = (self._named("users", context["user"])["user"] or {}) if context.get("user") else {}
+        user = (self._named("users", context["user"]).get("user") or {}) if context.get("user") else {}
         # The loader takes a context by its name: this one has what the options put in its place.
         chosen = ConfigNode(_CHOSEN, {"name": _CHOSEN, "context": context})  # type: ignore[no-untyped-call]
         content = {**self.merged.value, "contexts": [chosen]}
@@ -143,6 +146,16 @@ class Kubeconfig:
         return [str(node.value["name"]) for node in self.merged.value[kind]]
 
 
+def _require_shape(entries: Sequence[ConfigNode], kind: str) -> None:
+    content = kind.removesuffix("s")
+    for each in entries:
+        value = each.value
+        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+            raise ClusterError(f"{each.path} is not a kubeconfig: an entry of {kind} has no name")
+        if not isinstance(value.get(content) or {}, dict):
+            raise ClusterError(f"{each.path} is not a kubeconfig: {content} of {value['name']} is not a mapping")
+
+
 def _overrides(connection: Connection) -> Iterator[tuple[str, str | None]]:
     yield "cluster", connection.cluster
     yield "user", connection.user
@@ -150,17 +163,22 @@ def _overrides(connection: Connection) -> Iterator[tuple[str, str | None]]:
 
 @contextlib.contextmanager
 def _login(name: str, user: Mapping[str, Any]) -> Iterator[None]:
-    """Raise ClusterError when the user's login plugin fails: the client only logs it, and goes on as nobody."""
-    plugin = (user.get("exec") or {}).get("command")
-    advice = f"; {hint}" if (hint := " ".join(str((user.get("exec") or {}).get("installHint") or "").split())) else ""
+    """Raise ClusterError when the user's login plugin fails: the client only logs it, and continues as nobody."""
+    how = user.get("exec") or {}
+    if not isinstance(how, dict):
+        raise ClusterError(f"the kubeconfig's user {name} cannot be read: exec is not a mapping")
+    plugin = str(how.get("command") or "")
+    hint = " ".join(str(how.get("installHint") or "").split())
+    advice = f"; {hint}" if hint else ""
     if plugin and not user.get("token") and os.sep not in plugin and shutil.which(plugin) is None:
         raise ClusterError(f"the login plugin {plugin} of user {name} is not installed{advice}")
     complaints = _Complaints()
     logging.getLogger().addHandler(complaints)
     try:
         yield
-    except ValueError as error:
-        raise ClusterError(f"the kubeconfig's cluster or user {name} cannot be read: {error}") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        words = " ".join(str(error).split())
+        raise ClusterError(f"the kubeconfig's cluster or user {name} cannot be read: {words}") from error
     finally:
         logging.getLogger().removeHandler(complaints)
     if complaints.heard:

@@ -55,7 +55,7 @@ class Lines:
             self.screen.note(f"{self.scope.title(seen.key)}: {line}")
 
     def end(self, key: Key) -> None:
-        """Its verdict is said by who has waited."""
+        """Nothing: the caller of the wait prints its verdict."""
 
     def note(self, text: str) -> None:
         """Say it."""
@@ -64,7 +64,7 @@ class Lines:
 
 @dataclass
 class LiveDisplay:
-    """One row for each integration that is waited for, drawn anew by rich."""
+    """One row for each integration that is waited for, redrawn by rich."""
 
     cluster: Cluster
     scope: Scope

@@ -96,7 +96,7 @@ def _collect(
 def _take(
     event: Event, pending: dict[Key, Awaited], latest: dict[Key, Integration], display: Display
 ) -> dict[Key, Verdict]:
-    """What an event means for whom it is about: a verdict, or something to show."""
+    """Handle one event: a verdict on its integration, or something to show."""
     if isinstance(event, Exception):
         raise event
     if isinstance(event, Interrupted):

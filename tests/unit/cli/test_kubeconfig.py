@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tidegate.cli.errors import ClusterError
 from tidegate.cli.kubeconfig import Connection, connect
@@ -86,6 +88,40 @@ def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, content: str, com
     file.write_text(content)
     done = CliRunner().invoke(sync, ["status", "--kubeconfig", str(file)])
     assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"Error: {complaint.format(file=file)}\n")
+
+
+_VALUES = st.none() | st.booleans() | st.integers() | st.sampled_from(["work", "ada", "https://work.example", "%", ""])
+_KEYS = st.sampled_from(
+    (
+        *("name", "context", "cluster", "user", "server", "token", "namespace", "exec", "command", "apiVersion"),
+        *("tokenFile", "certificate-authority-data", "client-certificate-data", "auth-provider", "config"),
+    )
+)
+_TREES = st.recursive(_VALUES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_KEYS, inner, max_size=3))
+_KUBECONFIGS = st.fixed_dictionaries(
+    {
+        "current-context": st.just("work"),
+        "contexts": st.just([{"name": "work", "context": {"cluster": "work", "user": "ada"}}]) | _TREES,
+        "clusters": st.just([{"name": "work", "cluster": {"server": "https://work.example"}}])
+        | st.builds(lambda cluster: [{"name": "work", "cluster": cluster}], _TREES)
+        | _TREES,
+        "users": st.builds(lambda user: [{"name": "ada", "user": user}], _TREES) | _TREES,
+    }
+)
+
+
+@given(_KUBECONFIGS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_kubeconfig_holds_the_complaint_is_a_sentence(tmp_path: Path, content: dict[str, Any]) -> None:
+    file = tmp_path / "any"
+    file.write_text(json.dumps(content))
+    complaint = "none"
+    try:
+        connect(Connection(str(file)))
+    except ClusterError as error:
+        complaint = error.message
+    assert complaint
+    assert "\n" not in complaint
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
