@@ -231,7 +231,8 @@ class TestRuns:
 
     def settings(self, *options: str) -> Settings:
         told = environment(operator_pod(*options))
-        return parse([], {name: value for name, value in told.items() if value is not None})
+        # A kubelet puts variables in place of $(NAME), and $ in place of $$.
+        return parse([], {name: value.replace("$$", "$") for name, value in told.items() if value is not None})
 
     def test_have_no_defaults_beyond_the_operator_s_unless_they_are_given(self) -> None:
         assert self.settings().run_template == {}
@@ -256,6 +257,14 @@ class TestRuns:
         assert self.VALUES["extraEnv"][0] in worker["env"]
         assert self.VALUES["extraVolumes"][0] in pod["volumes"]
         assert [mount["name"] for mount in worker["volumeMounts"]] == ["cache", "config", "tmp", "ca"]
+
+    def test_refer_to_variables_of_their_own_and_not_of_the_operator(self) -> None:
+        references = [{"name": "LABEL", "value": "$(SYNC_RUN) $(TIDEGATE_LEASE) $$(LITERAL)"}]
+        options = given("worker.extraEnv", references)
+        (worker,) = self.settings(*options).run_template["spec"]["containers"]
+        assert worker["env"] == references
+        told = environment(operator_pod(*options))["TIDEGATE_RUN_TEMPLATE"]
+        assert "$(" not in told.replace("$$", ""), "no reference is left for the operator's own Pod"
 
     def test_take_every_setting_of_the_chart(self) -> None:
         values = yaml.safe_load((CHART / "values.yaml").read_text())

@@ -4,6 +4,7 @@ docs/command-line.md, which also shows what is printed, has a test of its own; s
 in tests/e2e, since it takes the whole cluster's syncs away.
 """
 
+import importlib.metadata
 import re
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,7 @@ class TestInstall:
         kubectl_apply(repository, *(definition(plural, kind) for plural, kind in PROMETHEUS_OPERATOR.items()))
         list(play(INSTALL.section("With Helm"), repository, typed=beside_the_tests_own_definition))
         assert pods_are_admitted(namespace)
+        list(play(INSTALL.section("The kubectl plugin"), repository, typed=but_for_the_installation))
         self.play_with_its_files("A registry that needs a login", repository, namespace)
         (pull_secret,) = self.run_template(namespace)["spec"]["imagePullSecrets"]
         assert namespace.find("v1", "Secret", pull_secret["name"])
@@ -140,6 +142,16 @@ class TestInstall:
 def beside_the_tests_own_definition(command: str) -> str:
     """The definition is there already, without an owner."""
     return f"{command} --take-ownership"
+
+
+def but_for_the_installation(command: str) -> str:
+    """The tests have the plugin already, with what its extra names."""
+    if not command.startswith("pipx "):
+        return command
+    assert command.startswith("pipx install '.[cli]'")
+    assert "uv tool install '.[cli]'" in command
+    assert "cli" in (importlib.metadata.metadata("tidegate").get_all("Provides-Extra") or ())
+    return ":"
 
 
 def with_the_tests_own_environment(command: str) -> str:
