@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from hashlib import blake2b
+from json.encoder import encode_basestring
 from typing import Any, Literal
 
 import orjson
@@ -45,17 +46,76 @@ def normal(value: Value) -> str | None:
     return form(value)
 
 
+# A number beyond this many digits on either side of its point is written with an exponent: eleven characters such as
+# 1e999999999 must not become a gigabyte.
+_MOST_DIGITS = 1000
+
+
 def _number(value: Decimal) -> str:
     if not value.is_finite():
         return str(value)
+    if not -_MOST_DIGITS <= value.adjusted() <= _MOST_DIGITS:
+        return _with_exponent(value)
     text = format(value, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in ("-0", "") else text
 
 
+def _with_exponent(value: Decimal) -> str:
+    sign, digits, exponent = value.as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    return f"{'-' * sign}{text}E{int(exponent) + len(digits) - len(text)}" if text else "0"
+
+
 def _instant(value: datetime) -> str:
-    utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        return value.isoformat()  # in UTC it is in year 0 or 10000, which Python does not have
     return utc.replace(tzinfo=None).isoformat() + "Z"
+
+
+class _Token(str):
+    """A part of a JSON text that is ready."""
+
+    __slots__ = ()
+
+
+def json_text(value: Value) -> str:
+    """A document as JSON with sorted keys, no spaces, and numbers in their normal form: 1.50 is 1.5, and 2.0 is 2.
+
+    What JSON has no type for is the text of its normal form. Not recursive: how deep a document nests is not ours to
+    limit.
+    """
+    parts: list[str] = []
+    stack: list[Any] = [value]
+    while stack:
+        item = stack.pop()
+        if type(item) is _Token:
+            parts.append(item)
+        elif isinstance(item, Mapping):
+            parts.append("{")
+            stack.append(_Token("}"))
+            for place, key in enumerate(sorted(item, key=str, reverse=True), 1):
+                stack += (item[key], _Token(("," if place < len(item) else "") + encode_basestring(str(key)) + ":"))
+        elif isinstance(item, (list, tuple)):
+            parts.append("[")
+            stack.append(_Token("]"))
+            for place, inner in enumerate(reversed(item), 1):
+                stack += (inner, _Token("," if place < len(item) else ""))
+        else:
+            parts.append(_json_scalar(item))
+    return "".join(parts)
+
+
+def _json_scalar(value: Value) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, Decimal)):
+        return str(normal(value))
+    return encode_basestring(value if isinstance(value, str) else normal(value) or "")
 
 
 _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] = (
@@ -65,7 +125,7 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] 
     (datetime, _instant),
     ((date, time), lambda value: value.isoformat()),
     ((bytes, bytearray, memoryview), lambda value: bytes(value).hex() or None),
-    ((dict, list, tuple), lambda value: orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()),
+    ((dict, list, tuple), json_text),
     (str, lambda value: str(value) or None),
     (Missing, lambda _: None),
 )
@@ -156,12 +216,27 @@ def _encoded(text: str | None) -> bytes:
     return text.encode("utf-8", "surrogatepass") if text else b""
 
 
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
 def _serialized(values: Sequence[Value]) -> bytes:
+    """Bytes that are equal for no two records whose normal forms differ."""
     try:
-        return orjson.dumps(values, default=_raw, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # such as a number beyond 64 bits
-        return repr(values).encode("utf-8", "surrogatepass")
+        data = orjson.dumps(values, default=_told_apart, option=_OPTIONS)
+    except TypeError:  # a number beyond 64 bits, a lone surrogate, or a document that nests deep
+        return _serialized_one_by_one(values)
+    # JSON has null for NaN and for infinities too; most records have none that is not a value of their own.
+    nulls = data.count(b"null")
+    return data if not nulls or nulls == values.count(None) else _serialized_one_by_one(values)
 
 
-def _raw(value: object) -> object:
-    return bytes(value).hex() if isinstance(value, (bytes, bytearray, memoryview)) else str(value)
+def _serialized_one_by_one(values: Sequence[Value]) -> bytes:
+    texts = (f"{type(value).__name__} {normal(value) or ''}" for value in values)
+    return b"\0".join(text.replace("\0", "\0\1").encode("utf-8", "surrogatepass") for text in texts)
+
+
+def _told_apart(value: object) -> orjson.Fragment:
+    """A value of a type that JSON does not have, in a form that no JSON value has."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return orjson.Fragment(b"b'" + bytes(value).hex().encode())
+    return orjson.Fragment(b"(" + encode_basestring(str(normal(value))).encode("utf-8", "surrogatepass"))

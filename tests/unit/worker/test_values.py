@@ -34,6 +34,11 @@ SAME: list[tuple[str, list[Any]]] = [
     ("a time of day", [time(12, 30), "12:30:00"]),
     ("bytes", [b"\x00\xff", bytearray(b"\x00\xff"), memoryview(b"\x00\xff"), "00ff"]),
     ("a document with its keys in any order", [{"a": 1, "b": [1, 2]}, {"b": [1, 2], "a": 1}]),
+    (
+        "a document with its numbers however they are written",
+        [{"a": 1.5, "b": [2]}, {"a": Decimal("1.50"), "b": [2.0]}],
+    ),
+    ("a number with more zeros than are worth writing", [Decimal("1E+2000"), Decimal("10E+1999"), Decimal(10**2000)]),
     ("an id", [UUID(int=7), str(UUID(int=7))]),
     ("a text of an enumeration", [Colour.RED, "red"]),
 ]
@@ -47,6 +52,9 @@ DIFFERENT: list[tuple[Any, Any]] = [
     (1, 10),
     (NOON, NOON + timedelta(microseconds=1)),
     ([1, 2], [2, 1]),
+    ({"a": 2**70}, {"a": 2**70 + 1}),
+    ({"a": "1"}, {"a": 1}),
+    (Decimal("1E+2000"), Decimal("1E+2001")),
     ({"a": None}, {}),
 ]
 
@@ -75,6 +83,22 @@ class TestTheNormalForm:
     def test_of_an_instant_does_not_depend_on_the_zone(self, moment: datetime, minutes: int) -> None:
         instant = moment.replace(tzinfo=UTC)
         assert normal(instant) == normal(instant.astimezone(timezone(timedelta(minutes=minutes))))
+
+    def test_of_a_number_takes_no_more_room_than_its_digits(self) -> None:
+        assert normalized("1e999999999", ["number"]) == normal(Decimal("1e999999999")) == "1E999999999"
+        assert normal(Decimal("-1.50e-999999")) == "-15E-1000000"
+
+    def test_of_a_document_can_be_made_however_deep_it_nests(self) -> None:
+        document: Any = 1
+        for _ in range(5000):
+            document = {"a": [document]}
+        assert str(normal(document)).startswith('{"a":[{"a":[')
+        assert HASHER.of_records([(document,)]) != HASHER.of_records([([document],)])
+
+    def test_of_an_instant_that_is_in_no_year_of_utc_is_as_it_is_written(self) -> None:
+        end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-5)))
+        assert normal(end) == "9999-12-31T23:59:59-05:00"
+        assert normalized("9999-12-31T23:59:59-05:00", ["time"]) == "9999-12-31T23:59:59-05:00"
 
 
 NORMALIZED: list[tuple[list[Normalization], str, list[str | None]]] = [
@@ -123,6 +147,15 @@ class TestIdenticalValues:
         assert not are_identical(("ann", 5, None), ("ann", 6, None))
 
 
+# Little of each kind, so that equal forms of different values are met.
+_SCALARS = st.sampled_from(
+    [None, "", "1", "null", "NaN", "ab", "2024-01-01", "2024-01-01T00:00:00", "2024-01-01T00:00:00Z", "(", 1, 1.0, True,
+     2**70, float("nan"), float("inf"), float("-inf"), Decimal("NaN"), Decimal("1.0"), b"\xab", NOON, date(2024, 1, 1),
+     datetime(2024, 1, 1), time(1), "\ud800", "\0", "a\0"]
+)  # fmt: skip
+ANYTHING = st.one_of(_SCALARS, st.lists(_SCALARS, max_size=2), st.dictionaries(st.text("a", max_size=1), _SCALARS))
+
+
 class TestHashes:
     def test_of_no_value_is_that_of_no_text(self) -> None:
         assert HASHER.of_texts([None, ""]) == [HASHER.blank, HASHER.of_bytes(b"")]
@@ -150,6 +183,23 @@ class TestHashes:
         first, second = HASHER.of_records([record, record])
         assert first == second
         assert len(first) == HASH_BYTES
+
+    @given(st.lists(ANYTHING, min_size=2, max_size=2), st.lists(ANYTHING, min_size=2, max_size=2))
+    def test_of_records_are_equal_only_where_their_normal_forms_are(self, one: list[Any], another: list[Any]) -> None:
+        first, second = HASHER.of_records([tuple(one), tuple(another)])
+        if first == second:
+            assert [*map(normal, one)] == [*map(normal, another)]
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [None, float("nan"), float("inf"), float("-inf"), Decimal("NaN"), ""],
+            [b"\xab", "ab", bytearray(b"\xab\x00")],
+            [[None], [float("inf")], [float("nan")]],
+        ],
+    )
+    def test_of_values_that_json_writes_alike_differ(self, values: list[Any]) -> None:
+        assert len(set(HASHER.of_records([(value, "x") for value in values]))) == len(values)
 
     @given(st.lists(st.one_of(st.none(), st.text(), st.integers(-(2**80), 2**80), st.booleans())), st.data())
     def test_of_a_record_change_with_any_of_its_values(self, values: list[Any], data: st.DataObject) -> None:
