@@ -103,7 +103,7 @@ BUGS = [
     SeededBug(
         "a conflict is taken for settled while its record is edited",
         f"{_ENGINE}/acknowledge.py",
-        "        elif i in work.waiting or (again and i in patch.parked):\n",
+        "        elif i in work.waiting or i in work.unfit or (again and i in patch.parked):\n",
         "        elif i in work.waiting:\n",
         (f"{_TESTS}/test_push.py",),
     ),

@@ -95,6 +95,22 @@ def _add_counterparts(session: Session, source: Source, target: Source, made: Se
         sent = values_for(work, target.side)
         lost = unkept(source.item.flowing[target.side], sent, nothing, record.values)
         _park_unkept(session, target, source, work, lost)
+    for rid, (work, _) in zip(rids, made, strict=True):
+        if work.unfit:
+            _leave_out_unfit(session, source, work, rid)
+
+
+def _leave_out_unfit(session: Session, source: Source, work: Work, rid: int) -> None:
+    """What the new counterpart could not be given is an edit still to be pushed, of what was empty before."""
+    fields = [source.hasher.blank if i in work.unfit else hashed for i, hashed in enumerate(work.hashes[source.side])]
+    session.cache.set_shadows([(rid, source.partial_shadow(fields))])
+    _park_unfit(session, source, work)
+
+
+def _park_unfit(session: Session, source: Source, work: Work) -> None:
+    row = work.row(source.side)
+    for i, reason in work.unfit.items():
+        session.park(source, row.rid, row.key, source.item.fields[i], reason)
 
 
 def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -> None:
@@ -161,6 +177,7 @@ def _settled(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
     for i in patch.parked:
         reason = "it was changed on both sides, to different values"
         session.park(source, row.rid, row.key, both.item.fields[i], reason, "conflict")
+    _park_unfit(session, source, work)
     for i in patch.hidden:
         shown, hiding = sorted(SIDES, key=lambda side: work.hashes[side][i] == UNKNOWN)
         reason = _left_out(both.sources[shown].name, both.sources[hiding].name)
@@ -197,7 +214,7 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
             shadow.append(now if done[across] else seen[i])
         elif i in patch.hidden:
             shadow.append(seen[i])  # the edit flows when the other side shows the field again
-        elif i in work.waiting or (again and i in patch.parked):
+        elif i in work.waiting or i in work.unfit or (again and i in patch.parked):
             shadow.append(seen[i])
         else:
             shadow.append(now)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from tidegate.worker.cache import Row
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.fit import zone_is_missing
+from tidegate.worker.kinds import Unfit
 from tidegate.worker.merge import Create, Delete, Parked, Patch, Policy, Presence, State, merge
 from tidegate.worker.newest import ZoneUnknownError, newer_side
 from tidegate.worker.parked import Kind
@@ -16,7 +17,7 @@ from tidegate.worker.references import Unlinked, comparable, translate
 from tidegate.worker.rules import SIDES, FieldRule, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
-from tidegate.worker.values import UNKNOWN
+from tidegate.worker.values import MISSING, UNKNOWN
 from tidegate.worker.work import Work
 
 _NEVER = State(Presence.NEVER)
@@ -43,6 +44,7 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patien
         work.decision = merge((first, second), item.fields, policy, blank, newer, parked)
         if item.has_references:
             _hold_back(session, both, work, patient=patient)
+        _carry(session, both, work)
     _hold_back_deletes(session, both, works)
     return works
 
@@ -149,6 +151,44 @@ def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work]
         with session.cache.transaction():
             session.park(target, row.rid, row.key, None, f"{reason}: leave one of them with it, or delete it here too")
             session.cache.clean(work.rids)
+
+
+def _carry(session: Session, both: SourcePair, work: Work) -> None:
+    """Give what flows the form that the target stores; what would change its meaning there does not flow.
+
+    Of a record that is to be made the other fields are; without a match field it would not be found again.
+    """
+    decision = work.decision
+    if isinstance(decision, Create):
+        _carry_fields(both, work, decision.on, both.item.flowing[decision.on])
+        if any(i in work.unfit for i in both.item.match):
+            work.decision = None
+            source = both.sources[other(decision.on)]
+            row = work.row(source.side)
+            with session.cache.transaction():
+                session.park(source, row.rid, row.key, None, "; ".join(work.unfit.values()))
+                session.cache.clean([row.rid])
+    elif isinstance(decision, Patch):
+        for side in SIDES:
+            _carry_fields(both, work, side, decision.to[side])
+        if work.unfit:
+            first, second = (tuple(i for i in decision.to[s] if i not in work.unfit) for s in SIDES)
+            work.decision = replace(decision, to=(first, second))
+
+
+def _carry_fields(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> None:
+    crossings, values = both.crossings[on], [*work.translated[other(on)]]
+    if not crossings:
+        return
+    for i in fields:
+        way = crossings[i]
+        if way is None or values[i] is MISSING:
+            continue
+        try:
+            values[i] = way.carry(values[i])
+        except Unfit as error:
+            work.unfit[i], values[i] = str(error), None
+    work.translated[other(on)] = tuple(values)
 
 
 def _waiting(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> list[tuple[Side, int]]:

@@ -6,40 +6,43 @@ writes anything. What only single values decide, such as a text that is too long
 
 from collections.abc import Sequence
 
-from tidegate.worker.connectors import FieldKind, FieldType
+from tidegate.worker.connectors import FieldType
+from tidegate.worker.kinds import Kind
 from tidegate.worker.rules import SIDES, SyncedObject, other
 
+_NUMBERS = frozenset({Kind.WHOLE, Kind.DECIMAL, Kind.FLOAT})
+_TIMES = frozenset({Kind.INSTANT, Kind.LOCAL, Kind.DATE})
+
 # For each kind of field those of which it holds no value.
-_HOLDS_NO: dict[FieldKind, frozenset[FieldKind]] = {
-    "text": frozenset(),
-    "number": frozenset({"text", "time", "uuid"}),
-    "time": frozenset({"number", "boolean", "uuid"}),
-    "boolean": frozenset({"time", "uuid"}),
-    "uuid": frozenset({"number", "time", "boolean"}),
+_HOLDS_NO: dict[Kind, frozenset[Kind]] = {
+    **dict.fromkeys(_NUMBERS, frozenset({Kind.TEXT, Kind.UUID, *_TIMES})),
+    **dict.fromkeys(_TIMES, frozenset({Kind.BOOLEAN, Kind.UUID, *_NUMBERS})),
+    Kind.BOOLEAN: frozenset({Kind.UUID, *_TIMES}),
+    Kind.UUID: frozenset({Kind.BOOLEAN, *_NUMBERS, *_TIMES}),
 }
 
 # By these a field says that its texts are numbers.
 _SAY_NUMBER = frozenset({"number", "digits"})
 
 
-def complaints(item: SyncedObject, names: tuple[str, str], types: Sequence[Sequence[FieldType | None]]) -> list[str]:
+def complaints(item: SyncedObject, names: tuple[str, str], types: Sequence[Sequence[FieldType]]) -> list[str]:
     """One sentence for each field that would be written with what it cannot hold; `types` are those of both sides."""
     found = []
     for i, rule in enumerate(item.fields):
         for side in SIDES:
             source, target = types[other(side)][i], types[side][i]
-            if not rule.to[side] or rule.ref is not None or source is None or target is None:
+            if not rule.to[side] or rule.ref is not None or source.kind is None or target.kind is None:
                 continue
-            if source.kind not in _HOLDS_NO[target.kind]:
+            if source.kind not in _HOLDS_NO.get(target.kind, ()):
                 continue
-            says_number = source.kind == "text" and target.kind == "number"
+            says_number = source.kind is Kind.TEXT and target.kind in _NUMBERS
             if says_number and _SAY_NUMBER & {*rule.normalize}:
                 continue
             across = names[other(side)]
             way_out = ", or write normalize: number if all its texts are numbers" if says_number else ""
             found.append(
-                f"object {item.name}, field {rule.title}: {rule.names[side]} of {names[side]} is {target.words} and "
-                f"cannot hold what {rule.names[other(side)]} of {across} holds, which is {source.words}; map another "
+                f"object {item.name}, field {rule.title}: {rule.names[side]} of {names[side]} is {target.name} and "
+                f"cannot hold what {rule.names[other(side)]} of {across} holds, which is {source.name}; map another "
                 f"field, set direction: to-{across}{way_out}"
             )
     return found

@@ -4,15 +4,16 @@ Made by `run`, and handed to each step whole.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidegate.worker import fit
 from tidegate.worker.cache import Cache
-from tidegate.worker.connectors import Collection, Connector, Description, Key, Typed
+from tidegate.worker.connectors import Collection, Connector, Description, FieldType, Key, Typed
 from tidegate.worker.connectors.registry import CONNECTORS
+from tidegate.worker.crossing import crossing
 from tidegate.worker.environment import Order
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.identity import recognise
@@ -21,8 +22,8 @@ from tidegate.worker.parked import Kind
 from tidegate.worker.progress import Progress
 from tidegate.worker.report import Report
 from tidegate.worker.rules import SIDES, FieldRule, Side, Sync, SyncedObject
-from tidegate.worker.source import Source, SourcePair
-from tidegate.worker.values import Hasher
+from tidegate.worker.source import Crossings, Source, SourcePair
+from tidegate.worker.values import Hasher, Value, normal, normalized
 
 
 class Connects(Protocol):
@@ -117,7 +118,11 @@ def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache
         collection = collections[item.name, side]
         return Source(number, side, sync.names[side], item, collection, known.layout, hasher, known.widened)
 
-    return tuple(SourcePair(item, (source(item, 0), source(item, 1))) for item in sync.objects)
+    def pair(item: SyncedObject) -> SourcePair:
+        first, second = source(item, 0), source(item, 1)
+        return SourcePair(item, (first, second), (_crossings(second, first), _crossings(first, second)))
+
+    return tuple(map(pair, sync.objects))
 
 
 def _misfits(item: SyncedObject, sync: Sync, collections: Mapping[tuple[str, Side], Collection]) -> list[str]:
@@ -130,3 +135,21 @@ def _misfits(item: SyncedObject, sync: Sync, collections: Mapping[tuple[str, Sid
     ]
     types = [each.field_types() for _, each in typed]
     return [*zoneless, *(fit.complaints(item, sync.names, types) if len(types) == len(SIDES) else [])]
+
+
+def _types(collection: Collection) -> Sequence[FieldType] | None:
+    return collection.field_types() if isinstance(collection, Typed) else None
+
+
+def _crossings(source: Source, target: Source) -> Crossings:
+    """How each field's values go from one side to the other; those of references are the other side's own ids."""
+    rules = source.item.fields
+    froms, tos = (_types(each.collection) or (None,) * len(rules) for each in (source, target))
+    return tuple(
+        None if rule.ref is not None else crossing(from_, to, (source.name, target.name), _compared(rule))
+        for rule, from_, to in zip(rules, froms, tos, strict=True)
+    )
+
+
+def _compared(rule: FieldRule) -> Callable[[Value], str | None]:
+    return lambda value: normalized(normal(value), rule.normalize)

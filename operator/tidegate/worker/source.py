@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.worker.connectors import Collection, Record
+from tidegate.worker.crossing import Crossing
 from tidegate.worker.rules import Side, SyncedObject
 from tidegate.worker.shadow import Layout, Shadow
 from tidegate.worker.values import MISSING, UNKNOWN, Hash, Hasher, Value, normal, normalized
 
 FieldHashes = tuple[Hash, ...]
+Crossings = tuple[Crossing | None, ...]
 
 _TEXTS = frozenset((str, type(None)))
 
@@ -84,6 +86,8 @@ class SourcePair:
 
     item: SyncedObject
     sources: tuple[Source, Source]
+    # How each field's values go to side 0, and to side 1.
+    crossings: tuple[Crossings, Crossings] = ((), ())
 
     @property
     def numbers(self) -> tuple[int, int]:

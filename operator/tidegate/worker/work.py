@@ -37,6 +37,8 @@ class Work:
     again: bool = False
     # Fields that refer to what the other side does not have, and why: they are held back.
     waiting: Mapping[int, str] = field(default_factory=dict)
+    # Fields whose values the other side cannot hold without changing what they mean, and why: they are set aside.
+    unfit: dict[int, str] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=lambda: [None, None])
 
     @property

@@ -12,7 +12,7 @@ from tidegate.worker.merge import Create, Delete, Patch
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import SourcePair
-from tidegate.worker.values import Hash
+from tidegate.worker.values import MISSING, Hash
 from tidegate.worker.work import Answer, Work, creates_on, values_for
 
 
@@ -51,11 +51,13 @@ def _pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> by
     hashes: list[Hash | None] = [None] * len(rules)
     for i in fields:
         hashes[i] = pushed[i]
-    if both.item.has_references:
-        for i in fields:
-            if rules[i].ref is not None:
-                # It is another id there.
-                hashes[i] = target.hash_of(i, values_for(work, on)[i])
+    values, read = values_for(work, on), work.record(other(on)).values
+    for i in fields:
+        if i in work.unfit:
+            hashes[i] = None
+        elif values[i] is not read[i] and read[i] is not MISSING:
+            # It is another id there, or another form.
+            hashes[i] = target.hash_of(i, values[i])
     return target.partial_shadow(hashes)
 
 

@@ -61,6 +61,12 @@ class _Collection:
     def __init__(self, inner: Any, side: int, steps: Steps) -> None:
         self._inner, self._side, self._steps = inner, side, steps
 
+    def field_types(self) -> Any:
+        return self._inner.field_types()
+
+    def cursor_type(self) -> Any:
+        return self._inner.cursor_type()
+
     def __getattr__(self, verb: str) -> Any:
         method = getattr(self._inner, verb)
         writes = verb in ("create", "update", "delete")

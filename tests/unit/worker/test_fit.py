@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker.connectors import FieldKind, FieldType, Part
+from tidegate.worker.connectors import Part
+from tidegate.worker.connectors.sql.column_types import ColumnType
 from tidegate.worker.fit import complaints
+from tidegate.worker.kinds import Kind
 from tidegate.worker.rules import FieldRule, SyncedObject
 from tidegate.worker.values import Normalization
 
-KINDS: tuple[FieldKind, ...] = ("text", "number", "time", "boolean", "uuid")
+KINDS = {"text": Kind.TEXT, "number": Kind.DECIMAL, "time": Kind.INSTANT, "boolean": Kind.BOOLEAN, "uuid": Kind.UUID}
 
 FITS = {
     "text": {"text", "number", "time", "boolean", "uuid"},
@@ -21,17 +23,17 @@ FITS = {
 }
 
 
-def complained(source: FieldKind | None, target: FieldKind | None, **rule: Any) -> list[str]:
+def complained(source: str | None, target: str | None, **rule: Any) -> list[str]:
     item = SyncedObject(
         "contact", (Part(), Part()), (FieldRule(("score", "points"), **{"to": (False, True), **rule}),), (0,), "park",
         "unlink",
     )  # fmt: skip
-    types = [[FieldType(kind, kind.upper()) if kind else None] for kind in (source, target)]
+    types = [[ColumnType(str(kind).upper(), KINDS.get(kind or ""), str)] for kind in (source, target)]
     return complaints(item, ("crm", "erp"), types)
 
 
 @pytest.mark.parametrize(("source", "target"), [*product(KINDS, KINDS)])
-def test_what_a_kind_of_field_holds(source: FieldKind, target: FieldKind) -> None:
+def test_what_a_kind_of_field_holds(source: str, target: str) -> None:
     assert bool(complained(source, target)) is (source not in FITS[target])
 
 

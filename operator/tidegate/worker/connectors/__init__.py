@@ -7,11 +7,12 @@ it by the name that users write as `type`, in this package or another.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from tidegate.worker.kinds import Kind
 from tidegate.worker.values import Value, normal
 
 # A record's id as the cache keeps it; a connector translates what its system has.
@@ -129,6 +130,32 @@ class Description:
     creates: bool
 
 
+class FieldType(Protocol):
+    """What one field can hold in its system."""
+
+    @property
+    def name(self) -> str:
+        """The type as the system calls it, for messages."""
+
+    @property
+    def kind(self) -> Kind | None:
+        """What its values are; None where they may be anything."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the values are JSON's, whose texts are never documents."""
+
+    @property
+    def zoned(self) -> bool:
+        """Of a time, whether it is an instant: one with a zone, or in UTC."""
+
+    def stored(self, value: Value, /) -> Value:
+        """What would be stored for a value of another system, apart from rounding. Raises ValueError for what cannot.
+
+        No value is lost or altered in silence: a connector that cannot keep one says so here.
+        """
+
+
 class Collection(Protocol):
     """The records of one object in one system. Every method raises SystemFailed when the system breaks off."""
 
@@ -175,23 +202,12 @@ class Collection(Protocol):
         """Delete what is still as expected; None for what is certain to be gone, also before."""
 
 
-FieldKind: TypeAlias = Literal["text", "number", "time", "boolean", "uuid"]
-
-
-class FieldType(NamedTuple):
-    """What a field can hold, where the system knows; `words` are the type as the system calls it."""
-
-    kind: FieldKind
-    words: str
-    zoned: bool = True  # of a time, whether it is an instant
-
-
 @runtime_checkable
 class Typed(Protocol):
-    """A Collection whose system declares what its fields hold."""
+    """A Collection that tells what its fields can hold; of one that does not, every value is taken to arrive."""
 
-    def field_types(self) -> Sequence[FieldType | None]:
-        """The fields' types, in the order in which they are declared; None for one that may hold other kinds too."""
+    def field_types(self) -> Sequence[FieldType]:
+        """The fields' types, in the order in which they are declared."""
 
     def cursor_type(self) -> FieldType | None:
         """The same of the cursor."""

@@ -3,7 +3,7 @@
 import sqlite3
 
 import psycopg
-import pymysql  # type: ignore[import-untyped]  # pymysql has no type information
+import pymysql  # pymysql has no type information
 import pytest
 from sqlalchemy.exc import OperationalError
 

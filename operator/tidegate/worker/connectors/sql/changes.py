@@ -45,6 +45,7 @@ from tidegate.worker.connectors.sql.cursors import (
     token_of,
     typed_scale,
 )
+from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.transactions import clock_of, open_transactions, still_open
 from tidegate.worker.connectors.sql.watermark import Watermark, advance
 from tidegate.worker.errors import ConfigurationError
@@ -157,14 +158,14 @@ class Changes:
         if until is not None and not (isinstance(after, dict)):
             scale = self._scale_of(until)
             query = columns.where(self.cursor <= scale.value(until), self._from(scale, after, window))
-            found = records_of(connection.execute(query.order_by(self.cursor, self.id).limit(limit)).all())
+            found = records_of(fetched(connection, query.order_by(self.cursor, self.id).limit(limit)))
             if len(found) == limit:
                 return Page(found, [token_of(found[-1].cursor), found[-1].key])
         last = after["key"] if isinstance(after, dict) else None
         query = columns.where(self._without_place(until))
         if last is not None:
             query = query.where(self.id > self.native(last))
-        rest = records_of(connection.execute(query.order_by(self.id).limit(limit)).all())
+        rest = records_of(fetched(connection, query.order_by(self.id).limit(limit)))
         if len(rest) == limit:
             _log.warning(
                 "%s: %d rows and more have no %s that says when they were changed (it is NULL, in the future, zero or "

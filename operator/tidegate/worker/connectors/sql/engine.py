@@ -7,16 +7,23 @@ value that does not fit is refused and not bent, and a transaction begins when w
 import sqlite3
 from typing import Any
 
-from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from tidegate.worker.connectors.sql import postgresql_values
+from tidegate.worker.connectors.sql.mysql import CONVERSIONS, read_document
 from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.values import json_text
 
 _CONNECT_SECONDS = 10
 
 # A row that somebody else keeps locked for longer fails the run, which is tried again.
 _LOCK_WAIT_SECONDS = 30
+
+_POSTGRESQL_SESSION = (
+    f"SET timezone TO 'UTC'; SET lock_timeout TO '{_LOCK_WAIT_SECONDS}s'; SET client_encoding TO 'UTF8'; "
+    "SET datestyle TO 'ISO'; SET intervalstyle TO 'iso_8601'"
+)
 
 _MYSQL_SESSION = (
     "SET SESSION time_zone = '+00:00', "
@@ -51,13 +58,19 @@ def open_engine(connector: str, url_text: str) -> Engine:
 def _postgresql(url: URL) -> Engine:
     # Not prepared: a plan that was made while a table was empty would be kept when it is no longer.
     options = {"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None}
-    engine = create_engine(url, pool_size=1, max_overflow=1, connect_args=options)
+    engine = create_engine(
+        url,
+        pool_size=1,
+        max_overflow=1,
+        connect_args=options,
+        json_serializer=json_text,
+        json_deserializer=read_document,
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
-        # As text every element of an array would be quoted, and read again by the server.
-        connection.adapters.register_dumper(list, ListBinaryDumper)
-        connection.execute(f"SET timezone TO 'UTC'; SET lock_timeout TO '{_LOCK_WAIT_SECONDS}s'")
+        postgresql_values.prepare(connection)
+        connection.execute(_POSTGRESQL_SESSION)
         connection.commit()
 
     return engine
@@ -72,7 +85,14 @@ def _mysql(connector: str, url: URL) -> Engine:
         max_overflow=1,
         # The default, REPEATABLE READ, would also lock the gaps beside our rows, and keep others from inserting there.
         isolation_level="READ COMMITTED",
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "charset": "utf8mb4", "init_command": _MYSQL_SESSION},
+        connect_args={
+            "connect_timeout": _CONNECT_SECONDS,
+            "charset": "utf8mb4",
+            "init_command": _MYSQL_SESSION,
+            "conv": CONVERSIONS,
+        },
+        json_serializer=json_text,
+        json_deserializer=read_document,
     )
 
 

@@ -1,16 +1,26 @@
-"""What is particular about tables of MySQL and MariaDB. Serves `reflect`.
+"""What is particular about tables of MySQL and MariaDB.
 
 SQLAlchemy reads some of their types less exactly than they are kept; such a column is given another type.
 """
 
-from datetime import timedelta
+import struct
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Dialect, Engine, Float, String, Table, text
-from sqlalchemy.dialects.mysql import DOUBLE, REAL, SET, TIME
-from sqlalchemy.types import TypeDecorator
+from pymysql.constants import FIELD_TYPE
+from pymysql.converters import conversions, convert_date, convert_datetime, escape_string
+from sqlalchemy import Column, ColumnElement, Dialect, Engine, Float, String, Table, literal_column, text
+from sqlalchemy.dialects.mysql import DOUBLE, FLOAT, REAL, SET, TIME
+from sqlalchemy.types import JSON, TypeDecorator
+
+from tidegate.worker.conversions import parse_json
+from tidegate.worker.kinds import Kind, Spelling
+from tidegate.worker.values import json_text
 
 _DAY_SECONDS = 86400
+
+# Digits of a floating-point number of 4 bytes: six are always right, and nine tell every two of them apart.
+_SINGLE_DIGITS = range(6, 10)
 
 
 class _Time(TypeDecorator[str]):
@@ -18,12 +28,85 @@ class _Time(TypeDecorator[str]):
 
     impl = String
     cache_ok = True
+    kind = Kind.DURATION
+    declared = "TIME"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return _clock(value) if isinstance(value, timedelta) else value
+        return clock(value) if isinstance(value, timedelta) else value
 
 
-def _clock(value: timedelta) -> str:
+class _Set(String):
+    """SET as the text that it is written as; as a Python set its order would be another in each process."""
+
+    declared = "SET"
+
+
+class _Document(TypeDecorator[Any]):
+    """JSON of MariaDB, which keeps it as a text and checks it."""
+
+    impl = String
+    cache_ok = True
+    kind = Kind.DOCUMENT
+    declared = "JSON"
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else json_text(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else read_document(value)
+
+
+def read_document(written: "str | bytes") -> Any:
+    """A document of a column; one that names a key twice, and would lose a value, is left as it is written."""
+    try:
+        return parse_json(written)
+    except (ValueError, RecursionError):
+        return Spelling(Kind.DOCUMENT, written if isinstance(written, str) else written.decode())
+
+
+class _Single(TypeDecorator[float]):
+    """FLOAT, of 4 bytes: the server writes six digits of it, which is not all that it keeps."""
+
+    impl = Float
+    cache_ok = True
+    kind = Kind.FLOAT
+    declared = "FLOAT"
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return column + literal_column("0e0")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else _shortest(float(value))
+
+
+def _shortest(number: float) -> float:
+    """The number with the fewest digits that is kept as the same one in 4 bytes, as PostgreSQL writes a real."""
+    kept = struct.pack("f", number)
+    candidates = (float(f"{number:.{digits}g}") for digits in _SINGLE_DIGITS)
+    return next((each for each in candidates if struct.pack("f", each) == kept), number)
+
+
+def _date(written: str) -> Any:
+    read = convert_date(written)
+    return read if isinstance(read, date) else Spelling(Kind.DATE, written)
+
+
+def _moment(written: str) -> Any:
+    read = convert_datetime(written)
+    return read if isinstance(read, datetime) else Spelling(Kind.LOCAL, written)
+
+
+# How the driver reads and writes values; its own convertors answer a zero date as a text.
+CONVERSIONS: dict[Any, Any] = {
+    **conversions,
+    FIELD_TYPE.DATE: _date,
+    FIELD_TYPE.DATETIME: _moment,
+    FIELD_TYPE.TIMESTAMP: _moment,
+    Spelling: lambda value, _: f"'{escape_string(value.text)}'",
+}
+
+
+def clock(value: timedelta) -> str:
     """Hours, minutes and seconds, in the form of a time of day where it is one."""
     size = abs(value)
     seconds = size.days * _DAY_SECONDS + size.seconds
@@ -32,18 +115,38 @@ def _clock(value: timedelta) -> str:
     return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
 
 
-def read_exactly(table: Table) -> None:
+def read_exactly(engine: Engine, table: Table) -> None:
     """Give columns a type by which they are read as they are kept."""
+    documents = _documents(engine, table)
     for column in table.columns:
-        column.type = _exact(column)
+        column.type = _Document() if column.name in documents else _exact(column)
+
+
+# MariaDB's JSON is a LONGTEXT with a check of the column's name.
+_DOCUMENTS = text("""
+    SELECT constraint_name FROM information_schema.check_constraints
+    WHERE constraint_schema = COALESCE(:schema, DATABASE()) AND table_name = :table AND level = 'Column'
+    AND check_clause = CONCAT('json_valid(`', REPLACE(constraint_name, '`', '``'), '`)')
+""")
+
+
+def _documents(engine: Engine, table: Table) -> set[str]:
+    with engine.connect() as connection:
+        if not getattr(connection.dialect, "is_mariadb", False):
+            return set()
+        return {*connection.execute(_DOCUMENTS, {"schema": table.schema, "table": table.name}).scalars()}
 
 
 def _exact(column: Column[Any]) -> Any:
     kind = column.type
+    if isinstance(kind, JSON):
+        kind.none_as_null = True
     if isinstance(kind, SET):
-        return String()  # as a Python set its order would be another in each process
+        return _Set()
     if isinstance(kind, TIME):
         return _Time()
+    if isinstance(kind, FLOAT):
+        return _Single()
     if isinstance(kind, (DOUBLE, REAL)):
         return Float(asdecimal=False)  # the default is a Decimal of ten digits
     return kind

@@ -10,9 +10,10 @@ from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.types import INTEGER
 
 from tidegate.worker.connectors import Description
+from tidegate.worker.connectors.sql import mysql, postgresql_values
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
 from tidegate.worker.connectors.sql.cursors import can_be_cursor
-from tidegate.worker.connectors.sql.mysql import read_exactly, without_transactions
+from tidegate.worker.connectors.sql.mysql import without_transactions
 from tidegate.worker.connectors.sql.settings import TableSettings
 from tidegate.worker.connectors.sql.sqlite import read_as_it_is
 from tidegate.worker.errors import ConfigurationError
@@ -33,7 +34,9 @@ def reflect(engine: Engine, description: Description) -> Table:
     if engine.dialect.name == "sqlite":
         read_as_it_is(table, settings.cursor)
     if engine.dialect.name == "mysql":
-        read_exactly(table)
+        mysql.read_exactly(engine, table)
+    if engine.dialect.name == "postgresql":
+        postgresql_values.read_exactly(engine, table)
     complaints = _complaints(engine, table, settings, description)
     if complaints:
         raise ConfigurationError(*(f"{description.title}: {complaint}" for complaint in complaints))

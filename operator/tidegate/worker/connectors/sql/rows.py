@@ -26,7 +26,6 @@ from tidegate.worker.connectors import (
     Blocked,
     Changed,
     Description,
-    FieldType,
     Key,
     NotDeleted,
     Page,
@@ -38,13 +37,16 @@ from tidegate.worker.connectors import (
     is_as_expected,
 )
 from tidegate.worker.connectors.sql.changes import Changes
-from tidegate.worker.connectors.sql.columns import adapter, field_type, key_codec, makes_key, new_key
+from tidegate.worker.connectors.sql.column_types import ColumnType, column_type
+from tidegate.worker.connectors.sql.columns import key_codec, makes_key, new_key
 from tidegate.worker.connectors.sql.errors import NotKeptError, is_blocked, is_collision, is_refusal, speaking_of, words
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.one_of import is_one_of
 from tidegate.worker.connectors.sql.postgresql import prefer_indexes
+from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
+from tidegate.worker.kinds import Unfit
 from tidegate.worker.values import Value
 
 _Item = TypeVar("_Item")
@@ -77,9 +79,11 @@ class Rows:
         self._table = table
         self._id: Column[Any] = table.columns[settings.id]
         self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
-        self._written = {
-            i: (column.name, adapter(column)) for i, column in enumerate(self._fields) if description.fields[i].written
-        }
+        self._types = tuple(column_type(column, engine.dialect) for column in self._fields)
+        self._written = [i for i, field in enumerate(description.fields) if field.written]
+        self._nullable = [
+            column.name for i in self._written if (column := self._fields[i]).nullable and column is not self._id
+        ]
         self._makes_key = makes_key(self._id)
         self._search = Search(engine, self._fields, description)
         self._codec = codec
@@ -94,13 +98,13 @@ class Rows:
         self._select: Select[Any] = select(*self._columns)
         self._locked = self._select.with_for_update(of=table).order_by(self._id)
 
-    def field_types(self) -> list[FieldType | None]:
+    def field_types(self) -> Sequence[ColumnType]:
         """See Typed."""
-        return [field_type(column) for column in self._fields]
+        return self._types
 
-    def cursor_type(self) -> FieldType | None:
+    def cursor_type(self) -> ColumnType | None:
         """See Typed."""
-        return None if self._changes is None else field_type(self._changes.cursor)
+        return None if self._changes is None else column_type(self._changes.cursor, self._engine.dialect)
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection."""
@@ -116,7 +120,7 @@ class Rows:
                 assert self._changes is not None  # noqa: S101 - only what has a cursor has a window
                 return self._changes.page(connection, self._select, self._records, after, limit, window)
             query = self._select.where(self._id.is_not(None) if after is None else self._id > self._native(after))
-            records = self._records(connection.execute(query.order_by(self._id).limit(limit)).all())
+            records = self._records(fetched(connection, query.order_by(self._id).limit(limit)))
         return Page(records, records[-1].key if len(records) == limit else None)
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
@@ -134,7 +138,7 @@ class Rows:
             query = self._select.where(self._search.condition(wanted))
             with self._engine.connect() as connection:
                 prefer_indexes(connection)
-                return self._records(connection.execute(query).all())
+                return self._records(fetched(connection, query))
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
         """See Collection."""
@@ -269,7 +273,7 @@ class Rows:
             return {}
         wanted = is_one_of(self._engine, self._id, [self._native(key) for key in keys])
         query = (self._locked if lock else self._select).where(wanted)
-        return {record.key: record for record in self._records(connection.execute(query).all())}
+        return {record.key: record for record in self._records(fetched(connection, query))}
 
     def _records(self, rows: Sequence[Any]) -> list[Record]:
         first, convert, has_cursor = self._first_field, self._codec.to_cache, self._changes is not None
@@ -279,14 +283,24 @@ class Rows:
         ]
 
     def _new_row(self, values: Sequence[Value]) -> dict[str, Value]:
-        # What has no value is left to the column's default.
-        row = {name: adapted for i, (name, adapt) in self._written.items() if (adapted := adapt(values[i])) is not None}
+        row = {
+            self._fields[i].name: stored for i in self._written if (stored := self._stored(i, values[i])) is not None
+        }
+        # A column that may be empty is, whatever its default; where something must be, that is left to the default.
+        row |= {name: None for name in self._nullable if name not in row}
         if self._makes_key and self._id.name not in row:
             row[self._id.name] = new_key(self._id)
         return row
 
     def _row(self, values: Mapping[int, Value]) -> dict[str, Value]:
-        return {self._written[i][0]: self._written[i][1](value) for i, value in values.items() if i in self._written}
+        return {self._fields[i].name: self._stored(i, value) for i, value in values.items() if i in self._written}
+
+    def _stored(self, field: int, value: Value) -> Value:
+        try:
+            return self._types[field].stored(value)
+        except Unfit as error:
+            column, type_ = self._fields[field], self._types[field]
+            raise Unfit(f"column {column.name} is of type {type_.name}: {error}") from None
 
     def _key(self, native: Any) -> Key:
         return self._codec.to_cache(native) if self._codec.to_cache else native

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Engine, bindparam, false, func, or_, text
 
 from tidegate.worker.connectors import Description
-from tidegate.worker.connectors.sql.columns import adapter, ignores_case, python_type
+from tidegate.worker.connectors.sql.column_types import adapter
+from tidegate.worker.connectors.sql.columns import ignores_case, python_type
 from tidegate.worker.connectors.sql.one_of import are_one_of, is_one_of
 from tidegate.worker.values import Value
 
@@ -24,7 +25,7 @@ class Search:
     def __init__(self, engine: Engine, columns: Sequence[Column[Any]], description: Description) -> None:
         self._engine = engine
         self._columns = [columns[i] for i in description.match]
-        self._adapters = [adapter(column) for column in self._columns]
+        self._adapters = [adapter(column, engine.dialect) for column in self._columns]
         self._folded = [
             description.fields[i].casefold and python_type(columns[i]) in (str, None) and not ignores_case(columns[i])
             for i in description.match

@@ -1,0 +1,143 @@
+"""How psycopg reads and writes the values of PostgreSQL for which Python has no type, or the wrong one.
+
+An interval is read as months, days and time always. What lies beyond Python's dates and times makes psycopg fail, which
+only the page that holds one has to pay for: it is read again, and from then on the connection reads times the slow way.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import DataError
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper, Loader
+from psycopg.types.array import ListBinaryDumper
+from psycopg.types.datetime import DateLoader, TimeLoader, TimestampLoader, TimestamptzLoader, TimetzLoader
+from psycopg.types.string import TextLoader
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Executable, Table, cast
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import CHAR, JSON, Text, TypeDecorator
+
+from tidegate.worker.kinds import Duration, Kind, Spelling
+
+
+class _DurationLoader(Loader):
+    def load(self, data: Buffer) -> Duration:
+        return Duration.parse(bytes(data).decode())
+
+
+class _DurationDumper(Dumper):
+    oid = 1186  # interval
+
+    def dump(self, obj: Any) -> bytes:
+        return str(obj).encode()
+
+
+class _SpellingDumper(Dumper):
+    """A text whose type the server finds out."""
+
+    oid = 0
+
+    def dump(self, obj: Any) -> bytes:
+        return str(obj).encode()
+
+
+def _lenient(loads: type[Any], kind: Kind) -> type[Loader]:
+    """A loader that keeps what Python cannot hold as it is written."""
+
+    class Lenient(Loader):
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            self._strict = loads(oid, context)
+
+        def load(self, data: Buffer) -> Any:
+            try:
+                return self._strict.load(data)
+            except (DataError, ValueError, OverflowError):
+                return Spelling(kind, bytes(data).decode())
+
+    return Lenient
+
+
+class _AnyTextLoader(TextLoader):
+    """A text of a database that does not check what it is given (SQL_ASCII): bytes that are no characters stay."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "surrogateescape")
+
+
+_LENIENT: dict[str, type[Loader]] = {
+    "timestamptz": _lenient(TimestamptzLoader, Kind.INSTANT),
+    "timestamp": _lenient(TimestampLoader, Kind.LOCAL),
+    "date": _lenient(DateLoader, Kind.DATE),
+    "time": _lenient(TimeLoader, Kind.TIME),
+    "timetz": _lenient(TimetzLoader, Kind.ZONED_TIME),
+    **dict.fromkeys(("text", "varchar", "bpchar"), _AnyTextLoader),
+}
+
+
+class _Padded(TypeDecorator[str]):
+    """CHAR(n): the spaces that fill it up mean nothing, to PostgreSQL's own comparisons neither, and are not read."""
+
+    impl = CHAR
+    cache_ok = True
+    kind = Kind.TEXT
+
+    @property
+    def declared(self) -> str:
+        """The name of the type."""
+        return f"CHAR({self.length})"
+
+    @property
+    def length(self) -> int | None:
+        """How many characters it holds."""
+        return getattr(self.impl_instance, "length", None)
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return cast(column, Text())
+
+
+def read_exactly(engine: Engine, table: Table) -> None:
+    """Give columns a type by which they are read as they are kept."""
+    with engine.connect() as connection:
+        table.info["encoding"] = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    for column in table.columns:
+        column.type = _exact(column)
+
+
+def _exact(column: Column[Any]) -> Any:
+    type_ = column.type
+    if type(type_) is CHAR:
+        return _Padded(type_.length)
+    for each in (type_, type_.item_type if isinstance(type_, ARRAY) else None):
+        if isinstance(each, JSON):
+            each.none_as_null = True  # no value is NULL, and not the document `null`
+    return type_
+
+
+def prepare(connection: Any) -> None:
+    """Make a new connection read intervals as they are, and write what is not Python's."""
+    adapters = connection.adapters
+    # As text every element of an array would be quoted, and read again by the server.
+    adapters.register_dumper(list, ListBinaryDumper)
+    adapters.register_loader("interval", _DurationLoader)
+    adapters.register_dumper(Duration, _DurationDumper)
+    adapters.register_dumper(Spelling, _SpellingDumper)
+
+
+def fetched(connection: Connection, query: Executable) -> Sequence[Any]:
+    """All rows of a query that only reads."""
+    try:
+        return connection.execute(query).all()
+    except (DBAPIError, UnicodeDecodeError) as error:
+        if connection.dialect.name != "postgresql" or not _is_the_drivers(error):
+            raise
+    raw: Any = connection.connection.driver_connection
+    for name, loader in _LENIENT.items():
+        raw.adapters.register_loader(name, loader)
+    return connection.execute(query).all()
+
+
+def _is_the_drivers(error: Exception) -> bool:
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(said, (DataError, UnicodeDecodeError)) and getattr(said, "sqlstate", None) is None
