@@ -1,6 +1,8 @@
 """Runs that do not succeed: retried where that may help, `Stalled` with the worker's own words where it cannot."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -36,7 +38,11 @@ def test_a_pod_that_fails_is_replaced_within_the_run(namespace: Namespace, node:
 @pytest.mark.parametrize(
     ("exit_code", "outcome", "what_helps"),
     [
-        (2, "ConfigurationError", "correct spec.sync or spec.template, and it is tried again"),
+        (
+            2,
+            "ConfigurationError",
+            "fix spec.sync or spec.template to retry at once, or `kubectl sync run contacts` if ",
+        ),
         (3, "Halted", 'confirm with the annotation tidegate.dev/allow-deletes: "1", or turn OFF and reset'),
         (4, "CacheUnusable", "reset the sync to start with a new cache"),
     ],
@@ -48,8 +54,43 @@ def test_what_only_a_human_can_mend_stalls_at_once_in_the_worker_s_words(
     node.end(1, exit_code, json.dumps({"reason": "the worker's own words"}))
     stalled = namespace.wait_condition("Stalled")
     assert stalled["reason"] == outcome
-    assert stalled["message"] == f"run 1 stopped: the worker's own words; {what_helps}"
+    assert stalled["message"].startswith(f"run 1 stopped: the worker's own words; {what_helps}")
     assert len(namespace.pods()) == 1
+
+
+@contextmanager
+def failing_webhook(namespace: Namespace) -> Iterator[None]:
+    """An admission webhook on Jobs that cannot be reached, which the API server answers with 500."""
+    kind = namespace.client.resources.get(
+        api_version="admissionregistration.k8s.io/v1", kind="ValidatingWebhookConfiguration"
+    )
+    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
+    here = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace.name]}
+    webhook = {
+        "name": "unreachable.tidegate.example",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [rule],
+        "namespaceSelector": {"matchExpressions": [here]},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    kind.create(body={"metadata": {"name": namespace.name}, "webhooks": [webhook]})
+    try:
+        yield
+    finally:
+        kind.delete(name=namespace.name)
+
+
+def test_a_failing_webhook_is_told_in_the_api_server_s_words(namespace: Namespace, node: PlayedNode) -> None:
+    with failing_webhook(namespace):
+        namespace.create_integration(status="ON", delay="1h")
+        status = namespace.wait_until("the refusal", lambda status: "failed calling webhook" in status["message"])
+        assert (status["phase"], condition(status, "Ready")["reason"]) == ("Waiting", "JobRefused")
+        assert namespace.jobs() == []
+        wait_for("an Event", lambda: [e for e in namespace.events() if e["reason"] == "JobRefused"])
+    namespace.annotate(sync_requested_at="now")
+    node.end(1)
+    assert namespace.wait_ended(1)["mark"] == "✓"
 
 
 def test_a_corrected_configuration_is_tried_at_once(namespace: Namespace, node: PlayedNode) -> None:

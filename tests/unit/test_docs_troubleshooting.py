@@ -43,8 +43,12 @@ def test_it_has_every_event() -> None:
 
 
 def test_it_quotes_messages_as_they_are() -> None:
-    source = "".join((ROOT / "operator/tidegate/control" / f"{name}.py").read_text() for name in ("report", "decide"))
+    source = "".join(
+        (ROOT / "operator/tidegate/control" / f"{name}.py").read_text() for name in ("report", "decide", "due")
+    )
     for message, _ in PAGE.section("Messages").rows(2):
-        fragments = [fragment.strip(":; ") for fragment in re.split(r"…|run 4|FutureOnly|contacts", words(message))]
+        fragments = [
+            fragment.strip(":; ") for fragment in re.split(r"…|run 4|FutureOnly|contacts|2 of 3", words(message))
+        ]
         assert any(fragments)
         assert [fragment for fragment in fragments if fragment not in source] == [], message

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tidegate.api.base import ApiModel, Duration, PositiveDuration
+from tidegate.api.contract import WORKER_CONTAINER
 
 
 class Switch(StrEnum):
@@ -141,3 +142,17 @@ class SyncIntegrationSpec(ApiModel):
             "built-in one (environment from Secrets, resources, node selection, volumes)."
         ),
     ] = None
+
+    @property
+    def lacks_cache_of_built_in_worker(self) -> bool:
+        """True when the built-in worker is to sync and `cache.none` leaves it nothing to remember between runs."""
+        return self.cache.none and self.sync is not None and not _names_own_image(self.template)
+
+
+def _names_own_image(template: dict[str, Any] | None) -> bool:
+    pod = (template or {}).get("spec")
+    containers = pod.get("containers") if isinstance(pod, dict) else None
+    return any(
+        isinstance(container, dict) and container.get("name") == WORKER_CONTAINER and "image" in container
+        for container in (containers if isinstance(containers, list) else ())
+    )

@@ -35,9 +35,7 @@ FIELD_MANAGER = "tidegate"
 
 _NOT_FOUND = 404
 _CONFLICT = 409
-_TOO_MANY_REQUESTS = 429
 _BAD_REQUEST, _UNPROCESSABLE = 400, 422
-_SERVER_ERROR = 500
 
 
 class StaleViewError(Exception):
@@ -269,10 +267,10 @@ def _taken(kind: str, name: str) -> str:
 
 
 def _refused(error: ApiException) -> Exception:
-    status = error.status or 0
-    if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR or status == 0:
+    # 429 and 5xx too: a failing admission webhook is answered with 500, and the status must not call that a run.
+    if not error.status:
         return error
-    return RefusedError(words(error), needs_human=status in (_BAD_REQUEST, _UNPROCESSABLE))
+    return RefusedError(words(error), needs_human=error.status in (_BAD_REQUEST, _UNPROCESSABLE))
 
 
 def words(error: ApiException) -> str:

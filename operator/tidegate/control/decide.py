@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from tidegate.api import names
 from tidegate.api.spec import Mode, OffPolicy, Switch
-from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Activation, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import cache_identity
+from tidegate.control.due import deletes_confirmed, sync_requested, wait_for_next_run
 from tidegate.control.history import (
     CREATION_PATIENCE,
     entry_of,
@@ -28,16 +29,13 @@ from tidegate.control.starting import (
     worker_may_have_started,
 )
 
-FIRST_BACKOFF = timedelta(seconds=10)
-LONGEST_BACKOFF = timedelta(hours=1)
-
-CANNOT_START = "PodCannotStart"  # the reason of a condition and of an Event
+# Reasons of conditions and of Events.
+CANNOT_START = "PodCannotStart"
+JOB_REFUSED = "JobRefused"
+CACHE_REQUIRED = "CacheRequired"
 
 LOOK_AGAIN = timedelta(seconds=1)
 LOOK_UP_AGAIN = timedelta(seconds=10)  # a request each time
-
-# Kubernetes cuts times to the second, so a run may have ended this much later than its status says (invariant I5).
-TIME_RESOLUTION = timedelta(seconds=1)
 
 
 def decide(seen: Observation, now: datetime) -> Plan:
@@ -206,7 +204,8 @@ def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, 
             phase = Phase.WAITING if phase is Phase.SYNCING else phase
             if not _is_told(seen, CANNOT_START):
                 announcements = (Announce(CANNOT_START, f"run {run.number}: {why}", warning=True),)
-    plan = Plan(phase, status, announcements, look_again_at=trouble_at, cannot_start=why)
+    reason = CANNOT_START if why else None
+    plan = Plan(phase, status, announcements, look_again_at=trouble_at, cannot_start=why, reason=reason)
     if not cache_identity.lacks_cache(seen):
         return plan
     refusal = _refusal_of(seen, status.run)
@@ -241,17 +240,36 @@ def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, 
     if seen.integration.spec.status is Switch.OFF:
         return _give_up_claim(seen, status, run, now)
     refusal = _refusal_of(seen, run)
-    stalled = _refused_words(f"run {run.number} cannot start", refusal) if refusal and refusal.needs_human else None
-    if refusal and now < refusal.retry_at:
-        return Plan(Phase.WAITING, status, look_again_at=refusal.retry_at, stalled=stalled)
     # It stays refused until an attempt succeeds, so that a status does not flicker with every attempt.
-    phase = Phase.WAITING if refusal else Phase.SYNCING
+    plan = Plan(Phase.SYNCING, status) if refusal is None else _be_refused(seen, status, run, refusal)
+    asked = sync_requested(seen, status)
+    if refusal and now < refusal.retry_at and not asked:
+        return replace(plan, look_again_at=refusal.retry_at)
     if seen.has_live_pod:
-        return Plan(phase, status, look_again_at=now + LOOK_AGAIN, stalled=stalled)
+        return replace(plan, look_again_at=now + LOOK_AGAIN)
     if seen.absent_job != run.job_name:
-        return Plan(phase, status, (LookUpJob(run.job_name),), now + LOOK_UP_AGAIN, stalled)
+        return replace(plan, actions=(*plan.actions, LookUpJob(run.job_name)), look_again_at=now + LOOK_UP_AGAIN)
     again = run.model_copy(update={"claimed_at": now, "generation": seen.integration.generation})
-    return replace(_launch(seen, status, again), phase=phase, stalled=stalled)
+    launched = _launch(seen, _with_sync_request_handled(seen, status), again)
+    return replace(plan, status=launched.status, actions=(*launched.actions, *plan.actions))
+
+
+def _be_refused(seen: Observation, status: SyncIntegrationStatus, run: Run, refusal: Refusal) -> Plan:
+    what = f"run {run.number} cannot start"
+    announcement = Announce(JOB_REFUSED, f"{what}: {inert(refusal.message)}", warning=True)
+    return Plan(
+        Phase.WAITING,
+        status,
+        () if _is_told(seen, JOB_REFUSED) else (announcement,),
+        stalled=_refused_words(what, refusal) if refusal.needs_human else None,
+        cannot_start=inert(refusal.message),
+        reason=JOB_REFUSED,
+    )
+
+
+def _with_sync_request_handled(seen: Observation, status: SyncIntegrationStatus) -> SyncIntegrationStatus:
+    handled = status.handled.model_copy(update={"sync_requested_at": seen.integration.requests.sync})
+    return status.model_copy(update={"handled": handled})
 
 
 def _give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
@@ -322,27 +340,28 @@ def _reset_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
 def _start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
     if seen.has_live_pod:
         return Plan(Phase.WAITING, status, look_again_at=now + LOOK_AGAIN)
-    if status.activation is None or wants_reset(seen, status):
+    if seen.integration.spec.lacks_cache_of_built_in_worker:
+        words = (
+            "the built-in worker cannot sync without a cache: it would take every run for the first one; "
+            "delete the SyncIntegration and create it without cache.none"
+        )
+        told = () if _is_told(seen, CACHE_REQUIRED) else (Announce(CACHE_REQUIRED, words, warning=True),)
+        return Plan(Phase.WAITING, status, told, stalled=words, reason=CACHE_REQUIRED)
+    activation = status.activation
+    if activation is None or wants_reset(seen, status):
         return _activate(seen, status, now)
     last = status.last_run
-    requests = seen.integration.requests
-    asked = requests.sync is not None and requests.sync != status.handled.sync_requested_at
-    if last is not None and last.outcome.needs_human:
-        if not (asked or _deletes_confirmed(seen, last) or seen.integration.generation > last.generation):
-            waiting = status.model_copy(update={"next_run_at": None})
-            return Plan(Phase.WAITING, waiting, stalled=_stalled_words(last))
-    elif last is not None and not asked:
-        if last.finished_at > now:  # the clock was set back: the run ended before now, whatever it says
-            last = last.model_copy(update={"finished_at": now})
-        due = last.finished_at + _pause_before_next(seen, status)
-        if now < due:
-            waiting = status.model_copy(update={"last_run": last, "next_run_at": due})
-            return Plan(Phase.WAITING, waiting, look_again_at=due)
+    if last is not None and last.finished_at > now:
+        # The clock was set back: the run ended before now, whatever it says.
+        status = status.model_copy(update={"last_run": last.model_copy(update={"finished_at": now})})
+    wait = wait_for_next_run(seen, status, now)
+    if wait is not None:
+        waiting = status.model_copy(update={"next_run_at": wait.until})
+        return Plan(Phase.WAITING, waiting, look_again_at=wait.until, stalled=wait.stalled)
     if cache_identity.is_gone(seen, status):
         return _make_cache(seen, status, now)
     if cache_identity.is_being_deleted(seen):
         return _let_cache_go(seen, status, now)
-    activation = status.activation
     lost = cache_identity.difference(seen, status)
     if lost is None:
         return _claim(seen, status, activation, now)
@@ -365,32 +384,6 @@ def _make_cache(seen: Observation, status: SyncIntegrationStatus, now: datetime)
     if now < refusal.retry_at:
         return Plan(Phase.WAITING, status, look_again_at=refusal.retry_at, stalled=stalled)
     return Plan(Phase.WAITING, status, (CreateCache(),), now + LOOK_AGAIN, stalled)
-
-
-def _deletes_confirmed(seen: Observation, last: LastRun | None) -> bool:
-    confirmed = seen.integration.requests.allow_deletes
-    return last is not None and last.outcome is Outcome.HALTED and confirmed == str(last.number)
-
-
-_WHAT_HELPS = {
-    Outcome.CONFIGURATION_ERROR: "correct spec.sync or spec.template, and it is tried again",
-    Outcome.HALTED: f'confirm with the annotation {names.ALLOW_DELETES_ANNOTATION}: "{{run}}", or turn OFF and reset',
-    Outcome.CACHE_UNUSABLE: "reset the sync to start with a new cache",
-}
-
-
-def _stalled_words(last: LastRun) -> str:
-    what_helps = _WHAT_HELPS[last.outcome].format(run=last.number)
-    return f"run {last.number} stopped: {last.reason or last.outcome}; {what_helps}"
-
-
-def _pause_before_next(seen: Observation, status: SyncIntegrationStatus) -> timedelta:
-    delay = seen.integration.spec.delay
-    if not status.consecutive_failures:
-        return delay + TIME_RESOLUTION if delay else delay
-    # The exponent is bounded so that a large count cannot overflow a timedelta.
-    doublings = min(status.consecutive_failures - 1, 20)
-    return max(delay, min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)) + TIME_RESOLUTION
 
 
 def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
@@ -451,7 +444,7 @@ def _claim(
         started_at=now,
         claimed_at=now,
         generation=integration.generation,
-        allow_deletes=last.number if last is not None and _deletes_confirmed(seen, last) else None,
+        allow_deletes=last.number if last is not None and deletes_confirmed(seen, last) else None,
     )
-    handled = status.handled.model_copy(update={"sync_requested_at": integration.requests.sync})
-    return _launch(seen, status.model_copy(update={"runs": number, "handled": handled}), run, *announcements)
+    claimed = _with_sync_request_handled(seen, status.model_copy(update={"runs": number}))
+    return _launch(seen, claimed, run, *announcements)

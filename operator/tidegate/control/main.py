@@ -84,7 +84,7 @@ async def run(settings: Settings) -> None:
         if settings.port is not None:
             await stack.enter_async_context(Endpoint(settings.port, watchdog, metrics))
         instance = socket.gethostname()
-        reconciler = Reconciler(view, Writer(api, settings, instance), metrics=metrics)
+        reconciler = Reconciler(view, Writer(api, settings, instance), metrics=metrics, wake=queue.add)
         leadership = None
         if settings.lease is not None:
             leadership = await stack.enter_async_context(Leadership(api, *settings.lease, instance))

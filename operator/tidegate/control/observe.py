@@ -66,6 +66,7 @@ class Job:
     suspension_seen: bool = False  # the Job controller's own word that it has suspended it, and not yet resumed it
     pods: int = 0  # active and terminating, as the Job's own status counts them
     failures: int = 0  # Pods that count towards the Job's backoff limit
+    backoff_limit: int = 0  # how many failed Pods are replaced
     finished_at: datetime | None = None
     failure_reason: str = ""
     failure_message: str = ""
@@ -236,6 +237,7 @@ def job_of(body: Body) -> Job:
         suspension_seen="Suspended" in holds,
         pods=status.get("active", 0) + status.get("terminating", 0),
         failures=status.get("failed", 0),
+        backoff_limit=spec.get("backoffLimit", 0),
         finished_at=_time(status.get("completionTime") or ended["lastTransitionTime"]) if ended else None,
         failure_reason=inert(failed.get("reason", "")) if failed else "",
         failure_message=inert(failed.get("message", "")) if failed else "",

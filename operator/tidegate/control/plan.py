@@ -72,4 +72,5 @@ class Plan:
     actions: tuple[Action, ...] = ()
     look_again_at: datetime | None = None
     stalled: str | None = None  # why nothing will happen before somebody changes something
-    cannot_start: str | None = None  # what keeps the run's Pod from starting; the cluster may still mend it by itself
+    cannot_start: str | None = None  # what keeps the claimed run from starting; it may still start by itself
+    reason: str | None = None  # of the conditions, where `stalled` or `cannot_start` is not about how a run ended

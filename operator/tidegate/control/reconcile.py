@@ -1,7 +1,7 @@
 """Reconcile: one pass over one integration, in the order of the flow: observe → decide → report → act."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +22,8 @@ WRITE_VISIBLE_WITHIN = timedelta(seconds=10)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 FIRST_ATTEMPT_AFTER_REFUSAL = timedelta(seconds=5)
-LONGEST_WAIT_AFTER_REFUSAL = timedelta(minutes=5)
+LONGEST_WAIT_AFTER_REFUSAL = timedelta(minutes=1)
+LONGEST_WAIT_FOR_HUMAN = timedelta(minutes=5)
 
 
 @dataclass
@@ -54,11 +55,14 @@ class Reconciler:
         writer: Writer,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         metrics: Metrics | None = None,
+        wake: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
+        """`wake` has an integration reconciled soon, by its UID."""
         self._view = view
         self._writer = writer
         self._metrics = metrics or Metrics()
         self._clock = clock
+        self._wake = wake
         self._memories: dict[str, _Memory] = {}
 
     async def reconcile(self, uid: str) -> datetime | None:
@@ -107,8 +111,11 @@ class Reconciler:
                 return self._remember_refusal(seen, plan, refused, memory, now)
             match action:
                 case CreateJob(run):
+                    was_refused = memory.refusal is not None
                     memory.refusal, memory.refusals = None, 0
                     self._remember(memory, run.job_name, written, now)
+                    if was_refused:
+                        await self._retry_what_is_refused(now)
                 case SuspendJob(name=name):
                     self._remember(memory, name, written, now)
                 case CreateCache():
@@ -117,6 +124,14 @@ class Reconciler:
                     memory.deleted.add(job_uid)
                     memory.written_at = now
         return plan.look_again_at
+
+    async def _retry_what_is_refused(self, now: datetime) -> None:
+        """A creation that had been refused has succeeded: what it was refused for may be gone for the others too."""
+        for uid, memory in self._memories.items():
+            if memory.refusal is not None and memory.refusal.retry_at > now:
+                memory.refusal = replace(memory.refusal, retry_at=now)
+                if self._wake is not None:
+                    await self._wake(uid)
 
     def _remember(self, memory: _Memory, what: str, version: str | None, now: datetime) -> None:
         if version is not None:
@@ -137,7 +152,8 @@ class Reconciler:
     ) -> datetime:
         run = plan.status.run
         memory.refusals += 1
-        wait = min(FIRST_ATTEMPT_AFTER_REFUSAL * (1 << min(memory.refusals - 1, 10)), LONGEST_WAIT_AFTER_REFUSAL)
+        longest = LONGEST_WAIT_FOR_HUMAN if refused.needs_human else LONGEST_WAIT_AFTER_REFUSAL
+        wait = min(FIRST_ATTEMPT_AFTER_REFUSAL * (1 << min(memory.refusals - 1, 10)), longest)
         memory.refusal = Refusal(
             run=run.number if run else NO_RUN,
             generation=seen.integration.generation,

@@ -11,7 +11,8 @@ from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.cache_identity import is_being_deleted, is_gone
-from tidegate.control.decide import CANNOT_START, wants_reset
+from tidegate.control.decide import CANNOT_START, JOB_REFUSED, wants_reset
+from tidegate.control.last_words import report_of
 from tidegate.control.observe import NO_RUN, Observation, inert
 from tidegate.control.plan import Plan
 from tidegate.control.records import set_everything_aside
@@ -64,16 +65,16 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
         case Phase.TURNING_OFF if status.run:
             return _turning_off_words(seen, status.run)
         case Phase.SYNCING if status.run:
-            return _running_words(status.run)
-        case Phase.WAITING if status.run and plan.cannot_start:
+            return _running_words(status.run) + _attempt_words(seen, status.run)
+        case Phase.WAITING if status.run and plan.reason == CANNOT_START:
             way_out = "it starts as soon as it can; to give it up, correct spec.template or turn OFF"
             return f"run {status.run.number} cannot start: {plan.cannot_start}; {way_out}"
         case Phase.WAITING if seen.cache and is_being_deleted(seen) and not status.run:
             return f"waiting for the end of the cache's PersistentVolumeClaim {seen.cache.name}, which is being deleted"
         case Phase.WAITING if is_gone(seen, status):
             return _making_cache_words(seen)
-        case Phase.WAITING if status.run and seen.refusal:
-            return f"run {status.run.number} cannot start yet: {inert(seen.refusal.message)}"
+        case Phase.WAITING if status.run and plan.cannot_start:
+            return f"run {status.run.number} cannot start yet: {plan.cannot_start}"
         case Phase.WAITING if status.next_run_at and not _has_remains(seen):
             return _waiting_words(status, status.next_run_at)
         case _:
@@ -102,7 +103,8 @@ def _turning_off_words(seen: Observation, run: Run) -> str:
         return f"run {run.number} was about to start; waiting until it is certain that it will not"
     policy = seen.integration.spec.off_policy
     pauses = job is not None and not job.finished and (job.suspended or policy is OffPolicy.PAUSE_RUN)
-    return f"waiting for run {run.number} to {'pause' if pauses else 'finish'} before turning OFF"
+    what = "pause" if pauses else "finish"
+    return f"waiting for run {run.number} to {what} before turning OFF" + _attempt_words(seen, run)
 
 
 def _orphan_words(seen: Observation) -> str:
@@ -123,6 +125,19 @@ def _running_words(run: Run) -> str:
         return f"run {run.number} is in progress: incremental sync"
     purpose = "pushing what has changed" if run.push else "read-only: catching up, pushing nothing"
     return f"run {run.number} is in progress: full sync, {purpose}"
+
+
+def _attempt_words(seen: Observation, run: Run) -> str:
+    """Which Pod of the run this is, once one has failed and is replaced."""
+    job = seen.job_of(run)
+    if job is None or job.finished or not job.failures:
+        return ""
+    pods = seen.pods_of(job)
+    report, code = report_of(pods), next((pod.exit_code for pod in pods if pod.exit_code is not None), None)
+    said = report.reason if report else None
+    why = f": {said}" if said else f" with exit code {code}" if code is not None else ""
+    attempts = job.backoff_limit + 1
+    return f"; attempt {min(job.failures + 1, attempts)} of {attempts}, the last one failed{why}"
 
 
 def _has_remains(seen: Observation) -> bool:
@@ -168,16 +183,16 @@ def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> t
     status = plan.status
     on = seen.integration.spec.status is Switch.ON
     # A Pod that is alive is a sync in progress, whichever run it belongs to: one that cannot start may still do so.
-    in_progress = plan.phase in (Phase.SYNCING, Phase.TURNING_OFF) or plan.cannot_start is not None
+    in_progress = plan.phase in (Phase.SYNCING, Phase.TURNING_OFF) or plan.reason == CANNOT_START
     running = seen.has_live_pod or (status.run is not None and in_progress)
     caught_up = status.activation is not None and status.activation.caught_up
     failing = on and status.consecutive_failures > 0
     # A paused run counts as an honoured OFF; ON is honoured when the full sync that it owes is done.
     honoured = (caught_up and not failing) if on else plan.phase in (Phase.OFF, Phase.PAUSED)
-    if plan.stalled:
-        reason = str(status.last_run.outcome) if status.last_run and status.run is None else "JobRefused"
-    elif plan.cannot_start:
-        reason = CANNOT_START
+    if plan.reason:
+        reason = plan.reason
+    elif plan.stalled:
+        reason = str(status.last_run.outcome) if status.last_run and status.run is None else JOB_REFUSED
     elif honoured:
         reason = "CaughtUp" if on else str(plan.phase)
     elif failing:

@@ -101,7 +101,8 @@ class Ledger:
     def _check_delay(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
         requested = new.handled.sync_requested_at != old.handled.sync_requested_at
         last = new.last_run
-        if requested or last is None or last.outcome.needs_human or last.number not in self.ended:
+        corrected = last is not None and new.consecutive_failures > 0 and before.generation > last.generation
+        if requested or corrected or last is None or last.outcome.needs_human or last.number not in self.ended:
             return
         pause = before.spec.delay
         if new.consecutive_failures:

@@ -188,12 +188,13 @@ class TestCreation:
 
     @pytest.mark.parametrize("status", [429, 500, 503])
     @pytest.mark.parametrize(("action", "kind"), CREATIONS)
-    async def test_an_api_server_in_trouble_has_refused_nothing(
+    async def test_a_failing_webhook_and_an_overloaded_api_server_refuse_for_now(
         self, server: ApiServer, writer: Writer, integration: Integration, action: Action, kind: str, status: int
     ) -> None:
-        server.refuses(status, "etcdserver: request timed out")
-        with pytest.raises(ApiException):
+        server.refuses(status, 'failed calling webhook "policy.example": connection refused')
+        with pytest.raises(RefusedError, match="failed calling webhook") as refused:
             await writer.take(integration, action)
+        assert not refused.value.needs_human
 
 
 class TestSuspension:

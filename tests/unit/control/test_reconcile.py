@@ -36,6 +36,10 @@ class RecordingWriter:
         self.statuses: list[Body] = []
         self.actions: list[Action] = []
         self.failure: Exception | None = None
+        self.absent = False
+
+    async def job_is_absent(self, integration: Integration, name: str) -> bool:
+        return self.absent
 
     async def write_status(self, integration: Integration, status: Body) -> str:
         self.statuses.append(status)
@@ -169,3 +173,49 @@ async def test_a_refused_job_is_told_at_once_and_tried_again_later(
 def _with_status(integration: Integration, status: Body) -> Integration:
     model = type(integration.status).model_validate(status)
     return replace(integration, status=model, stored_status=status)
+
+
+class ManyViews:
+    """Integrations that differ in nothing but their UIDs; what is written to one is shown at once."""
+
+    def __init__(self, *uids: str) -> None:
+        self.of = {uid: _named(Situation(ON).observe(), uid) for uid in uids}
+
+    def observe(self, uid: str) -> Observation | None:
+        return self.of[uid]
+
+    def show(self, integration: Integration, status: Body, version: str) -> None:
+        seen = self.of[integration.uid]
+        shown = replace(_with_status(seen.integration, status), resource_version=version)
+        self.of[integration.uid] = replace(seen, integration=shown)
+
+
+async def test_what_was_refused_for_a_shared_cause_is_retried_when_the_first_one_succeeds(
+    writer: RecordingWriter, clock: Clock
+) -> None:
+    view, woken = ManyViews("first", "second"), []
+
+    async def wake(uid: str) -> None:
+        woken.append(uid)
+
+    async def write_and_show(integration: Integration, status: Body) -> str:
+        version = await RecordingWriter.write_status(writer, integration, status)
+        view.show(integration, status, version)
+        return version
+
+    writer.write_status = write_and_show  # type: ignore[method-assign]
+    writer.absent = True
+    reconciler = Reconciler(cast(ClusterView, view), cast(Writer, writer), clock, wake=wake)
+    writer.failure = RefusedError("failed calling webhook", needs_human=False)
+    await reconciler.reconcile("first")
+    for _ in range(8):  # an attempt, and what is told of it: the second one waits longer each time
+        clock.now = await reconciler.reconcile("second") or clock.now
+    await reconciler.reconcile("second")
+    assert woken == []
+    writer.failure = None
+    await reconciler.reconcile("first")
+    assert woken == ["second"]
+
+
+def _named(seen: Observation, uid: str) -> Observation:
+    return replace(seen, integration=replace(seen.integration, uid=uid, name=uid))

@@ -131,7 +131,8 @@ MESSAGES = [
     (WAITING.but(pods=(pod(FIRST),)), "waiting for the Pod of an earlier run to end"),
     (
         stalled(Outcome.CONFIGURATION_ERROR),
-        "run 1 stopped: the worker's own words; correct spec.sync or spec.template, and it is tried again",
+        "run 1 stopped: the worker's own words; fix spec.sync or spec.template to retry at once, or "
+        "`kubectl sync run crm-to-billing` if it was fixed elsewhere; retrying at 2026-11-24T12:04:56Z",
     ),
     (
         stalled(Outcome.HALTED),
@@ -152,6 +153,14 @@ MESSAGES = [
         'run 1 cannot start yet: unknown field "spec.template.spec.imge"',
     ),
     (RUNNING.but(spec=OFF), "waiting for run 1 to finish before turning OFF"),
+    (
+        RUNNING.but(jobs=(job(FIRST, failures=1, backoff_limit=2),), pods=(pod(FIRST), pod(FIRST, 1, message="boom"))),
+        "run 1 is in progress: full sync, pushing what has changed; attempt 2 of 3, the last one failed: boom",
+    ),
+    (
+        RUNNING.but(spec=OFF, jobs=(job(FIRST, failures=2, backoff_limit=2),), pods=(pod(FIRST), pod(FIRST, 137))),
+        "waiting for run 1 to finish before turning OFF; attempt 3 of 3, the last one failed with exit code 137",
+    ),
     (RUNNING.but(spec=PAUSE), "waiting for run 1 to pause before turning OFF"),
     (PAUSING, "waiting for run 1 to pause before turning OFF"),
     (PAUSING.but(spec=OFF), "waiting for run 1 to pause before turning OFF"),
@@ -246,7 +255,7 @@ CONDITIONS = [
     ("paused", PAUSED, "Ready", "Paused", False),
     ("halted", stalled(Outcome.HALTED), "Stalled", "Halted", False),
     ("refused for good", CLAIMED.but(refusal=refusal(needs_human=True)), "Stalled", "JobRefused", False),
-    ("refused for now", CLAIMED.but(refusal=refusal(needs_human=False)), "Reconciling", "CatchingUp", False),
+    ("refused for now", CLAIMED.but(refusal=refusal(needs_human=False)), "Reconciling", "JobRefused", False),
     ("an orphan Pod is alive", WAITING.but(spec=OFF, pods=(pod(FIRST),)), "Reconciling", "TurningOff", True),
     ("a Pod of before is alive", IS_OFF.but(spec=ON, pods=(pod(FIRST),)), "Reconciling", "CatchingUp", True),
 ]
@@ -403,6 +412,10 @@ EVENTS = [
     ),
     (IS_OFF, []),
     (PAUSED.remembering(phase=Phase.TURNING_OFF), [("Paused", "run 1 is paused")]),
+    (
+        CLAIMED.but(refusal=refusal(needs_human=False)),
+        [("JobRefused", 'run 1 cannot start: unknown field "spec.template.spec.imge"')],
+    ),
     (PAUSED, []),
     (PAUSED.but(spec=ON), [("Resumed", "run 1 picks up where it left off")]),
 ]
@@ -412,4 +425,4 @@ EVENTS = [
 def test_the_admin_is_told_by_events_of_what_has_happened_once(given: Situation, events: list[tuple[str, str]]) -> None:
     told = [action for action in given.decide().actions if isinstance(action, Announce)]
     assert [(event.reason, event.note) for event in told] == events
-    assert all(event.warning == event.reason.startswith("Run") for event in told)
+    assert all(event.warning == event.reason.startswith(("Run", "JobRefused")) for event in told)

@@ -138,7 +138,7 @@ END_OF_A_RUN = [
         "Waiting | none | nothing",
         activity="✗ 1",
     ),
-    Row("configuration error", failed(2), "Waiting | none | nothing", again="never", stalled=True),
+    Row("configuration error: retried later", failed(2), "Waiting | none | nothing", again="301s", stalled=True),
     Row("halted for safety", failed(3), "Waiting | none | nothing", again="never", stalled=True),
     Row(
         "cache lost: a full sync is owed again, after the backoff",
@@ -218,6 +218,17 @@ FAILURES = [
         "Syncing | claims 3 changes | create Job 3",
     ),
     Row(
+        "the spec is corrected after ten failures: the backoff is not waited out",
+        failing(10).but(generation=2),
+        "Syncing | claims 11 full push | create Job 11",
+    ),
+    Row(
+        "the spec is changed after a success: the delay is waited out",
+        WAITING.but(generation=2),
+        "Waiting | none | nothing",
+        again="271s",
+    ),
+    Row(
         "OFF while waiting to retry", failing(3).but(spec=OFF), "Off | none | nothing", activation="none", again="never"
     ),
 ]
@@ -233,7 +244,20 @@ ONLY_A_HUMAN_HELPS = [
             at=LATER,
         )
         for outcome in Outcome
-        if outcome.needs_human
+        if outcome.needs_human and outcome is not Outcome.CONFIGURATION_ERROR
+    ),
+    Row(
+        "ConfigurationError: its cause may be outside, such as a table that is created later",
+        stalled(Outcome.CONFIGURATION_ERROR),
+        "Syncing | claims 2 full push | create Job 2",
+        at=LATER,
+    ),
+    Row(
+        "ConfigurationError, the tenth in a row: an hour",
+        stalled(Outcome.CONFIGURATION_ERROR, ago=0).remembering(consecutive_failures=10),
+        "Waiting | none | nothing",
+        again="3601s",
+        stalled=True,
     ),
     *(
         Row(

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tidegate.api.status import Phase
+from tidegate.api.status import HandledRequests, Phase
 from tidegate.control.observe import JobState
 
 from ..situations import (
@@ -29,7 +29,7 @@ from ..situations import (
     run,
     status,
 )
-from .notation import LATER, ORPHAN, Row
+from .notation import LATER, ORPHAN, Row, asked
 
 ONE_RUN_AT_A_TIME = [
     Row(
@@ -178,6 +178,8 @@ ONE_RUN_AT_A_TIME = [
     ),
 ]
 
+OWN_WORKER = {"spec": {"containers": [{"name": "sync", "image": "registry.example/worker:1"}]}}
+
 REFUSED = [
     Row(
         "a Job that is refused for good",
@@ -202,6 +204,29 @@ REFUSED = [
     Row(
         "a changed spec is tried at once, as it is now",
         CLAIMED_ONLY.but(refusal=refusal(needs_human=True), generation=2),
+        "Syncing | claims 1 full push | create Job 1",
+    ),
+    Row(
+        "a requested sync is tried at once",
+        CLAIMED_ONLY.but(refusal=refusal(needs_human=False), requests=asked(sync="now")),
+        "Waiting | claims 1 full push | create Job 1",
+    ),
+    Row(
+        "… once",
+        CLAIMED_ONLY.but(refusal=refusal(needs_human=False), requests=asked(sync="now")).remembering(
+            handled=HandledRequests(sync_requested_at="now")
+        ),
+        "Waiting | keeps 1 full push | nothing",
+    ),
+    Row(
+        "the built-in worker is given no cache: nothing is started",
+        NEW.but(spec={**ON, "cache": {"none": True}, "sync": {"objects": []}}, cache=None),
+        "Waiting | none | nothing",
+        stalled=True,
+    ),
+    Row(
+        "a worker of one's own is given no cache",
+        NEW.but(spec={**ON, "cache": {"none": True}, "sync": {}, "template": OWN_WORKER}, cache=None),
         "Syncing | claims 1 full push | create Job 1",
     ),
     Row(

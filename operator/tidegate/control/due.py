@@ -1,0 +1,86 @@
+"""Due: when the next run of an activation may start, and what has to happen first where time alone does not help. Pure.
+
+Serves `decide`. The delay counts from the end of the last run; a failed run waits longer each time (design section 3).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tidegate.api import names
+from tidegate.api.base import format_time
+from tidegate.api.status import LastRun, Outcome, SyncIntegrationStatus
+from tidegate.control.observe import Observation
+
+FIRST_BACKOFF = timedelta(seconds=10)
+# Most configuration errors need an edit of the spec, which does not wait; some are mended elsewhere, and nothing tells.
+FIRST_BACKOFF_OF_CONFIGURATION = timedelta(minutes=5)
+LONGEST_BACKOFF = timedelta(hours=1)
+
+# Kubernetes cuts times to the second, so a run may have ended this much later than its status says (invariant I5).
+TIME_RESOLUTION = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What the next run waits for: a time, a person, or whichever comes first."""
+
+    until: datetime | None
+    stalled: str | None = None  # what a person has to do
+
+
+def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Wait | None:
+    """What the next run still waits for after the last one, `status.last_run`, has ended; None: it is due.
+
+    A request and a correction of the spec after a failure are not kept waiting.
+    """
+    last = status.last_run
+    if last is None or sync_requested(seen, status) or deletes_confirmed(seen, last):
+        return None
+    if status.consecutive_failures and seen.integration.generation > last.generation:
+        return None
+    if last.outcome.needs_human and last.outcome is not Outcome.CONFIGURATION_ERROR:
+        return Wait(until=None, stalled=_stalled_words(seen, last, None))
+    due = last.finished_at + _pause(seen, status, last)
+    if now >= due:
+        return None
+    return Wait(due, _stalled_words(seen, last, due) if last.outcome.needs_human else None)
+
+
+def sync_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
+    """Whether a run has been asked for that no claim has answered yet."""
+    requested = seen.integration.requests.sync
+    return requested is not None and requested != status.handled.sync_requested_at
+
+
+def deletes_confirmed(seen: Observation, last: LastRun | None) -> bool:
+    """Whether the deletes that the last run halted for are confirmed."""
+    confirmed = seen.integration.requests.allow_deletes
+    return last is not None and last.outcome is Outcome.HALTED and confirmed == str(last.number)
+
+
+def _pause(seen: Observation, status: SyncIntegrationStatus, last: LastRun) -> timedelta:
+    delay = seen.integration.spec.delay
+    if not status.consecutive_failures:
+        return delay + TIME_RESOLUTION if delay else delay
+    is_configuration = last.outcome is Outcome.CONFIGURATION_ERROR
+    first = FIRST_BACKOFF_OF_CONFIGURATION if is_configuration else FIRST_BACKOFF
+    # The exponent is bounded so that a large count cannot overflow a timedelta.
+    doublings = min(status.consecutive_failures - 1, 20)
+    return max(delay, min(first * (1 << doublings), LONGEST_BACKOFF)) + TIME_RESOLUTION
+
+
+_WHAT_HELPS = {
+    Outcome.CONFIGURATION_ERROR: (
+        "fix spec.sync or spec.template to retry at once, or `kubectl sync run {name}` if it was fixed elsewhere; "
+        "retrying at {due}"
+    ),
+    Outcome.HALTED: f'confirm with the annotation {names.ALLOW_DELETES_ANNOTATION}: "{{run}}", or turn OFF and reset',
+    Outcome.CACHE_UNUSABLE: "reset the sync to start with a new cache",
+}
+
+
+def _stalled_words(seen: Observation, last: LastRun, due: datetime | None) -> str:
+    what_helps = _WHAT_HELPS[last.outcome].format(
+        name=seen.integration.name, run=last.number, due=format_time(due) if due else ""
+    )
+    return f"run {last.number} stopped: {last.reason or last.outcome}; {what_helps}"
