@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
+from cluster import tenant
 from cluster.chart import CHART, EVERYTHING, NAMESPACE, helm, only, rendered, text_of
 from cluster.namespace import Namespace, Object
 from devcluster import toolchain
@@ -351,6 +352,22 @@ class TestHelm:
         checked = helm(*install, f"--set=namespaces={{{namespace.name}}}", "--dry-run=server")
         assert checked.returncode == 0, checked.stderr
         assert "kubectl sync status" in checked.stdout, "the notes name the plugin"
+
+    def test_installs_for_whoever_has_rights_in_one_namespace_only(
+        self, control_plane: Cluster, namespace: Namespace
+    ) -> None:
+        """What is the cluster's, and the operator's rights, an administrator has made."""
+        namespace.create_object(tenant.binding("installer", "ClusterRole", "edit"))
+        options = {"namespace": namespace.name, "kubeconfig": control_plane.kubeconfig, "kube-as-user": "installer"}
+        as_installer = [f"--{name}={value}" for name, value in options.items()]
+        left_out = ("rbac.create", "serviceAccount.create", "crds.install", "tenantPolicy.enabled")
+        done = helm(
+            *("install", "tidegate", str(CHART), *as_installer, f"--set=namespaces={{{namespace.name}}}"),
+            *(f"--set={setting}=false" for setting in left_out),
+        )
+        assert done.returncode == 0, done.stderr
+        assert namespace.find("apps/v1", "Deployment", "tidegate")
+        assert helm("uninstall", "tidegate", *as_installer).returncode == 0
 
 
 class TestValues:
