@@ -201,8 +201,9 @@ class TestTenants:
     def test_what_an_admin_should_add_is_taken(self, shell: Shell, namespace: Namespace) -> None:
         page = Page.read("docs/tenants.md")
         list(play(page, shell, typed=lambda command: command.replace(" sales ", f" {namespace.name} ")))
-        (quota,) = map(yaml.safe_load, page.blocks("yaml"))
-        kubectl_apply(shell, quota)
+        manifests = {manifest["kind"]: manifest for manifest in map(yaml.safe_load, page.blocks("yaml"))}
+        kubectl_apply(shell, *manifests.values())
+        quota = manifests["ResourceQuota"]
         assert f"count/{names.PLURAL}.{names.GROUP}" in quota["spec"]["hard"]
         restricted = "--selector pod-security.kubernetes.io/enforce=restricted"
         assert namespace.name in run(shell, f"kubectl get namespaces {restricted} --output name")
