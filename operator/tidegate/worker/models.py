@@ -6,10 +6,10 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
-from tidegate.api.base import DURATION_PATTERN, parse_duration
 from tidegate.worker.connectors import Part
+from tidegate.worker.connectors.settings import Duration
 from tidegate.worker.rules import Pace, Safety
 from tidegate.worker.values import Normalization
 
@@ -20,17 +20,10 @@ NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
 RESERVED = {"name", "match", "fields", "conflict", "deletes", "direction", "normalize", "ref", "newest", "park"}
 
 
-def _duration(raw: object) -> object:
-    return parse_duration(str(raw))  # a number has no unit
-
-
 def _one_or_more(raw: object) -> object:
     return [raw] if isinstance(raw, str) else raw
 
 
-Duration = Annotated[
-    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
-]
 Normalizations = Annotated[
     list[Normalization], BeforeValidator(_one_or_more, json_schema_input_type=Normalization | list[Normalization])
 ]

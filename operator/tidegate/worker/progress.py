@@ -31,6 +31,9 @@ class Progress:
     changed: dict[str, int] = field(default_factory=dict)
     pushed: dict[str, dict[str, int]] = field(default_factory=dict)
     conflicts: int = 0
+    # Records that cannot be read, and how many of them the scan before did not have.
+    unreadable: int = 0
+    newly_unreadable: int = 0
     seconds: float = 0.0
 
     @classmethod
@@ -57,7 +60,7 @@ class Progress:
     def scan_again(self) -> None:
         """Begin the scan anew, reading everything."""
         self.phase, self.sources_done, self.scanning, self.after, self.in_doubt = "scan", 0, False, None, True
-        self.doubts = {}
+        self.doubts, self.unreadable, self.newly_unreadable = {}, 0, 0
 
     def plain(self) -> dict[str, Any]:
         """Plain data, to be remembered."""

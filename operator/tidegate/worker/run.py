@@ -118,6 +118,8 @@ def _tell_what_waits(session: Session) -> None:
 def _remark(session: Session) -> str:
     parked = session.cache.parked.count()
     remarks = [f"{parked} waiting for a human: see the run's log"] if parked else []
+    if unreadable := session.progress.unreadable:
+        remarks.append(f"{unreadable} records cannot be read and were set aside: see the run's log")
     for source, doubt in session.progress.doubts.items():
         remarks.append(
             f"the list of {source} may have left out records: {doubt}; no record that is missing from it counts as "

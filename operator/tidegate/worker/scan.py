@@ -11,7 +11,7 @@ the next run reads the same changes again.
 from collections.abc import Sequence
 from itertools import repeat
 
-from tidegate.worker.connectors import Record, Token, Window
+from tidegate.worker.connectors import Record, Token, Unreadable, Window
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source
 
@@ -49,6 +49,7 @@ def _scan_source(session: Session, source: Source) -> None:
             _take(session, source, page.records)
             progress.after = page.after
             if page.after is None:
+                _set_aside(session, source, page.unreadable)
                 _finish(session, source, page.doubt)
         session.pace.took(len(page.records))
         if page.after is None:
@@ -114,6 +115,23 @@ def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int,
     session.cache.set_matches(zip(rids, source.match_keys(fields), strict=True))
     if not session.progress.push:
         session.cache.set_shadows(zip(rids, source.shadows(records, fields), strict=True))
+
+
+def _set_aside(session: Session, source: Source, unreadable: Sequence[Unreadable]) -> None:
+    """What cannot be read is named in the log, and is not gone."""
+    cache, progress = session.cache, session.progress
+    for each in unreadable:
+        place = each.place if each.key is None else each.key
+        session.report.parked(source.item.name, source.name, place, "", f"{each.place} {each.reason}")
+    known = cache.known(source.number, [each.key for each in unreadable if each.key is not None])
+    if progress.whole:
+        cache.visits.add([rid for _, rid, _ in known.values()])
+    name = f"source {source.number}"
+    remembered = cache.recall(name) or {}
+    if unreadable or "unreadable" in remembered:
+        progress.newly_unreadable += max(0, len(unreadable) - remembered.get("unreadable", 0))
+        progress.unreadable += len(unreadable)
+        cache.remember(name, remembered | {"unreadable": len(unreadable)})
 
 
 def _finish(session: Session, source: Source, doubt: str) -> None:

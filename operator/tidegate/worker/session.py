@@ -55,8 +55,9 @@ class Session:
             yield
             self.progress.seconds = self.seconds_before + time.monotonic() - self.began
             self.cache.remember("progress", self.progress.plain())
-        parked = self.cache.parked
-        self.report.checkpoint(self.progress, self.position(), parked.count_new(self.order.run), parked.count())
+        set_aside = self.cache.parked.count_new(self.order.run) + self.progress.newly_unreadable
+        waiting = self.cache.parked.count() + self.progress.unreadable
+        self.report.checkpoint(self.progress, self.position(), set_aside, waiting)
 
     def position(self) -> str:
         """Where the run stands, for a human: no value of a record but its id, and nothing of a link to a page."""

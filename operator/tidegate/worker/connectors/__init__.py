@@ -50,6 +50,17 @@ def is_as_expected(current: Record | None, expected: Record) -> bool:
     return all(map(lambda a, b: normal(a) == normal(b), current.values, expected.values))
 
 
+class Unreadable(NamedTuple):
+    """Something in the place of a record that cannot be read, and is set aside.
+
+    Without a key it may be any record: its page has a doubt. `place` is where a person finds it, such as `line 7`.
+    """
+
+    place: str
+    reason: str
+    key: Key | None = None
+
+
 class Page(NamedTuple):
     """Some records in the scan's order, and the token after which it goes on; None when it is over.
 
@@ -60,6 +71,7 @@ class Page(NamedTuple):
     records: Sequence[Record]
     after: Token | None
     doubt: str = ""
+    unreadable: Sequence["Unreadable"] = ()
 
 
 class Write(NamedTuple):

@@ -7,12 +7,14 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
+from tidegate.api.base import DURATION_PATTERN, parse_duration
 from tidegate.worker.connectors import Part
 from tidegate.worker.errors import ConfigurationError
 
@@ -50,6 +52,15 @@ def _only_env(raw: object) -> object:
 
 # A text that is not to be in the resource.
 Secret = Annotated[FromEnvironment, BeforeValidator(_only_env)]
+
+
+def _duration(raw: object) -> object:
+    return parse_duration(str(raw))  # a number has no unit
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
+]
 
 
 def _known_zone(name: str) -> str:

@@ -57,7 +57,8 @@ class Directory:
         format: Format = CommaSeparated(description) if settings.kind == "csv" else JsonLines(description)
         directory = Path(self._temporary.name) / str(len(self._spools))
         directory.mkdir()
-        spool = Spool(self._name, self._storage, path, format, directory)
+        sets_aside = settings.bad_rows == "setAside"
+        spool = Spool(self._name, self._storage, path, format, directory, sets_aside=sets_aside)
         self._spools.append(spool)
 
         def missing() -> str:

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import BinaryIO
 
 from tidegate.worker.connectors import Description, Key, Record
-from tidegate.worker.connectors.file.format import Entry, MalformedError
+from tidegate.worker.connectors.file.format import BadEntry, Entry, MalformedError
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values import Value, normal
@@ -41,10 +41,9 @@ class CommaSeparated:
     def begin(self, file: BinaryIO) -> "Cells":
         """See Format."""
         settings = self._settings
-        lines = _Lines(file, settings.encoding)
         if file.read(len(_MARK)) != _MARK:
             file.seek(0)
-        lines.length = file.tell()
+        lines = _Lines(file, settings.encoding)
         try:
             header = next(csv.reader(lines, delimiter=settings.delimiter, strict=True), [])
         except (csv.Error, UnicodeDecodeError) as error:
@@ -71,19 +70,25 @@ class CommaSeparated:
 
 
 class _Lines:
-    """A file's lines as texts, for the csv module; `length` is how many bytes have been read."""
+    """A file's lines as texts, for the csv module; `length` is how many bytes have been read.
 
-    def __init__(self, file: BinaryIO, encoding: str) -> None:
+    After an error it goes on with the next line. What `errors` lets through becomes surrogates, which no text has.
+    """
+
+    def __init__(self, file: BinaryIO, encoding: str, errors: str = "strict") -> None:
         self._file = file
         self._encoding = encoding
-        self.length = 0
+        self._errors = errors
+        self.length = file.tell()
         self.last = b""
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._file:
-            self.last = line
-            self.length += len(line)
-            yield line.decode(self._encoding)
+        return self
+
+    def __next__(self) -> str:
+        self.last = next(self._file)
+        self.length += len(self.last)
+        return self.last.decode(self._encoding, self._errors)
 
 
 class Cells:
@@ -100,24 +105,49 @@ class Cells:
         self._fields = [header.index(field.name) for field in description.fields]
         self._written = [field.written for field in description.fields]
 
-    def entries(self, file: BinaryIO) -> Iterator[Entry]:
+    def entries(self, file: BinaryIO) -> Iterator[Entry | BadEntry]:
         """See Layout."""
-        offset, lines = file.tell(), _Lines(file, self._settings.encoding)
-        start = lines.length = offset
+        encoding = self._settings.encoding
+        lines, end = _Lines(file, encoding), file.tell()
         rows = csv.reader(lines, delimiter=self._settings.delimiter, strict=True)
         width, id_ = self._width, self._id
-        try:
-            for row in rows:
-                start, offset = offset, lines.length
-                if len(row) != width:
-                    if not row:
-                        continue  # an empty line
-                    raise MalformedError(f"has {len(row)} cells, and the header has {width}", start)
-                if not row[id_]:
-                    raise MalformedError(f"has no {self._settings.id}", start)
-                yield Entry(row[id_], start, offset - start)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise MalformedError(f"is not CSV in {self._settings.encoding}: {error}", offset) from None
+        undecodable = ""
+        while True:
+            start = end
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except UnicodeDecodeError as error:
+                # The row is read again, now with a surrogate for each such byte: it may go on in the next lines.
+                undecodable = f"is not CSV in {encoding}: {error.reason} at 0x{error.object[error.start]:02x}"
+                file.seek(start)
+                lines = _Lines(file, encoding, "surrogateescape")
+                rows = csv.reader(lines, delimiter=self._settings.delimiter, strict=True)
+                continue
+            except csv.Error as error:
+                end = lines.length
+                if end - start > len(lines.last) or lines.last.count(b'"') % 2:
+                    # What follows may be the rest of this row.
+                    raise MalformedError(f"is not CSV in {encoding}: {error}", start) from None
+                yield BadEntry(f"is not CSV in {encoding}: {error}", start, end - start)
+                continue
+            end = lines.length
+            if undecodable and any(map(_has_surrogate, row)):
+                yield BadEntry(undecodable, start, end - start, self._certain_key(row, lines.last))
+            elif len(row) == width and row[id_]:
+                yield Entry(row[id_], start, end - start)
+            elif row:  # not an empty line
+                is_short = len(row) != width
+                problem = (
+                    f"has {len(row)} cells, and the header has {width}" if is_short else f"has no {self._settings.id}"
+                )
+                yield BadEntry(problem, start, end - start, self._certain_key(row, lines.last))
+
+    def _certain_key(self, row: Sequence[str], line: bytes) -> Key | None:
+        """The id of a row that is wrong somewhere: none where cells before it, or the line's end, may be missing."""
+        is_certain = self._id == 0 and len(row) > 1 and line.endswith(b"\n") and not _has_surrogate(row[0])
+        return row[0] or None if is_certain else None
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:
         """See Layout."""
@@ -153,6 +183,10 @@ class Cells:
         for i, value in values.items():
             if self._written[i]:
                 row[self._fields[i]] = value if isinstance(value, str) else normal(value) or ""
+
+
+def _has_surrogate(text: str) -> bool:
+    return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _written(row: Sequence[str], settings: FileSettings, newline: bytes) -> bytes:

@@ -16,6 +16,9 @@ class Files(Protocol):
     def identify(self, facts: Facts, moment: float) -> bool:
         """Whether a file that had these facts at this moment cannot be changed later and have them still."""
 
+    def changed_at(self, path: str) -> float:
+        """When the file was last written to, in seconds since 1970."""
+
     def beside(self, path: str) -> list[str]:
         """The names of the files in the same directory."""
 

@@ -8,16 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple, Protocol
 
 from tidegate.worker.connectors import Key, Record
-from tidegate.worker.errors import SystemFailed
+from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values import Value
 
 
 class UnreadableFile(SystemFailed):
-    """A file does not hold what it should; somebody may be writing it, so that the run is tried again."""
+    """A file does not hold what it should, and may be still being written: the run is retried."""
+
+
+class BadDataError(ConfigurationError):
+    """A file that nobody is writing does not hold what it should: retrying cannot help."""
 
 
 class MalformedError(ValueError):
-    """The same, said by a format, which does not know the file; `offset` is where, in bytes."""
+    """A file cannot be read from somewhere on, said by a format, which does not know the file; `offset` is in bytes."""
 
     def __init__(self, problem: str, offset: int) -> None:
         super().__init__(problem)
@@ -33,12 +37,21 @@ class Entry(NamedTuple):
     length: int
 
 
+class BadEntry(NamedTuple):
+    """A row that cannot be read: why, where, and its id if that is certain."""
+
+    problem: str
+    offset: int
+    length: int
+    key: Key | None = None
+
+
 class Layout(Protocol):
     """How the records of one file are written, by its head. Raises MalformedError where they are not."""
 
     newline: bytes
 
-    def entries(self, file: BinaryIO) -> Iterator[Entry]:
+    def entries(self, file: BinaryIO) -> Iterator[Entry | BadEntry]:
         """All records from the file's position on, which is the end of its head."""
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import BinaryIO
 
 from tidegate.worker.connectors import Description, Key, Record
-from tidegate.worker.connectors.file.format import Entry, MalformedError
+from tidegate.worker.connectors.file.format import BadEntry, Entry, MalformedError
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.connectors.json_documents import (
     Document,
@@ -61,37 +61,42 @@ class Documents:
         self._kinds = Kinds(len(self._names))
         self._plain = not any("." in name for name in self._names)
 
-    def entries(self, file: BinaryIO) -> Iterator[Entry]:
+    def entries(self, file: BinaryIO) -> Iterator[Entry | BadEntry]:
         """See Layout."""
         offset, first = file.tell(), list[Document]()
         for line in file:
             start, offset = offset, offset + len(line)
             if line.isspace():
                 continue
-            document = self._document(line, start)
+            try:
+                document = self._document(line)
+                key = self._key(document)
+            except ValueError as error:
+                yield BadEntry(str(error), start, len(line))
+                continue
             if len(first) < _TELLING:
                 first.append(document)
-            yield Entry(self._key(document, start), start, len(line))
+            yield Entry(key, start, len(line))
         if missing := names_of_nothing(first, self._match):
             there = ", ".join(dict.fromkeys(name for document in first for name in document))
             raise MalformedError(f"has no {missing[0]}, nor have the records that follow; they have {there}", 0)
 
-    def _document(self, line: bytes, offset: int) -> Document:
+    def _document(self, line: bytes) -> Document:
         try:
             document = parse(line)
         except ValueError as error:
-            raise MalformedError(f"is not JSON: {error}", offset) from None
+            raise ValueError(f"is not JSON: {error}") from None
         if not isinstance(document, dict):
-            raise MalformedError("is not a JSON object", offset)
+            raise ValueError("is not a JSON object")
         return document
 
-    def _key(self, document: Document, offset: int) -> Key:
+    def _key(self, document: Document) -> Key:
         key = key_of(document, self._id)
         if key is not None:
             return key
         is_missing = value_at(document, self._id) in (None, "")
         problem = f"has no {self._id}" if is_missing else f"has an {self._id} that is no text or whole number"
-        raise MalformedError(problem, offset)
+        raise ValueError(problem)
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:
         """See Layout."""

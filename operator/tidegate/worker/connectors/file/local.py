@@ -41,6 +41,10 @@ class LocalFiles:
         """See Files."""
         return int(dict(facts)["changed"]) / 1e9 < moment - _CLOCK_SECONDS
 
+    def changed_at(self, path: str) -> float:
+        """See Files."""
+        return Path(path).stat().st_mtime
+
     def beside(self, path: str) -> list[str]:
         """See Files."""
         return sorted(file.name for file in Path(path).parent.iterdir() if file.is_file())

@@ -76,7 +76,19 @@ class FileRecords:
             if after is None:
                 self._refresh()
             records = self._spool.layout.records(self._spool.page(after, limit))
-        return Page(records, records[-1].key if len(records) == limit else None)
+        if len(records) == limit:
+            return Page(records, records[-1].key)
+        return Page(records, None, self._doubt(), self._spool.unreadable)
+
+    def _doubt(self) -> str:
+        path = self._settings.path
+        for each in self._spool.unreadable:
+            if each.key is None:
+                return f"{each.place} of {path} {each.reason}"
+        ago = self._spool.changed_seconds_ago()
+        if ago is not None and ago < self._settings.settled.total_seconds():
+            return f"{path} was changed {max(0, round(ago))} s ago and may be still being written"
+        return ""
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""
@@ -123,8 +135,11 @@ class FileRecords:
     def _create_one(self, values: Sequence[Value], batch: _Batch) -> Record | Rejected:
         layout = self._spool.layout
         try:
+            match = [normal(values[i]) for i in self._description.match]
+            if twin := self._spool.may_hold([text for text in match if text]):
+                return Rejected(f"{twin.place} of {self._settings.path} may be this record: it {twin.reason}")
             key = self._key(values)
-            if key in batch.new or self._spool.texts([key]):
+            if key in batch.new or self._spool.texts([key]) or key in self._unreadable_keys:
                 return Rejected(f"there is a record with the {self._settings.id} {key} already")
             batch.new[key] = layout.create(key, values)
         except ValueError as error:
@@ -138,7 +153,13 @@ class FileRecords:
         if self._new_ids is None:
             texts = self._settings.kind == "csv"
             self._new_ids = NewIds(self._spool.db, self._settings.new_id, texts=texts)
-        return self._new_ids.next()
+        while (key := self._new_ids.next()) in self._unreadable_keys:
+            pass
+        return key
+
+    @property
+    def _unreadable_keys(self) -> set[Key]:
+        return {each.key for each in self._spool.unreadable if each.key is not None}
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
         """See Collection."""

@@ -29,6 +29,10 @@ class RemoteFiles:
         """See Files."""
         return any(name.lower() == "etag" for name, _ in facts)
 
+    def changed_at(self, path: str) -> float:
+        """See Files."""
+        return float(self._fs.modified(path).timestamp())
+
     def beside(self, path: str) -> list[str]:
         """See Files."""
         found = self._fs.ls(path.rpartition("/")[0], detail=True)

@@ -12,12 +12,13 @@ objects:
 """
 
 import codecs
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
-from tidegate.worker.connectors.settings import Text, TimeZone
+from tidegate.worker.connectors.settings import Duration, Text, TimeZone
 
 
 class Settings(Part):
@@ -53,10 +54,14 @@ class FileSettings(Part):
     A file has no changes to ask for: it is always read whole. `cursor` names the column that says when a record was
     changed; it serves the conflict policy `newest` only. New records get the next whole number as their id where all
     ids are such, else a UUID; `newId` decides for a file that is empty. A file that is not there is an error, unless
-    `create` is true: then it is an empty one.
+    `create` is true: then it is an empty one. A row that cannot be read stops the sync; with `badRows: setAside` it
+    stays in the file as it is, the others are synced, and no record that it may have been counts as deleted. Nor does
+    one that is missing while the file was changed less than `settled` ago: it may be still being written.
     """
 
-    incidental: ClassVar[frozenset[str]] = frozenset({"cursor", "new_id", "create", "encoding", "delimiter"})
+    incidental: ClassVar[frozenset[str]] = frozenset(
+        {"cursor", "new_id", "create", "encoding", "delimiter", "bad_rows", "settled"}
+    )
 
     path: str
     format: Literal["csv", "jsonl"] | None = None
@@ -64,6 +69,8 @@ class FileSettings(Part):
     cursor: str | None = None
     new_id: Literal["number", "uuid"] | None = None
     create: bool = False
+    bad_rows: Literal["stop", "setAside"] = "stop"
+    settled: Duration = timedelta(seconds=10)
     encoding: Encoding = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
 

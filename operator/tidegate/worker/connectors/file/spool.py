@@ -11,12 +11,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tidegate.worker.connectors import Key
-from tidegate.worker.connectors.file.format import Format, Layout, MalformedError, UnreadableFile
+from tidegate.worker.connectors import Key, Unreadable
+from tidegate.worker.connectors.file.format import (
+    BadDataError,
+    BadEntry,
+    Entry,
+    Format,
+    Layout,
+    MalformedError,
+    UnreadableFile,
+)
 from tidegate.worker.connectors.file.storage import Storage, Version
 from tidegate.worker.errors import SystemFailed
 
 _CHUNK = 1 << 20
+
+# Whoever writes a file row by row seldom pauses for so long.
+_FRESH_SECONDS = 60.0
+
+# Beyond these it is not a row that is wrong, but the file: another one, or another encoding.
+_FEW, _FEW_PERCENT = 10, 20
 
 # A place is the record's offset in the file, or beyond the file's end that of a new one; `offset` and `length` say
 # where its text is once it has been edited, and a deleted one has no key and no text.
@@ -42,7 +56,13 @@ class Spool:
 
     layout: Layout
 
-    def __init__(self, connector: str, storage: Storage, path: str, format: Format, directory: Path) -> None:
+    def __init__(
+        self, connector: str, storage: Storage, path: str, format: Format, directory: Path, *, sets_aside: bool = False
+    ) -> None:
+        """`sets_aside` says that a row that cannot be read stops nothing."""
+        self._sets_aside = sets_aside
+        self.unreadable: list[Unreadable] = []
+        self._bad_texts: list[tuple[Unreadable, bytes]] = []
         self._connector = connector
         self._storage = storage
         self._path = path
@@ -85,7 +105,7 @@ class Spool:
         try:
             self._index()
         except MalformedError as error:
-            raise self._unreadable(f"line {self._line(error.offset)} {error.problem}") from None
+            raise self._bad(f"line {self._line(error.offset)} {error.problem}") from None
         return True
 
     def _end_last_line(self) -> int:
@@ -100,19 +120,65 @@ class Spool:
 
     def _index(self) -> None:
         self.db.executescript(_TABLE)
+        bad: list[BadEntry] = []
         with self._transaction():
-            rows = ((entry.offset, entry.key, entry.length) for entry in self.layout.entries(self._copy))
-            self.db.executemany("INSERT INTO entry (place, key, size) VALUES (?, ?, ?)", rows)
+            self.db.executemany("INSERT INTO entry (place, key, size) VALUES (?, ?, ?)", self._rows(bad))
+        self.unreadable = [Unreadable(f"line {self._line(each.offset)}", each.problem, each.key) for each in bad]
+        texts = [os.pread(self._copy.fileno(), each.length, each.offset) for each in bad]
+        self._bad_texts = [*zip(self.unreadable, texts, strict=True)]
         try:
             self.db.execute("CREATE UNIQUE INDEX by_key ON entry (key)")
         except sqlite3.IntegrityError:
-            query = "SELECT key, min(place), max(place) FROM entry GROUP BY key HAVING count(*) > 1 LIMIT 1"
-            key, first, last = self.db.execute(query).fetchone()
-            lines = f"lines {self._line(first)} and {self._line(last)}"
-            raise self._unreadable(f"{lines} have the same id {key}; ids must be unique") from None
+            self._take_out_twins()
+            self.db.execute("CREATE UNIQUE INDEX by_key ON entry (key)")
+        (rows,) = self.db.execute("SELECT count(*) FROM entry").fetchone()
+        if len(self.unreadable) > max(_FEW, (rows + len(self.unreadable)) * _FEW_PERCENT // 100):
+            first = self.unreadable[0]
+            raise self._bad(
+                f"{len(self.unreadable)} rows cannot be read, too many to set aside; {first.place} {first.reason}"
+            )
 
-    def _unreadable(self, problem: str) -> UnreadableFile:
-        return UnreadableFile(f"connector {self._connector}: {self._path}: {problem}")
+    def _rows(self, bad: list[BadEntry]) -> Iterator[tuple[int, Key, int]]:
+        for entry in self.layout.entries(self._copy):
+            if isinstance(entry, Entry):
+                yield entry.offset, entry.key, entry.length
+            elif self._sets_aside:
+                bad.append(entry)
+            else:
+                raise MalformedError(entry.problem, entry.offset)
+
+    def _take_out_twins(self) -> None:
+        """Set aside the rows that have the same id: nobody can tell which of them is meant."""
+        query = "SELECT key, min(place), max(place) FROM entry GROUP BY key HAVING count(*) > 1"
+        for key, first, last in self.db.execute(query).fetchall():
+            lines = f"lines {self._line(first)} and {self._line(last)}"
+            problem = f"have the same id {key}; ids must be unique"
+            if not self._sets_aside:
+                raise self._bad(f"{lines} {problem}") from None
+            self.unreadable.append(Unreadable(lines, problem, key))
+            for place, size in self.db.execute("SELECT place, size FROM entry WHERE key = ?", (key,)).fetchall():
+                self._bad_texts.append((self.unreadable[-1], os.pread(self._copy.fileno(), size, place)))
+            self.db.execute("DELETE FROM entry WHERE key = ?", (key,))
+
+    def _bad(self, problem: str) -> UnreadableFile | BadDataError:
+        said = f"connector {self._connector}: {self._path}: {problem}"
+        ago = self.changed_seconds_ago()
+        if ago is not None and ago < _FRESH_SECONDS:
+            return UnreadableFile(f"{said}; the file was changed a moment ago, and may be still being written")
+        return BadDataError(f"{said}; correct the file, or write badRows: setAside to sync the other rows meanwhile")
+
+    def may_hold(self, texts: Sequence[str]) -> Unreadable | None:
+        """One of the rows that cannot be read in which all of these are written, whatever the case of the letters."""
+        sought = [text.casefold().encode() for text in texts]
+        for row, text in self._bad_texts:
+            there = text.decode(errors="replace").casefold().encode()
+            if sought and all(each in there for each in sought):
+                return row
+        return None
+
+    def changed_seconds_ago(self) -> float | None:
+        """How long ago the file was changed; None where the file system does not tell."""
+        return self._storage.changed_seconds_ago(self._path)
 
     def _line(self, offset: int) -> int:
         self._copy.seek(0)

@@ -65,6 +65,12 @@ class Storage:
             names = self._files.beside(path)
         return ", ".join(names[:_SHOWN]) or "no file"
 
+    def changed_seconds_ago(self, path: str) -> float | None:
+        """How long ago the file was changed, by the file system's clock and ours; None where it does not tell."""
+        with suppress(Exception):
+            return time.time() - self._files.changed_at(path)
+        return None
+
     def read(self, path: str, target: BinaryIO) -> Version | None:
         """Copy the file into the target, in a state that it had as a whole; None when it is not there."""
         for _ in range(_READINGS):
