@@ -23,11 +23,16 @@ _BLOCKING_STATES = ("23001", "23503", "23505", "23P01")
 _FORBIDDING_STATES = ("28", "3D000", "42501")
 _COLLIDING_STATES = ("40001", "40P01")
 
+# A statement or a lock took too long.
+_LIMITING_STATES = ("57014", "55P03")
+# 42501 is also what PostgreSQL says of one row that a policy refuses; then from here (execMain.c).
+_POLICY_CHECK = "ExecWithCheckOptions"
+
 # MySQL and MariaDB, by error number; pymysql tells no SQLSTATE. Those that it raises as IntegrityError or DataError
 # are not repeated here: values that do not fit or do not convert, defaults that are missing, views' checks, other
 # duplicates, SIGNAL in a trigger, JSON that is none, and checks of MySQL and of MariaDB.
 _REFUSING_NUMBERS = frozenset(
-    {1169, 1292, 1364, 1365, 1369, 1411, 1525, 1586, 1644, 1690, 3140, 3141, 3156, 3819, 4025}
+    {1169, 1292, 1364, 1365, 1369, 1411, 1416, 1525, 1586, 1644, 1690, 3140, 3141, 3156, 3819, 4025}
 )
 # The database, the user or its password, tables, columns, and what needs a privilege; a database that is not there; a
 # host that is not let in; a way to log in that the driver or the server does not know; passwords that have expired, and
@@ -37,6 +42,8 @@ _FORBIDDING_NUMBERS = frozenset(
 )
 _BLOCKING_NUMBERS = frozenset({1022, 1062, 1169, 1216, 1217, 1451, 1452, 1586, 1761, 1762})
 _COLLIDING_NUMBERS = frozenset({1213})
+# A lock took too long; a statement did, in MySQL and in MariaDB.
+_LIMITING_NUMBERS = frozenset({1205, 3024, 1969})
 
 # No file, no right to read or write it, or a file that is no database.
 _FORBIDDING_SQLITE_ERRORS = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_NOTADB")
@@ -86,6 +93,22 @@ def is_refusal(error: DBAPIError) -> bool:
     if error.connection_invalidated:
         return False
     return isinstance(error, (IntegrityError, DataError)) or _is(error, _REFUSING_STATES, _REFUSING_NUMBERS)
+
+
+def is_doubtful(error: DBAPIError) -> bool:
+    """True when the error may be of one row only: a lock or a time limit, a policy, or a value the driver cannot write.
+
+    Where many rows have it, it is the system's: see `one_by_one`.
+    """
+    if error.connection_invalidated:
+        return False
+    if _is(error, _LIMITING_STATES, _LIMITING_NUMBERS):
+        return True
+    said = error.orig
+    if isinstance(said, psycopg.Error) and said.sqlstate is None:
+        return isinstance(said, (psycopg.ProgrammingError, psycopg.NotSupportedError))
+    diagnosis = getattr(said, "diag", None)
+    return getattr(diagnosis, "source_function", None) == _POLICY_CHECK
 
 
 def is_blocked(error: DBAPIError) -> bool:

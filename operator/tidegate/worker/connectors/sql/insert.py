@@ -8,6 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, insert
 
 from tidegate.worker.connectors.sql.errors import NotKeptError
 from tidegate.worker.connectors.sql.postgresql import insert_arrays, stores_what_it_returns, takes_arrays
+from tidegate.worker.kinds import Spelling
 from tidegate.worker.values import Value
 
 Row = Mapping[str, Value]
@@ -38,7 +39,7 @@ def insert_rows(
     for names, numbers in alike.items():
         same = [rows[n] for n in numbers]
         answers: Sequence[Any] | None = None
-        if takes_arrays(connection, table, id_column, names):
+        if takes_arrays(connection, table, id_column, names) and not _has_spelling(same):
             answers = insert_arrays(connection, table, returned, same)
         if answers is None:
             statement = insert(table).returning(id_column, sort_by_parameter_order=True)
@@ -50,6 +51,11 @@ def insert_rows(
         for n, answer in zip(numbers, answers, strict=True):
             ids[n] = answer[0]
     return Inserted(ids, told if told and stores_what_it_returns(connection, table) else ())
+
+
+def _has_spelling(rows: Sequence[Row]) -> bool:
+    # Among Python's own values a text of the server's cannot be an element of an array.
+    return Spelling in {type(value) for row in rows for value in row.values()}
 
 
 def _insert_one(connection: Connection, table: Table, id_column: Column[Any], row: Row) -> Any:

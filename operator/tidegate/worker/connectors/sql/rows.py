@@ -23,7 +23,6 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from tidegate.worker.connectors import (
-    Blocked,
     Changed,
     Description,
     Key,
@@ -39,8 +38,9 @@ from tidegate.worker.connectors import (
 from tidegate.worker.connectors.sql.changes import Changes
 from tidegate.worker.connectors.sql.column_types import ColumnType, column_type
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key, new_key
-from tidegate.worker.connectors.sql.errors import NotKeptError, is_blocked, is_collision, is_refusal, speaking_of, words
+from tidegate.worker.connectors.sql.errors import NotKeptError, is_collision, speaking_of
 from tidegate.worker.connectors.sql.insert import insert_rows
+from tidegate.worker.connectors.sql.one_by_one import Outcome, outcome_for_one, write_each
 from tidegate.worker.connectors.sql.one_of import is_one_of
 from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.postgresql_values import fetched
@@ -249,24 +249,11 @@ class Rows:
         try:
             with engine.begin() as connection:
                 return [*write(connection, items)]
-        except NotKeptError:
-            pass  # one of them
-        except DBAPIError as error:
-            if not is_refusal(error):
+        except Exception as error:
+            if outcome_for_one(error) is Outcome.SYSTEM:
                 raise
-        answers: list[_Answer | Rejected] = []
         with engine.begin() as connection:
-            for item in items:
-                try:
-                    with connection.begin_nested():
-                        answers += write(connection, [item])
-                except NotKeptError as error:
-                    answers.append(Rejected(str(error)))
-                except DBAPIError as error:
-                    if not is_refusal(error):
-                        raise
-                    answers.append((Blocked if is_blocked(error) else Rejected)(words(error)))
-        return answers
+            return write_each(connection, items, write)
 
     def _read(self, connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> dict[Key, Record]:
         if not keys:

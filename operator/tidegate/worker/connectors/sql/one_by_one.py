@@ -1,0 +1,91 @@
+"""Writing records one by one, after a batch of them has failed, to find out which the database does not take.
+
+Law 3 (design section 6.2): one record that cannot be handled stops nothing; the same error on many is the system's.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from tidegate.worker.connectors import Blocked, Rejected
+from tidegate.worker.connectors.sql.errors import (
+    NotKeptError,
+    is_blocked,
+    is_collision,
+    is_doubtful,
+    is_refusal,
+    words,
+)
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+
+# As many records of one batch with an error that may be the system's as well: it is the system's. Below it they wait.
+_SYSTEMS = 10
+
+# The batch has already waited for locks: each of its records need not wait as long again.
+_LOCK_WAIT_SECONDS = 3
+
+
+# What a driver raises for a value that it cannot write.
+_DRIVERS = (StatementError, ValueError, TypeError, OverflowError)
+
+
+class Outcome(Enum):
+    """Whose an error is that a write of one record has met."""
+
+    RECORD = auto()
+    DOUBTFUL = auto()  # the record's, unless many have it
+    SYSTEM = auto()
+
+
+def outcome_for_one(error: Exception) -> Outcome:
+    """Whose the error is, as far as it tells."""
+    if isinstance(error, NotKeptError):
+        return Outcome.RECORD
+    if isinstance(error, DBAPIError):
+        if is_refusal(error):
+            return Outcome.RECORD
+        return Outcome.DOUBTFUL if is_doubtful(error) and not is_collision(error) else Outcome.SYSTEM
+    # What a driver raises for a value that it cannot write.
+    return (
+        Outcome.DOUBTFUL
+        if isinstance(error, (StatementError, ValueError, TypeError, OverflowError))
+        else Outcome.SYSTEM
+    )
+
+
+def write_each(
+    connection: Connection, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
+) -> "list[_Answer | Rejected]":
+    """Write each item on its own. Raises what is the system's; then none of them is to be committed."""
+    _wait_less_for_locks(connection)
+    answers: list[_Answer | Rejected] = []
+    doubtful = 0
+    for item in items:
+        try:
+            with connection.begin_nested():
+                answers += write(connection, [item])
+        except Exception as error:
+            outcome = outcome_for_one(error)
+            doubtful += outcome is Outcome.DOUBTFUL
+            if outcome is Outcome.SYSTEM or doubtful >= _SYSTEMS:
+                raise
+            answers.append(_refused(error))
+    return answers
+
+
+def _refused(error: Exception) -> Rejected:
+    if isinstance(error, DBAPIError):
+        return (Blocked if is_blocked(error) else Rejected)(words(error))
+    if isinstance(error, NotKeptError):
+        return Rejected(str(error))
+    return Rejected(f"the database's driver cannot write one of its values ({type(error).__name__})")
+
+
+def _wait_less_for_locks(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout TO '{_LOCK_WAIT_SECONDS}s'"))

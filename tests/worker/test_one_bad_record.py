@@ -1,0 +1,137 @@
+"""One record that a database cannot take does not keep the others of its batch from being written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tidegate.worker.connectors import Collection, Description, FieldUse, Record, Rejected, Write, sql
+from tidegate.worker.connectors.sql.settings import Settings, TableSettings
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+
+from . import mariadb
+from .postgresql import Database
+
+
+@contextmanager
+def opened(url: str, *fields: str) -> Iterator[Collection]:
+    uses = tuple(FieldUse(name, True, False) for name in fields)
+    connector = sql.TYPE.connect(Settings(type="sql", url=url), {}, "erp")
+    try:
+        place = TableSettings(table="contact", id="id")
+        yield connector.open(Description("object contact, connector erp", place, uses, (0,), True))
+    finally:
+        connector.close()
+
+
+@pytest.fixture
+def contacts(postgresql_database: Database) -> Database:
+    postgresql_database.sql(
+        "CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, tenant TEXT); "
+        "GRANT ALL ON contact TO worker; GRANT ALL ON SEQUENCE contact_id_seq TO worker"
+    )
+    return postgresql_database
+
+
+def only(database: Database, tenant: str) -> None:
+    database.sql(
+        "ALTER TABLE contact ENABLE ROW LEVEL SECURITY; CREATE POLICY readers ON contact FOR SELECT USING (true); "
+        f"CREATE POLICY writers ON contact FOR INSERT WITH CHECK (tenant = '{tenant}')"
+    )
+
+
+def test_a_row_that_a_policy_refuses_is_that_rows(contacts: Database) -> None:
+    only(contacts, "ours")
+    with opened(contacts.worker_url, "email", "tenant") as collection:
+        first, refused, last = collection.create([["a@x", "ours"], ["b@x", "theirs"], ["c@x", "ours"]])
+    assert isinstance(first, Record)
+    assert isinstance(last, Record)
+    assert refused == Rejected('new row violates row-level security policy for table "contact"')
+
+
+def test_rows_that_a_policy_refuses_by_the_dozen_are_a_configuration_error(contacts: Database) -> None:
+    only(contacts, "ours")
+    with (
+        opened(contacts.worker_url, "email", "tenant") as collection,
+        pytest.raises(ConfigurationError, match="row-level security"),
+    ):
+        collection.create([[f"p{n}@x", "theirs"] for n in range(12)])
+    assert contacts.sql("SELECT count(*) FROM contact") == [(0,)]
+
+
+def test_a_write_that_takes_too_long_is_that_records(contacts: Database) -> None:
+    contacts.sql(
+        """
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN IF NEW.email = 'slow@x' THEN PERFORM pg_sleep(60); END IF; RETURN NEW; END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON contact FOR EACH ROW EXECUTE FUNCTION slow();
+        ALTER ROLE worker SET statement_timeout = '500ms';
+        """
+    )
+    try:
+        with opened(contacts.worker_url, "email", "tenant") as collection:
+            first, slow, last = collection.create([["a@x", None], ["slow@x", None], ["c@x", None]])
+    finally:
+        contacts.sql("ALTER ROLE worker RESET statement_timeout")
+    assert isinstance(first, Record)
+    assert isinstance(last, Record)
+    assert isinstance(slow, Rejected)
+    assert slow.reason.startswith("canceling statement due to statement timeout")
+
+
+def test_writes_that_all_take_too_long_fail_the_run(contacts: Database) -> None:
+    contacts.sql(
+        """
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON contact FOR EACH ROW EXECUTE FUNCTION slow();
+        ALTER ROLE worker SET statement_timeout = '50ms';
+        """
+    )
+    try:
+        with (
+            opened(contacts.worker_url, "email", "tenant") as collection,
+            pytest.raises(SystemFailed, match="statement timeout"),
+        ):
+            collection.create([[f"p{n}@x", None] for n in range(12)])
+    finally:
+        contacts.sql("ALTER ROLE worker RESET statement_timeout")
+
+
+def test_a_row_that_somebody_keeps_locked_is_that_rows(contacts: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidegate.worker.connectors.sql.engine._POSTGRESQL_SESSION", "SET lock_timeout TO '300ms'")
+    contacts.sql("INSERT INTO contact (email) VALUES ('a@x'), ('b@x'), ('c@x')")
+    with opened(contacts.worker_url, "email", "tenant") as collection:
+        records = collection.scan(None, 10, None).records
+        with psycopg.connect(contacts.server.url(contacts.name)) as other:
+            other.execute("SELECT 1 FROM contact WHERE email = 'b@x' FOR UPDATE")
+            first, locked, last = collection.update([Write(record, {1: "ours"}) for record in records])
+            other.rollback()
+    assert isinstance(first, Record)
+    assert isinstance(last, Record)
+    assert locked == Rejected("canceling statement due to lock timeout")
+
+
+def test_a_value_that_the_driver_cannot_write_is_that_records(mariadb_database: mariadb.Database) -> None:
+    mariadb_database.sql("CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email TEXT, place POINT)")
+    with opened(mariadb_database.url, "email", "place") as collection:
+        first, refused, last = collection.create([["a@x", None], ["b@x", "nowhere"], ["c@x", None]])
+    assert isinstance(first, Record)
+    assert isinstance(refused, Rejected)
+    assert isinstance(last, Record)
+
+
+def test_what_is_beyond_pythons_dates_is_read_and_does_not_stop_the_others(contacts: Database) -> None:
+    contacts.sql(
+        "ALTER TABLE contact ADD day date, ADD moment timestamptz; INSERT INTO contact (email, day, moment) VALUES "
+        "('a@x', 'infinity', '9999-12-31 23:59:59-05'), ('b@x', '2024-02-29', '0044-03-15 00:00:00+00 BC')"
+    )
+    with opened(contacts.worker_url, "email", "day", "moment") as collection:
+        records = collection.scan(None, 10, None).records
+        assert [[str(value) for value in record.values] for record in records] == [
+            ["a@x", "infinity", "10000-01-01 04:59:59+00"],
+            ["b@x", "2024-02-29", "0044-03-15 00:00:00+00 BC"],
+        ]
+        (created,) = collection.create([["c@x", *records[0].values[1:]]])
+        assert isinstance(created, Record)
+        assert created.values[1:] == records[0].values[1:], "PostgreSQL itself can hold them"
