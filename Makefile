@@ -71,6 +71,10 @@ reference: setup ## generate docs/reference.md from the models, and the chart's 
 	@$(IN_TESTS) documentation.reference > docs/.new && mv docs/.new docs/reference.md
 	@$(IN_TESTS) documentation.chart_readme > charts/.new && mv charts/.new charts/tidegate/README.md
 
+.PHONY: types
+types: setup ## generate docs/types.md from what the worker does with real databases
+	@$(IN_TESTS) documentation.types > docs/.new && mv docs/.new docs/types.md
+
 .PHONY: install.yaml
 install.yaml: setup ## what the chart installs, as one manifest; REGISTRY=… says where the images are
 	@"$$($(IN_TESTS) devcluster program helm)" template tidegate charts/tidegate --namespace tidegate-system \

@@ -312,7 +312,7 @@ _MY = [
         lambda rng: f"x'{rng.randbytes(16).hex()}'",
         readable="lower(hex({}))",
     ),
-    Column("mariadb", "year", "number", ("2024", "1999"), lambda rng: str(rng.randint(1950, 2050))),
+    Column("mariadb", "year", "number", ("2024", "1999"), lambda rng: str(rng.randint(1950, 2050)), readable="{} + 0"),
     Column("mariadb", "enum('x','12','2024-02-29')", "text", ("'x'", "'12'"), lambda rng: "'x'"),
 ]
 

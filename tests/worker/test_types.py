@@ -9,74 +9,26 @@ import json
 import os
 import random
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from documentation.pages import Page
+from documentation.types import lines
 from tidegate.worker.cache import FILE
 from tidegate.worker.main import work
 
 from .column_values import COLUMNS, Column, mean_the_same
-from .mariadb import Database as MariaDBDatabase
-from .postgresql import Database as PostgreSQLDatabase
+from .mariadb import Database as MariaDB
 from .postgresql import PostgreSQL
+from .typed_databases import Database, on_mariadb, on_postgresql, on_sqlite
 
 SIDES = ("a", "b")
 FIELDS_PER_TABLE = 25
 NOTHING = {side: {"create": 0, "update": 0, "delete": 0} for side in SIDES}
-
-
-@dataclass
-class Database:
-    """A database of one of the systems, and how others than the sync work in it."""
-
-    system: str
-    url: str
-    sql: Callable[..., list[tuple[Any, ...]]]
-
-    def make(self, table: str, columns: Sequence[Column]) -> None:
-        key = {"postgresql": "serial", "mariadb": "int auto_increment", "sqlite": "integer"}[self.system]
-        declared = ", ".join(f"f{n} {column.type}{_nullable(column)}" for n, column in enumerate(columns))
-        self.sql(f"CREATE TABLE {table} (id {key} PRIMARY KEY, k varchar(40), {declared})")
-        if self.system == "postgresql":
-            self.sql(f"GRANT ALL ON {table} TO worker")
-            self.sql(f"GRANT ALL ON SEQUENCE {table}_id_seq TO worker")
-
-    def insert(self, table: str, key: str, values: Sequence[str]) -> None:
-        names = ", ".join(f"f{n}" for n in range(len(values)))
-        self.sql(f"INSERT INTO {table} (k, {names}) VALUES ('{key}', {', '.join(values)})")  # noqa: S608
-
-    def edit(self, table: str, key: str, field: int, value: str) -> None:
-        self.sql(f"UPDATE {table} SET f{field} = {value} WHERE k = '{key}'")  # noqa: S608
-
-    def rows(self, table: str, columns: Sequence[Column]) -> dict[str, tuple[Any, ...]]:
-        cast = {"postgresql": "CAST({} AS text)", "mariadb": "CAST({} AS CHAR)", "sqlite": "{}"}[self.system]
-        fields = ", ".join(cast.format(column.readable.format(f"f{n}")) for n, column in enumerate(columns))
-        return {row[0]: row[1:] for row in self.sql(f"SELECT k, {fields} FROM {table}")}  # noqa: S608
-
-
-def _nullable(column: Column) -> str:
-    return " NULL" if column.system == "mariadb" else ""
-
-
-def on_postgresql(server: PostgreSQL) -> Database:
-    database: PostgreSQLDatabase = server.database()
-    database.sql("SET timezone TO 'UTC'; SET intervalstyle TO 'iso_8601'")
-    return Database("postgresql", database.worker_url, database.sql)
-
-
-def on_mariadb(database: MariaDBDatabase) -> Database:
-    database.sql("SET time_zone = '+00:00'")
-    return Database("mariadb", database.url, database.sql)
-
-
-def on_sqlite(path: Path) -> Database:
-    connection = sqlite3.connect(path, isolation_level=None)
-    return Database("sqlite", f"sqlite:///{path}", lambda statement: connection.execute(statement).fetchall())
 
 
 def _field(name: str, one: Column, other: Column) -> dict[str, Any]:
@@ -229,3 +181,14 @@ def test_values_of_all_types_mean_the_same_on_both_sides_or_wait(
 def test_values_of_all_pairs_of_types(databases: tuple[Database, Database], tmp_path: Path, attempt: int) -> None:
     rng = the_seed(attempt)
     live(History(tmp_path / "sync", databases, pairs_of(databases)), rng, records=8, rounds=2)
+
+
+def test_the_page_of_types_is_what_the_worker_does(
+    postgresql_server: PostgreSQL, mariadb_database: MariaDB, tmp_path: Path
+) -> None:
+    databases = {
+        "postgresql": on_postgresql(postgresql_server),
+        "mariadb": on_mariadb(mariadb_database),
+        "sqlite": on_sqlite(tmp_path / "types.db"),
+    }
+    assert Page.read("docs/types.md").text.splitlines() == [*lines(databases)], "`make types` writes it anew"

@@ -183,7 +183,7 @@ def _in_json(value: Value) -> Value:
 
 
 def _text(value: Value) -> str:
-    return str(normal(value))
+    return normal(value) or ""
 
 
 _TABLE: tuple[tuple[tuple[Kind, ...], Kind, Convert], ...] = (

@@ -62,6 +62,7 @@ CONVERSIONS: list[tuple[Any, Kind, Any]] = [
     (5, Kind.INSTANT, None),
     (Spelling(Kind.INSTANT, "infinity"), Kind.INSTANT, Spelling(Kind.INSTANT, "infinity")),
     (Spelling(Kind.INSTANT, "infinity"), Kind.LOCAL, None),
+    (b"", Kind.TEXT, ""),
     ("", Kind.WHOLE, None),
 ]
 
