@@ -10,6 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import aiohttp
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
@@ -26,9 +27,12 @@ from tidegate.control.plan import (
     LookUpJob,
     SuspendJob,
 )
-from tidegate.control.settings import Settings
+from tidegate.control.settings import LONGEST_REQUEST, Settings
 
 logger = logging.getLogger(__name__)
+
+# For what nothing depends on: an Event that says what the status says too, an old Job that takes up room.
+_COURTESY_SECONDS = 5.0
 
 MERGE_PATCH = "application/merge-patch+json"
 FIELD_MANAGER = "tidegate"
@@ -104,27 +108,40 @@ class Writer:
         found = (pod_of(pod.model_dump(mode="json", by_alias=True, exclude_none=True)) for pod in pods.items)
         return not any(pod.live and is_of_a_run(pod, integration) for pod in found)
 
-    async def take(self, integration: Integration, action: Action) -> str | None:
+    async def take(self, integration: Integration, action: Action, within: float = LONGEST_REQUEST) -> str | None:
         """Take one action; return the resourceVersion of what was written, if the watch is to show it.
 
+        `within`: seconds after which a creation or a resumption is given up, even where a request may take longer.
         Raises RefusedError when a Job or cache cannot be created, StaleViewError when a precondition failed.
         """
+        within = min(within, self._settings.request_timeout)
         match action:
             case CreateCache():
-                return await self._create_cache(integration)
+                return await self._create_cache(integration, within)
             case CreateJob():
-                return await self._create_job(integration, action)
+                return await self._create_job(integration, action, within)
             case SuspendJob():
-                return await self._suspend_job(integration, action)
+                return await self._suspend_job(integration, action, within)
             case DeleteJob():
-                await self._delete_job(integration, action)
+                await self._delete_job(integration, action, within)
             case Announce():
-                await self._announce(integration, action)
+                await self._announce(integration, action, within)
             case LookUpJob():  # answered before the plan is acted upon
                 pass
         return None
 
-    async def _create_cache(self, integration: Integration) -> str | None:
+    async def attempt(self, integration: Integration, action: DeleteJob | Announce) -> bool:
+        """Take an action that nothing depends on; False, and a line in the log, when it cannot be done now."""
+        try:
+            await self.take(integration, action, _COURTESY_SECONDS)
+        except (ApiException, aiohttp.ClientError, TimeoutError) as error:
+            what = "write an Event" if isinstance(action, Announce) else f"delete the finished Job {action.name}"
+            said = words(error) if isinstance(error, ApiException) else repr(error)
+            logger.warning("cannot %s for %s/%s: %s", what, integration.namespace, integration.name, said)
+            return False
+        return True
+
+    async def _create_cache(self, integration: Integration, within: float) -> str | None:
         manifest = render.cache_claim(integration)
         claim = client.V1PersistentVolumeClaim.model_validate(manifest)
         try:
@@ -132,21 +149,21 @@ class Writer:
                 integration.namespace,
                 claim,
                 field_manager=FIELD_MANAGER,
-                _request_timeout=self._settings.request_timeout,
+                _request_timeout=within,
             )
         except ApiException as error:
             if error.status != _CONFLICT:
                 raise _refused(error) from error
             name = manifest["metadata"]["name"]
             present = await self._core.read_namespaced_persistent_volume_claim(
-                name, integration.namespace, _request_timeout=self._settings.request_timeout
+                name, integration.namespace, _request_timeout=within
             )
             if controller_uid(present.model_dump(by_alias=True)) != integration.uid:
                 raise RefusedError(_taken("PersistentVolumeClaim", name), needs_human=True) from error
             return _resource_version(present.model_dump(by_alias=True))
         return _resource_version(written.model_dump(by_alias=True))
 
-    async def _create_job(self, integration: Integration, action: CreateJob) -> str:
+    async def _create_job(self, integration: Integration, action: CreateJob, within: float) -> str:
         manifest = render.job(integration, action.run, self._settings)
         try:
             written = await self._objects.create_namespaced_custom_object(
@@ -157,7 +174,7 @@ class Writer:
                 manifest,
                 field_manager=FIELD_MANAGER,
                 field_validation="Strict",
-                _request_timeout=self._settings.request_timeout,
+                _request_timeout=within,
             )
         except ApiException as error:
             if error.status != _CONFLICT:
@@ -183,7 +200,7 @@ class Writer:
                 return None
             raise
 
-    async def _suspend_job(self, integration: Integration, action: SuspendJob) -> str:
+    async def _suspend_job(self, integration: Integration, action: SuspendJob, within: float) -> str:
         body = {
             "metadata": {"resourceVersion": action.resource_version, "uid": action.uid},
             "spec": {"suspend": action.suspend},
@@ -198,7 +215,7 @@ class Writer:
                 body,
                 field_manager=FIELD_MANAGER,
                 _content_type=MERGE_PATCH,
-                _request_timeout=self._settings.request_timeout,
+                _request_timeout=within,
             )
         except ApiException as error:
             if error.status in (_CONFLICT, _NOT_FOUND):
@@ -206,7 +223,7 @@ class Writer:
             raise
         return _resource_version(written)
 
-    async def _delete_job(self, integration: Integration, action: DeleteJob) -> None:
+    async def _delete_job(self, integration: Integration, action: DeleteJob, within: float) -> None:
         options = client.V1DeleteOptions(
             preconditions=client.V1Preconditions(uid=action.uid, resource_version=action.resource_version),
             propagation_policy="Background",
@@ -219,13 +236,13 @@ class Writer:
                 "jobs",
                 action.name,
                 body=options,
-                _request_timeout=self._settings.request_timeout,
+                _request_timeout=within,
             )
         except ApiException as error:
             if error.status not in (_CONFLICT, _NOT_FOUND):  # gone already, or another one of the same name
                 raise
 
-    async def _announce(self, integration: Integration, action: Announce) -> None:
+    async def _announce(self, integration: Integration, action: Announce, within: float) -> None:
         manifest = {
             "metadata": {"generateName": f"{integration.name[:200].rstrip('-.')}-", "namespace": integration.namespace},
             "eventTime": datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -244,18 +261,9 @@ class Writer:
                 "resourceVersion": integration.resource_version,
             },
         }
-        try:
-            await self._objects.create_namespaced_custom_object(
-                "events.k8s.io",
-                "v1",
-                integration.namespace,
-                "events",
-                manifest,
-                _request_timeout=self._settings.request_timeout,
-            )
-        except ApiException as error:
-            # An Event is a courtesy: the status says the same, and no decision rests on it.
-            logger.warning("cannot write an Event for %s/%s: %s", integration.namespace, integration.name, words(error))
+        await self._objects.create_namespaced_custom_object(
+            "events.k8s.io", "v1", integration.namespace, "events", manifest, _request_timeout=within
+        )
 
 
 def _resource_version(written: object) -> str:

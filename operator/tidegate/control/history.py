@@ -154,7 +154,9 @@ def finished_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ..
     recorded = seen.integration.status.last_run
     finished = [job for job in seen.jobs if job.finished and recorded and job.run.number <= recorded.number]
     free_at = {job: job.run.claimed_at + CREATION_PATIENCE for job in finished}
-    deletions = tuple(DeleteJob(job.name, job.uid, job.resource_version) for job in finished if free_at[job] <= now)
+    deletions = tuple(
+        DeleteJob(job.name, job.uid, job.resource_version, housekeeping=True) for job in finished if free_at[job] <= now
+    )
     return deletions, min((at for at in free_at.values() if at > now), default=None)
 
 
@@ -175,7 +177,7 @@ def superfluous_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob,
             continue
         at = newer.run.started_at + CREATION_PATIENCE
         if at <= now:
-            superfluous.append(DeleteJob(job.name, job.uid, job.resource_version))
+            superfluous.append(DeleteJob(job.name, job.uid, job.resource_version, housekeeping=True))
         else:
             due = at if due is None else min(due, at)
     return tuple(superfluous), due

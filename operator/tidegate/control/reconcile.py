@@ -1,15 +1,26 @@
 """Reconcile: one pass over one integration, in the order of the flow: observe → decide → report → act."""
 
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.decide import decide
+from tidegate.control.history import CREATION_PATIENCE
 from tidegate.control.metrics import Metrics
-from tidegate.control.observe import NO_RUN, Observation, Refusal
-from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
+from tidegate.control.observe import NO_RUN, Integration, Observation, Refusal
+from tidegate.control.plan import (
+    Action,
+    Announce,
+    CreateCache,
+    CreateJob,
+    DeleteJob,
+    LookUpJob,
+    Plan,
+    SuspendJob,
+)
 from tidegate.control.report import report
 from tidegate.control.watch import ClusterView
 
@@ -25,6 +36,12 @@ FIRST_ATTEMPT_AFTER_REFUSAL = timedelta(seconds=5)
 LONGEST_WAIT_AFTER_REFUSAL = timedelta(minutes=1)
 LONGEST_WAIT_FOR_HUMAN = timedelta(minutes=5)
 
+# A run is created or resumed so soon after its claim, or not at all: some time before the claim may be given up, since
+# the API server may still be at work on a request that is given up here.
+START_WITHIN = CREATION_PATIENCE - timedelta(seconds=5)
+
+CLEAN_UP_AGAIN = timedelta(minutes=1)
+
 
 @dataclass
 class _Memory:
@@ -35,10 +52,15 @@ class _Memory:
     written_at: datetime = _NEVER
     refusal: Refusal | None = None
     refusals: int = 0
+    clean_up_at: datetime = _NEVER
 
 
 _STATUS = "status"
 _CACHE = "cache"
+
+
+def _earliest(*times: datetime | None) -> datetime | None:
+    return min((at for at in times if at is not None), default=None)
 
 
 def _starts(action: Action) -> bool:
@@ -56,13 +78,15 @@ class Reconciler:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         metrics: Metrics | None = None,
         wake: Callable[[str], Awaitable[None]] | None = None,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`wake` has an integration reconciled soon, by its UID."""
+        """`wake` has an integration reconciled soon, by its UID; `seconds` is a clock that nobody sets."""
         self._view = view
         self._writer = writer
         self._metrics = metrics or Metrics()
         self._clock = clock
         self._wake = wake
+        self._seconds = seconds
         self._memories: dict[str, _Memory] = {}
 
     async def reconcile(self, uid: str) -> datetime | None:
@@ -83,17 +107,21 @@ class Reconciler:
         memory.deleted.clear()
         seen = replace(seen, refusal=memory.refusal)
         plan = decide(seen, now)
+        began = self._seconds()
         look_up = next((action for action in plan.actions if isinstance(action, LookUpJob)), None)
         if look_up is not None and await self._writer.job_is_absent(seen.integration, look_up.name):
             seen = replace(seen, absent_job=look_up.name)
+            now, began = self._clock(), self._seconds()
             plan = decide(seen, now)
         try:
-            return await self._carry_out(seen, plan, memory, now)
+            return await self._carry_out(seen, plan, memory, now, began)
         except StaleViewError as error:
             logger.info("%s/%s: %s", seen.integration.namespace, seen.integration.name, error)
             return now + timedelta(seconds=1)
 
-    async def _carry_out(self, seen: Observation, plan: Plan, memory: _Memory, now: datetime) -> datetime | None:
+    async def _carry_out(
+        self, seen: Observation, plan: Plan, memory: _Memory, now: datetime, began: float
+    ) -> datetime | None:
         starts = any(_starts(action) for action in plan.actions)
         integration = seen.integration
         status = report(seen, plan, now)
@@ -103,12 +131,32 @@ class Reconciler:
             version = await self._writer.write_status(integration, status.to_wire())
             self._remember(memory, _STATUS, version, now)
             self._metrics.wrote(integration, status)
-        for action in plan.actions:
+        announcements = [action for action in plan.actions if isinstance(action, Announce)]
+        chores = [action for action in plan.actions if isinstance(action, DeleteJob) and action.housekeeping]
+        deeds = [action for action in plan.actions if action not in announcements and action not in chores]
+        try:
+            await self._take(integration, deeds, memory, now, began)
+        except RefusedError as refused:
+            return self._remember_refusal(seen, plan, refused, memory, now)
+        finally:
+            # The status says it already; what is in doubt is only whether the rest could be done.
+            for announcement in announcements:
+                await self._writer.attempt(integration, announcement)
+        return _earliest(plan.look_again_at, await self._clean_up(integration, chores, memory, now))
+
+    async def _take(
+        self, integration: Integration, deeds: Sequence[Action], memory: _Memory, now: datetime, began: float
+    ) -> None:
+        for action in deeds:
             logger.debug("%s/%s: %s", integration.namespace, integration.name, action)
-            try:
+            # From the claim on, as `now` has it: all requests together are given up before OFF may end the claim.
+            within = START_WITHIN.total_seconds() - (self._seconds() - began)
+            if isinstance(action, CreateCache | CreateJob) or _starts(action):
+                if within <= 0:
+                    raise StaleViewError("the API server is too slow: the claim is too old to start its run")
+                written = await self._writer.take(integration, action, within)
+            else:
                 written = await self._writer.take(integration, action)
-            except RefusedError as refused:
-                return self._remember_refusal(seen, plan, refused, memory, now)
             match action:
                 case CreateJob(run):
                     was_refused = memory.refusal is not None
@@ -123,7 +171,21 @@ class Reconciler:
                 case DeleteJob(uid=job_uid):
                     memory.deleted.add(job_uid)
                     memory.written_at = now
-        return plan.look_again_at
+
+    async def _clean_up(
+        self, integration: Integration, chores: Sequence[DeleteJob], memory: _Memory, now: datetime
+    ) -> datetime | None:
+        """Delete what is not needed any more; return when to try again, if some of it is refused."""
+        if not chores or now < memory.clean_up_at:
+            return memory.clean_up_at if chores else None
+        done = {job.uid for job in chores if await self._writer.attempt(integration, job)}
+        if done:
+            memory.deleted |= done
+            memory.written_at = now
+        if len(done) == len(chores):
+            return None
+        memory.clean_up_at = now + CLEAN_UP_AGAIN
+        return memory.clean_up_at
 
     async def _retry_what_is_refused(self, now: datetime) -> None:
         """A creation that had been refused has succeeded: what it was refused for may be gone for the others too."""

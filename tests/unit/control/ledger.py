@@ -2,7 +2,7 @@
 
 What exactly is promised, beyond the words of the design:
 
-- I1 holds for any number of operators, provided that a pass of `reconcile` is ended after PASS_LIMIT, that the
+- I1 holds for any number of operators, provided that a request that is given up does not arrive later, that the
   operators' clocks agree, and that nobody deletes an unfinished Job by hand.
 - I2: a run is claimed, and a paused one resumed, only by a write to a resource that says ON. A Job is created only
   while its claim stands. So a Job that comes to be after an OFF belongs to a claim from before, is seen, and is
@@ -21,8 +21,6 @@ from datetime import timedelta
 from tidegate.api.spec import Mode, OffPolicy, Switch, SyncIntegrationSpec
 from tidegate.api.status import Activation, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.observe import Integration, Job, Pod
-
-PASS_LIMIT = timedelta(seconds=20)
 
 
 @dataclass

@@ -32,7 +32,7 @@ from tidegate.control.observe import (
     pod_of,
 )
 from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, SuspendJob
-from tidegate.control.settings import Settings
+from tidegate.control.settings import LONGEST_REQUEST, Settings
 
 from .ledger import Ledger
 
@@ -212,9 +212,9 @@ def apply_merge_patch(old: Body, patch: Body) -> dict[str, Any]:
 
 
 @types.coroutine
-def _when_let(request: Request) -> Generator[Request, Any, Any]:
-    """Wait until the test lets the request happen; it answers, or raises, as it sees fit."""
-    return (yield request)
+def _when_let(request: Request, within: float = LONGEST_REQUEST) -> Generator[tuple[Request, float], Any, Any]:
+    """Wait until the test lets the request happen, within so many seconds; it answers, or raises, as it sees fit."""
+    return (yield request, within)
 
 
 class ModelWriter:
@@ -230,7 +230,14 @@ class ModelWriter:
     async def job_is_absent(self, integration: Integration, name: str) -> bool:
         return cast(bool, await _when_let(lambda: self._server.job_is_absent(name)))
 
-    async def take(self, integration: Integration, action: Action) -> str | None:
+    async def attempt(self, integration: Integration, action: Action) -> bool:
+        try:
+            await self.take(integration, action, 5)
+        except TimeoutError:
+            return False
+        return True
+
+    async def take(self, integration: Integration, action: Action, within: float = LONGEST_REQUEST) -> str | None:
         request: Request
         match action:
             case CreateCache():
@@ -243,7 +250,7 @@ class ModelWriter:
                 request = partial(self._server.delete_job, action)
             case _:
                 return None
-        return cast(str | None, await _when_let(request))
+        return cast(str | None, await _when_let(request, within))
 
 
 class ModelView:

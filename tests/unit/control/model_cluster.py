@@ -222,6 +222,12 @@ class ModelCluster:
             pod["metadata"]["ownerReferences"] = []
             self.server.changed(POD, pod)
 
+    def delete_orphans(self) -> None:
+        """Somebody does as the message says with Pods whose Job is gone."""
+        for pod in self.live_pods():
+            if not pod["metadata"]["ownerReferences"]:
+                self.server.delete(POD, pod["metadata"]["name"])
+
     # What befalls volumes
 
     def snapshot(self) -> None:

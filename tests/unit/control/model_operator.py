@@ -14,7 +14,6 @@ from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.reconcile import Reconciler
 from tidegate.control.watch import ClusterView
 
-from .ledger import PASS_LIMIT
 from .model import UID, ModelView, ModelWriter, Request, Server
 
 
@@ -36,8 +35,8 @@ class ModelOperator:
     pending: Request | None = None  # what the present pass is about to ask the API server
     wake_at: datetime | None = None
     _reconciler: Reconciler = field(init=False)
-    _pass: Coroutine[Request, Any, datetime | None] | None = None
-    _pass_until: timedelta = timedelta(0)
+    _pass: Coroutine[tuple[Request, float], Any, datetime | None] | None = None
+    _pending_until: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         self.restart(self.server.revision)
@@ -47,11 +46,16 @@ class ModelOperator:
         self._end_pass()
         self.view = ModelView(self.server, revision)
         writer = ModelWriter(self.server)
-        self._reconciler = Reconciler(cast(ClusterView, self.view), cast(Writer, writer), self.clock)
+        self._reconciler = Reconciler(
+            cast(ClusterView, self.view),
+            cast(Writer, writer),
+            self.clock,
+            seconds=lambda: self.server.time.total_seconds(),
+        )
 
     def crash(self, revision: int) -> InFlight | None:
         """Restart in the middle of whatever it was doing."""
-        in_flight = InFlight(self.pending, self._pass_until) if self.pending else None
+        in_flight = InFlight(self.pending, self._pending_until) if self.pending else None
         self.restart(revision)
         return in_flight
 
@@ -59,7 +63,6 @@ class ModelOperator:
         """Look at the integration, up to the first request."""
         if self._pass is None:
             self._pass = self._reconciler.reconcile(UID)
-            self._pass_until = self.server.time + PASS_LIMIT
             self._go_on(None)
 
     def answer(self) -> None:
@@ -88,8 +91,8 @@ class ModelOperator:
             self.view.show(key)
 
     def time_passes(self) -> None:
-        """A pass that takes too long is ended, as `main` does."""
-        if self._pass is not None and self.server.time > self._pass_until:
+        """A request that takes too long is given up."""
+        if self.pending is not None and self.server.time > self._pending_until:
             self._go_on(TimeoutError())
 
     def _ask(self) -> Any:
@@ -100,7 +103,9 @@ class ModelOperator:
         assert self._pass is not None
         self.pending = None
         try:
-            self.pending = self._pass.throw(answer) if isinstance(answer, Exception) else self._pass.send(answer)
+            asked = self._pass.throw(answer) if isinstance(answer, Exception) else self._pass.send(answer)
+            self.pending, within = asked
+            self._pending_until = self.server.time + timedelta(seconds=within)
         except StopIteration as stop:
             self._pass, self.wake_at = None, stop.value
         except TimeoutError:

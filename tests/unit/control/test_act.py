@@ -312,4 +312,4 @@ class TestEvents:
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         server.refuses(403, "no events in a terminating namespace")
-        await writer.take(integration, Announce("TurnedOff", "OFF is honoured"))
+        assert not await writer.attempt(integration, Announce("TurnedOff", "OFF is honoured"))

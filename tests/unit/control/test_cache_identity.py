@@ -137,7 +137,7 @@ class TestAClaimThatIsBeingDeleted:
     def test_is_let_go_when_the_next_run_is_due(self) -> None:
         assert deeds(self.DELETED.decide().actions) == []
         plan = self.DELETED.decide(LATER)
-        assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20")]
+        assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
         assert plan.status.run is None
         assert message(self.DELETED).startswith(
             f"waiting for the end of the cache's PersistentVolumeClaim {CACHE.name}, which is being deleted"
@@ -147,7 +147,7 @@ class TestAClaimThatIsBeingDeleted:
     def test_is_let_go_before_an_activation_begins(self, spec: dict[str, Any]) -> None:
         turned_on = self.DELETED.but(spec=spec).remembering(activation=None, phase=Phase.OFF)
         plan = turned_on.decide()
-        assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20")]
+        assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
         assert plan.status.activation is None
 
     def test_a_job_that_may_still_be_created_by_another_operator_keeps_its_name_for_a_while(self) -> None:

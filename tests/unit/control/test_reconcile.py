@@ -1,5 +1,6 @@
 """Reconcile: one pass over one integration, and no pass on a view that is older than the operator's own last write."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -8,13 +9,28 @@ import pytest
 
 from tidegate.api.status import Phase
 from tidegate.control.act import RefusedError, StaleViewError, Writer
-from tidegate.control.observe import Body, Integration, Observation
-from tidegate.control.plan import Action, CreateJob, SuspendJob
-from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN, Reconciler
+from tidegate.control.history import CREATION_PATIENCE
+from tidegate.control.observe import Body, Integration, JobState, Observation
+from tidegate.control.plan import Action, Announce, CreateJob, DeleteJob, SuspendJob
+from tidegate.control.reconcile import CLEAN_UP_AGAIN, START_WITHIN, WRITE_VISIBLE_WITHIN, Reconciler
 from tidegate.control.report import report
 from tidegate.control.watch import ClusterView
 
-from .situations import NOW, ON, PAUSED, UID, Situation, at_rest, deeds, job, pod, run
+from .situations import (
+    CLAIMED,
+    NOW,
+    ON,
+    PAUSED,
+    UID,
+    WAITING,
+    Situation,
+    at_rest,
+    deeds,
+    job,
+    last_run,
+    pod,
+    run,
+)
 
 
 class View:
@@ -36,6 +52,10 @@ class RecordingWriter:
         self.statuses: list[Body] = []
         self.actions: list[Action] = []
         self.failure: Exception | None = None
+        self.within: dict[type[Action], float] = {}
+        self.refuses_courtesies = False
+        self.attempts = 0
+        self.delay: Callable[[], None] = lambda: None  # what happens while the status is written
         self.absent = False
 
     async def job_is_absent(self, integration: Integration, name: str) -> bool:
@@ -43,11 +63,17 @@ class RecordingWriter:
 
     async def write_status(self, integration: Integration, status: Body) -> str:
         self.statuses.append(status)
+        self.delay()
         return self._next()
 
-    async def take(self, integration: Integration, action: Action) -> str | None:
+    async def attempt(self, integration: Integration, action: Action) -> bool:
+        self.attempts += 1
+        return not self.refuses_courtesies and await self.take(integration, action) is None
+
+    async def take(self, integration: Integration, action: Action, within: float = 30) -> str | None:
         if self.failure is not None and isinstance(action, CreateJob):
             raise self.failure
+        self.within[type(action)] = within
         self.actions.append(action)
         return self._next() if isinstance(action, CreateJob) else None
 
@@ -59,6 +85,15 @@ class RecordingWriter:
 class Clock:
     def __init__(self) -> None:
         self.now = NOW
+
+    def seconds(self) -> float:
+        return (self.now - NOW).total_seconds()
+
+    def passes(self, seconds: float) -> Callable[[], None]:
+        def pass_() -> None:
+            self.now += timedelta(seconds=seconds)
+
+        return pass_
 
     def __call__(self) -> datetime:
         return self.now
@@ -81,7 +116,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def reconciler(view: View, writer: RecordingWriter, clock: Clock) -> Reconciler:
-    return Reconciler(cast(ClusterView, view), cast(Writer, writer), clock)
+    return Reconciler(cast(ClusterView, view), cast(Writer, writer), clock, seconds=clock.seconds)
 
 
 async def test_the_claim_is_written_before_the_job_is_created(reconciler: Reconciler, writer: RecordingWriter) -> None:
@@ -106,6 +141,94 @@ async def test_a_run_is_resumed_behind_a_fence_even_within_the_second_of_its_cla
     (status,) = writer.statuses
     assert deeds(writer.actions) == [SuspendJob(claimed.job_name, "job-1", "20", suspend=False)]
     assert status["run"]["claimedAt"] != stored["run"]["claimedAt"]
+
+
+async def test_a_creation_is_given_up_before_off_may_end_its_claim(
+    reconciler: Reconciler, writer: RecordingWriter, clock: Clock
+) -> None:
+    """Invariants I1 and I2: all requests of a start share the time that the claim is waited for."""
+    writer.delay = clock.passes(20)
+    await reconciler.reconcile(UID)
+    assert writer.within[CreateJob] == 5
+    assert START_WITHIN < CREATION_PATIENCE
+
+
+async def test_a_claim_that_took_too_long_to_write_starts_nothing(
+    reconciler: Reconciler, writer: RecordingWriter, clock: Clock
+) -> None:
+    writer.delay = clock.passes(25)
+    again = await reconciler.reconcile(UID)
+    assert len(writer.statuses) == 1
+    assert deeds(writer.actions) == []
+    assert again is not None
+
+
+async def test_a_look_up_that_took_its_time_takes_none_from_the_claim(
+    reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
+) -> None:
+    async def absent(integration: Integration, name: str) -> bool:
+        clock.passes(29)()
+        return True
+
+    writer.job_is_absent = absent  # type: ignore[attr-defined]
+    view.seen = CLAIMED.observe()
+    await reconciler.reconcile(UID)
+    assert writer.within[CreateJob] == START_WITHIN.total_seconds()
+    assert writer.statuses[-1]["run"]["claimedAt"] == "2026-11-24T12:00:29.000000Z"
+
+
+class TestWhatNothingDependsOn:
+    """An Event that is refused, or an old Job that cannot be deleted, holds up nothing."""
+
+    HISTORY = (
+        WAITING.declaring(activityLimit=1)
+        .but(jobs=tuple(job(run(number, ago=1000), JobState.COMPLETE) for number in range(1, 4)))
+        .remembering(runs=3, last_run=last_run(3))
+    )
+
+    async def test_a_refused_event_does_not_keep_a_run_from_starting(
+        self, reconciler: Reconciler, writer: RecordingWriter
+    ) -> None:
+        writer.refuses_courtesies = True
+        await reconciler.reconcile(UID)
+        assert [type(action) for action in writer.actions] == [CreateJob]
+
+    async def test_an_event_is_written_even_where_the_run_is_refused(
+        self, reconciler: Reconciler, writer: RecordingWriter
+    ) -> None:
+        writer.failure = RefusedError("exceeded quota", needs_human=False)
+        await reconciler.reconcile(UID)
+        assert [action.reason for action in writer.actions if isinstance(action, Announce)] == ["TurnedOn"]
+
+    async def test_a_job_that_cannot_be_deleted_leaves_the_next_start_where_it_was(
+        self, reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
+    ) -> None:
+        writer.refuses_courtesies = True
+        view.seen = self.HISTORY.observe()
+        first = await reconciler.reconcile(UID)
+        assert first == NOW + CLEAN_UP_AGAIN
+        assert writer.attempts == 2
+        clock.now = NOW + timedelta(seconds=5)
+        await reconciler.reconcile(UID)
+        assert writer.attempts == 2, "it is not tried at every look"
+        view.seen = self.HISTORY.declaring(delay="0s").observe()
+        clock.now = NOW + timedelta(seconds=20)
+        await reconciler.reconcile(UID)
+        assert CreateJob in [type(action) for action in writer.actions]
+
+    async def test_it_is_tried_again_later(
+        self, reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
+    ) -> None:
+        writer.refuses_courtesies = True
+        view.seen = self.HISTORY.observe()
+        await reconciler.reconcile(UID)
+        writer.refuses_courtesies = False
+        clock.now = NOW + CLEAN_UP_AGAIN
+        await reconciler.reconcile(UID)
+        assert [action.name for action in writer.actions if isinstance(action, DeleteJob)] == [
+            run(2).job_name,
+            run(1).job_name,
+        ]
 
 
 async def test_an_old_view_is_not_acted_upon(reconciler: Reconciler, writer: RecordingWriter) -> None:

@@ -251,6 +251,7 @@ class Toggle(RuleBasedStateMachine):
         self.cluster.starts = "everything"
         self.server.declare(delay="12h")
         self.server.annotate(names.SYNC_REQUESTED_ANNOTATION, "in the end")
+        self.cluster.delete_orphans()
         self.come_to_rest()
         last = self.server.integration.status.last_run
         if last is not None and last.outcome is Outcome.CACHE_LOST:  # the full sync that is owed keeps the delay
