@@ -65,6 +65,7 @@ class FaultProxy:
         self.choose: Choice = lambda request: None
         self.kill: Callable[[], None] = lambda: None
         self.silenced: set[str] = set()  # resources whose watches say nothing any more
+        self.restored: set[str] = set()  # resources whose lists are as old as a backup of etcd
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -153,6 +154,10 @@ class FaultProxy:
             request.method, self._upstream + request.path_qs, headers=_headers(request), data=content or None
         ) as answer:
             body = await answer.read()
+            if request.method == "GET" and request.path.rsplit("/", 1)[1] in self.restored:
+                listed = json.loads(body)
+                listed["metadata"]["resourceVersion"] = "1"
+                body = json.dumps(listed).encode()
             return web.Response(status=answer.status, body=body, headers={"Content-Type": answer.content_type})
 
     async def _pass_on_watch(self, request: web.Request) -> web.StreamResponse:

@@ -62,6 +62,24 @@ def test_a_silent_watch_ends_the_process(
     assert f"the watch of {resource} in namespace {namespace.name} has not shown" in watchful_operator.log()
 
 
+@pytest.mark.parametrize("resource", ["syncintegrations", "jobs"])
+def test_a_restored_backup_ends_the_process_even_if_no_object_has_changed(
+    namespace: Namespace,
+    node: PlayedNode,
+    proxy: FaultProxy,
+    watchful_operator: OperatorProcess,
+    port: int,
+    resource: str,
+) -> None:
+    """The watch goes on in the future and shows nothing: to begin again is the only way to see."""
+    namespace.create_integration(status="OFF")
+    namespace.wait_phase("Off")
+    wait_for("an operator that sees", lambda: get(port, "/readyz")[0] == 200)
+    proxy.restored.add(resource)
+    assert watchful_operator.wait() != 0
+    assert f"the API server holds an older state of {resource} in namespace {namespace.name}" in watchful_operator.log()
+
+
 def test_an_operator_that_sees_lives_on(
     namespace: Namespace, node: PlayedNode, proxy: FaultProxy, watchful_operator: OperatorProcess
 ) -> None:

@@ -174,6 +174,10 @@ def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job
         # It started after all, between the look and the suspension: it is paused, and nothing of it is lost.
         kept = run.model_copy(update={"cancelling": False, "unstarted": False})
         return _continue_run(seen, status.model_copy(update={"run": kept}), kept, (), now)
+    free_at = min(run.claimed_at, now) + CREATION_PATIENCE
+    if job.suspended and now < free_at:
+        # Its name is a lock while another creation of it may be on its way: the run would be made again.
+        return Plan(_phase_of_running(seen), status, look_again_at=free_at)
     return Plan(_phase_of_running(seen), status, _put_away(seen, job))
 
 

@@ -14,8 +14,25 @@ Stream = tuple[str, str]  # a resource (such as `jobs`), and the namespace that 
 @dataclass(slots=True)
 class _Shown:
     newest: int = 0
-    uids: set[str] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)  # by UID, of what is there
     last_event_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What a watch has shown: the newest version that it has come to, and that of each object that is there."""
+
+    newest: int = 0
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    def is_undone_by(self, version: int, stored: Mapping[str, int]) -> bool:
+        """True when a list that was asked for afterwards is older: the API server has forgotten what it has shown.
+
+        `version` is the list's own, `stored` those of its objects by UID. etcd was restored from a backup: it hands out
+        the same versions once more, and a watch that goes on from where it was is shown nothing until they are
+        reached again (https://github.com/kubernetes/kubernetes/issues/107457).
+        """
+        return version < self.newest or any(stored.get(uid, shown) < shown for uid, shown in self.versions.items())
 
 
 class Freshness:
@@ -33,13 +50,14 @@ class Freshness:
         shown.last_event_at = self._clock()
         shown.newest = max(shown.newest, version)
         if deleted:
-            shown.uids.discard(uid)
+            shown.versions.pop(uid, None)
         else:
-            shown.uids.add(uid)
+            shown.versions[uid] = version
 
-    def uids(self, stream: Stream) -> Collection[str]:
-        """The objects that the watch shows as being there."""
-        return frozenset(self._shown[stream].uids) if stream in self._shown else frozenset()
+    def so_far(self, stream: Stream) -> SoFar:
+        """What the watch has shown by now."""
+        shown = self._shown.get(stream, _Shown())
+        return SoFar(shown.newest, dict(shown.versions))
 
     def resources(self) -> Collection[str]:
         """The resources of which anything has been shown."""
@@ -50,12 +68,12 @@ class Freshness:
         times = [shown.last_event_at for (of, _), shown in self._shown.items() if of == resource]
         return max((self._clock() - at for at in times if at is not None), default=None)
 
-    def lags(self, stream: Stream, stored: Mapping[str, int], before: Collection[str]) -> bool:
+    def lags(self, stream: Stream, stored: Mapping[str, int], before: SoFar) -> bool:
         """True while the watch has not come as far as a list that has just returned `stored`: versions by UID.
 
         `before` is what the watch showed when the list was asked for: what of it is not in the list has to go.
         """
-        newest = self._shown[stream].newest if stream in self._shown else 0
-        if newest < max(stored.values(), default=0):
+        now = self.so_far(stream)
+        if now.newest < max(stored.values(), default=0):
             return True
-        return any(uid not in stored for uid in before if uid in self.uids(stream))
+        return any(uid not in stored for uid in before.versions if uid in now.versions)

@@ -6,11 +6,13 @@ the Job's name alone (design section 4). All replicas watch, so that whoever tak
 
 import asyncio
 import logging
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+import aiohttp
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
@@ -25,6 +27,13 @@ LEASE_SECONDS = 12
 RENEW_SECONDS = 8.0
 RETRY_SECONDS = 1.5
 
+# A request for the Lease is given up after this time, and tried again.
+REQUEST_SECONDS = 3.0
+# The library looks at its deadline between requests only. Whatever hangs, or if the process was stopped for a while, a
+# leader ends this long after its last renewal: before another one may follow it.
+LEADER_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
+
 # More than the clocks of two nodes differ. A holder that renewed its Lease longer ago than this is gone without having
 # given it back: an uninstall removes the right to do so before the Pod has ended.
 ABANDONED_AFTER = timedelta(seconds=60)
@@ -35,19 +44,26 @@ class LeadershipLostError(Exception):
 
 
 class _Lease(LeaseLock):
-    """The library's lock, mended in three places (kubernetes 37.0).
+    """The library's lock, mended in four places (kubernetes 37.0).
 
     Its own `create` passes an option that the library's client refuses. It writes local time as UTC. And it waits for a
-    whole lease duration from its first look, even when the Lease was abandoned long before.
+    whole lease duration from its first look, even when the Lease was abandoned long before. And its requests may hang
+    for minutes.
     """
 
     _looked = False
+    renewed_at = 0.0  # by a clock that nobody sets: when the newest renewal was asked for that has succeeded
 
     async def get(
         self, name: str, namespace: str
     ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
         """The Lease as the library reads it; without a holder when the first look finds it abandoned."""
-        found = await super().get(name, namespace)
+        found: tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                found = await super().get(name, namespace)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return False, ApiException(status=0, reason=repr(error))
         if isinstance(record := found[1], LeaderElectionRecord) and not self._looked:
             self._looked = True
             spec = self.lease_reference.spec if self.lease_reference else None
@@ -63,14 +79,31 @@ class _Lease(LeaseLock):
         spec.renew_time = datetime.now(UTC)
         return spec
 
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        """Renew or take the Lease; False when it cannot be had, to be tried again."""
+        asked_at = time.monotonic()
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                updated: bool = await super().update(name, namespace, updated_record)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            logger.warning("the Lease %s/%s cannot be renewed: %r", namespace, name, error)
+            return False
+        if updated:
+            self.renewed_at = asked_at
+        return updated
+
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         """Create the Lease; False when it cannot be had, to be tried again."""
+        asked_at = time.monotonic()
         lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
         try:
-            await self.api_instance.create_namespaced_lease(namespace, lease)
-        except ApiException as error:
-            logger.warning("the Lease %s/%s cannot be created: %s", namespace, name, error.reason)
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await self.api_instance.create_namespaced_lease(namespace, lease)
+        except (ApiException, aiohttp.ClientError, TimeoutError) as error:
+            why = error.reason if isinstance(error, ApiException) else repr(error)
+            logger.warning("the Lease %s/%s cannot be created: %s", namespace, name, why)
             return False
+        self.renewed_at = asked_at
         return True
 
 
@@ -105,7 +138,16 @@ class Leadership:
             onstopped_leading=self._lose,
         )
         logger.info("standing by for the Lease %s/%s", self._namespace, self._name)
-        await LeaderElection(election).run()
+        standing = asyncio.create_task(LeaderElection(election).run())
+        try:
+            while not standing.done():
+                await asyncio.wait({standing}, timeout=_LOOK_SECONDS)
+                if self.held and time.monotonic() - self._lock.renewed_at > LEADER_SECONDS:
+                    await self._lose()
+            standing.result()
+        finally:
+            standing.cancel()
+            await asyncio.gather(standing, return_exceptions=True)
 
     async def _lead(self) -> None:
         logger.info("leading: the Lease %s/%s is held by %s", self._namespace, self._name, self._lock.identity)
@@ -123,9 +165,14 @@ class Leadership:
         if not self._held.is_set() or isinstance(error, LeadershipLostError):
             return
         try:
-            lease = await self._leases.read_namespaced_lease(self._name, self._namespace)
+            lease = await self._leases.read_namespaced_lease(
+                self._name, self._namespace, _request_timeout=REQUEST_SECONDS
+            )
             if lease.spec is not None and lease.spec.holder_identity == self._lock.identity:
                 lease.spec.holder_identity = None
-                await self._leases.replace_namespaced_lease(self._name, self._namespace, lease)
-        except ApiException as failure:
-            logger.warning("the Lease could not be given back, and has to run out: %s", failure.reason)
+                await self._leases.replace_namespaced_lease(
+                    self._name, self._namespace, lease, _request_timeout=REQUEST_SECONDS
+                )
+        except (ApiException, aiohttp.ClientError, TimeoutError) as failure:
+            why = failure.reason if isinstance(failure, ApiException) else repr(failure)
+            logger.warning("the Lease could not be given back, and has to run out: %s", why)

@@ -18,7 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from pydantic import BaseModel, Field
 
 from tidegate.api import names
-from tidegate.control.freshness import Freshness
+from tidegate.control.freshness import Freshness, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ WATCHED = (
 
 
 class BlindError(Exception):
-    """A watch does not show what the API server holds: the process has to end, to be started anew."""
+    """A watch does not show what the API server holds: the process has to end and to begin again."""
 
 
 class Watchdog:
@@ -63,6 +63,7 @@ class Watchdog:
         self._patience = patience
         self._sighted = False
         self._blind = False
+        self._listed: dict[Stream, int] = {}  # the version of the newest list of each
 
     @property
     def sighted(self) -> bool:
@@ -90,31 +91,40 @@ class Watchdog:
 
     async def _check(self, watched: Watched, namespace: str) -> None:
         stream = (watched.plural, namespace)
-        before = self._freshness.uids(stream)
-        stored = await self._list(watched, namespace)
+        before = self._freshness.so_far(stream)
+        version, stored = await self._list(watched, namespace)
+        where = f" in namespace {namespace}" if namespace else ""
+        if before.is_undone_by(version, stored) or version < self._listed.get(stream, 0):
+            self._blind = True
+            raise BlindError(
+                f"the API server holds an older state of {watched.plural}{where} than it has shown before, as after a "
+                "restored backup: the watches would show nothing new for a long time"
+            )
+        self._listed[stream] = version
         try:
             async with asyncio.timeout(self._patience):
                 while self._freshness.lags(stream, stored, before):  # noqa: ASYNC110 - events come often, this is rare
                     await asyncio.sleep(_LOOK_AGAIN)
         except TimeoutError:
             self._blind = True
-            where = f" in namespace {namespace}" if namespace else ""
             raise BlindError(
                 f"the watch of {watched.plural}{where} has not shown for {self._patience:.0f} s what the API server "
                 "holds: it is dead or silent"
             ) from None
 
-    async def _list(self, watched: Watched, namespace: str) -> Mapping[str, int]:
-        """The resourceVersion of each object, by UID."""
+    async def _list(self, watched: Watched, namespace: str) -> tuple[int, Mapping[str, int]]:
+        """The list's own resourceVersion, and that of each object by UID."""
         scope = f"/namespaces/{namespace}" if namespace else ""
         path = f"{watched.prefix}{scope}/{watched.plural}"
         versions: dict[str, int] = {}
+        own: int | None = None
         proceed: str | None = ""
         while proceed is not None:
             page = await self._get(path, {"labelSelector": watched.selector, "continue": proceed, "limit": _PAGE})
             versions.update((item.metadata.uid, item.metadata.resource_version) for item in page.items or ())
+            own = page.metadata.resource_version if own is None else own
             proceed = page.metadata.proceed or None
-        return versions
+        return own or 0, versions
 
     async def _get(self, path: str, query: Mapping[str, str]) -> "_Page":
         request = await self._api.param_serialize(
@@ -133,6 +143,7 @@ class Watchdog:
 
 class _ListMetadata(BaseModel):
     proceed: str = Field(default="", alias="continue")
+    resource_version: int = Field(alias="resourceVersion")
 
 
 class _Metadata(BaseModel):

@@ -137,7 +137,15 @@ CANCELLING = PAUSED.but(spec={**ON, **RESET}).remembering(run=run(1, cancelling=
 
 CANCELLED = CANCELLING.but(jobs=(), pods=(), absent_job=FIRST.job_name)
 
+FRESH = run(1, ago=10, cancelling=True)
+
 GIVING_UP_A_PAUSED_RUN = [
+    Row(
+        "given up soon after its claim: its Job stays while another creation of it may be on its way",
+        PAUSED.remembering(run=FRESH, phase=Phase.TURNING_OFF).but(jobs=(at_rest(FRESH),)),
+        "TurningOff | keeps 1 full push cancelling | nothing",
+        again="20s",
+    ),
     Row("its Job is still there", CANCELLING, "Syncing | keeps 1 full push cancelling | delete Job 1"),
     Row(
         "somebody has resumed its Job",

@@ -1,0 +1,63 @@
+"""How far the watches have come, and what goes back: a new beginning, not a delay."""
+
+import pytest
+
+from tidegate.control.freshness import Freshness, SoFar
+
+STREAM = ("jobs", "")
+
+
+@pytest.fixture
+def freshness() -> Freshness:
+    """A watch that has shown object a in version 10 and b in version 20."""
+    freshness = Freshness(per_namespace=False)
+    freshness.saw("jobs", "sales", "a", 10, deleted=False)
+    freshness.saw("jobs", "sales", "b", 20, deleted=False)
+    return freshness
+
+
+class TestAWatchThatLags:
+    @pytest.mark.parametrize(
+        ("stored", "lags"),
+        [
+            ({"a": 10, "b": 20}, False),
+            ({"a": 10, "b": 21}, True),  # a change
+            ({"a": 10, "b": 20, "c": 30}, True),  # a new object
+            ({"b": 20}, True),  # a deletion
+        ],
+    )
+    def test_has_not_shown_what_is_stored(self, freshness: Freshness, stored: dict[str, int], lags: bool) -> None:
+        assert freshness.lags(STREAM, stored, freshness.so_far(STREAM)) == lags
+
+    def test_catches_up(self, freshness: Freshness) -> None:
+        before = freshness.so_far(STREAM)
+        freshness.saw("jobs", "sales", "a", 30, deleted=True)
+        freshness.saw("jobs", "sales", "c", 31, deleted=False)
+        assert not freshness.lags(STREAM, {"b": 20, "c": 31}, before)
+
+
+class TestAListThatIsOlder:
+    """etcd was restored from a backup: resourceVersions go back, and a resumed watch shows nothing."""
+
+    @pytest.mark.parametrize(
+        ("version", "stored", "undone"),
+        [
+            (20, {"a": 10, "b": 20}, False),
+            (99, {"a": 10, "b": 20}, False),
+            (99, {"a": 11}, False),  # a change, and a deletion
+            (19, {"a": 10}, True),  # a quiet cluster: no object is older, but the list is
+            (99, {"a": 9, "b": 20}, True),  # busy since: the list is newer, but an object is older
+        ],
+    )
+    def test_undoes_what_the_watch_has_shown(
+        self, freshness: Freshness, version: int, stored: dict[str, int], undone: bool
+    ) -> None:
+        assert freshness.so_far(STREAM).is_undone_by(version, stored) == undone
+
+    def test_what_is_shown_while_the_list_is_on_its_way_counts_for_nothing(self, freshness: Freshness) -> None:
+        before = freshness.so_far(STREAM)
+        freshness.saw("jobs", "sales", "a", 40, deleted=False)
+        assert not before.is_undone_by(20, {"a": 10, "b": 20})
+
+    def test_nothing_shown_is_undone_by_nothing(self) -> None:
+        assert not SoFar().is_undone_by(1, {})
