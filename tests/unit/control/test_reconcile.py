@@ -170,7 +170,7 @@ async def test_a_look_up_that_took_its_time_takes_none_from_the_claim(
         clock.passes(29)()
         return True
 
-    writer.job_is_absent = absent  # type: ignore[attr-defined]
+    writer.job_is_absent = absent  # type: ignore[method-assign]
     view.seen = CLAIMED.observe()
     await reconciler.reconcile(UID)
     assert writer.within[CreateJob] == START_WITHIN.total_seconds()
