@@ -18,15 +18,16 @@ from cluster.command_line import CommandLine
 from cluster.namespace import API_VERSION, KIND, NAME, Namespace
 from devcluster.cluster import Cluster as ControlPlane
 from tidegate.api.spec import Mode
-from tidegate.cli.carry_out import Patience, carry_out
+from tidegate.cli.carry_out import carry_out
 from tidegate.cli.change import TurnOff, TurnOn
 from tidegate.cli.choose import Chosen, Scope
 from tidegate.cli.cluster import ChangedMeanwhileError, Cluster
 from tidegate.cli.errors import ExitCode
 from tidegate.cli.follow import Follower, Gone
 from tidegate.cli.integration import Key
+from tidegate.cli.invocation import Invocation
 from tidegate.cli.kubeconfig import Connection
-from tidegate.cli.screen import Format, Screen
+from tidegate.cli.screen import Screen
 
 
 class Line:
@@ -197,6 +198,6 @@ def test_it_is_decided_again_on_what_is_there(
     namespace.patch(status="ON", mode="FutureOnly")  # by somebody who is quicker
     play(namespace, "Syncing", generation=2, activation=activation)
     wish = TurnOn("now", Mode.PAST_AND_FUTURE)
-    code = carry_out(cluster, Scope(), Chosen([seen]), wish, Patience(), Screen(), Format.TEXT)
+    code = carry_out(Invocation(cluster, Scope(), Screen()), Chosen([seen]), wish)
     assert code is ExitCode.FAILED
     assert "it was turned ON with FutureOnly" in capsys.readouterr().err

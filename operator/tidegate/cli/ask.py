@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import click
 
 from tidegate.api.spec import Mode
-from tidegate.cli.choose import Chosen, Scope
+from tidegate.cli.choose import Chosen
 from tidegate.cli.integration import Integration
-from tidegate.cli.screen import Screen, inert
+from tidegate.cli.invocation import Invocation
+from tidegate.cli.screen import inert
 
 _MODE = """\
 What about the changes that were made while {names} OFF?
@@ -25,20 +26,20 @@ def mode(of: Sequence[Integration]) -> Mode:
     return Mode.PAST_AND_FUTURE if answer == "1" else Mode.FUTURE_ONLY
 
 
-def consent(deed: str, chosen: Chosen, scope: Scope, screen: Screen, *, yes: bool, always: bool = False) -> bool:
+def consent(call: Invocation, deed: str, chosen: Chosen, *, always: bool = False) -> bool:
     """Whether to go ahead; `deed` takes the integrations in place of `{}`.
 
     Asked when every namespace is concerned, or with `always` in any case. Raises UsageError without a terminal and
-    without `yes`.
+    without `--yes`.
     """
-    everywhere = scope.everything and scope.all_namespaces
-    if yes or not chosen.found or not (always or everywhere):
+    everywhere = call.scope.everything and call.scope.all_namespaces
+    if call.yes or not chosen.found or not (always or everywhere):
         return True
-    if not screen.asks:
+    if not call.screen.asks:
         raise click.UsageError(f"{deed.format(_names(chosen.found))}: without a terminal, confirm with --yes")
     if click.confirm(f"{deed.format(_names(chosen.found))}. Continue?", err=True):
         return True
-    screen.note("Nothing was changed.")
+    call.screen.note("Nothing was changed.")
     return False
 
 

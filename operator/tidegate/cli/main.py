@@ -10,14 +10,14 @@ from click.shell_completion import ShellComplete
 from tidegate.api.spec import Mode, OffPolicy
 from tidegate.cli import activity as recent
 from tidegate.cli import ask, complete, conflicts, options, overview, run_log, show, watching
-from tidegate.cli.carry_out import Patience, carry_out
+from tidegate.cli.carry_out import carry_out
 from tidegate.cli.change import ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn, halted_run
-from tidegate.cli.choose import Chosen, Scope, choose, choose_one
-from tidegate.cli.cluster import Cluster
+from tidegate.cli.choose import Chosen, choose, choose_one
 from tidegate.cli.errors import EXIT_CODES, ExitCode
 from tidegate.cli.hints import HintingGroup
+from tidegate.cli.invocation import Invocation
 from tidegate.cli.log_lines import readable
-from tidegate.cli.screen import Format, Screen
+from tidegate.cli.screen import Format
 
 _OBJECTS = (Format.JSON, Format.YAML, Format.NAME)
 _DATA = (Format.JSON, Format.YAML)
@@ -36,25 +36,25 @@ def sync(context: click.Context, /, **connection: object) -> None:
 @sync.command()
 @options.output(Format.WIDE, *_OBJECTS)
 @options.several
-def status(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> ExitCode:
+def status(call: Invocation, names: tuple[str, ...]) -> ExitCode:
     """Show the status of syncs.
 
     With one NAME, show all details, and how far its running run has come.
     """
-    chosen = choose(cluster, scope, names)
+    chosen = choose(call.cluster, call.scope, names)
     now = datetime.now(UTC)
-    if output in _OBJECTS:
-        screen.objects(chosen.found, output, chosen.single)
-    elif chosen.single and output is Format.TEXT:
+    if call.output in _OBJECTS:
+        call.screen.objects(chosen.found, call.output, chosen.single)
+    elif chosen.single and call.output is Format.TEXT:
         for seen in chosen.found:
-            screen.show(show.details(seen, now, run_log.counts(cluster, seen)), wrapped=True)
+            call.screen.show(show.details(seen, now, run_log.counts(call.cluster, seen)), wrapped=True)
     elif chosen.found:
-        wide = output is Format.WIDE
-        screen.show(overview.overview(chosen.found, now, wide=wide, namespaces=scope.all_namespaces))
+        wide = call.output is Format.WIDE
+        call.screen.show(overview.overview(chosen.found, now, wide=wide, namespaces=call.scope.all_namespaces))
     elif not names:
-        screen.note(scope.emptiness(cluster))
+        call.screen.note(call.scope.emptiness(call.cluster))
     for error in chosen.errors:
-        screen.error(error.message)
+        call.screen.error(error.message)
     return max((ExitCode(error.exit_code) for error in chosen.errors), default=ExitCode.DONE)
 
 
@@ -71,31 +71,20 @@ def status(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Scree
 @options.patience("the full sync has caught up")
 @options.output(*_OBJECTS)
 @options.several_to_change
-def on(
-    names: tuple[str, ...],
-    cluster: Cluster,
-    scope: Scope,
-    screen: Screen,
-    output: Format,
-    patience: Patience,
-    yes: bool,
-    mode: Mode | None,
-    reset: bool,
-    delay: timedelta | None,
-) -> ExitCode:
+def on(call: Invocation, names: tuple[str, ...], mode: Mode | None, reset: bool, delay: timedelta | None) -> ExitCode:
     """Turn syncs ON.
 
     A sync that is paused, or still turning OFF, continues what it was doing. On a terminal it asks what to do with the
     changes made while OFF, unless a flag says so.
     """
-    chosen = choose(cluster, scope, names)
-    if not ask.consent("This turns ON {}", chosen, scope, screen, yes=yes):
+    chosen = choose(call.cluster, call.scope, names)
+    if not ask.consent(call, "This turns ON {}", chosen):
         return ExitCode.FAILED
     wish = TurnOn(_now(), mode, reset=reset, delay=delay)
     asked = [seen for seen in chosen.found if wish.begins_anew(seen)]
-    if asked and wish.mode is None and screen.asks:
+    if asked and wish.mode is None and call.screen.asks:
         wish = replace(wish, default_mode=ask.mode(asked))
-    return carry_out(cluster, scope, chosen, wish, patience, screen, output)
+    return carry_out(call, chosen, wish)
 
 
 @sync.command()
@@ -109,69 +98,44 @@ def on(
 @options.patience("OFF is honoured: no sync is running")
 @options.output(*_OBJECTS)
 @options.several_to_change
-def off(
-    names: tuple[str, ...],
-    cluster: Cluster,
-    scope: Scope,
-    screen: Screen,
-    output: Format,
-    patience: Patience,
-    yes: bool,
-    policy: OffPolicy | None,
-) -> ExitCode:
+def off(call: Invocation, names: tuple[str, ...], policy: OffPolicy | None) -> ExitCode:
     """Turn syncs OFF when the running run has finished.
 
     The running run is never killed; --wait returns when no sync is running.
     """
-    chosen = choose(cluster, scope, names)
-    if not ask.consent("This turns OFF {}", chosen, scope, screen, yes=yes):
+    chosen = choose(call.cluster, call.scope, names)
+    if not ask.consent(call, "This turns OFF {}", chosen):
         return ExitCode.FAILED
-    return carry_out(cluster, scope, chosen, TurnOff(policy), patience, screen, output)
+    return carry_out(call, chosen, TurnOff(policy))
 
 
 @sync.command()
 @options.patience("that run has ended")
 @options.output(*_OBJECTS)
 @options.several_to_change
-def run(
-    names: tuple[str, ...],
-    cluster: Cluster,
-    scope: Scope,
-    screen: Screen,
-    output: Format,
-    patience: Patience,
-    yes: bool,
-) -> ExitCode:
+def run(call: Invocation, names: tuple[str, ...]) -> ExitCode:
     """Start a run now instead of after the delay."""
-    chosen = choose(cluster, scope, names)
-    if not ask.consent("This starts a run of {}", chosen, scope, screen, yes=yes):
+    chosen = choose(call.cluster, call.scope, names)
+    if not ask.consent(call, "This starts a run of {}", chosen):
         return ExitCode.FAILED
-    return carry_out(cluster, scope, chosen, RunNow(_now()), patience, screen, output)
+    return carry_out(call, chosen, RunNow(_now()))
 
 
 @sync.command()
 @options.patience("the full sync after it has caught up")
 @options.output(*_OBJECTS)
 @options.several_to_change
-def reset(
-    names: tuple[str, ...],
-    cluster: Cluster,
-    scope: Scope,
-    screen: Screen,
-    output: Format,
-    patience: Patience,
-    yes: bool,
-) -> ExitCode:
+def reset(call: Invocation, names: tuple[str, ...]) -> ExitCode:
     """Delete all cached data and start over.
 
     For syncs that are ON: when the running run has finished, the cache is deleted, and a full sync reads all records
     as if for the first time. For a sync that is OFF, use `on --reset`.
     """
-    chosen = choose(cluster, scope, names)
+    chosen = choose(call.cluster, call.scope, names)
     deed = "This deletes all cached data of {}; the next full sync reads all records as if for the first time"
-    if not ask.consent(deed, chosen, scope, screen, yes=yes, always=True):
+    if not ask.consent(call, deed, chosen, always=True):
         return ExitCode.FAILED
-    return carry_out(cluster, scope, chosen, Reset(_now()), patience, screen, output)
+    return carry_out(call, chosen, Reset(_now()))
 
 
 @sync.command("confirm-deletes")
@@ -180,48 +144,40 @@ def reset(
 @options.output(*_OBJECTS)
 @options.one_name
 @options.one
-def confirm_deletes(
-    name: str,
-    cluster: Cluster,
-    scope: Scope,
-    screen: Screen,
-    output: Format,
-    patience: Patience,
-    confirmed: int | None,
-) -> ExitCode:
+def confirm_deletes(call: Invocation, name: str, confirmed: int | None) -> ExitCode:
     """Confirm the deletes that halted a run.
 
     On a terminal it shows what halted the run, with the first ten of the missing records, and asks. A script must name
     the run with --run, so that it never confirms what nobody has looked at.
     """
-    seen = choose_one(cluster, scope, name)
+    seen = choose_one(call.cluster, call.scope, name)
     run = confirmed
     if run is None:
         run = halted_run(seen)
-        if not screen.asks:
+        if not call.screen.asks:
             raise click.UsageError(f"without a terminal, name the halted run: --run {run}")
-        if not ask.confirm_deletes(seen, run, list(dict.fromkeys(run_log.gone(cluster, seen, run)))):
+        if not ask.confirm_deletes(seen, run, list(dict.fromkeys(run_log.gone(call.cluster, seen, run)))):
             return ExitCode.FAILED
-    return carry_out(cluster, scope, Chosen([seen], single=True), ConfirmDeletes(run), patience, screen, output)
+    return carry_out(call, Chosen([seen], single=True), ConfirmDeletes(run))
 
 
 @sync.command()
 @options.output(*_DATA)
 @options.one_name
 @options.one
-def activity(name: str, cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
+def activity(call: Invocation, name: str) -> None:
     """List recent runs and what they did.
 
     Newest first, with the records that each has read, changed and pushed.
     """
-    seen = choose_one(cluster, scope, name)
+    seen = choose_one(call.cluster, call.scope, name)
     entries = seen.status.recent_activity
-    if output in _DATA:
-        screen.data([entry.to_wire() for entry in entries], output)
+    if call.output in _DATA:
+        call.screen.data([entry.to_wire() for entry in entries], call.output)
     elif entries:
-        screen.show(recent.activity(entries, datetime.now(UTC)), wrapped=True)
+        call.screen.show(recent.activity(entries, datetime.now(UTC)), wrapped=True)
     else:
-        screen.note(f"{name} has not run yet.")
+        call.screen.note(f"{name} has not run yet.")
 
 
 @sync.command()
@@ -232,61 +188,53 @@ def activity(name: str, cluster: Cluster, scope: Scope, screen: Screen, output: 
 @options.output(Format.TEXT, Format.JSON, default=None)
 @options.one_name
 @options.one
-def logs(
-    name: str,
-    cluster: Cluster,
-    scope: Scope,
-    screen: Screen,
-    output: Format | None,
-    follow: bool,
-    number: int | None,
-) -> None:
+def logs(call: Invocation, name: str, follow: bool, number: int | None) -> None:
     """Print the log of a run.
 
     On a terminal a line for each step, with its time of day. Elsewhere, or with -o json, as the worker prints it.
     """
-    seen = choose_one(cluster, scope, name)
+    seen = choose_one(call.cluster, call.scope, name)
     run = run_log.newest_run(seen) if number is None else number
-    for_people = screen.out.is_terminal if output is None else output is Format.TEXT
+    for_people = call.output is Format.TEXT
     read = run_log.follow if follow else run_log.read
-    for log in read(cluster, seen, run, timestamps=for_people):
+    for log in read(call.cluster, seen, run, timestamps=for_people):
         if for_people:
-            screen.note(f"run {log.run}, attempt {log.attempt} (Pod {log.pod})")
+            call.screen.note(f"run {log.run}, attempt {log.attempt} (Pod {log.pod})")
             for line in run_log.lines(log.pieces):
-                screen.say(readable(line))
+                call.screen.say(readable(line))
         else:
-            screen.raw(log.pieces)
+            call.screen.raw(log.pieces)
 
 
 @sync.command("conflicts")
 @options.output(*_DATA)
 @options.one_name
 @options.one
-def conflicts_(name: str, cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
+def conflicts_(call: Invocation, name: str) -> None:
     """List what needs manual resolution.
 
     These are the records and fields that the built-in worker has set aside, read from the logs that are left; a run
     names at most a hundred. How many there are in all is what the worker counted last.
     """
-    seen = choose_one(cluster, scope, name)
-    found = conflicts.read(run_log.read_all(cluster, seen))
-    if output in _DATA:
-        screen.data(conflicts.to_wire(found), output)
+    seen = choose_one(call.cluster, call.scope, name)
+    found = conflicts.read(run_log.read_all(call.cluster, seen))
+    if call.output in _DATA:
+        call.screen.data(conflicts.to_wire(found), call.output)
         return
     if found.named:
-        screen.show(show.conflicts(found.named), wrapped=True)
-    screen.note(conflicts.summary(found))
+        call.screen.show(show.conflicts(found.named), wrapped=True)
+    call.screen.note(conflicts.summary(found))
 
 
 @sync.command()
 @options.output(*_OBJECTS)
 @options.several
-def watch(names: tuple[str, ...], cluster: Cluster, scope: Scope, screen: Screen, output: Format) -> None:
+def watch(call: Invocation, names: tuple[str, ...]) -> None:
     """Show the status of syncs as it changes.
 
     Until Ctrl-C. On a terminal those that need attention come first.
     """
-    watching.watch(cluster, scope, names, screen, output)
+    watching.watch(call.cluster, call.scope, names, call.screen, call.output)
 
 
 def main() -> None:

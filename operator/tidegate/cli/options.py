@@ -1,4 +1,4 @@
-"""Options: what several commands have in common, as decorators that hand the command ready-made objects."""
+"""Options: what several commands have in common, as decorators that pass the command ready-made objects."""
 
 import functools
 import re
@@ -11,9 +11,9 @@ import click
 from tidegate.api import names
 from tidegate.api.base import parse_duration
 from tidegate.cli import complete
-from tidegate.cli.carry_out import Patience
 from tidegate.cli.choose import Scope
 from tidegate.cli.cluster import Cluster
+from tidegate.cli.invocation import Invocation, Patience
 from tidegate.cli.kubeconfig import Connection
 from tidegate.cli.screen import Format, Screen
 
@@ -100,7 +100,7 @@ def connection(command: Command) -> Command:
 
 
 def one(command: Command) -> Command:
-    """For a command about one integration: `cluster`, `scope` and `screen`."""
+    """For a command about one integration: `call`, an Invocation. Innermost, so that usage is checked first."""
 
     @functools.wraps(command)
     def called(*, namespace: str | None, **rest: Any) -> Any:
@@ -110,12 +110,12 @@ def one(command: Command) -> Command:
 
 
 def several(command: Command) -> Command:
-    """For a command about all that match: `names`, `cluster`, `scope` and `screen`."""
+    """For a command about all that match: `call` and `names`."""
     return several_names(_with(_scoped(command, required=False), (*_SEVERAL, *_CONNECTION)))
 
 
 def several_to_change(command: Command) -> Command:
-    """Like `several`, for a command that acts: acting on all of them takes `--all`; `yes` answers its question."""
+    """Like `several`, for a command that acts: acting on all of them takes `--all`."""
     everything = click.option("--all", "everything", is_flag=True, help="All in the namespace, or with -A in all.")
     yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
     return several_names(_with(_scoped(command, required=True), (everything, *_SEVERAL, yes, *_CONNECTION)))
@@ -150,13 +150,20 @@ def _connected(
     groups: tuple[str, ...],
     request_timeout: timedelta | None,
     no_color: bool,
+    scope: Scope,
+    output: Format | None = Format.TEXT,
+    patience: Patience | None = None,
+    yes: bool = False,
     **rest: Any,
 ) -> Any:
     if groups and not impersonated:
         raise click.UsageError("--as-group needs --as")
     screen = Screen(color=not no_color)
     connection = Connection(kubeconfig, context, cluster_name, user, impersonated, groups, request_timeout)
-    return command(cluster=Cluster.connect(connection, screen.note), screen=screen, **rest)
+    if output is None:
+        output = Format.TEXT if screen.out.is_terminal else Format.JSON
+    cluster = Cluster.connect(connection, screen.note)
+    return command(call=Invocation(cluster, scope, screen, output, patience or Patience(), yes), **rest)
 
 
 def either(parameter: str, choices: Mapping[str, tuple[Any, str]]) -> Callable[[Command], Command]:
@@ -177,7 +184,7 @@ def either(parameter: str, choices: Mapping[str, tuple[Any, str]]) -> Callable[[
 
 
 def output(*formats: Format, default: Format | None = Format.TEXT) -> Callable[[Command], Command]:
-    """`output`, one of these or the default."""
+    """The output, one of these or the default; without one it is text on a terminal, and JSON elsewhere."""
     choice = click.Choice([str(each) for each in formats])
     option = click.option("-o", "--output", "output", type=choice, help="Output format.")
 
@@ -192,7 +199,7 @@ def output(*formats: Format, default: Format | None = Format.TEXT) -> Callable[[
 
 
 def patience(until: str) -> Callable[[Command], Command]:
-    """`patience`: whether to wait until this is so."""
+    """Whether to wait until this is so."""
     options = (
         click.option("--wait", is_flag=True, help=f"Wait until {until}."),
         click.option("--timeout", type=DURATION, help="How long --wait waits, such as 30s or 1h [default: no limit]."),

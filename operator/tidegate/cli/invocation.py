@@ -1,0 +1,28 @@
+"""Invocation: what the options common to all commands say, ready-made for the command."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tidegate.cli.choose import Scope
+from tidegate.cli.cluster import Cluster
+from tidegate.cli.screen import Format, Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Whether to wait for what was asked, and for how long."""
+
+    wait: bool = False
+    timeout: timedelta | None = None  # None: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One command line."""
+
+    cluster: Cluster
+    scope: Scope
+    screen: Screen
+    output: Format = Format.TEXT
+    patience: Patience = Patience()
+    yes: bool = False
