@@ -61,6 +61,9 @@ def test_the_page_s_commands_print_what_it_shows(
     def in_progress() -> None:
         namespace.wait_phase("Syncing")
 
+    def decide_and_end_run_2() -> None:
+        node.end(2, message='{"waiting": 0}')
+
     def pausable() -> None:
         in_progress()
         node.obeys_sigterm = False
@@ -88,7 +91,7 @@ def test_the_page_s_commands_print_what_it_shows(
             meanwhile=lambda: node.end(1, message=REPORT),
         ),
         Scene("kubectl sync run contacts", after=in_progress),
-        Scene("kubectl sync off contacts --wait", says="waiting for run 2 to finish", meanwhile=lambda: node.end(2)),
+        Scene("kubectl sync off contacts --wait", says="waiting for run 2 to finish", meanwhile=decide_and_end_run_2),
         Scene(
             "kubectl sync off contacts --pause --wait",
             before=pausable,

@@ -1,6 +1,7 @@
 """`kubectl sync` tells how syncs are, and what their workers say."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -32,9 +33,10 @@ def test_status_and_activity_tell_of_the_last_run(
     heading, row = sync("status").out.splitlines()
     assert heading.split()[:6] == ["NAME", "STATUS", "PHASE", "READY", "REASON", "ACTIVITY"]
     assert heading.split()[6:] == ["UNRESOLVED", "LAST-SYNC", "NEXT-RUN"]
-    assert row.split()[:9] == ["contacts", "ON", "Waiting", "True", "CaughtUp", "✓", "run", "1", "7"]
+    cells = re.split(r"  +", row)
+    assert cells[:7] == ["contacts", "ON", "Waiting", "True", "CaughtUp", "✓ run 1 (7 waiting)", "7"]
     assert "  pushed     crm 3\n" in sync("status", "contacts").out
-    assert sync("activity", "contacts").out.splitlines()[1].startswith("✓ run 1  Full  Succeeded  ")
+    assert sync("activity", "contacts").out.splitlines()[1].startswith("✓ run 1 (7 waiting)  Full  Succeeded  ")
     (entry,) = json.loads(sync("activity", "contacts", "-o", "json").out)
     assert entry == namespace.status()["recentActivity"][0]
 
@@ -174,7 +176,7 @@ def test_conflicts_are_read_from_the_logs(
     assert done.code == 0
     assert [line.split("  ") for line in done.out.splitlines()][1][0] == "contact"
     assert "it was changed on both sides, to different  [31mvalues" in done.out
-    assert done.err == "as of run 1, 1 item needs manual resolution\n"
+    assert done.err == "as of run 1, 1 record waits for a decision\n"
     assert json.loads(sync("conflicts", "contacts", "-o", "json").out)["waiting"] == 1
 
 

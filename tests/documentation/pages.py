@@ -147,7 +147,7 @@ def play(
         if command.printed is None:
             assert ended.code == 0, f"{page.name}: {command.text}\n{printed}"
         else:
-            assert shown(printed) == shown(command.printed), f"{page.name}: {command.text}"
+            assert shown(printed) == shown(command.printed), f"{page.name}: {command.text}\n{printed}"
         scene.after()
         yield command.text, printed
     assert not left, f"{page.name} has no command {left[0].command!r} any more"

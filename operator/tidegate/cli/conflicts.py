@@ -1,4 +1,4 @@
-"""Conflicts: what the logs of an integration's runs say of parked records → what still needs manual resolution. Pure.
+"""Conflicts: what the logs of an integration's runs say of parked records → what still waits for a decision. Pure.
 
 The worker names what it parks in its log, at most a hundred per process, and in its last line how many wait in all.
 Before a run is complete, it also names what has waited since earlier runs, the oldest first.
@@ -70,7 +70,7 @@ def summary(of: Conflicts) -> str:
     if of.waiting is None:
         return "no run log is left to read conflicts from"
     if of.waiting == 0:
-        return f"as of run {of.as_of}, nothing needs manual resolution"
+        return f"as of run {of.as_of}, nothing waits for a decision"
     counted = f"as of run {of.as_of}, {unresolved(of.waiting)}"
     if len(of.named) > of.waiting:
         return f"{counted}; {len(of.named) - of.waiting:,} of those listed settled since, and the logs do not say which"

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from tidegate.api import names
 from tidegate.api.spec import OffPolicy, Switch, SyncIntegrationSpec
-from tidegate.api.status import Condition, Outcome, SyncIntegrationStatus
+from tidegate.api.status import Condition, SyncIntegrationStatus
 from tidegate.cli.errors import ClusterError
 
 Body = Mapping[str, Any]
@@ -92,13 +92,6 @@ class Integration:
         """Whether a reset has been requested by annotation and has not begun."""
         requested = self.annotations.get(names.RESET_REQUESTED_ANNOTATION)
         return requested is not None and requested != self.status.handled.reset_requested_at
-
-    @property
-    def unresolved(self) -> int:
-        """How many records and fields need manual resolution, as the newest run that succeeded has counted them."""
-        succeeded = (e for e in self.status.recent_activity if e.outcome is Outcome.SUCCEEDED)
-        newest = next(succeeded, None)
-        return newest.report.waiting if newest and newest.report else 0
 
     @property
     def declared_off_policy(self) -> OffPolicy | None:

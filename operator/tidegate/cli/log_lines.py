@@ -68,8 +68,8 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def unresolved(count: int) -> str:
-    """How many items need manual resolution."""
-    return f"{count:,} item{' needs' if count == 1 else 's need'} manual resolution"
+    """How many records, or fields of records, wait for a decision."""
+    return f"{count:,} record{' waits' if count == 1 else 's wait'} for a decision"
 
 
 def _progress(message: Mapping[str, Any]) -> str:

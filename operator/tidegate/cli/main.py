@@ -211,7 +211,7 @@ def logs(call: Invocation, name: str, follow: bool, number: int | None) -> None:
 @options.one_name
 @options.one
 def conflicts_(call: Invocation, name: str) -> None:
-    """List what needs manual resolution.
+    """List what waits for a decision.
 
     These are the records and fields that the built-in worker has set aside, read from the logs that are left; a run
     names at most a hundred. How many there are in all is what the worker counted last.

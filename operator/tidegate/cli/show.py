@@ -62,8 +62,8 @@ def details(seen: Integration, now: datetime, progress: str | None = None) -> Ta
         table.add_row("Next run", f"in {ahead(status.next_run_at, now)}")
     if status.recent_activity:
         _add_last_run(table, seen, status.recent_activity[0], now)
-    if seen.unresolved:
-        hint = f"{log_lines.unresolved(seen.unresolved)}: {seen.command('conflicts')}"
+    if seen.status.waiting_records:
+        hint = f"{log_lines.unresolved(seen.status.waiting_records)}: {seen.command('conflicts')}"
         table.add_row("Unresolved", Text(hint, _MAY_RECOVER))
     if status.consecutive_failures:
         table.add_row("Failures", f"{status.consecutive_failures} in a row")
@@ -76,7 +76,8 @@ def _run(seen: Integration, now: datetime) -> Text:
     assert run is not None  # noqa: S101
     label = f"run {run.number}"
     activity = seen.status.activity or ""
-    text = activity_mark(activity if activity.endswith(label) else f"▶ {label}")
+    mark, _, _ = activity.partition(" (")  # without the count of what a paused run has set aside
+    text = activity_mark(mark if mark.endswith(f" {label}") else f"▶ {label}")
     push = "" if run.push else ", read-only"
     text.append(f"  {run.kind}{push}  started {ago(run.started_at, now)} ago")
     return text
@@ -99,7 +100,7 @@ def _add_last_run(table: Table, seen: Integration, entry: ActivityEntry, now: da
 
 
 def conflicts(of: Iterable[Conflict]) -> Table:
-    """What needs manual resolution."""
+    """What waits for a decision."""
     shown = table()
     for heading in ("OBJECT", "SYSTEM", "ID", "FIELD", "RUN", "REASON"):
         shown.add_column(heading, overflow="fold")
@@ -132,7 +133,7 @@ def phase(seen: Integration) -> Text:
 
 def urgency(seen: Integration) -> int:
     """What needs attention first: the lower, the sooner."""
-    troubles = (seen.holds("Stalled"), seen.cannot_start, reason(seen) == _RETRYING, bool(seen.unresolved))
+    troubles = (seen.holds("Stalled"), seen.cannot_start, reason(seen) == _RETRYING, bool(seen.status.waiting_records))
     return next((rank for rank, holds in enumerate(troubles) if holds), len(troubles))
 
 
@@ -151,8 +152,8 @@ def reason(seen: Integration) -> str:
 
 
 def unresolved(seen: Integration) -> Text:
-    """How many items need manual resolution."""
-    return Text(f"{seen.unresolved:,}", _MAY_RECOVER) if seen.unresolved else Text(NOTHING)
+    """How many records wait for a decision."""
+    return Text(f"{seen.status.waiting_records:,}", _MAY_RECOVER) if seen.status.waiting_records else Text(NOTHING)
 
 
 def activity_mark(text: str | None) -> Text:

@@ -27,7 +27,7 @@ PARKED = {"type": "parked", "object": "contact", "connector": "crm", "id": 7}
         ({"type": "progress"}, ""),
         (
             {**PROGRESS, "type": "end", "outcome": "complete", "parked": 2, "reason": "see above"},
-            "complete: read billing 1,650, crm 0; pushed billing 0, crm 3; 2 items need manual resolution; see above",
+            "complete: read billing 1,650, crm 0; pushed billing 0, crm 3; 2 records wait for a decision; see above",
         ),
         ({"type": "end", "outcome": "failed", "reason": "no route to crm"}, "failed: no route to crm"),
         (

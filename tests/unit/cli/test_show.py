@@ -66,9 +66,8 @@ def test_the_mode_is_the_one_that_is_at_work() -> None:
     assert "FutureOnly" in rendered(overview.overview(of, NOW, wide=True))[1]
 
 
-def test_what_needs_resolution_is_counted_by_the_newest_run_that_succeeded() -> None:
-    entries = [entry(14, "Failed", "✗", waiting=9), entry(13, waiting=1200), entry(12, waiting=7)]
-    _, row = rendered(overview.overview([integration(status=waiting(recentActivity=entries))], NOW))
+def test_what_waits_for_a_decision_is_counted() -> None:
+    _, row = rendered(overview.overview([integration(status=waiting(waitingRecords=1200))], NOW))
     assert row.split()[6] == "1,200"
 
 
@@ -97,7 +96,7 @@ TROUBLED = (
     ("d-stalled", halted()),
     ("c-cannot-start", CANNOT_START),
     ("b-retrying", RETRYING),
-    ("a-unresolved", waiting(recentActivity=[entry(12, waiting=3)])),
+    ("a-unresolved", waiting(waitingRecords=3)),
 )
 
 
@@ -131,7 +130,7 @@ def test_details_of_one_between_runs() -> None:
         "waiting": 4,
     }
     last = {**entry(12, **report, reason="erp was slow"), "duration": "47s411ms"}
-    status = waiting(recentActivity=[last], lastSyncedAt=ago(minutes=1))
+    status = waiting(recentActivity=[last], lastSyncedAt=ago(minutes=1), waitingRecords=4)
     assert rendered(show.details(integration(status=status), NOW)) == [
         "Name         sales/contacts",
         "Status       ON",
@@ -147,7 +146,7 @@ def test_details_of_one_between_runs() -> None:
         "  conflicts  2",
         "  set aside  1",
         "  remark     erp was slow",
-        "Unresolved   4 items need manual resolution: kubectl sync conflicts contacts -n sales",
+        "Unresolved   4 records wait for a decision: kubectl sync conflicts contacts -n sales",
         "Last sync    60s ago",
     ]
 
@@ -157,6 +156,8 @@ def test_details_of_one_between_runs() -> None:
     [
         (syncing(activity="▶ run 13", run=run(13, push=False)), {}, "▶ run 13  Incremental, read-only  started 3m ago"),
         (paused(activity="⏸ run 13"), {"switch": "OFF"}, "⏸ run 13  Incremental  started 3m ago"),
+        (paused(activity="⏸ run 13 (2 set aside)"), {"switch": "OFF"}, "⏸ run 13  Incremental  started 3m ago"),
+        (syncing(activity="✓ run 12"), {}, "▶ run 13  Incremental  started 3m ago"),
         (syncing(activity="▷ run 13"), {}, "▷ run 13  Incremental  started 3m ago"),
         (off(), {"switch": "OFF"}, "PastAndFuture, from the next ON"),
         ({}, {}, "the operator has not picked it up yet: is it running, and does it serve this namespace?"),
@@ -216,7 +217,7 @@ def test_activity_has_a_line_for_each_run_and_under_it_what_it_did() -> None:
         "    there is no table produkt; the database has contact, product, and many more besides that go on and on",
         "✓ run 12  Incremental  Succeeded           60s ago  1m",
         "    read crm 3,500, billing 3,499; changed crm 1; pushed billing 1",
-        "    1,200 fields in conflict; 3 items need manual resolution in all",
+        "    1,200 fields in conflict; 3 records wait for a decision in all",
     ]
 
 
