@@ -343,6 +343,11 @@ class Cache:
         )
         return [Row(*row) for row in found]
 
+    def still_pending(self, rids: Iterable[int]) -> list[Row]:
+        """Those of these records that are to be dealt with, as they are remembered now."""
+        pending = "rid IN (SELECT rid FROM dirty)"
+        return self._select(f"rid IN ({_LISTED}) AND {pending} ORDER BY rid", _json(rids))
+
     def gone(self, rids: Iterable[int | None]) -> set[int]:
         """Those of these records that a whole scan has not met any more."""
         query = f"SELECT rid FROM dirty WHERE gone AND rid IN ({_LISTED})"  # noqa: S608

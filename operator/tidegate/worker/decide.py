@@ -45,7 +45,7 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patien
         if item.has_references:
             _hold_back(session, both, work, patient=patient)
         _carry(session, both, work)
-    _hold_back_deletes(session, both, works)
+    _hold_back_deletes(session, both, works, patient=patient)
     return works
 
 
@@ -136,8 +136,11 @@ def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool)
             session.cache.clean([row.rid])
 
 
-def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
-    """Take back the deletes of records whose counterpart may only have another id now: several there have its key."""
+def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
+    """Take back the deletes of records whose counterpart may only have another id now: others there have its key.
+
+    While we are patient one of those may be linked instead (`lookup`).
+    """
     match = ", ".join(both.item.fields[i].title for i in both.item.match)
     for work in works:
         if not isinstance(work.decision, Delete):
@@ -147,7 +150,9 @@ def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work]
         if lost.match is None or not session.cache.unpaired(source.number, lost.match, 1):
             continue
         reason = f"its record of {source.name} is gone, and other records there have the same {match}"
-        work.decision = None
+        work.decision, work.again = None, patient
+        if patient:
+            continue
         with session.cache.transaction():
             session.park(target, row.rid, row.key, None, f"{reason}: leave one of them with it, or delete it here too")
             session.cache.clean(work.rids)

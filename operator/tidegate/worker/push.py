@@ -3,16 +3,18 @@
 The last step of a run, after `guard`. In a batch: read both sides afresh and merge (`decide`); look up what is to be
 created; write down the intents and write, compare-and-set (`write`); commit exactly what was acknowledged. A record
 that was edited meanwhile stays dirty and is merged again; one that its system refuses is parked, or sent again as long
-as other records move where one of those is the reason.
+as other records move where one of those is the reason. One that makes its batch fail is found and parked (`isolate`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tidegate.worker.acknowledge import acknowledge
 from tidegate.worker.cache import Row
 from tidegate.worker.cascades import wait_for_children
 from tidegate.worker.decide import decide
+from tidegate.worker.isolate import Tally, push_isolated
 from tidegate.worker.lookup import look_up
 from tidegate.worker.merge import Delete
 from tidegate.worker.rules import SIDES
@@ -27,15 +29,16 @@ _IDLE_PASSES = 5
 
 def push(session: Session) -> None:
     """Deal with all dirty records: objects in their order, so that what is referred to is there, deletes in reverse."""
+    tally = Tally()
     if len(session.pairs) > 1:
         for both in session.pairs:
-            this = _Pass(patient=True, deletes=False)
+            this = _Pass(patient=True, deletes=False, tally=tally)
             while _push_once(session, both, this).again and this.settled:
-                this = _Pass(patient=True, deletes=False)
+                this = _Pass(patient=True, deletes=False, tally=tally)
     idle = 0
     while idle < _IDLE_PASSES:
         # What waits for another record, of any object, waits as long as anything is settled.
-        this = _Pass(patient=idle == 0, deletes=True)
+        this = _Pass(patient=idle == 0, deletes=True, tally=tally)
         for both in reversed(session.pairs):
             _push_once(session, both, this)
         if not this.again:
@@ -49,6 +52,7 @@ class _Pass:
 
     patient: bool
     deletes: bool
+    tally: Tally
     settled: bool = False
     again: bool = False
 
@@ -60,7 +64,8 @@ def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
         pending = session.cache.pending(both.numbers, after, session.pace.batch(size))
         if not pending:
             return this
-        for work in _push_batch(session, both, pending, this):
+        push_batch = partial(_push_batch, session, both, this)
+        for work in push_isolated(session, both, pending, this.tally, push_batch):
             changed = work.changed
             this.again |= work.again or changed
             this.settled |= work.decision is not None and not work.again and not changed
@@ -68,7 +73,7 @@ def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
         after = pending[-1].rid
 
 
-def _push_batch(session: Session, both: SourcePair, pending: Sequence[Row], this: _Pass) -> Sequence[Work]:
+def _push_batch(session: Session, both: SourcePair, this: _Pass, pending: Sequence[Row]) -> Sequence[Work]:
     works = decide(session, both, pending, patient=this.patient)
     if not this.deletes:
         for work in works:

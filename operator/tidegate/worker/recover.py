@@ -7,6 +7,7 @@ the source. A create is looked up by its match key, as before every create.
 
 from tidegate.worker.cache import Intent, Row
 from tidegate.worker.connectors import Record
+from tidegate.worker.errors import SystemFailed
 from tidegate.worker.references import Unlinked, translate
 from tidegate.worker.rules import other
 from tidegate.worker.session import Session
@@ -30,6 +31,22 @@ def recover(session: Session, *, after_scan: bool) -> None:
     if unsettled and not session.progress.in_doubt:
         with session.commit():
             session.progress.scan_again()
+
+
+def recover_what_is_certain(session: Session) -> set[int]:
+    """After a batch that failed in this process: settle what can be told; returns the records of all other intents."""
+    doubtful: set[int] = set()
+    for intent in session.cache.intents():
+        try:
+            settled = _recover(session, intent)
+        except SystemFailed:
+            settled = False
+        if settled:
+            with session.cache.transaction():
+                session.cache.settle([intent.rid])
+        else:
+            doubtful.add(intent.rid)
+    return doubtful
 
 
 def _recover(session: Session, intent: Intent) -> bool:

@@ -1,0 +1,129 @@
+"""One record that cannot be handled is set aside, and the others go on. Whole runs on real databases."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from tidegate.api.contract import ExitCode
+from tidegate.worker.connectors.sql.rows import Rows
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+
+from .databases import Databases
+
+UNTOUCHED = {"crm": "", "erp": ""}
+PEOPLE = [(f"p{n}@x", f"name {n}", str(n)) for n in range(20)]
+
+
+@pytest.fixture
+def poisonous(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Calls of a verb fail as a whole when a record with one of these names is among them."""
+
+    def arrange(verb: str, *names: str, error: Exception | None = None) -> None:
+        method: Callable[..., Any] = getattr(Rows, verb)
+
+        def call(rows: Rows, items: Sequence[Any]) -> Any:
+            found = {name for name in names for item in items if _holds(item, name)}
+            if found:
+                raise error or SystemFailed("connector erp: 500 Internal Server Error")
+            return method(rows, items)
+
+        monkeypatch.setattr(Rows, verb, call)
+
+    return arrange
+
+
+def _holds(item: Any, name: str) -> bool:
+    values = item.values.values() if hasattr(item, "expected") else item
+    return name in values
+
+
+REASON = "it fails alone, while others get through: connector erp: 500 Internal Server Error"
+
+
+class TestARecordThatMakesItsBatchFail:
+    def test_is_set_aside_and_all_others_are_created(
+        self, databases: Databases, poisonous: Callable[..., None]
+    ) -> None:
+        databases.add("crm", *PEOPLE)
+        poisonous("create", "name 3", "name 17")
+        ended = databases.run()
+        assert (ended.code, ended.pushed["erp"]) == (0, "18 create")
+        assert ended.parked == [("crm", "", REASON)] * 2
+        assert databases.run().pushed == UNTOUCHED
+
+    def test_is_set_aside_and_all_others_are_updated(
+        self, databases: Databases, poisonous: Callable[..., None]
+    ) -> None:
+        databases.add("crm", *PEOPLE)
+        databases.run()
+        databases.query("crm", "UPDATE contact SET name = 'new ' || name")
+        poisonous("update", "new name 0")
+        ended = databases.run()
+        assert (ended.code, ended.pushed["erp"], ended.parked) == (0, "19 update", [("crm", "", REASON)])
+
+    def test_is_written_by_the_first_run_in_which_it_can_be(
+        self, databases: Databases, poisonous: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        databases.add("crm", *PEOPLE)
+        poisonous("create", "name 3")
+        databases.run()
+        monkeypatch.undo()
+        ended = databases.run()
+        assert (ended.pushed["erp"], ended.message["waiting"]) == ("1 create", 0)
+        assert databases.contacts("crm") == databases.contacts("erp")
+
+    def test_is_set_aside_without_its_values_when_it_is_a_defect(
+        self, databases: Databases, poisonous: Callable[..., None]
+    ) -> None:
+        databases.add("crm", *PEOPLE)
+        poisonous("create", "name 3", error=ValueError("cannot encode 'name 3'"))
+        assert databases.run().parked == [
+            ("crm", "", "it fails alone, while others get through: defect of the worker: ValueError")
+        ]
+
+    def test_and_is_the_only_one_stops_the_sync_for_a_few_attempts_only(
+        self, databases: Databases, poisonous: Callable[..., None]
+    ) -> None:
+        databases.add("crm", PEOPLE[0])
+        poisonous("create", "name 0")
+        assert [databases.run().code for _ in range(4)] == [1, 1, 0, 0]
+
+
+class TestTheSystemsOwnFailure:
+    def test_of_every_record_fails_the_run(self, databases: Databases, poisonous: Callable[..., None]) -> None:
+        databases.add("crm", *PEOPLE)
+        poisonous("create", *(name for _, name, _ in PEOPLE))
+        for _ in range(4):
+            ended = databases.run()
+            assert (ended.code, ended.message["reason"]) == (1, "connector erp: 500 Internal Server Error")
+            assert ended.message["waiting"] == 0
+
+    def test_of_most_records_fails_the_run(self, databases: Databases, poisonous: Callable[..., None]) -> None:
+        databases.add("crm", *PEOPLE)
+        poisonous("create", *(name for _, name, _ in PEOPLE[4:]))
+        assert databases.run().code == 1
+
+    def test_by_its_configuration_stays_a_configuration_error(
+        self, databases: Databases, poisonous: Callable[..., None]
+    ) -> None:
+        databases.add("crm", PEOPLE[0])
+        poisonous("create", "name 0", error=ConfigurationError("connector erp: permission denied"))
+        assert {databases.run().code for _ in range(4)} == {ExitCode.CONFIGURATION_ERROR}
+
+    def test_that_does_not_let_it_be_read_either_is_not_looked_into(
+        self, databases: Databases, poisonous: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        databases.add("crm", *PEOPLE)
+        poisonous("create", "name 3")
+        scan, calls = Rows.scan, []
+
+        def scan_once(rows: Rows, *values: Any) -> Any:
+            calls.append(values)
+            if len(calls) > 2:
+                raise SystemFailed("connector erp: cannot be reached")
+            return scan(rows, *values)
+
+        monkeypatch.setattr(Rows, "scan", scan_once)
+        ended = databases.run()
+        assert (ended.code, databases.contacts("erp")) == (1, [])
