@@ -1,9 +1,11 @@
 """OFF with PauseRun: the run is paused, and the next ON picks up where it left off (invariant I3)."""
 
 import pytest
+import yaml
 
-from cluster.namespace import Namespace, condition, wait_for
+from cluster.namespace import Namespace, Object, condition, wait_for
 from cluster.played_node import PlayedNode
+from documentation.pages import Page
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -72,3 +74,54 @@ def test_a_run_that_ends_while_it_is_being_paused_has_ended(namespace: Namespace
     node.end(1, exit_code=0)
     status = namespace.wait_until("an honoured OFF", lambda status: status["phase"] in ("Off", "Paused"))
     assert status["recentActivity"][0]["run"] == 1
+
+
+@pytest.fixture
+def queued() -> Object:
+    """The Pod template of docs/how-to.md that names a queue."""
+    (block,) = Page.read("docs/how-to.md").section("Let Kueue decide when runs start").blocks("yaml")
+    found: Object = yaml.safe_load(block)["spec"]["template"]
+    return found
+
+
+def suspend(namespace: Namespace, run: int, *, held: bool) -> None:
+    """What a queueing controller does to a Job, under a name of its own."""
+    jobs = namespace.client.resources.get(api_version="batch/v1", kind="Job")
+    body = {"spec": {"suspend": held}}
+    name = namespace.job(run)["metadata"]["name"]
+    jobs.patch(
+        name=name,
+        namespace=namespace.name,
+        body=body,
+        content_type="application/merge-patch+json",
+        field_manager="queueing",
+    )
+
+
+def test_a_job_that_another_controller_suspends_is_theirs_to_resume(
+    namespace: Namespace, node: PlayedNode, queued: Object
+) -> None:
+    node.starts_pods = False
+    namespace.create_integration(status="ON", delay="1h", template=queued)
+    assert namespace.job(1)["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "sales"
+    suspend(namespace, 1, held=True)
+    status = namespace.wait_until("the holder", lambda status: "is suspended by" in status["message"])
+    assert status["message"] == "run 1 cannot start yet: its Job is suspended by Kueue, in the queue sales"
+    assert (status["phase"], condition(status, "Ready")["reason"]) == ("Waiting", "JobHeld")
+    node.starts_pods = True
+    suspend(namespace, 1, held=False)
+    node.end(1)
+    assert namespace.wait_ended(1)["mark"] == "✓"
+    assert [event["type"] for event in namespace.events() if event["reason"] == "JobHeld"] == ["Normal"]
+
+
+def test_off_gives_up_a_run_that_another_controller_never_let_start(namespace: Namespace, node: PlayedNode) -> None:
+    node.starts_pods = False
+    namespace.create_integration(status="ON", delay="1h")
+    namespace.job(1)
+    suspend(namespace, 1, held=True)
+    status = namespace.wait_until("the holder", lambda status: "is suspended by" in status["message"])
+    assert status["message"].endswith("its Job is suspended by queueing")
+    namespace.patch(status="OFF")
+    namespace.wait_phase("Off")
+    assert namespace.jobs() == []

@@ -24,6 +24,13 @@ RUN_CACHE_EPOCH_ANNOTATION = f"{GROUP}/run-cache-epoch"
 RUN_STARTED_ANNOTATION = f"{GROUP}/run-started-at"
 RUN_GENERATION_ANNOTATION = f"{GROUP}/run-generation"
 
+# Annotation of a Job that the operator has suspended: a Job that another suspended is not the operator's to resume.
+SUSPENDED_ANNOTATION = f"{GROUP}/suspended-by-operator"
+
+# Labels of the Pod template by which a queueing controller finds the Job.
+QUEUE_LABEL_PREFIX = "kueue.x-k8s.io/"
+QUEUE_NAME_LABEL = f"{QUEUE_LABEL_PREFIX}queue-name"
+
 # Annotation of a run's Pod: `spec.sync` as it was when the run began, mounted as a file (design section 6.1).
 SYNC_CONFIG_ANNOTATION = f"{GROUP}/sync-config"
 

@@ -17,7 +17,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from tidegate.api import names
 from tidegate.control import render
 from tidegate.control.merge_patch import merge_patch
-from tidegate.control.observe import Body, Integration, controller_uid, is_of_a_run, pod_of
+from tidegate.control.observe import FIELD_MANAGER, Body, Integration, controller_uid, is_of_a_run, pod_of
 from tidegate.control.plan import (
     Action,
     Announce,
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 _COURTESY_SECONDS = 5.0
 
 MERGE_PATCH = "application/merge-patch+json"
-FIELD_MANAGER = "tidegate"
 
 _NOT_FOUND = 404
 _CONFLICT = 409
@@ -202,7 +201,11 @@ class Writer:
 
     async def _suspend_job(self, integration: Integration, action: SuspendJob, within: float) -> str:
         body = {
-            "metadata": {"resourceVersion": action.resource_version, "uid": action.uid},
+            "metadata": {
+                "resourceVersion": action.resource_version,
+                "uid": action.uid,
+                "annotations": {names.SUSPENDED_ANNOTATION: "true" if action.suspend else None},
+            },
             "spec": {"suspend": action.suspend},
         }
         try:

@@ -32,6 +32,7 @@ from tidegate.control.starting import (
 # Reasons of conditions and of Events.
 CANNOT_START = "PodCannotStart"
 JOB_REFUSED = "JobRefused"
+JOB_HELD = "JobHeld"
 CACHE_REQUIRED = "CacheRequired"
 
 LOOK_AGAIN = timedelta(seconds=1)
@@ -133,9 +134,11 @@ def _continue_run(
         return Plan(_phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
     if run.cancelling:
         return _cancel(seen, status, run, job, now)
-    why = obstacle(seen, run, now)
+    why = _held_words(job) or obstacle(seen, run, now)
     if why and _has_nothing_to_finish(seen, status, run):
         return _give_up_unstarted(seen, status, run, job, why)
+    if job.held_by and (seen.integration.spec.status is Switch.OFF or not wants_reset(seen, status)):
+        return _be_held(seen, status, run, job)
     if seen.integration.spec.status is Switch.OFF:
         return _turn_off(seen, status, run, job, now)
     if not job.suspended:
@@ -148,6 +151,23 @@ def _continue_run(
     resumed = status.model_copy(update={"run": run.model_copy(update={"claimed_at": now})})
     resume = SuspendJob(job.name, job.uid, job.resource_version, suspend=False)
     return Plan(Phase.SYNCING, resumed, (resume, Announce("Resumed", f"run {run.number} picks up where it left off")))
+
+
+def _held_words(job: Job) -> str | None:
+    return f"its Job is suspended by {job.held_by}" if job.held_by else None
+
+
+def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job) -> Plan:
+    """Another has suspended the Job: it is theirs to resume. OFF with PauseRun makes the suspension the operator's."""
+    words = _held_words(job)
+    if is_interrupted(seen, run):
+        status = status.model_copy(update={"run": run.model_copy(update={"interrupted": True})})
+    off = seen.integration.spec.status is Switch.OFF
+    if off and seen.integration.spec.off_policy is OffPolicy.PAUSE_RUN:
+        pause = SuspendJob(job.name, job.uid, job.resource_version, suspend=True)
+        return Plan(Phase.TURNING_OFF, status, (pause,))
+    told = () if _is_told(seen, JOB_HELD) else (Announce(JOB_HELD, f"run {run.number} waits: {words}"),)
+    return Plan(_phase_between_runs(seen), status, told, cannot_start=words, reason=JOB_HELD)
 
 
 def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run: Run) -> bool:

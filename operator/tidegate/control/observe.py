@@ -63,6 +63,7 @@ class Job:
     run: Run
     state: JobState = JobState.UNFINISHED
     suspended: bool = False
+    held_by: str | None = None  # who else has suspended it; the operator does not resume such a Job
     suspension_seen: bool = False  # the Job controller's own word that it has suspended it, and not yet resumed it
     pods: int = 0  # active and terminating, as the Job's own status counts them
     failures: int = 0  # Pods that count towards the Job's backoff limit
@@ -234,6 +235,7 @@ def job_of(body: Body) -> Job:
         ),
         state=JobState.FAILED if failed else JobState.COMPLETE if complete else JobState.UNFINISHED,
         suspended=bool(spec.get("suspend")),
+        held_by=_holder(metadata) if spec.get("suspend") else None,
         suspension_seen="Suspended" in holds,
         pods=status.get("active", 0) + status.get("terminating", 0),
         failures=status.get("failed", 0),
@@ -242,6 +244,25 @@ def job_of(body: Body) -> Job:
         failure_reason=inert(failed.get("reason", "")) if failed else "",
         failure_message=inert(failed.get("message", "")) if failed else "",
     )
+
+
+# The field manager of the operator's writes.
+FIELD_MANAGER = "tidegate"
+
+
+def _holder(metadata: Body) -> str | None:
+    """Who has suspended a Job, unless the operator has."""
+    if names.SUSPENDED_ANNOTATION in metadata["annotations"]:
+        return None
+    queue = metadata["labels"].get(names.QUEUE_NAME_LABEL)
+    if queue:
+        return inert(f"Kueue, in the queue {queue}")
+    for entry in metadata.get("managedFields") or ():
+        owned = (entry.get("fieldsV1") or {}).get("f:spec") or {}
+        # What an admission webhook sets is recorded as the writer's own.
+        if "f:suspend" in owned and entry.get("manager") != FIELD_MANAGER:
+            return inert(str(entry.get("manager")))
+    return "another controller"
 
 
 def pod_of(body: Body) -> Pod:

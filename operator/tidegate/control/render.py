@@ -57,7 +57,7 @@ def job(integration: Integration, run: Run, settings: Settings) -> Manifest:
     """The Job of one run: at most one Pod at a time, no token of the API server in it."""
     spec = integration.spec
     metadata = _metadata(integration, run.job_name)
-    metadata["labels"][names.RUN_LABEL] = str(run.number)
+    metadata["labels"] |= {names.RUN_LABEL: str(run.number), **_queue_labels(spec.template)}
     metadata["annotations"] = {
         names.RUN_KIND_ANNOTATION: run.kind,
         names.RUN_PUSH_ANNOTATION: _boolean(run.push),
@@ -101,6 +101,14 @@ def _metadata(integration: Integration, name: str) -> Manifest:
             }
         ],
     }
+
+
+def _queue_labels(template: Manifest | None) -> Manifest:
+    """What the template says to a queueing controller, which looks for it on the Job."""
+    metadata = (template or {}).get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    declared = labels if isinstance(labels, dict) else {}
+    return {key: value for key, value in declared.items() if key.startswith(names.QUEUE_LABEL_PREFIX)}
 
 
 def _labels(integration: Integration) -> Manifest:

@@ -11,7 +11,7 @@ from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.cache_identity import is_being_deleted, is_gone
-from tidegate.control.decide import CANNOT_START, JOB_REFUSED, wants_reset
+from tidegate.control.decide import CANNOT_START, JOB_HELD, JOB_REFUSED, wants_reset
 from tidegate.control.last_words import report_of
 from tidegate.control.observe import NO_RUN, Observation, inert
 from tidegate.control.plan import Plan
@@ -183,7 +183,7 @@ def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> t
     status = plan.status
     on = seen.integration.spec.status is Switch.ON
     # A Pod that is alive is a sync in progress, whichever run it belongs to: one that cannot start may still do so.
-    in_progress = plan.phase in (Phase.SYNCING, Phase.TURNING_OFF) or plan.reason == CANNOT_START
+    in_progress = plan.phase in (Phase.SYNCING, Phase.TURNING_OFF) or plan.reason in (CANNOT_START, JOB_HELD)
     running = seen.has_live_pod or (status.run is not None and in_progress)
     caught_up = status.activation is not None and status.activation.caught_up
     failing = on and status.consecutive_failures > 0

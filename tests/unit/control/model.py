@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from tidegate.api import names
 from tidegate.api.base import format_time
 from tidegate.control import render
 from tidegate.control.act import RefusedError, StaleViewError
@@ -156,9 +157,19 @@ class Server:
         self.ledger.touched(controller_uid(body))
         self.writes += 1
         body["spec"]["suspend"] = action.suspend
+        annotations = body["metadata"]["annotations"]
+        annotations.pop(names.SUSPENDED_ANNOTATION, None)
+        if action.suspend:
+            annotations[names.SUSPENDED_ANNOTATION] = "true"
         version = self.changed(JOB, body)
         self.ledger.job_suspended(self.view(JOB, action.name), self.integration)
         return version
+
+    def hold_job(self, name: str, *, held: bool) -> None:
+        """Another controller suspends a Job, or resumes it."""
+        body = self.objects[JOB, name]
+        body["spec"]["suspend"] = held
+        self.changed(JOB, body)
 
     def delete_job(self, action: DeleteJob) -> None:
         body = self.objects.get((JOB, action.name))

@@ -207,7 +207,11 @@ class TestSuspension:
         (heard,) = server.heard
         assert (heard.method, heard.path) == ("PATCH", f"{JOBS}/{RUN.job_name}")
         assert heard.body == {
-            "metadata": {"resourceVersion": "20", "uid": "job-uid"},
+            "metadata": {
+                "resourceVersion": "20",
+                "uid": "job-uid",
+                "annotations": {"tidegate.dev/suspended-by-operator": "true" if suspend else None},
+            },
             "spec": {"suspend": suspend},
         }
 

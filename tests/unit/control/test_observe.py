@@ -167,6 +167,23 @@ class TestJob:
         resumed = job_of(job_body({"suspend": False}, conditions=[{"type": "Suspended", "status": "False"}]))
         assert (resumed.suspended, resumed.suspension_seen) == (False, False)
 
+    def test_one_that_another_has_suspended_says_who(self) -> None:
+        body = job_body({"suspend": True})
+        ours = {"manager": "tidegate", "fieldsV1": {"f:spec": {"f:suspend": {}}}}
+        theirs = {"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:suspend": {}}}}
+        body["metadata"]["managedFields"] = [ours, theirs]
+        assert job_of(body).held_by == "kubectl-edit"
+        body["metadata"]["managedFields"] = [ours]  # an admission webhook's change counts as the writer's
+        assert job_of(body).held_by == "another controller"
+        body["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "sales"
+        assert job_of(body).held_by == "Kueue, in the queue sales"
+
+    def test_one_that_the_operator_has_suspended_is_held_by_nobody_else(self) -> None:
+        body = job_body({"suspend": True})
+        body["metadata"]["annotations"]["tidegate.dev/suspended-by-operator"] = "true"
+        assert job_of(body).held_by is None
+        assert job_of(job_body({"suspend": False})).held_by is None
+
     def test_a_job_that_does_not_say_what_render_writes_is_not_ours(self) -> None:
         body = job_body()
         del body["metadata"]["annotations"]["tidegate.dev/run-kind"]

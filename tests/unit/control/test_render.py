@@ -355,3 +355,15 @@ def _contains(sent: Any, declared: Any) -> bool:
     if isinstance(declared, list) and isinstance(sent, list):
         return all(any(_contains(one, value) for one in sent) for value in declared)
     return bool(sent == declared)
+
+
+def test_the_labels_of_a_queue_reach_the_job_and_no_others_do() -> None:
+    labels = {"kueue.x-k8s.io/queue-name": "sales", "team": "crm"}
+    rendered = job(template={"metadata": {"labels": labels}})["metadata"]["labels"]
+    assert rendered["kueue.x-k8s.io/queue-name"] == "sales"
+    assert "team" not in rendered
+
+
+@pytest.mark.parametrize("template", [{}, {"metadata": 1}, {"metadata": {"labels": "no"}}])
+def test_a_template_without_labels_puts_none_on_the_job(template: dict[str, Any]) -> None:
+    assert job(template=template)["metadata"]["labels"] == job()["metadata"]["labels"]

@@ -33,6 +33,7 @@ from .situations import (
     WAITING,
     Situation,
     activation,
+    at_rest,
     failed,
     failing,
     job,
@@ -47,6 +48,7 @@ from .test_decision_table import TABLE
 INCREMENTAL = RUNNING.remembering(run=SECOND, activation=CAUGHT_UP, runs=2).but(
     jobs=(job(SECOND),), pods=(pod(SECOND),)
 )
+HELD = RUNNING.but(jobs=(replace(at_rest(FIRST), held_by="Kueue, in the queue sales"),), pods=())
 CANCELLING = PAUSED.but(spec={**ON, "reset": True}).remembering(run=run(1, cancelling=True))
 
 
@@ -162,6 +164,12 @@ MESSAGES = [
         "waiting for run 1 to finish before turning OFF; attempt 3 of 3, the last one failed with exit code 137",
     ),
     (RUNNING.but(spec=PAUSE), "waiting for run 1 to pause before turning OFF"),
+    (HELD, "run 1 cannot start yet: its Job is suspended by Kueue, in the queue sales"),
+    (
+        HELD.but(spec=OFF).remembering(run=run(1, interrupted=True)),
+        "waiting for run 1 to finish, but it cannot start again: its Job is suspended by Kueue, in the queue sales; "
+        "offPolicy PauseRun pauses it instead",
+    ),
     (PAUSING, "waiting for run 1 to pause before turning OFF"),
     (PAUSING.but(spec=OFF), "waiting for run 1 to pause before turning OFF"),
     (
@@ -256,6 +264,7 @@ CONDITIONS = [
     ("halted", stalled(Outcome.HALTED), "Stalled", "Halted", False),
     ("refused for good", CLAIMED.but(refusal=refusal(needs_human=True)), "Stalled", "JobRefused", False),
     ("refused for now", CLAIMED.but(refusal=refusal(needs_human=False)), "Reconciling", "JobRefused", False),
+    ("held by another controller", HELD, "Reconciling", "JobHeld", True),
     ("an orphan Pod is alive", WAITING.but(spec=OFF, pods=(pod(FIRST),)), "Reconciling", "TurningOff", True),
     ("a Pod of before is alive", IS_OFF.but(spec=ON, pods=(pod(FIRST),)), "Reconciling", "CatchingUp", True),
 ]
@@ -412,6 +421,7 @@ EVENTS = [
     ),
     (IS_OFF, []),
     (PAUSED.remembering(phase=Phase.TURNING_OFF), [("Paused", "run 1 is paused")]),
+    (HELD, [("JobHeld", "run 1 waits: its Job is suspended by Kueue, in the queue sales")]),
     (
         CLAIMED.but(refusal=refusal(needs_human=False)),
         [("JobRefused", 'run 1 cannot start: unknown field "spec.template.spec.imge"')],

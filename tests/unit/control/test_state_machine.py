@@ -37,7 +37,16 @@ CHANGES = st.one_of(
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
 REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
-ACCIDENTS = ["second operator", "refusal", "no refusal", "clock", "deleted Job", "orphaned Pod", "Pods do not start"]
+ACCIDENTS = [
+    "second operator",
+    "refusal",
+    "no refusal",
+    "clock",
+    "deleted Job",
+    "orphaned Pod",
+    "Pods do not start",
+    "held Job",
+]
 VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
@@ -219,6 +228,8 @@ class Toggle(RuleBasedStateMachine):
                 offset = timedelta(seconds=(-3600, -30, 0, 30, 3600)[how % 5])
                 self.server.ledger.clock += max(offset - self.offset, timedelta(0))
                 self.offset = offset
+            case "held Job":
+                self.hold_jobs(held=how < 5)
             case "Pods do not start":
                 self.cluster.starts = ("everything", "nothing", "preparation")[how % 3]
             case "deleted Job" | "orphaned Pod" if self.nothing_is_on_its_way() and self.server.jobs:
@@ -242,6 +253,12 @@ class Toggle(RuleBasedStateMachine):
             case "deleted" if self.nothing_is_on_its_way():
                 self.cluster.delete_cache()
 
+    def hold_jobs(self, *, held: bool) -> None:
+        """Another controller suspends what runs, or lets go of what it has suspended."""
+        for job in self.server.jobs:
+            if not job.finished and (job.held_by is not None or (held and not job.suspended)):
+                self.server.hold_job(job.name, held=held)
+
     # In the end
 
     def teardown(self) -> None:
@@ -249,6 +266,7 @@ class Toggle(RuleBasedStateMachine):
             return  # a step has failed already
         self.late, self.behind, self.server.refusal = [], [], None
         self.cluster.starts = "everything"
+        self.hold_jobs(held=False)
         self.server.declare(delay="12h")
         self.server.annotate(names.SYNC_REQUESTED_ANNOTATION, "in the end")
         self.cluster.delete_orphans()

@@ -1,5 +1,7 @@
 """Turning ON, what is declared while ON, turning OFF."""
 
+from dataclasses import replace
+
 from tidegate.api.status import CacheUse, Outcome, Phase
 
 from ..situations import (
@@ -9,17 +11,22 @@ from ..situations import (
     NEW,
     OFF,
     ON,
+    PAUSE,
     RUNNING,
     WAITING,
     activation,
     at_rest,
     failed,
     failing,
+    job,
     last_run,
     pod,
     refusal,
+    run,
 )
 from .notation import FUTURE_ONLY, LATER, ORPHAN, RESET, WITH_RESET, Row
+
+HELD = replace(at_rest(FIRST), held_by="somebody")
 
 TURNING_ON = [
     Row("a new resource that is OFF", NEW, "Off | none | nothing", activation="none", again="never"),
@@ -172,9 +179,40 @@ WHILE_ON = [
         "Syncing | keeps 1 full push | nothing",
     ),
     Row(
-        "somebody has suspended the Job by hand while ON: it is resumed",
-        RUNNING.but(jobs=(at_rest(FIRST),), pods=()),
-        "Syncing | claims 1 full push | resume Job 1",
+        "another has suspended the Job while ON: it is theirs to resume",
+        RUNNING.but(jobs=(HELD,), pods=()),
+        "Waiting | keeps 1 full push | nothing",
+        again="never",
+    ),
+    Row(
+        "… and they have resumed it",
+        RUNNING.but(jobs=(job(FIRST, pods=1),), pods=()),
+        "Syncing | keeps 1 full push | nothing",
+    ),
+    Row(
+        "another has suspended the Job, and OFF: nothing of it has run, so that it is given up",
+        RUNNING.but(spec=OFF, jobs=(HELD,), pods=()),
+        "TurningOff | keeps 1 full push cancelling | delete Job 1",
+    ),
+    Row(
+        "another has suspended the Job in the middle of the run, and OFF: it is finished when they resume it",
+        RUNNING.but(spec=OFF, jobs=(HELD,), pods=()).remembering(run=run(1, interrupted=True)),
+        "TurningOff | keeps 1 full push interrupted | nothing",
+    ),
+    Row(
+        "… and OFF with PauseRun: it is paused",
+        RUNNING.but(spec=PAUSE, jobs=(HELD,), pods=()).remembering(run=run(1, interrupted=True)),
+        "TurningOff | keeps 1 full push interrupted | suspend Job 1",
+    ),
+    Row(
+        "another has suspended the Job, and its Pod is ending: that its worker has run is kept",
+        RUNNING.but(jobs=(replace(HELD, pods=1),), pods=(pod(FIRST, terminating=True),)),
+        "Waiting | keeps 1 full push interrupted | nothing",
+    ),
+    Row(
+        "another has suspended the Job, and the spec is changed: it is made again from the new one",
+        RUNNING.but(jobs=(HELD,), pods=(), generation=2),
+        "Syncing | keeps 1 full push cancelling | delete Job 1",
     ),
     Row(
         "the cache is another one than the last run used: a full sync is owed again, in a new epoch",
