@@ -93,6 +93,14 @@ def test_a_failing_webhook_is_told_in_the_api_server_s_words(namespace: Namespac
     assert namespace.wait_ended(1)["mark"] == "✓"
 
 
+def test_a_quota_on_jobs_is_not_filled_by_a_sync_s_own_finished_ones(namespace: Namespace, node: PlayedNode) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "jobs"}}
+    namespace.create_object({**quota, "spec": {"hard": {"count/jobs.batch": "1"}}})
+    namespace.create_integration(status="ON", delay="1s")
+    node.end_every_run()
+    assert namespace.wait_ended(3)["mark"] == "✓"
+
+
 def test_a_corrected_configuration_is_tried_at_once(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h", sync={"connectors": "wrong"})
     node.end(1, exit_code=2)

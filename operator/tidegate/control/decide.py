@@ -29,6 +29,9 @@ from tidegate.control.starting import (
     worker_may_have_started,
 )
 
+# How the API server names the resource of a ResourceQuota that Jobs count towards.
+_QUOTA_ON_JOBS = "count/jobs.batch"
+
 # Reasons of conditions and of Events.
 CANNOT_START = "PodCannotStart"
 JOB_REFUSED = "JobRefused"
@@ -275,7 +278,17 @@ def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, 
         return replace(plan, actions=(*plan.actions, LookUpJob(run.job_name)), look_again_at=now + LOOK_UP_AGAIN)
     again = run.model_copy(update={"claimed_at": now, "generation": seen.integration.generation})
     launched = _launch(seen, _with_sync_request_handled(seen, status), again)
-    return replace(plan, status=launched.status, actions=(*launched.actions, *plan.actions))
+    room = _make_room(seen, refusal, now)
+    return replace(plan, status=launched.status, actions=(*room, *launched.actions, *plan.actions))
+
+
+def _make_room(seen: Observation, refusal: Refusal | None, now: datetime) -> tuple[DeleteJob, ...]:
+    """Before a create that a quota on Jobs has refused, the oldest finished Job goes: its result is in the status."""
+    if refusal is None or _QUOTA_ON_JOBS not in refusal.message:
+        return ()
+    deletions = {deletion.name: deletion for deletion in finished_jobs(seen, now)[0]}
+    oldest_first = sorted(seen.jobs, key=lambda job: job.run.number)
+    return next(((deletions[job.name],) for job in oldest_first if job.name in deletions), ())
 
 
 def _be_refused(seen: Observation, status: SyncIntegrationStatus, run: Run, refusal: Refusal) -> Plan:

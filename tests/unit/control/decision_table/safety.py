@@ -1,8 +1,9 @@
 """One run at a time, whatever crashes: claims, strays, refusals, history, deletion."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from tidegate.api.status import HandledRequests, Phase
+from tidegate.api.status import HandledRequests, Phase, RunKind
 from tidegate.control.observe import JobState
 
 from ..situations import (
@@ -180,6 +181,16 @@ ONE_RUN_AT_A_TIME = [
 
 OWN_WORKER = {"spec": {"containers": [{"name": "sync", "image": "registry.example/worker:1"}]}}
 
+THIRD = run(3, RunKind.INCREMENTAL)
+REFUSED_BY_QUOTA = WAITING.remembering(run=THIRD, runs=3, last_run=last_run(2)).but(
+    jobs=(job(SECOND, JobState.COMPLETE), job(FIRST, JobState.COMPLETE)),
+    absent_job=THIRD.job_name,
+    refusal=replace(
+        refusal(needs_human=False, run_number=3),
+        message="exceeded quota: jobs, requested: count/jobs.batch=1, used: count/jobs.batch=2, limited: 2",
+    ),
+)
+
 REFUSED = [
     Row(
         "a Job that is refused for good",
@@ -217,6 +228,17 @@ REFUSED = [
             handled=HandledRequests(sync_requested_at="now")
         ),
         "Waiting | keeps 1 full push | nothing",
+    ),
+    Row(
+        "a quota on Jobs refuses it: the oldest finished one makes room before the next attempt",
+        REFUSED_BY_QUOTA,
+        "Waiting | claims 3 changes | delete Job 1, create Job 3",
+        at=NOW + timedelta(seconds=5),
+    ),
+    Row(
+        "… and not before",
+        REFUSED_BY_QUOTA,
+        "Waiting | keeps 3 changes | nothing",
     ),
     Row(
         "the built-in worker is given no cache: nothing is started",
