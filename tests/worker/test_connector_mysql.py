@@ -73,7 +73,8 @@ def status(database: Database, name: str) -> int:
 @pytest.fixture
 def contacts(mariadb_database: Database) -> Database:
     mariadb_database.sql(
-        "CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email VARCHAR(100) UNIQUE, name VARCHAR(20))"
+        "CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email VARCHAR(100) COLLATE utf8mb4_bin UNIQUE, "
+        "name VARCHAR(20))"
     )
     return mariadb_database
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.types import INTEGER
 
 from tidegate.worker.connectors import Description
-from tidegate.worker.connectors.sql import mysql, postgresql_values
+from tidegate.worker.connectors.sql import mysql, postgresql_values, unique_keys
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
 from tidegate.worker.connectors.sql.cursors import can_be_cursor
 from tidegate.worker.connectors.sql.mysql import without_transactions
@@ -77,6 +77,7 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     if writes and engine.dialect.name == "mysql" and (kind := without_transactions(engine, table)):
         complaints.append(f"table {settings.table} has no transactions, and is written; ALTER its ENGINE from {kind}")
     if description.creates:
+        complaints += unique_keys.complaints(engine, table, description)
         written = {field.name for field in description.fields if field.written}
         untold = id_column.server_default is not None and not engine.dialect.insert_returning
         if untold and settings.id not in written:
