@@ -5,6 +5,7 @@ which Python has no type, or the wrong one, have a class here. `conversions` say
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -173,6 +174,15 @@ def kind_of(value: Value) -> Kind:
     if isinstance(value, time):
         return Kind.ZONED_TIME if value.tzinfo else Kind.TIME
     return next((kind for base, kind in _KIND_OF.items() if isinstance(value, base)), Kind.OTHER)
+
+
+# Of the whole numbers of SQLite some may be none.
+_HOLD_FLOATS = frozenset((None, Kind.WHOLE, Kind.FLOAT, Kind.LIST, Kind.DOCUMENT, Kind.OTHER))
+
+
+def may_be_floats(kinds: Iterable[Kind | None]) -> bool:
+    """Whether fields of these kinds may hold floating-point numbers, be it within a list or document."""
+    return not _HOLD_FLOATS.isdisjoint(kinds)
 
 
 def in_words(value: Value) -> str:

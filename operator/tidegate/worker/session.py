@@ -17,6 +17,7 @@ from tidegate.worker.crossing import crossing
 from tidegate.worker.environment import Order
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.identity import recognise
+from tidegate.worker.kinds import may_be_floats
 from tidegate.worker.pace import Pace
 from tidegate.worker.parked import Kind
 from tidegate.worker.progress import Progress
@@ -117,7 +118,9 @@ def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache
         known = remembered[item.name]
         number = 2 * known.number + side
         collection = collections[item.name, side]
-        return Source(number, side, sync.names[side], item, collection, known.layout, hasher, known.widened)
+        types = _types(collection)
+        floats = types is None or may_be_floats(type_.kind for type_ in types)
+        return Source(number, side, sync.names[side], item, collection, known.layout, hasher, known.widened, floats)
 
     def pair(item: SyncedObject) -> SourcePair:
         first, second = source(item, 0), source(item, 1)

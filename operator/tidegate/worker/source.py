@@ -27,6 +27,8 @@ class Source:
     layout: Layout
     hasher: Hasher
     widened: bool
+    # Whether a value may be a floating-point number, which takes longer to be hashed.
+    floats: bool = True
 
     @property
     def cursor(self) -> str | None:
@@ -54,7 +56,7 @@ class Source:
 
     def digests(self, records: Sequence[Record]) -> list[Hash]:
         """One hash over each record as it is."""
-        return self.hasher.of_records([record.values for record in records])
+        return self.hasher.of_records([record.values for record in records], floats=self.floats)
 
     def match_keys(self, fields: Sequence[FieldHashes]) -> list[Hash | None]:
         """What equals on both sides for records that belong together; None where a match field is blank."""

@@ -197,9 +197,12 @@ class Hasher:
         of = dict(zip(distinct, self._of_all(map(_encoded, distinct)), strict=True))
         return [of[text] for text in texts]
 
-    def of_records(self, records: Iterable[Sequence[Value]]) -> list[Hash]:
-        """One hash over each one's raw values, far cheaper than one per field: equal means that nothing has changed."""
-        return self._of_all(map(_serialized, records))
+    def of_records(self, records: Iterable[Sequence[Value]], *, floats: bool = True) -> list[Hash]:
+        """One hash over each one's raw values, far cheaper than one per field: equal means that nothing has changed.
+
+        `floats` is whether any of the values may be a floating-point number, also within a list or document.
+        """
+        return self._of_all(map(_serialized if floats else _serialized_fast, records))
 
     def _of_all(self, all_data: Iterable[bytes]) -> list[Hash]:
         # Most of a first scan's time is spent here: no call is made that can be spared.
@@ -217,6 +220,13 @@ def _encoded(text: str | None) -> bytes:
 
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def _serialized_fast(values: Sequence[Value]) -> bytes:
+    try:
+        return orjson.dumps(values, default=_told_apart, option=_OPTIONS)
+    except TypeError:
+        return _serialized_one_by_one(values)
 
 
 def _serialized(values: Sequence[Value]) -> bytes:
