@@ -154,7 +154,7 @@ def test_a_stalled_sync_ends_the_wait(
     node.end_every_run(Ending(2, '{"reason": "connector crm: url is missing"}'))
     stalled = sync("on", "contacts", "--wait")
     assert stalled.code == 3
-    assert "run 1 stopped: connector crm: url is missing; correct spec.sync or spec.template" in stalled.err
+    assert "run 1 stopped: connector crm: url is missing; fix spec.sync or spec.template" in stalled.err
 
 
 def test_deletes_are_confirmed_for_the_halted_run_only(
