@@ -173,8 +173,8 @@ BUGS = [
     SeededBug(
         "a scan of changes takes for deleted what it has not read",
         f"{_ENGINE}/scan.py",
-        "    if progress.whole:\n        for missed",
-        "    if True:\n        for missed",
+        "    elif progress.whole:\n        for missed",
+        "    elif True:\n        for missed",
         (f"{_TESTS}/test_scan.py",),
     ),
     SeededBug(
@@ -187,9 +187,23 @@ BUGS = [
     SeededBug(
         "changes are read without an overlap",
         f"{_ENGINE}/scan.py",
-        "Window(since, progress.until, session.sync.overlap)",
-        "Window(since, progress.until, type(session.sync.overlap)(0))",
+        "Window(_last_watermark(session, source), progress.until, session.sync.overlap)",
+        "Window(_last_watermark(session, source), progress.until, type(session.sync.overlap)(0))",
         (f"{_TESTS}/test_scan.py",),
+    ),
+    SeededBug(
+        "what is newest counts though a transaction is open",
+        f"{_ENGINE}/connectors/sql/watermark.py",
+        "    if not writers:\n",
+        "    if True:\n",
+        (f"{_TESTS}/connectors/test_sql_cursors.py",),
+    ),
+    SeededBug(
+        "a row that cannot be read counts as a delete",
+        f"{_ENGINE}/scan.py",
+        "        cache.visits.add([rid for _, rid, _ in known.values()])\n    name",
+        "        pass\n    name",
+        (f"{_TESTS}/test_bad_rows.py",),
     ),
     SeededBug(
         "another run goes on from the checkpoint of the last",
