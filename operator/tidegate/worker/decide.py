@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.worker.cache import Row
+from tidegate.worker.connectors import Key, unread
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.fit import zone_is_missing
 from tidegate.worker.kinds import Unfit
@@ -80,7 +81,20 @@ def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Wo
         for work in works:
             if work.rows[side] is not None:
                 work.records[side] = found.get(work.row(side).key)
+        if failed := unread(collection):
+            works = _without(session, both.sources[side], works, failed)
     return works
+
+
+def _without(session: Session, source: Source, works: Sequence[Work], failed: Mapping[Key, str]) -> list[Work]:
+    """Set the records aside that cannot be read: nobody knows what they hold, and they are not gone."""
+    with session.cache.transaction():
+        for work in works:
+            row = work.rows[source.side]
+            if row is not None and row.key in failed:
+                session.park(source, row.rid, row.key, None, f"it cannot be read: {failed[row.key]}")
+                session.cache.clean(work.rids)
+    return [work for work in works if (row := work.rows[source.side]) is None or row.key not in failed]
 
 
 def _is_gone(row: Row | None, gone: set[int]) -> bool:

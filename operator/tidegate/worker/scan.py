@@ -11,7 +11,7 @@ the next run reads the same changes again.
 from collections.abc import Sequence
 from itertools import repeat
 
-from tidegate.worker.connectors import Record, Token, Unreadable, Window
+from tidegate.worker.connectors import Record, Token, Unreadable, Window, unread
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source
 
@@ -166,7 +166,7 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
         batch = rows[start : start + source.collection.batch]
         found = source.collection.get([row.key for row in batch])
         _take(session, source, list(found.values()))
-        gone = [row.rid for row in batch if row.key not in found]
+        gone = [row.rid for row in batch if row.key not in {*found, *unread(source.collection)}]
         progress.changed[source.name] += len(gone)
         cache.soil(gone, gone=True)
 

@@ -225,6 +225,20 @@ class Typed(Protocol):
         """The same of the cursor."""
 
 
+@runtime_checkable
+class MayNotRead(Protocol):
+    """A Collection of which single records may not be readable by their ids, such as one that an API fails on."""
+
+    @property
+    def unread(self) -> Mapping[Key, str]:
+        """The records that the last `get` could not read, and left out, each with a sentence for a human."""
+
+
+def unread(collection: Collection) -> Mapping[Key, str]:
+    """The records that the last `get` could not read: they are not gone, and nobody knows what they hold."""
+    return collection.unread if isinstance(collection, MayNotRead) else {}
+
+
 class Connector(Protocol):
     """One system that is connected for the length of a run."""
 

@@ -15,6 +15,9 @@ _SAYING = ("detail", "message", "error_description", "error", "errors", "title",
 _COMPLAINING = ("error", "errors", "error_description", "detail", "message")
 _SEVERAL = 3
 
+# Request Timeout, Locked, Too Early, Too Many Requests.
+_LATER = (408, 423, 425, 429)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -33,8 +36,9 @@ class Answer:
 
     @property
     def is_too_soon(self) -> bool:
-        """Whether the API has done nothing, and wants to be asked later; some say 403 for it."""
-        return self.status == 429 or (self.status == 403 and "retry-after" in self.headers)
+        """Whether the API has done nothing, and wants to be asked later; some say 403 for it, as GitHub does."""
+        limited = "retry-after" in self.headers or self.headers.get("x-ratelimit-remaining") == "0"
+        return self.status in _LATER or (self.status == 403 and limited)
 
     @property
     def etag(self) -> str | None:
@@ -52,8 +56,11 @@ class Answer:
     def retry_after(self, now: datetime) -> float:
         """For how many seconds the API wants to be left alone; 0 when it does not say."""
         text = self.headers.get("retry-after", "")
-        if text.isdigit():
-            return float(text)
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        reset = self.headers.get("x-ratelimit-reset", "")
+        if not text and self.headers.get("x-ratelimit-remaining") == "0" and reset.isascii() and reset.isdigit():
+            return max(0.0, float(reset[:12]) - (self.moment or now).timestamp())
         try:
             return max(0.0, (parsedate_to_datetime(text) - (self.moment or now)).total_seconds())
         except (ValueError, TypeError):

@@ -32,7 +32,15 @@ _MOVED = range(300, 400)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
-class Unanswered(SystemFailed):
+class Failing(SystemFailed):
+    """The API fails; `answer` is what it says, if it says anything."""
+
+    def __init__(self, problem: str, answer: Answer | None) -> None:
+        super().__init__(problem)
+        self.answer = answer
+
+
+class Unanswered(Failing):
     """Nobody knows whether the API has done what it was asked for."""
 
 
@@ -163,8 +171,12 @@ class Client:
         parameters: Sequence[tuple[str, str]] = (),
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        of_record: bool = False,
     ) -> Answer:
         """Send a request, again if need be where that can do no harm, and return what is answered.
+
+        That something is forbidden is left to the caller where it may be so for one record only (`of_record`).
 
         Raises Unanswered when another request than GET may have been carried out, and may not; SystemFailed when the
         API breaks off; ConfigurationError when it does not know us, or wants to be asked elsewhere.
@@ -182,17 +194,21 @@ class Client:
             except httpx.HTTPError as error:
                 sent = not isinstance(error, _NOT_SENT)
                 if last or (sent and method != "GET"):
-                    raise self._failed(method, path, self._hidden(error), sent=sent) from None
+                    raise self._failed(method, path, self._hidden(error), None, sent=sent) from None
                 self.pause(attempt)
                 continue
             answer = _answer(response)
             if answer.is_too_soon or (answer.status >= 500 and method == "GET"):
+                if last and of_record and answer.status < 500:
+                    return answer
                 if last:
-                    raise self._failed(method, path, answer.words(), sent=False)
+                    raise self._failed(method, path, answer.words(), answer, sent=False)
                 self.pause(attempt, answer.retry_after(datetime.now(UTC)))
                 continue
             if answer.status >= 500:
-                raise self._failed(method, path, answer.words(), sent=True)
+                raise self._failed(method, path, answer.words(), answer, sent=True)
+            if of_record and answer.status == 403:
+                return answer
             return self._known(method, path, answer)
         raise AssertionError("the last attempt has returned or raised")
 
@@ -237,8 +253,8 @@ class Client:
         """What an API has said, without secrets, and no longer than a sentence."""
         return hidden(said, self._secrets)
 
-    def _failed(self, method: str, path: str, problem: str, *, sent: bool) -> SystemFailed:
-        return (Unanswered if sent and method != "GET" else SystemFailed)(self._about(method, path, problem))
+    def _failed(self, method: str, path: str, problem: str, answer: Answer | None, *, sent: bool) -> Failing:
+        return (Unanswered if sent and method != "GET" else Failing)(self._about(method, path, problem), answer)
 
     def _about(self, method: str, path: str, problem: str) -> str:
         # Without the query: it may have values of records.

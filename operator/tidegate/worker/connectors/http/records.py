@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.http.answers import Answer
-from tidegate.worker.connectors.http.client import Client
+from tidegate.worker.connectors.http.client import Client, Failing
 from tidegate.worker.connectors.http.documents import Documents
 from tidegate.worker.connectors.http.listing import Listing
+from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError
 from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.reader import pages
 from tidegate.worker.connectors.http.settings import Batch, ResourceSettings
@@ -50,18 +51,29 @@ class Records:
         self._samples = _SAMPLES
         self._compared = False
         self._is_summary = False
+        self._blame = Blame()
+        # What `read_all` could not read the last time, and why.
+        self.unread: dict[Key, str] = {}
 
     def read(self, key: Key, *, of_any_kind: bool = False) -> Seen | None:
         """One record; None when it is gone, also where only a stub is left of it.
 
-        With `of_any_kind` its id may be the number that `key` is the text of.
+        With `of_any_kind` its id may be the number that `key` is the text of. Raises PoisonedError.
         """
         path = self.path(key)
-        answer = self._client.send("GET", path)
+        try:
+            answer = self._client.send("GET", path, of_record=True)
+        except Failing as error:
+            if error.answer is None or error.answer.status not in FAILING:
+                raise
+            raise PoisonedError(Poison(str(error), error.answer.status, error)) from None
         if answer.status in GONE:
             return None
         if not answer.is_success:
-            raise self._client.complaint("GET", path, answer)
+            complaint = self._client.complaint("GET", path, answer)
+            if answer.status in FAILING | REFUSED:
+                raise PoisonedError(Poison(str(complaint), answer.status, complaint))
+            raise complaint
         document = self.document(answer)
         record = self._documents.record(document)
         if record.key != key and not (of_any_kind and str(record.key) == str(key)):
@@ -69,8 +81,19 @@ class Records:
         return None if self._documents.is_stub(document) else Seen(record, document, answer.etag)
 
     def read_all(self, keys: Sequence[Key]) -> dict[Key, Seen]:
-        """Those that exist."""
-        return {key: seen for key, seen in zip(keys, self._pool.each(self.read, keys), strict=True) if seen}
+        """Those that exist; those that cannot be read are in `unread` then."""
+
+        def read(key: Key) -> Seen | Poison | None:
+            try:
+                return self.read(key)
+            except PoisonedError as error:
+                return error.poison
+
+        answers = self._pool.each(read, keys)
+        self._blame.judge(answers)
+        found = list(zip(keys, answers, strict=True))
+        self.unread = {key: answer.reason for key, answer in found if isinstance(answer, Poison)}
+        return {key: answer for key, answer in found if isinstance(answer, Seen)}
 
     def read_together(self, keys: Sequence[Key], batch: Batch) -> dict[Key, Record]:
         """Those that exist, several by one request."""
@@ -93,7 +116,8 @@ class Records:
         """Where a record is."""
         text = quote(str(key), safe="")
         if text in (".", ".."):
-            raise ConfigurationError(f"{self._title}: the id {key!r} cannot be a part of a URL")
+            complaint = ConfigurationError(f"{self._title}: the id {key!r} cannot be a part of a URL")
+            raise PoisonedError(Poison(str(complaint), 0, complaint))
         return self._settings.record_template.replace("{id}", text)
 
     def document(self, answer: Answer) -> Any:
@@ -117,7 +141,7 @@ class Records:
             if self._is_summary:
                 break
             self._samples -= 1
-            seen = self.read(record.key)
+            seen = self.read_all([record.key]).get(record.key)
             self._is_summary = seen is not None and self._documents.shows_more(seen.document, record)
         if not self._is_summary:
             return list(listed)
@@ -128,7 +152,7 @@ class Records:
         """Two records, because one may be edited between the two answers about it."""
         left_out: list[set[str]] = []
         for record in listed[:2]:
-            if (seen := self.read(record.key)) is not None:
+            if (seen := self.read_all([record.key]).get(record.key)) is not None:
                 self._compared = True
                 left_out.append(self._documents.left_out(seen.document, record))
                 if not left_out[-1]:

@@ -6,6 +6,7 @@ is read, and tells whether it has happened. A create has no record to read, so t
 looks the record up first.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -28,6 +29,7 @@ from tidegate.worker.connectors.http.client import Client, Unanswered
 from tidegate.worker.connectors.http.documents import Documents
 from tidegate.worker.connectors.http.finding import Asking, Finder, Scanning
 from tidegate.worker.connectors.http.listing import Listing
+from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError
 from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.reader import Reader
 from tidegate.worker.connectors.http.reading import Reading
@@ -37,12 +39,14 @@ from tidegate.worker.connectors.json_documents import Document, dump, key_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values import Value, normal
 
-_REFUSED = (400, 409, 413, 422)
 _NOT_ALLOWED = 405
 _OUTDATED = 412
 
 # How often a write is worked out again whose answer did not come.
 _ATTEMPTS = 4
+
+# How often it is looked whether what was deleted is gone: some APIs delete a little later.
+_LOOKS = 3
 
 
 class Resource:
@@ -58,6 +62,8 @@ class Resource:
         self._pool = pool
         self._settings = settings
         self._title = description.title
+        self._match = description.match
+        self._blame = Blame()
         self._documents = Documents(description)
         self._listing = Listing(client, self._documents, description)
         self._records = Records(client, pool, self._listing, self._documents, description)
@@ -134,6 +140,11 @@ class Resource:
         self._seen = {key: found for key, found in seen.items() if found.etag}
         return {key: found.record for key, found in seen.items()}
 
+    @property
+    def unread(self) -> Mapping[Key, str]:
+        """See MayNotRead."""
+        return self._records.unread
+
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         """See Collection."""
         assert self._finder is not None  # noqa: S101 - it is needed only before a create
@@ -143,7 +154,8 @@ class Resource:
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
         """See Collection."""
-        answers = self._pool.each(self._create, records)
+        answers = self._made_all_the_same(records, self._pool.each(self._create, records))
+        self._blame.judge(answers)
         self._note(answers)
         return answers
 
@@ -153,12 +165,38 @@ class Resource:
         except ValueError as error:
             return Rejected(str(error))
         path = self._settings.path
-        answer = self._client.send("POST", path, content=content)
-        if answer.status in _REFUSED:
+        try:
+            answer = self._client.send("POST", path, content=content, of_record=True)
+        except Unanswered as error:
+            return self._poison(error)
+        if answer.status in REFUSED:
             return Rejected(self._client.words(answer))
         if not answer.is_success:
-            raise self._client.complaint("POST", path, answer, "records cannot be created")
-        return self._created(answer)
+            complaint = self._client.complaint("POST", path, answer, "records cannot be created")
+            if answer.status not in FAILING:
+                raise complaint
+            return Poison(self._client.words(answer), answer.status, complaint)
+        try:
+            return self._created(answer)
+        except PoisonedError as error:
+            raise SystemFailed(f"{self._title}: a new record cannot be read: {error}") from None
+
+    def _made_all_the_same(
+        self, records: Sequence[Sequence[Value]], answers: Sequence[Record | Rejected]
+    ) -> list[Record | Rejected]:
+        """The answers to creates, with the records that the API has made although it said that it failed."""
+        unsure = [n for n, it in enumerate(answers) if isinstance(it, Poison) and isinstance(it.complaint, Unanswered)]
+        if not unsure or self._finder is None:
+            return list(answers)
+        sought = {n: tuple(records[n][i] for i in self._match) for n in unsure}
+        by_match: dict[tuple[str | None, ...], list[Record]] = defaultdict(list)
+        for record in self._finder.find(list(sought.values())):
+            by_match[tuple(normal(record.values[i]) for i in self._match)].append(record)
+        known = list(answers)
+        for n, wanted in sought.items():
+            found = by_match[tuple(map(normal, wanted))]
+            known[n] = found[0] if len(found) == 1 else answers[n]
+        return known
 
     def _created(self, answer: Answer) -> Record:
         document = self._records.document(answer)
@@ -184,6 +222,7 @@ class Resource:
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
         """See Collection."""
         answers = self._pool.each(self._update, writes)
+        self._blame.judge(answers)
         self._note(answers)
         return answers
 
@@ -196,7 +235,7 @@ class Resource:
 
         def send(seen: Seen, headers: Mapping[str, str]) -> Answer:
             return self._client.send(
-                method, self._records.path(expected.key), content=content(seen.document), headers=headers
+                method, self._records.path(expected.key), (), content(seen.document), headers, of_record=True
             )
 
         def is_done(seen: Seen | None) -> bool:
@@ -208,18 +247,21 @@ class Resource:
             return Rejected(str(error))
         try:
             done = self._write(method, expected, send, is_done)
+            if isinstance(done, (Changed, Rejected)):
+                return done
+            if done is not None and done.content and self._documents.says_all(document := self._records.document(done)):
+                return self._documents.record(document)
+            seen = self._records.read(expected.key)
         except ValueError as error:  # what it holds meanwhile has no place for the value
             return Rejected(str(error))
-        if isinstance(done, (Changed, Rejected)):
-            return done
-        if done is not None and done.content and self._documents.says_all(document := self._records.document(done)):
-            return self._documents.record(document)
-        seen = self._records.read(expected.key)
+        except PoisonedError as error:
+            return error.poison
         return Changed() if seen is None else seen.record
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
         """See Collection."""
         answers = self._pool.each(self._delete, expected)
+        self._blame.judge(answers)
         gone = [record.key for record, answer in zip(expected, answers, strict=True) if answer is None]
         if self._finder is not None:
             self._finder.note([], gone)
@@ -227,10 +269,21 @@ class Resource:
 
     def _delete(self, expected: Record) -> Changed | Rejected | None:
         def send(_: Seen, headers: Mapping[str, str]) -> Answer:
-            return self._client.send("DELETE", self._records.path(expected.key), headers=headers)
+            return self._client.send("DELETE", self._records.path(expected.key), headers=headers, of_record=True)
 
-        done = self._write("DELETE", expected, send, lambda seen: seen is None)
-        return done if isinstance(done, (Changed, Rejected)) else None
+        try:
+            done = self._write("DELETE", expected, send, lambda seen: seen is None)
+            if isinstance(done, (Changed, Rejected)):
+                return done
+            for attempt in range(_LOOKS if done is not None else 0):
+                if self._records.read(expected.key) is None:
+                    return None
+                self._client.pause(attempt)
+        except PoisonedError as error:
+            return error.poison
+        if done is None:
+            return None
+        return Rejected(f"{done.status} is answered to its delete, and it is still there; if it is marked, see deleted")
 
     def _write(
         self,
@@ -249,27 +302,37 @@ class Resource:
             headers = {"if-match": seen.etag} if seen.etag and self._etags_serve else {}
             try:
                 answer = send(seen, headers)
-            except Unanswered:
+            except Unanswered as error:
                 if attempt == _ATTEMPTS - 1:
-                    raise
+                    return self._poison(error)
                 self._client.pause(attempt)
                 seen = self._records.read(expected.key)
                 continue
             if answer.status == _OUTDATED and headers:
                 etag, seen = seen.etag, self._records.read(expected.key)
-                if seen is not None and seen.etag == etag:
+                # Weak ones that the API compares strongly, or that differ each time, match nothing.
+                if seen is not None and (seen.etag == etag or (attempt and is_as_expected(seen.record, expected))):
                     self._etags_serve = False
                 continue
             return self._judged(method, expected.key, answer)
         return Changed()
+
+    def _poison(self, error: Unanswered) -> Poison:
+        """What the API says of a record that it fails on. Raises the error where it says nothing of the kind."""
+        if error.answer is None or error.answer.status not in FAILING:
+            raise error
+        return Poison(self._client.words(error.answer), error.answer.status, error)
 
     def _judged(self, method: str, key: Key, answer: Answer) -> Answer | Changed | Rejected | None:
         if answer.is_success:
             return answer
         if answer.status in GONE:
             return None if method == "DELETE" else Changed()
-        if answer.status in _REFUSED:
+        if answer.status in REFUSED:
             return Rejected(self._client.words(answer))
+        if answer.status in FAILING:
+            complaint = self._client.complaint(method, self._records.path(key), answer)
+            return Poison(self._client.words(answer), answer.status, complaint)
         advice = "see update" if answer.status == _NOT_ALLOWED and method != "DELETE" else ""
         raise self._client.complaint(method, self._records.path(key), answer, advice)
 
