@@ -4,6 +4,7 @@ The last step of the flow. Requests go out as plain JSON, so that what the API s
 reaches the user in the API server's own words.
 """
 
+import contextlib
 import json
 import logging
 import re
@@ -98,6 +99,7 @@ class Writer:
         """Ask the API server itself whether the integration has no Job of this name, and no Pod that is alive."""
         job = await self._read_job(integration, name)
         if job is not None and controller_uid(job) == integration.uid:
+            await self._mark_again(integration, job)
             return False
         pods = await self._core.list_namespaced_pod(
             integration.namespace,
@@ -106,6 +108,22 @@ class Writer:
         )
         found = (pod_of(pod.model_dump(mode="json", by_alias=True, exclude_none=True)) for pod in pods.items)
         return not any(pod.live and is_of_a_run(pod, integration) for pod in found)
+
+    async def _mark_again(self, integration: Integration, job: Body) -> None:
+        """Put back the labels and annotations of the claimed run's Job: without them no watch shows what it does."""
+        run, metadata = integration.status.run, job["metadata"]
+        if run is None or run.job_name != metadata["name"]:
+            return
+        ours = render.job(integration, run, self._settings)["metadata"]
+        marks = {kind: ours[kind] for kind in ("labels", "annotations")}
+        if all((metadata.get(kind) or {}).get(key) == mark for kind in marks for key, mark in marks[kind].items()):
+            return
+        where = f"{integration.namespace}/{integration.name}"
+        logger.warning("%s: Job %s had lost labels or annotations of ours: put back", where, run.job_name)
+        precondition = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        within = self._settings.request_timeout
+        with contextlib.suppress(StaleViewError):  # it has changed since: the next look-up sees to it
+            await self._patch_job(integration, run.job_name, {"metadata": {**precondition, **marks}}, within)
 
     async def take(self, integration: Integration, action: Action, within: float = LONGEST_REQUEST) -> str | None:
         """Take one action; return the resourceVersion of what was written, if the watch is to show it.
@@ -208,13 +226,16 @@ class Writer:
             },
             "spec": {"suspend": action.suspend},
         }
+        return await self._patch_job(integration, action.name, body, within)
+
+    async def _patch_job(self, integration: Integration, name: str, body: dict[str, Any], within: float) -> str:
         try:
             written = await self._objects.patch_namespaced_custom_object(
                 "batch",
                 "v1",
                 integration.namespace,
                 "jobs",
-                action.name,
+                name,
                 body,
                 field_manager=FIELD_MANAGER,
                 _content_type=MERGE_PATCH,

@@ -53,7 +53,8 @@ def decide(seen: Observation, now: datetime) -> Plan:
         return Plan(phase=remembered.phase or Phase.OFF, status=remembered)
     remembered, announcements = record_end(seen, remembered, now)
     remembered = _adopt_stray_job(seen, remembered)
-    strays = tuple(job for job in seen.jobs if not job.finished and not _is_claimed(job, remembered))
+    unfinished = (job for job in seen.jobs if not job.finished and not _is_out_of_use(seen, job))
+    strays = tuple(job for job in unfinished if not _is_claimed(job, remembered))
     if remembered.run is not None:
         plan = _continue_run(seen, remembered, remembered.run, strays, now)
     elif strays:
@@ -135,6 +136,8 @@ def _continue_run(
         return _give_up_claim(seen, status, run, now) if run.cancelling else _continue_claim(seen, status, run, now)
     if job.finished:  # its last words are still on their way
         return Plan(_phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
+    if _is_out_of_use(seen, job):
+        return _await_removal(seen, status, run, job, now)
     if run.cancelling:
         return _cancel(seen, status, run, job, now)
     why = _held_words(job) or obstacle(seen, run, now)
@@ -202,6 +205,20 @@ def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job
         # Its name is a lock while another creation of it may be on its way: the run would be made again.
         return Plan(_phase_of_running(seen), status, look_again_at=free_at)
     return Plan(_phase_of_running(seen), status, _put_away(seen, job))
+
+
+def _is_out_of_use(seen: Observation, job: Job) -> bool:
+    """True for a Job that is being deleted and has no live Pod: it never runs again, and never finishes."""
+    return job.deleting and not job.finished and not any(pod.live for pod in seen.pods_of(job))
+
+
+def _await_removal(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
+    """End the run when OFF is declared; otherwise it is made again when the Job's name is free."""
+    if seen.integration.spec.status is Switch.OFF or run.cancelling:
+        return _end_claim(seen, status, run, now)
+    kept_by = ", ".join(job.finalizers) or "Kubernetes"
+    why = f"its Job {job.name} is being deleted and is still kept by {kept_by}"
+    return Plan(Phase.WAITING, status, cannot_start=why)
 
 
 def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
@@ -321,6 +338,10 @@ def _give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, n
         return Plan(phase, status, look_again_at=now + LOOK_AGAIN)
     if seen.absent_job != run.job_name:
         return Plan(phase, status, (LookUpJob(run.job_name),), look_again_at=now + LOOK_UP_AGAIN)
+    return _end_claim(seen, status, run, now)
+
+
+def _end_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
     cancelled = with_entry(seen, status, entry_of(run, Outcome.CANCELLED, now))
     ended = status.model_copy(update={"run": None, "recent_activity": cancelled})
     if seen.integration.spec.status is Switch.OFF:

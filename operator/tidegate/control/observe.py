@@ -64,6 +64,8 @@ class Job:
     state: JobState = JobState.UNFINISHED
     suspended: bool = False
     held_by: str | None = None  # who else has suspended it; the operator does not resume such a Job
+    deleting: bool = False  # its controller makes no Pod for it any more, and never declares its end
+    finalizers: tuple[str, ...] = ()  # what keeps it while it is being deleted
     suspension_seen: bool = False  # the Job controller's own word that it has suspended it, and not yet resumed it
     pods: int = 0  # active and terminating, as the Job's own status counts them
     failures: int = 0  # Pods that count towards the Job's backoff limit
@@ -236,6 +238,8 @@ def job_of(body: Body) -> Job:
         state=JobState.FAILED if failed else JobState.COMPLETE if complete else JobState.UNFINISHED,
         suspended=bool(spec.get("suspend")),
         held_by=_holder(metadata) if spec.get("suspend") else None,
+        deleting="deletionTimestamp" in metadata,
+        finalizers=tuple(inert(finalizer) for finalizer in metadata.get("finalizers") or ()),
         suspension_seen="Suspended" in holds,
         pods=status.get("active", 0) + status.get("terminating", 0),
         failures=status.get("failed", 0),

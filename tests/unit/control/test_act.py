@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.observe import Integration, integration_of
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, SuspendJob
+from tidegate.control.render import job
 from tidegate.control.settings import Settings
 
 from .situations import NAME, NAMESPACE, UID, run
@@ -317,3 +318,28 @@ class TestEvents:
     ) -> None:
         server.refuses(403, "no events in a terminating namespace")
         assert not await writer.attempt(integration, Announce("TurnedOff", "OFF is honoured"))
+
+
+class TestAJobThatLostItsMarks:
+    """Whoever takes its labels or annotations away hides it from the watch, and OFF would never be honoured."""
+
+    async def test_is_marked_again_as_it_was_seen(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        claimed = replace(integration, status=integration.status.model_copy(update={"run": RUN}))
+        server.answers = lambda heard: (200, OURS | {"metadata": OURS["metadata"] | {"name": RUN.job_name, "uid": "j"}})
+        assert not await writer.job_is_absent(claimed, RUN.job_name)
+        patch = server.heard[-1]
+        assert (patch.method, patch.path) == ("PATCH", f"{JOBS}/{RUN.job_name}")
+        assert patch.body["metadata"]["resourceVersion"] == "77"
+        assert patch.body["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "tidegate"
+        assert patch.body["metadata"]["annotations"]["tidegate.dev/run-kind"] == RUN.kind
+
+    async def test_is_left_alone_while_it_has_them(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        claimed = replace(integration, status=integration.status.model_copy(update={"run": RUN}))
+        rendered = job(claimed, RUN, SETTINGS)["metadata"]
+        server.answers = lambda heard: (200, {"metadata": {**rendered, "uid": "j", "resourceVersion": "77"}})
+        assert not await writer.job_is_absent(claimed, RUN.job_name)
+        assert [heard.method for heard in server.heard] == ["GET"]

@@ -27,6 +27,7 @@ TABLE = {
     "only a human helps": chain.ONLY_A_HUMAN_HELPS,
     "requests": chain.REQUESTS,
     "one run at a time": safety.ONE_RUN_AT_A_TIME,
+    "being deleted": safety.BEING_DELETED,
     "refused by the API server": safety.REFUSED,
     "history": safety.HISTORY_OF_JOBS,
     "deleted": safety.DELETED,

@@ -191,6 +191,28 @@ REFUSED_BY_QUOTA = WAITING.remembering(run=THIRD, runs=3, last_run=last_run(2)).
     ),
 )
 
+DELETED_JOB = job(FIRST, deleting=True, finalizers=("example.com/keep",))
+
+BEING_DELETED = [
+    Row(
+        "the running run's Job is being deleted, and its Pod lives: OFF waits",
+        RUNNING.but(spec=OFF, jobs=(DELETED_JOB,)),
+        "TurningOff | keeps 1 full push | nothing",
+    ),
+    Row(
+        "its Pod has ended, and a finalizer keeps the Job: OFF is honoured",
+        RUNNING.but(spec=OFF, jobs=(DELETED_JOB,), pods=(pod(FIRST, 0),)),
+        "Off | none | nothing",
+        activity="✗ 1",
+    ),
+    Row("… and stays so", IS_OFF.remembering(runs=2).but(jobs=(DELETED_JOB,)), "Off | none | nothing"),
+    Row(
+        "ON: the run is made again when the Job's name is free",
+        RUNNING.but(jobs=(DELETED_JOB,), pods=(pod(FIRST, 0),)),
+        "Waiting | keeps 1 full push | nothing",
+    ),
+]
+
 REFUSED = [
     Row(
         "a Job that is refused for good",
