@@ -30,6 +30,7 @@ LABELS = {
     names.INTEGRATION_LABEL: "the SyncIntegration's name, shortened to 63 characters",
     names.INTEGRATION_UID_LABEL: "its UID",
     names.RUN_LABEL: "the run's number; not on volumes",
+    names.QUEUE_NAME_LABEL: "the Kueue queue that the template names; on Jobs and Pods only",
 }
 
 

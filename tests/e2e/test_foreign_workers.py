@@ -92,4 +92,4 @@ def test_dlt_says_what_it_misses(namespace: Kubectl) -> None:
     worker["env"] = [{"name": "SOURCE_URL", "value": "sqlite:////tmp/none.db"}]
     namespace.run("create", "--filename=-", text=json.dumps(integration))
     stalled = wait(namespace, "warehouse", "activity", "✗ run 1")
-    assert "the source has no table contact; correct spec.sync or spec.template" in stalled["message"]
+    assert "the source has no table contact; fix spec.sync or spec.template" in stalled["message"]
