@@ -145,6 +145,7 @@ class Rest:
     def __init__(self, api: Api) -> None:
         api.paging, api.page_size, api.etags, api.totals = "link", 50, "strong", "header"
         api.refuses = lambda document: "no such name" if document.get("name") == REFUSED else None
+        api.stores = lambda document: {**dict.fromkeys(FIELDS), **document}  # it shows what is empty as null
         self._api = api
         self.connector: dict[str, Any] = {"type": "http", "baseUrl": api.url}
         self.place: dict[str, Any] = {
