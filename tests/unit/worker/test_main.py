@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import tidegate
 from tidegate.api.contract import ExitCode
 from tidegate.worker import environment
 from tidegate.worker.cache import FILE, Cache
+from tidegate.worker.connectors.sql import engine
 from tidegate.worker.errors import SystemFailed
 from tidegate.worker.main import work
 
@@ -105,11 +107,22 @@ class TestACacheThatCannotBeUsed:
         assert ended.message["reason"] == "the cache cannot be written: database or disk is full"
 
 
-def test_a_system_that_is_not_there_is_tried_again(databases: Databases) -> None:
+def test_a_database_that_is_not_there_is_a_configuration_error_as_in_other_databases(databases: Databases) -> None:
     (databases.directory / "erp.db").unlink()
     ended = databases.run()
-    assert (ended.code, ended.message["outcome"]) == (SystemFailed.exit_code, "failed")
+    assert ended.code == ExitCode.CONFIGURATION_ERROR
     assert ended.message["reason"].startswith("connector erp: the database says: unable to open database file")
+
+
+def test_a_database_that_somebody_else_keeps_locked_is_tried_again(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_LOCK_WAIT_SECONDS", 0)
+    with closing(sqlite3.connect(databases.directory / "erp.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        ended = databases.run()
+    assert (ended.code, ended.message["outcome"]) == (SystemFailed.exit_code, "failed")
+    assert "database is locked" in ended.message["reason"]
 
 
 def test_a_defect_of_the_worker_is_tried_again_and_leaves_its_trace(
