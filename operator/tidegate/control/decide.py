@@ -183,6 +183,10 @@ def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run
         or seen.integration.generation > run.generation
         or wants_reset(seen, status)
     )
+    if seen.integration.spec.status is Switch.ON and cache_identity.lacks_cache(seen):
+        # Its Pod waits for a volume that has been deleted. With a new one it starts: cancelled now, the Pod would end
+        # unstarted, be taken for one that had started, and the run be resumed, again and again.
+        return False
     return declared_since and not worker_may_have_started(seen, status, run)
 
 

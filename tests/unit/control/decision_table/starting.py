@@ -48,6 +48,11 @@ def of_reset(given: Situation) -> Situation:
 
 
 CANNOT_START_IS_TOLD = [
+    Row(
+        "its volume has been deleted, and the spec was corrected since: it is given a new one",
+        CANNOT_START.but(generation=2, cache=None),
+        "Waiting | keeps 1 full push | create cache",
+    ),
     Row("its Pod is late for a reason", CANNOT_START, "Waiting | keeps 1 full push | nothing", again="never"),
     Row(
         "its Pod is not late yet",
