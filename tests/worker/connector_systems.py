@@ -181,7 +181,7 @@ class Csv:
 
     def __init__(self, directory: Path) -> None:
         self.connector: dict[str, Any] = {"type": "file", "url": str(directory)}
-        self.place: dict[str, Any] = {"path": "contacts.csv", "id": "id", "newId": "number"}
+        self.place: dict[str, Any] = {"path": "contacts.csv", "id": "id", "newId": "number", "settled": "0s"}
         self._path = directory / "contacts.csv"
         self._save([])
 
@@ -218,7 +218,7 @@ class Lines:
 
     def __init__(self, directory: Path) -> None:
         self.connector: dict[str, Any] = {"type": "file", "url": str(directory)}
-        self.place: dict[str, Any] = {"path": "contacts.jsonl", "id": "id", "newId": "number"}
+        self.place: dict[str, Any] = {"path": "contacts.jsonl", "id": "id", "newId": "number", "settled": "0s"}
         self._path = directory / "contacts.jsonl"
         self._save([])
 

@@ -52,6 +52,8 @@ class Crossing:
         if isinstance(value, Decimal) and isinstance(stored, float):
             return stored  # rounded to as many digits as a floating-point number has
         back = self.source.stored(_as_met(stored, self.target, self.source))
+        if self.source.kind is None:  # it holds any kind: SQLite stores a time as a text, and reads it as a time
+            back = convert(back, kind_of(value))
         if self.compared(back) != self.compared(value):
             raise Unfit("it would come back as another value")
         return stored

@@ -41,6 +41,9 @@ class Finder(Protocol):
     def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
         """Records that we have written, and deleted."""
 
+    def doubt(self) -> None:
+        """The API may have made records that are unknown to us: what is found next must not come from memory."""
+
     def close(self) -> None:
         """Let go of what was needed for it."""
 
@@ -103,6 +106,9 @@ class Asking:
 
     def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
         """See Finder."""
+
+    def doubt(self) -> None:
+        """See Finder. The API is asked each time."""
 
     def close(self) -> None:
         """See Finder."""
@@ -173,6 +179,11 @@ class Scanning:
             yield
         except (sqlite3.Error, OSError) as error:
             raise SystemFailed(f"{self._description.title}: its temporary files: {error}") from error
+
+    def doubt(self) -> None:
+        """See Finder. The index is made again when it is next needed."""
+        self.close()
+        self._index = self._db = self._directory = None
 
     def close(self) -> None:
         """See Finder."""

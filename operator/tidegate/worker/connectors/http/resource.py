@@ -154,8 +154,13 @@ class Resource:
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
         """See Collection."""
-        answers = self._made_all_the_same(records, self._pool.each(self._create, records))
-        self._blame.judge(answers)
+        try:
+            answers = self._made_all_the_same(records, self._pool.each(self._create, records))
+            self._blame.judge(answers)
+        except Exception:
+            if self._finder is not None:
+                self._finder.doubt()  # some of them may have been made
+            raise
         self._note(answers)
         return answers
 
@@ -188,6 +193,7 @@ class Resource:
         unsure = [n for n, it in enumerate(answers) if isinstance(it, Poison) and isinstance(it.complaint, Unanswered)]
         if not unsure or self._finder is None:
             return list(answers)
+        self._finder.doubt()
         sought = {n: tuple(records[n][i] for i in self._match) for n in unsure}
         by_match: dict[tuple[str | None, ...], list[Record]] = defaultdict(list)
         for record in self._finder.find(list(sought.values())):
