@@ -43,9 +43,20 @@ class Freshness:
         self._per_namespace = per_namespace
         self._clock = clock
         self._shown: dict[Stream, _Shown] = {}
+        self._indexed: set[str] = set()  # the UIDs that are in the indices before any event has been shown
+
+    def indexed(self, uid: str) -> None:
+        """An object is in an index.
+
+        kopf shows no event before the objects of all watches are in its indices, so with many objects this is the only
+        progress of a start. Once an event has been shown, only what each watch shows counts.
+        """
+        if not self._shown:
+            self._indexed.add(uid)
 
     def saw(self, resource: str, namespace: str, uid: str, version: int, *, deleted: bool) -> None:
         """An event of a watch has come. Resource versions of one resource are ordered (KEP-5504)."""
+        self._indexed.clear()
         shown = self._shown.setdefault((resource, namespace if self._per_namespace else ""), _Shown())
         shown.last_event_at = self._clock()
         shown.newest = max(shown.newest, version)
@@ -77,3 +88,14 @@ class Freshness:
         if now.newest < max(stored.values(), default=0):
             return True
         return any(uid not in stored for uid in before.versions if uid in now.versions)
+
+    def behind(self, stream: Stream, stored: Mapping[str, int], before: SoFar) -> tuple[int, int]:
+        """How far the watch is behind a list; differs from an earlier answer when it has made progress since.
+
+        First how many objects of `stored` it has not shown and how many deletions; then how many objects of all watches
+        are in the indices while a start holds back all events.
+        """
+        now = self.so_far(stream).versions
+        missing = sum(now.get(uid, 0) < version for uid, version in stored.items())
+        missing += sum(uid not in stored for uid in before.versions if uid in now)
+        return missing, len(self._indexed)

@@ -69,7 +69,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     timeout = f"seconds after which a request to the API server is given up, at most {LONGEST_REQUEST:.0f}"
     option("request-timeout", timeout, f"{LONGEST_REQUEST:.0f}", seconds_of_a_request)
     option("watch-check-period", "seconds between two comparisons of the watches with the API server", "60", seconds)
-    patience = "seconds after which a watch that lags behind the API server ends the process"
+    patience = "seconds after which a watch that lags behind the API server and makes no progress ends the process"
     option("watch-patience", patience, "60", seconds)
     option("log-level", f"least severe level to log: {', '.join(_LOG_LEVELS)}", "info", log_level)
     option("log-format", f"format of a log line: {', '.join(_LOG_FORMATS)}", "text", log_format)

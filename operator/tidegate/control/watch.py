@@ -101,18 +101,22 @@ def register(registry: kopf.OperatorRegistry, view: ClusterView, queue: WorkQueu
 
     @kopf.index(*INTEGRATIONS, id="integrations", registry=registry)
     def integration(body: kopf.Body, **_: Any) -> dict[str, Integration] | None:
+        freshness.indexed(body.metadata["uid"])
         return _indexed(body, body.metadata["uid"], integration_of)
 
     @kopf.index(*JOBS, id="jobs", registry=registry)
     def job(body: kopf.Body, **_: Any) -> dict[Owner, Job] | None:
+        freshness.indexed(body.metadata["uid"])
         return _indexed(body, _owner(body, controller_uid(body)), job_of)
 
     @kopf.index(*PODS, id="pods", registry=registry)
     def pod(body: kopf.Body, **_: Any) -> dict[Owner, Pod] | None:
+        freshness.indexed(body.metadata["uid"])
         return _indexed(body, _owner(body, _integration_uid_of_pod(body)), pod_of)
 
     @kopf.index(*CLAIMS, id="claims", registry=registry)
     def claim(body: kopf.Body, **_: Any) -> dict[Owner, Cache] | None:
+        freshness.indexed(body.metadata["uid"])
         return _indexed(body, _owner(body, controller_uid(body)), cache_of)
 
     @kopf.on.startup(registry=registry)

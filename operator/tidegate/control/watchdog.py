@@ -18,7 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from pydantic import BaseModel, Field
 
 from tidegate.api import names
-from tidegate.control.freshness import Freshness, Stream
+from tidegate.control.freshness import Freshness, SoFar, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class BlindError(Exception):
 
 
 class Watchdog:
-    """Asks for the truth every `period` seconds, and gives the watches `patience` seconds to show it."""
+    """Compares the watches with the API server every `period` seconds, and waits `patience` seconds for progress."""
 
     def __init__(
         self, api: client.ApiClient, freshness: Freshness, namespaces: Sequence[str], *, period: float, patience: float
@@ -101,16 +101,12 @@ class Watchdog:
                 "restored backup: the watches would show nothing new for a long time"
             )
         self._listed[stream] = version
-        try:
-            async with asyncio.timeout(self._patience):
-                while self._freshness.lags(stream, stored, before):  # noqa: ASYNC110 - events come often, this is rare
-                    await asyncio.sleep(_LOOK_AGAIN)
-        except TimeoutError:
+        if not await shown(self._freshness, stream, stored, before, self._patience):
             self._blind = True
             raise BlindError(
                 f"the watch of {watched.plural}{where} has not shown for {self._patience:.0f} s what the API server "
                 "holds: it is dead or silent"
-            ) from None
+            )
 
     async def _list(self, watched: Watched, namespace: str) -> tuple[int, Mapping[str, int]]:
         """The list's own resourceVersion, and that of each object by UID."""
@@ -139,6 +135,27 @@ class Watchdog:
         if response.status != HTTPStatus.OK:
             raise ApiException(status=response.status, reason=response.reason)
         return _Page.model_validate(json.loads(body))  # pydantic's own reader gives up at 200 levels
+
+
+async def shown(
+    freshness: Freshness, stream: Stream, stored: Mapping[str, int], before: SoFar, patience: float
+) -> bool:
+    """Wait until the watch shows what is `stored`. False when it makes no progress for `patience` seconds.
+
+    A start with many objects takes long, and a process that ended for it would never start: what counts is how long
+    nothing more has been shown or indexed. The API server's list is finite, so a watch that is dead is found.
+    """
+    clock = asyncio.get_running_loop().time
+    behind = freshness.behind(stream, stored, before)
+    progress_at = clock()
+    while freshness.lags(stream, stored, before):
+        await asyncio.sleep(_LOOK_AGAIN)
+        now = freshness.behind(stream, stored, before)
+        if now != behind:
+            behind, progress_at = now, clock()
+        elif clock() - progress_at >= patience:
+            return False
+    return True
 
 
 class _ListMetadata(BaseModel):
