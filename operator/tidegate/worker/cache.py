@@ -41,6 +41,8 @@ CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BL
 
 # The numbers in a list of JSON.
 _LISTED = "SELECT value FROM json_each(?)"
+# Neither the record nor its counterpart is named by an intent.
+_CERTAIN = "NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid IN ({0}.rid, {0}.link))"
 
 
 class Row(NamedTuple):
@@ -335,17 +337,17 @@ class Cache:
         self._db.execute("DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)", (source,))
 
     def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Row]:
-        """The next records to be dealt with, in the order of their rids."""
+        """The next records to be dealt with, in the order of their rids; not those whose last push is in doubt."""
         found = self._db.execute(
             "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "  # noqa: S608
-            f"WHERE dirty.rid > ? AND source IN ({_LISTED}) ORDER BY dirty.rid LIMIT ?",
+            f"WHERE dirty.rid > ? AND source IN ({_LISTED}) AND {_CERTAIN.format('r')} ORDER BY dirty.rid LIMIT ?",
             (after, _json(sources), limit),
         )
         return [Row(*row) for row in found]
 
     def still_pending(self, rids: Iterable[int]) -> list[Row]:
         """Those of these records that are to be dealt with, as they are remembered now."""
-        pending = "rid IN (SELECT rid FROM dirty)"
+        pending = f"rid IN (SELECT rid FROM dirty) AND {_CERTAIN.format('record')}"  # noqa: S608
         return self._select(f"rid IN ({_LISTED}) AND {pending} ORDER BY rid", _json(rids))
 
     def gone(self, rids: Iterable[int | None]) -> set[int]:

@@ -10,6 +10,9 @@ from decimal import Decimal, InvalidOperation
 
 from tidegate.worker.values import MISSING, Normalization, Value, normal, normalized
 
+# Single-precision columns are read back with six digits.
+_FLOAT_ERROR = Decimal("1e-5")
+
 _ANY_FORM: tuple[Normalization, ...] = ("trim", "casefold")
 
 
@@ -36,12 +39,22 @@ def is_a_form_of(stored: Value, sent: Value) -> bool:
     if isinstance(sent, (datetime, date, time)):
         # Cut to the second, or to the day.
         return other.startswith(one.removesuffix("Z")) or one.startswith(other.removesuffix("Z"))
-    return _is_rounded(one, other)
+    return _is_rounded(stored, other)
 
 
-def _is_rounded(stored: str, sent: str) -> bool:
+def _is_rounded(stored: Value, sent: str) -> bool:
+    """Whether the number may be a rounding: it shows the decimal places that it was cut to, or is a float.
+
+    A whole number shows none: where 5 stays 5 though 5.9 was sent, the change was dropped.
+    """
     try:
-        kept, whole = Decimal(stored), Decimal(sent)
-        return kept.is_finite() and abs(whole - kept) < Decimal(1).scaleb(int(kept.as_tuple().exponent))
-    except (InvalidOperation, TypeError):
+        kept, whole = Decimal(str(stored)), Decimal(sent)
+        if not kept.is_finite():
+            return False
+        if isinstance(stored, float):
+            return abs(whole - kept) <= abs(kept) * _FLOAT_ERROR
+        places = int(kept.as_tuple().exponent)
+        shown = isinstance(stored, Decimal) or places < 0
+        return shown and abs(whole - kept) < Decimal(1).scaleb(places)
+    except InvalidOperation:
         return False

@@ -14,6 +14,7 @@ from tidegate.worker.acknowledge import acknowledge
 from tidegate.worker.cache import Row
 from tidegate.worker.cascades import wait_for_children
 from tidegate.worker.decide import decide
+from tidegate.worker.errors import SystemFailed
 from tidegate.worker.isolate import Tally, push_isolated
 from tidegate.worker.lookup import look_up
 from tidegate.worker.merge import Delete
@@ -28,7 +29,10 @@ _IDLE_PASSES = 5
 
 
 def push(session: Session) -> None:
-    """Deal with all dirty records: objects in their order, so that what is referred to is there, deletes in reverse."""
+    """Deal with all dirty records: objects in their order, so that what is referred to is there, deletes in reverse.
+
+    Raises SystemFailed when a batch that failed left a push in doubt that only a whole scan can tell of.
+    """
     tally = Tally()
     if len(session.pairs) > 1:
         for both in session.pairs:
@@ -42,8 +46,13 @@ def push(session: Session) -> None:
         for both in reversed(session.pairs):
             _push_once(session, both, this)
         if not this.again:
-            return
+            break
         idle = 0 if this.settled else idle + 1
+    if in_doubt := len(session.cache.intents()):
+        raise SystemFailed(
+            f"a batch failed, and nobody knows whether {in_doubt} of its records were written; all others were, and "
+            "the next attempt reads both systems whole to find out"
+        )
 
 
 @dataclass(slots=True)

@@ -28,7 +28,8 @@ def recover(session: Session, *, after_scan: bool) -> None:
                 session.cache.settle([intent.rid])
         else:
             unsettled.append(intent)
-    if unsettled and not session.progress.in_doubt:
+    reading_all = session.progress.in_doubt and session.progress.phase == "scan"
+    if unsettled and not reading_all:
         with session.commit():
             session.progress.scan_again()
 

@@ -90,6 +90,36 @@ class TestARecordThatMakesItsBatchFail:
         assert [databases.run().code for _ in range(4)] == [1, 1, 0, 0]
 
 
+def test_a_batch_whose_answers_are_lost_while_a_match_key_changes_makes_no_second_record(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for side in ("crm", "erp"):
+        databases.sql(side, "CREATE TABLE company (id INTEGER PRIMARY KEY, name TEXT)")
+    databases.add("crm", *PEOPLE)
+    config = databases.config()
+    company = {
+        "name": "company", "match": ["name"], "fields": [{"crm": "name", "erp": "name"}], "conflict": "erp",
+        "deletes": "unlink", **{side: {"table": "company", "id": "id"} for side in ("crm", "erp")},
+    }  # fmt: skip
+    config["objects"].append(company)  # so that the contacts are met in a second pass
+    create = Rows.create
+
+    def lose_the_answers(rows: Rows, items: Sequence[Any]) -> Any:
+        answers = create(rows, items)
+        if len(items) == len(PEOPLE):
+            databases.edit("crm", "p3@x", email="new@x")
+            raise SystemFailed("connector erp: the connection was reset")
+        return answers
+
+    monkeypatch.setattr(Rows, "create", lose_the_answers)
+    ended = databases.run(config=config)
+    assert ended.code == 1
+    assert "nobody knows whether 1 of its records were written" in ended.message["reason"]
+    assert databases.run(run=1, config=config).code == 0
+    assert len(databases.contacts("erp")) == len(PEOPLE)
+    assert databases.contacts("crm") == databases.contacts("erp")
+
+
 class TestTheSystemsOwnFailure:
     def test_of_every_record_fails_the_run(self, databases: Databases, poisonous: Callable[..., None]) -> None:
         databases.add("crm", *PEOPLE)

@@ -78,6 +78,18 @@ def test_a_field_that_a_new_record_does_not_get_is_told(databases: Databases) ->
     assert (ended.pushed, ended.message["waiting"]) == (UNTOUCHED, 1)
 
 
+def test_an_amount_that_stays_whole_is_not_taken_for_a_rounded_one(databases: Databases) -> None:
+    for side in ("crm", "erp"):
+        databases.sql(side, "ALTER TABLE contact ADD price NUMERIC(10, 2)")
+    fields = [{"crm": "email", "erp": "email"}, {"crm": "price", "erp": "price"}]
+    databases.query("crm", "INSERT INTO contact (email, price) VALUES ('ada@x', 5)")
+    databases.run(fields=fields)
+    databases.sql("erp", STUBBORN.replace("phone", "price"))
+    databases.query("crm", "UPDATE contact SET price = 5.9")
+    ended = databases.run(fields=fields)
+    assert (ended.pushed, ended.parked) == (UNTOUCHED, [("crm", "price", NOT_KEPT.replace("phone", "price"))])
+
+
 class TestADeleteThatIsNotCarriedOut:
     @pytest.fixture
     def flagging(self, linked: Databases) -> Databases:
@@ -125,7 +137,13 @@ class TestADeleteThatIsNotCarriedOut:
         ("", None, True),
         (Decimal("1.23"), Decimal("1.234"), True),
         (Decimal("1.23"), Decimal("1.25"), False),
-        (2, Decimal("2.5"), True),
+        (Decimal("5.00"), Decimal("5.90"), False),
+        (Decimal(2), Decimal("2.5"), True),
+        ("5.00", "5.004", True),
+        ("5.00", "5.90", False),
+        (5, Decimal("5.9"), False),
+        (5.0, 5.9, False),
+        (16777216.0, 16777217, True),
         (12, 13, False),
         (date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, tzinfo=UTC), True),
         (datetime(2026, 1, 2, 3, 4, 5), datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC), True),
