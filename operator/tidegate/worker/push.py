@@ -48,7 +48,8 @@ def push(session: Session) -> None:
         if not this.again:
             break
         idle = 0 if this.settled else idle + 1
-    if in_doubt := len(session.cache.intents()):
+    intents = {intent.rid for intent in session.cache.intents()}
+    if in_doubt := len(intents - {rid for rid, field in session.cache.parked.fields(intents) if not field}):
         raise SystemFailed(
             f"a batch failed, and nobody knows whether {in_doubt} of its records were written; all others were, and "
             "the next attempt reads both systems whole to find out"

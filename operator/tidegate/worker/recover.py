@@ -18,12 +18,16 @@ def recover(session: Session, *, after_scan: bool) -> None:
     """Settle all intents; those that only a whole scan can tell of make the scan begin anew.
 
     That is a create whose source record has been given another match key since, or was deleted: the new record, if
-    there is one, can only be found by the key that it was created under.
+    there is one, can only be found by the key that it was created under. Where that scan may have left it out, the
+    source record is set aside, and the next run looks for it again.
     """
     unsettled = []
     for intent in session.cache.intents():
         settled = _recover(session, intent)
-        if settled or after_scan:
+        doubted = _doubted_target(session, intent) if after_scan and not settled else None
+        if doubted is not None:
+            _set_aside(session, intent, doubted)
+        elif settled or after_scan:
             with session.cache.transaction():
                 session.cache.settle([intent.rid])
         else:
@@ -32,6 +36,23 @@ def recover(session: Session, *, after_scan: bool) -> None:
     if unsettled and not reading_all:
         with session.commit():
             session.progress.scan_again()
+
+
+def _doubted_target(session: Session, intent: Intent) -> Source | None:
+    """The intent's target, if its last scan may have left out records."""
+    sources = (source for both in session.pairs for source in both.sources if source.number == intent.target)
+    return next((each for each in sources if f"{each.name} {each.item.name}" in session.progress.doubts), None)
+
+
+def _set_aside(session: Session, intent: Intent, target: Source) -> None:
+    origin = session.cache.rows([intent.rid])[intent.rid]
+    source = next(s for both in session.pairs if target in both.sources for s in both.sources if s is not target)
+    reason = (
+        f"a push that was cut short may have created it in {target.name} under a match key that it no longer has, and "
+        f"the list of {target.name} may have left out that record; it is not pushed until that list is read whole"
+    )
+    with session.commit():
+        session.park(source, origin.rid, origin.key, None, reason)
 
 
 def recover_what_is_certain(session: Session) -> set[int]:

@@ -38,8 +38,12 @@ class Reloads:
 
         They are `pending` then, or taken as they are by a run that is read-only.
         """
+        # What a run that pushes knew the new one to hold came about without the counterpart: nobody accepted that they
+        # differ, and they are merged as never seen.
+        known = "NULL" if pending else "new.shadow"
         found = self._candidates(
-            "SELECT old.rid AS old, new.rid AS new, new.id AS id, coalesce(new.shadow, old.shadow) AS shadow, "  # noqa: S608
+            f"SELECT old.rid AS old, new.rid AS new, new.id AS id, "  # noqa: S608
+            f"iif(new.shadow IS NULL, old.shadow, {known}) AS shadow, "
             "old.match AS match FROM dirty CROSS JOIN record AS old USING (rid) CROSS JOIN record AS new "
             f"ON new.source = old.source AND new.match = old.match AND {_NEW} "
             "WHERE gone AND old.source = ?1 AND old.match IS NOT NULL "
@@ -49,7 +53,7 @@ class Reloads:
         )
         if not found:
             return 0
-        for table in ("record", "dirty", "parked"):
+        for table in ("record", "dirty", "parked", "departed"):
             self._db.execute(f"DELETE FROM {table} WHERE rid IN (SELECT new FROM candidate)")  # noqa: S608
         self._db.execute(
             "UPDATE record SET id = candidate.id, shadow = candidate.shadow FROM candidate WHERE rid = candidate.old"

@@ -3,7 +3,7 @@
 Whole runs on real databases. Every step at which a run can be cut is in test_crash_points.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -11,6 +11,9 @@ import pytest
 
 from tidegate.api.contract import ExitCode
 from tidegate.worker import push as push_module
+from tidegate.worker.connectors import Page
+from tidegate.worker.connectors.sql.rows import Rows
+from tidegate.worker.errors import SystemFailed
 
 from .databases import Databases, Ended
 
@@ -22,6 +25,36 @@ def after(batches: int) -> Callable[[], bool]:
     """A signal that comes when so many batches have been done."""
     asked = count()
     return lambda: next(asked) >= batches
+
+
+def test_a_create_in_doubt_is_not_repeated_while_the_targets_list_may_have_left_it_out(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    databases.add("crm", ADA)
+    create, scan = Rows.create, Rows.scan
+
+    def lose_the_answer(rows: Rows, items: Sequence[Any]) -> Any:
+        create(rows, items)
+        databases.edit("crm", "ada@x", email="new@x")
+        raise SystemFailed("connector erp: the connection was reset")
+
+    def leave_out(rows: Rows, *place: Any) -> Page:
+        page = scan(rows, *place)
+        erp = [record for record in page.records if "ada@x" in record.values]
+        return page._replace(records=[], doubt="its pages do not add up") if erp else page
+
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(Rows, "create", lose_the_answer)
+        assert databases.run().code == 1
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(Rows, "scan", leave_out)
+        ended = databases.run(run=1)
+        assert (ended.code, ended.pushed, ended.message["waiting"]) == (0, UNTOUCHED, 1)
+        assert "may have created it in erp under a match key that it no longer has" in ended.parked[0][2]
+        assert (databases.run().pushed, len(databases.contacts("erp"))) == (UNTOUCHED, 1)
+    ended = databases.run()
+    assert (ended.code, ended.message["waiting"]) == (0, 0)
+    assert databases.contacts("crm") == databases.contacts("erp") == [("new@x", "Ada", "1")]
 
 
 class TestAPausedRun:

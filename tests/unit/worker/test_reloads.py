@@ -205,3 +205,27 @@ def test_a_run_that_is_cut_short_goes_on_with_what_it_has_recognised(linked: Dat
     assert linked.run(run=linked.runs, deletes="propagate").message["waiting"] == 0
     assert linked.contacts("crm") == linked.contacts("erp")
     assert notes(linked) == before
+
+
+def test_a_record_that_takes_the_place_of_another_leaves_no_memory_of_its_own_former_counterpart(
+    databases: Databases,
+) -> None:
+    databases.add("crm", ("ada@x", "Ada", None))
+    databases.run()
+    databases.add("erp", ("bob@x", "Bob", None))
+    databases.run()
+    databases.delete("erp", "bob@x")
+    databases.run()
+    databases.edit("crm", "bob@x", email="ada@x")
+    databases.run()
+    databases.query("crm", "DELETE FROM contact WHERE name = 'Ada'")
+    ended = databases.run()
+    assert (ended.pushed, ended.message["conflicts"]) == (
+        {"crm": "1 update", "erp": ""},
+        1,
+    )  # erp wins
+    databases.add("crm", ("cy@x", "Cy", None))
+    databases.add("erp", ("bob@x", "Bob", None))
+    databases.run()
+    everybody = [("ada@x", "Ada", None), ("bob@x", "Bob", None), ("cy@x", "Cy", None)]
+    assert databases.contacts("crm") == databases.contacts("erp") == everybody
