@@ -142,3 +142,30 @@ def test_what_passes_is_asked_for_again(systems: RestAndSqlite, status: int) -> 
     systems.api.around = lambda request, serve: next(replies, None) or serve(request)
     assert systems.run().code == 0
     assert systems.erp() == systems.crm()
+
+
+def test_a_record_that_is_found_and_cannot_be_read_is_not_created_a_second_time(systems: RestAndSqlite) -> None:
+    systems.fill(3)
+    systems.place["find"] = "scan"
+    systems.run()
+    systems.sql("INSERT INTO contact (email, name) VALUES ('both@x', 'E'), ('new@x', 'N')")
+    failing(systems, 403, "GET", "both@x")
+    refuse = systems.api.around
+    assert refuse is not None
+    lists = 0
+
+    def answer(request: Request, serve: Serve) -> Reply:
+        nonlocal lists
+        reply = refuse(request, serve)
+        if request.method == "GET" and request.path.endswith("/contacts"):
+            lists += 1
+            if lists == 2:  # the sync has read the list, and does not know it yet
+                systems.api.add(email="both@x", name="C")
+        return reply
+
+    systems.api.around = answer
+    ended = systems.run()
+    assert [it["email"] for it in systems.api.contacts.values()].count("both@x") == 1
+    assert "new@x" in [it["email"] for it in systems.api.contacts.values()]
+    ((reason),) = ended.parked.values()
+    assert "not this one" in reason

@@ -81,7 +81,7 @@ class Resource:
             return Asking(self._listing, description, find, self._pool)
         if find == "scan":
             settings = self._settings
-            return Scanning(self._listing, description, lambda moment: since_moment(settings, moment), self.get)
+            return Scanning(self._listing, description, lambda moment: since_moment(settings, moment), self._get_found)
         if description.creates:
             first, *_ = names = [description.fields[i].name for i in description.match]
             raise ConfigurationError(
@@ -139,6 +139,15 @@ class Resource:
         seen = self._records.read_all(keys)
         self._seen = {key: found for key, found in seen.items() if found.etag}
         return {key: found.record for key, found in seen.items()}
+
+    def _get_found(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """Records that the index names. To leave out one that cannot be read would create it a second time."""
+        found = self.get(keys)
+        for key, reason in self.unread.items():
+            raise SystemFailed(
+                f"{self._title}: find: scan: record {key} may be the one to be created, and cannot be read: {reason}"
+            )
+        return found
 
     @property
     def unread(self) -> Mapping[Key, str]:
