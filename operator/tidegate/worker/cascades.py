@@ -7,21 +7,22 @@ deleted only after all that refer to it by a `ref` are gone: children first, and
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tidegate.worker.connectors import Key
+from tidegate.worker.connectors import Key, unread
 from tidegate.worker.merge import Delete
 from tidegate.worker.rules import SIDES, Side, other
 from tidegate.worker.session import Session
 from tidegate.worker.source import Source, SourcePair
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values import MISSING, Value, normal
 from tidegate.worker.work import Work
 
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """A record that refers to one that is about to be deleted."""
+    """A record that refers to one that is about to be deleted, or cannot be read and may refer to it."""
 
     title: str
     key: Key
+    unread: bool
 
 
 def wait_for_children(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
@@ -49,19 +50,24 @@ def _children(
             if rule.ref != both.item.name:
                 continue
             for key, value in _values(session, source, i, list(deletes)):
+                if key in going:
+                    continue
+                child = _Child(referring.item.name, key, unread=value is MISSING)
                 parent = parents.get(normal(value))
-                if parent is not None and key not in going:
-                    yield parent, _Child(referring.item.name, key)
+                named = [] if parent is None else [parent]
+                yield from ((each, child) for each in (deletes if child.unread else named))
 
 
 def _values(session: Session, source: Source, field: int, parents: Sequence[Key]) -> Iterator[tuple[Key, Value]]:
-    """What those records refer to now that may refer to one of these."""
+    """What those records refer to now that may refer to one of these; MISSING for one that cannot be read."""
     hashes = [source.hash_of(field, key) for key in parents]
     keys = session.cache.may_hold(source.number, source.layout.place_of(field), hashes)
     for start in range(0, len(keys), source.collection.batch):
         session.pace.wait()
-        for record in source.collection.get(keys[start : start + source.collection.batch]).values():
-            yield record.key, record.values[field]
+        found = source.collection.get(keys[start : start + source.collection.batch])
+        unreadable = unread(source.collection)
+        yield from ((record.key, record.values[field]) for record in found.values() if normal(record.values[field]))
+        yield from ((key, MISSING) for key in unreadable)
 
 
 def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: _Child, *, patient: bool) -> None:
@@ -69,9 +75,10 @@ def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: 
     if patient:
         return
     target, row = both.sources[on], work.row(on)
+    refers = "cannot be read and may refer" if child.unread else "still refers"
     reason = (
-        f"it was deleted in {both.sources[other(on)].name}, and {child.title} {child.key} of {target.name} still "
-        f"refers to it: delete that one, or let it refer to another {both.item.name}"
+        f"it was deleted in {both.sources[other(on)].name}, and {child.title} {child.key} of {target.name} {refers} to "
+        f"it: delete that one, or let it refer to another {both.item.name}"
     )
     with session.cache.transaction():
         session.park(target, row.rid, row.key, None, reason)

@@ -1,8 +1,12 @@
 """A delete takes along no record that is to stay. Whole runs on real databases, of which erp and crm cascade."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+
+from tidegate.worker.connectors import Key, Record
+from tidegate.worker.connectors.sql.rows import Rows
 
 from .databases import Databases, Ended
 
@@ -92,3 +96,28 @@ def test_a_parent_without_children_is_deleted_whatever_others_wait(firms: Databa
     firms.sql("erp", "DELETE FROM person WHERE firm = (SELECT id FROM firm WHERE name = 'Acme')")
     firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
     assert run(firms).pushed == {"crm": "3 delete", "erp": ""}
+
+
+def test_a_child_that_cannot_be_read_keeps_its_parent(firms: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    get, unread = Rows.get, {}
+
+    def fail_on_eve(rows: Rows, keys: Sequence[Key]) -> dict[Key, Record]:
+        found = get(rows, keys)
+        failed = {key: "500 Internal Server Error" for key, record in found.items() if "Eve" in record.values}
+        unread[id(rows)] = failed
+        return {key: record for key, record in found.items() if key not in failed}
+
+    def unread_of(rows: Rows) -> Mapping[Key, str]:
+        return unread.get(id(rows), {})
+
+    firms.sql(
+        "crm", "DROP TRIGGER cascade; DELETE FROM person WHERE name = 'Eve'; DELETE FROM firm WHERE name = 'Emca'"
+    )
+    with monkeypatch.context() as failing:
+        failing.setattr(Rows, "get", fail_on_eve)
+        failing.setattr(Rows, "unread", property(unread_of), raising=False)
+        ended = run(firms)
+    assert (ended.code, ended.pushed) == (0, UNTOUCHED)
+    assert any("of erp cannot be read and may refer to it" in reason for _, _, reason in ended.parked)
+    assert ("Eve", "Emca") in people(firms, "erp")
+    assert run(firms).pushed == {"crm": "", "erp": "2 delete"}
