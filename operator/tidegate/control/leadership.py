@@ -48,7 +48,7 @@ class _Lease(LeaseLock):
 
     Its own `create` passes an option that the library's client refuses. It writes local time as UTC. And it waits for a
     whole lease duration from its first look, even when the Lease was abandoned long before. And its requests may hang
-    for minutes.
+    for minutes. An answer that is no Lease, such as a proxy's page, is a ValueError of the client: it is retried too.
     """
 
     _looked = False
@@ -62,7 +62,7 @@ class _Lease(LeaseLock):
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 found = await super().get(name, namespace)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             return False, ApiException(status=0, reason=repr(error))
         if isinstance(record := found[1], LeaderElectionRecord) and not self._looked:
             self._looked = True
@@ -85,7 +85,7 @@ class _Lease(LeaseLock):
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 updated: bool = await super().update(name, namespace, updated_record)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             logger.warning("the Lease %s/%s cannot be renewed: %r", namespace, name, error)
             return False
         if updated:
@@ -99,7 +99,7 @@ class _Lease(LeaseLock):
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 await self.api_instance.create_namespaced_lease(namespace, lease)
-        except (ApiException, aiohttp.ClientError, TimeoutError) as error:
+        except (ApiException, aiohttp.ClientError, TimeoutError, ValueError) as error:
             why = error.reason if isinstance(error, ApiException) else repr(error)
             logger.warning("the Lease %s/%s cannot be created: %s", namespace, name, why)
             return False
@@ -173,6 +173,6 @@ class Leadership:
                 await self._leases.replace_namespaced_lease(
                     self._name, self._namespace, lease, _request_timeout=REQUEST_SECONDS
                 )
-        except (ApiException, aiohttp.ClientError, TimeoutError) as failure:
+        except (ApiException, aiohttp.ClientError, TimeoutError, ValueError) as failure:
             why = failure.reason if isinstance(failure, ApiException) else repr(failure)
             logger.warning("the Lease could not be given back, and has to run out: %s", why)

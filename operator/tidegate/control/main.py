@@ -18,7 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from tidegate.api import names
-from tidegate.control import deep_json, logs, watch
+from tidegate.control import deep_json, logs, outage, watch
 from tidegate.control.act import Writer, words
 from tidegate.control.endpoint import Endpoint
 from tidegate.control.freshness import Freshness
@@ -56,6 +56,11 @@ def main() -> None:
         sys.exit(f"tidegate-operator: no cluster to work for: {error}. Set KUBECONFIG, or run inside a cluster.")
     except (BlindError, LeadershipLostError) as error:
         sys.exit(f"tidegate-operator: {error}; ending, to be started anew")
+    except Exception as error:
+        explained = outage.explain(error)
+        if explained is None:
+            raise
+        sys.exit(f"tidegate-operator: {explained}. Ending; Kubernetes starts it again")
 
 
 async def run(settings: Settings) -> None:

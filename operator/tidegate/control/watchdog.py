@@ -18,6 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from pydantic import BaseModel, Field
 
 from tidegate.api import names
+from tidegate.control import outage
 from tidegate.control.freshness import Freshness, SoFar, Stream
 
 logger = logging.getLogger(__name__)
@@ -78,16 +79,22 @@ class Watchdog:
     async def run(self) -> None:
         """Check for ever. Raises BlindError when a watch is dead or silent."""
         while True:
-            try:
-                for watched in WATCHED:
-                    for namespace in self._namespaces or ("",):
-                        await self._check(watched, namespace)
-            except (ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
-                # Nobody knows the truth now; a restart would not find it out either.
-                logger.warning("cannot compare the watches with the API server: %s", error)
-            else:
-                self._sighted = True
+            self._sighted = await self._all_shown() or self._sighted
             await asyncio.sleep(self._period)
+
+    async def _all_shown(self) -> bool:
+        """Compare each watch; False when the API server did not say what it holds."""
+        for watched in WATCHED:
+            for namespace in self._namespaces or ("",):
+                try:
+                    await self._check(watched, namespace)
+                except (ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                    # Nobody knows the truth now; a restart would not find it out either.
+                    where = f" in namespace {namespace}" if namespace else ""
+                    why = outage.explain(error) or " ".join(str(error).split())
+                    logger.warning("cannot list %s%s to compare the watch with it: %s", watched.plural, where, why)
+                    return False
+        return True
 
     async def _check(self, watched: Watched, namespace: str) -> None:
         stream = (watched.plural, namespace)
