@@ -15,6 +15,9 @@ _FLOAT_ERROR = Decimal("1e-5")
 
 _ANY_FORM: tuple[Normalization, ...] = ("trim", "casefold")
 
+# What a column of booleans holds for the words of a file.
+_TRUTHS = frozenset((("1", "true"), ("0", "false")))
+
 
 def unkept(fields: Iterable[int], sent: Sequence[Value], before: Sequence[Value], stored: Sequence[Value]) -> list[int]:
     """Those of the fields that still hold what they held before, though they were sent another value."""
@@ -35,6 +38,8 @@ def is_a_form_of(stored: Value, sent: Value) -> bool:
     if one is None or other is None:
         return False
     if normalized(one, _ANY_FORM) == normalized(other, _ANY_FORM):
+        return True
+    if (one, other.lower()) in _TRUTHS:
         return True
     if isinstance(sent, (datetime, date, time)):
         # Cut to the second, or to the day.

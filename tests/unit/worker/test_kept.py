@@ -148,6 +148,9 @@ class TestADeleteThatIsNotCarriedOut:
         (date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, tzinfo=UTC), True),
         (datetime(2026, 1, 2, 3, 4, 5), datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC), True),
         (datetime(2026, 1, 2, 3, 4, 5), datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC), False),
+        (1, "true", True),
+        (0, "False", True),
+        (1, "False", False),
     ],
 )
 def test_another_form_of_a_value_is_kept(stored: Any, sent: Any, kept: bool) -> None:

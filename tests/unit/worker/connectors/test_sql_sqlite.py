@@ -77,6 +77,13 @@ def test_values_that_sqlite_has_no_type_for_are_kept_in_their_normal_form(tmp_pa
     assert [answer.values[0] for answer in answers] == [1, "1.5", "2024-02-29", '{"b":1}', b"\x00", "text", 1.5]
 
 
+def test_the_words_for_true_and_false_are_not_both_false_in_a_column_of_booleans(tmp_path: Path) -> None:
+    run(tmp_path, "CREATE TABLE contact (id INTEGER PRIMARY KEY, active BOOLEAN)")
+    with contacts(tmp_path, "active") as collection:
+        collection.create([["true"], ["False"]])
+    assert run(tmp_path, "SELECT active IS TRUE FROM contact") == [(1,), (0,)]
+
+
 @pytest.mark.parametrize("text", ["ann", "éva", "a\0b", "a\0c", "\"'", "7"])
 def test_a_text_is_found_and_got_whatever_is_in_it(tmp_path: Path, text: str) -> None:
     run(tmp_path, "CREATE TABLE contact (id TEXT PRIMARY KEY, name TEXT)", "INSERT INTO contact VALUES ('a', 'a')")

@@ -12,7 +12,7 @@ from math import isnan
 from typing import Any
 
 from sqlalchemy import Column, Dialect, Table
-from sqlalchemy.types import DateTime, Float, Integer, LargeBinary, NullType, Numeric, String, TypeDecorator
+from sqlalchemy.types import Boolean, DateTime, Float, Integer, LargeBinary, NullType, Numeric, String, TypeDecorator
 
 from tidegate.worker.conversions import convert
 from tidegate.worker.kinds import Kind, Unfit
@@ -82,8 +82,11 @@ def in_sqlite(column: Column[Any]) -> Callable[[Value], Value]:
     kind = strict_kind(column)
     numbers = affinity in ("INTEGER", "REAL", "NUMERIC")
     spelled = isinstance(column.info["type"], (Integer, Float, Numeric))
+    is_truth = isinstance(column.info["type"], Boolean)
 
     def stored(value: Value) -> Value:
+        if is_truth and isinstance(value, str) and value.lower() in ("true", "false"):
+            return int(value.lower() == "true")  # SQLite takes any word for false
         if type(value) is str and value.isascii() and not numbers:
             return value
         plain = _plain(value if kind is None else convert(value, kind), exact=affinity != "REAL", numbers=numbers)
