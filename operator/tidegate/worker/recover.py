@@ -78,17 +78,13 @@ def _recover(session: Session, intent: Intent) -> bool:
         return True
     target = both.sources[0] if both.numbers[0] == intent.target else both.sources[1]
     source = both.sources[other(target.side)]
-    if intent.match is not None and origin.link is None:
-        return _recover_create(session, both, source, target, origin, intent)
-    _recover_update(session, source, target, origin, intent)
-    return True
-
-
-def _recover_update(session: Session, source: Source, target: Source, origin: Row, intent: Intent) -> None:
     written = session.cache.rows([origin.link] if origin.link else []).get(origin.link or 0)
     record = target.collection.get([written.key]).get(written.key) if written else None
     if written is not None and record is not None:
         _absorb(session, source, target, origin, written, record, intent)
+    elif intent.match is not None:  # also in the place of a counterpart that is gone
+        return _recover_create(session, both, source, target, origin, intent)
+    return True
 
 
 def _recover_create(
@@ -131,6 +127,7 @@ def _absorb(
     with session.cache.transaction():
         shadows = (origin.rid, source.partial_shadow(seen_origin)), (written.rid, target.partial_shadow(seen_written))
         session.cache.set_shadows(shadows)
+        session.cache.forget(lost for lost in [origin.link] if lost not in (None, written.rid))
         session.cache.link([(origin.rid, written.rid)])
         gone = session.cache.gone([origin.rid, written.rid])
         session.cache.soil({origin.rid, written.rid} - gone)

@@ -57,6 +57,31 @@ def test_a_create_in_doubt_is_not_repeated_while_the_targets_list_may_have_left_
     assert databases.contacts("crm") == databases.contacts("erp") == [("new@x", "Ada", "1")]
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_create_in_the_place_of_a_deleted_record_is_not_repeated(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, renamed: bool
+) -> None:
+    databases.add("crm", ADA, BOB)
+    databases.run()
+    databases.edit("crm", "ada@x", phone="11")
+    databases.delete("erp", "ada@x")
+    create = Rows.create
+
+    def lose_the_answer(rows: Rows, items: Sequence[Any]) -> Any:
+        create(rows, items)
+        if renamed:
+            databases.edit("crm", "ada@x", email="aba@x")
+        raise SystemFailed("connector erp: the connection was reset")
+
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(Rows, "create", lose_the_answer)
+        assert databases.run().code == int(renamed)  # found by its match key at once, or by the next attempt
+    assert databases.run(run=2).code == 0
+    assert databases.contacts("crm") == databases.contacts("erp")
+    assert len(databases.contacts("erp")) == 2
+    assert databases.run().pushed == UNTOUCHED
+
+
 class TestAPausedRun:
     @pytest.fixture
     def full(self, databases: Databases) -> Databases:
