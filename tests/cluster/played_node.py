@@ -15,6 +15,7 @@ from typing import Any, Self
 from kubernetes.client.exceptions import ApiException
 
 from cluster.namespace import Object, connect, run_of
+from tidegate.api.contract import WORKER_CONTAINER
 
 NODE = "played"
 _PERIOD = 0.05
@@ -50,6 +51,7 @@ class PlayedNode:
         self.census: Callable[[list[Object]], None] = lambda pods: None  # is told of all Pods at each look
         self.obeys_sigterm = True
         self.starts_pods = True
+        self.sidecars_end_with_the_worker = True
 
     @staticmethod
     def register(kubeconfig: Path) -> None:
@@ -125,13 +127,22 @@ class PlayedNode:
 
     def _watch_over(self, pod: Object) -> None:
         deleted = "deletionTimestamp" in pod["metadata"]
+        worker = _worker_state(pod)
+        if "terminated" in worker:  # a sidecar is left, which ends when it is killed
+            if deleted and self.obeys_sigterm:
+                killed = {"terminated": {"exitCode": 137, "finishedAt": _now()}}
+                self._report(pod, "Failed", worker, sidecar=killed)
+            return
         ending = self._endings.get(run_of(pod)) or self.script(pod)
         if ending is None and deleted and self.obeys_sigterm:
             ending = PAUSED
         if ending is None:
             return
         terminated = {"exitCode": ending.exit_code, "message": ending.message, "finishedAt": _now()}
-        self._report(pod, "Failed" if ending.exit_code else "Succeeded", {"terminated": terminated})
+        if self.sidecars_end_with_the_worker or len(pod["spec"]["containers"]) == 1:
+            self._report(pod, "Failed" if ending.exit_code else "Succeeded", {"terminated": terminated})
+        else:
+            self._report(pod, "Running", {"terminated": terminated}, sidecar={"running": {"startedAt": _now()}})
         self._endings.pop(run_of(pod), None)
 
     def _remove(self, pod: Object) -> None:
@@ -139,7 +150,15 @@ class PlayedNode:
         body = {"gracePeriodSeconds": 0, "preconditions": uid}
         self._pods.delete(name=pod["metadata"]["name"], namespace=self._namespace, body=body)
 
-    def _report(self, pod: Object, phase: str, state: dict[str, Any], init: dict[str, Any] | None = None) -> None:
+    def _report(
+        self,
+        pod: Object,
+        phase: str,
+        state: dict[str, Any],
+        init: dict[str, Any] | None = None,
+        sidecar: dict[str, Any] | None = None,
+    ) -> None:
+        """Store the state of the worker, and of init containers and ordinary sidecars where it differs."""
         ready = "True" if phase == "Running" else "False"
         status = {
             "phase": phase,
@@ -148,7 +167,7 @@ class PlayedNode:
                 {"type": "PodScheduled", "status": "True"},
                 {"type": "Ready", "status": ready},
             ],
-            "containerStatuses": _states(pod["spec"]["containers"], state, ready=phase == "Running"),
+            "containerStatuses": _states(pod["spec"]["containers"], state, sidecar, ready=phase == "Running"),
         }
         if init is not None:
             status["initContainerStatuses"] = _states(pod["spec"]["initContainers"], init, ready=False)
@@ -160,7 +179,14 @@ class PlayedNode:
         )
 
 
-def _states(containers: list[Object], state: dict[str, Any], *, ready: bool) -> list[Object]:
+def _worker_state(pod: Object) -> dict[str, Any]:
+    containers = pod["status"].get("containerStatuses") or ()
+    return next((dict(c["state"]) for c in containers if c["name"] == WORKER_CONTAINER), {})
+
+
+def _states(
+    containers: list[Object], state: dict[str, Any], sidecar: dict[str, Any] | None = None, *, ready: bool
+) -> list[Object]:
     return [
         {
             "name": container["name"],
@@ -168,7 +194,7 @@ def _states(containers: list[Object], state: dict[str, Any], *, ready: bool) -> 
             "imageID": "",
             "ready": ready,
             "restartCount": 0,
-            "state": state,
+            "state": sidecar if sidecar and container["name"] != WORKER_CONTAINER else state,
         }
         for container in containers
     ]

@@ -43,9 +43,8 @@ def test_it_has_every_event() -> None:
 
 
 def test_it_quotes_messages_as_they_are() -> None:
-    source = "".join(
-        (ROOT / "operator/tidegate/control" / f"{name}.py").read_text() for name in ("report", "decide", "due")
-    )
+    modules = ("report", "decide", "due", "ending")
+    source = "".join((ROOT / "operator/tidegate/control" / f"{name}.py").read_text() for name in modules)
     for message, _ in PAGE.section("Messages").rows(2):
         fragments = [
             fragment.strip(":; ") for fragment in re.split(r"…|run 4|FutureOnly|contacts|2 of 3", words(message))

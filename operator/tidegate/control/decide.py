@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from tidegate.api import names
 from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Activation, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
-from tidegate.control import cache_identity
+from tidegate.control import cache_identity, ending
 from tidegate.control.due import deletes_confirmed, sync_requested, wait_for_next_run
 from tidegate.control.history import (
     CREATION_PATIENCE,
@@ -36,6 +36,7 @@ _QUOTA_ON_JOBS = "count/jobs.batch"
 CANNOT_START = "PodCannotStart"
 JOB_REFUSED = "JobRefused"
 JOB_HELD = "JobHeld"
+POD_DOES_NOT_END = "PodDoesNotEnd"
 CACHE_REQUIRED = "CacheRequired"
 
 LOOK_AGAIN = timedelta(seconds=1)
@@ -65,11 +66,23 @@ def decide(seen: Observation, now: datetime) -> Plan:
         plan = _start_next_run(seen, remembered, now)
     put_away = tuple(action for job in strays for action in _put_away(seen, job))
     pruned, prune_at = superfluous_jobs(seen, now)
-    return replace(
+    plan = replace(
         plan,
         actions=(*announcements, *plan.actions, *put_away, *pruned),
-        look_again_at=_earliest(plan.look_again_at, prune_at),
+        look_again_at=_earliest(plan.look_again_at, prune_at, ending.look_again_at(seen, now)),
     )
+    return _tell_of_lost_pod(seen, plan, now)
+
+
+def _tell_of_lost_pod(seen: Observation, plan: Plan, now: datetime) -> Plan:
+    """Whatever the plan waits for, a Pod that was to end and has not is in the way of it."""
+    why = ending.overdue(seen, now)
+    if why is None:
+        return plan
+    if plan.reason is not None:
+        return replace(plan, does_not_end=why)
+    told = () if _is_told(seen, POD_DOES_NOT_END) else (Announce(POD_DOES_NOT_END, why, warning=True),)
+    return replace(plan, actions=(*plan.actions, *told), does_not_end=why, reason=POD_DOES_NOT_END)
 
 
 def _earliest(*times: datetime | None) -> datetime | None:

@@ -20,8 +20,9 @@ from tidegate.api.status import (
     SyncIntegrationStatus,
 )
 from tidegate.control import cache_identity
+from tidegate.control.ending import ended_by_worker
 from tidegate.control.last_words import exit_code_of, report_of
-from tidegate.control.observe import Job, JobState, Observation
+from tidegate.control.observe import Job, JobState, Observation, Pod
 from tidegate.control.plan import Action, Announce, DeleteJob
 from tidegate.control.records import set_everything_aside, summary_of, totals_after, waiting_after
 
@@ -46,13 +47,16 @@ def record_end(
     """Turn the claimed run, if its Job has finished, into history; nothing is claimed afterwards."""
     run = status.run
     job = seen.job_of(run) if run else None
-    if run is None or job is None or not job.finished or _awaiting_last_words(seen, job, now):
+    if run is None or job is None:
+        return status, ()
+    by_worker = ended_by_worker(seen, job, now)
+    if by_worker is None and (not job.finished or _awaiting_last_words(seen, job, now)):
         return status, ()
     outcome = _outcome(seen, job)
     succeeded = outcome is Outcome.SUCCEEDED
     report = report_of(seen.pods_of(job))
-    reason = None if succeeded else _reason(job, report)
-    finished_at = min(job.finished_at or now, now)
+    reason = None if succeeded else _reason(seen, job, report)
+    finished_at = min((by_worker.ended_at if by_worker else job.finished_at) or now, now)
     entry = entry_of(run, outcome, finished_at, report)
     last = LastRun(
         number=run.number, kind=run.kind, outcome=outcome, finished_at=now, generation=run.generation, reason=reason
@@ -78,7 +82,10 @@ def record_end(
             "record_totals": totals_after(status, report),
         }
     )
-    more = _records_waiting(seen, run, status.waiting_records, updated.waiting_records)
+    more = (
+        *_sidecar_stopped(run, by_worker),
+        *_records_waiting(seen, run, status.waiting_records, updated.waiting_records),
+    )
     if not succeeded:
         announcement = Announce(f"Run{outcome}", f"run {run.number}: {reason}", warning=True)
         if outcome is not Outcome.CACHE_LOST:
@@ -88,6 +95,17 @@ def record_end(
     if caught_up:
         return updated, (Announce("CaughtUp", f"run {run.number} completed the full sync"), *more)
     return updated, more
+
+
+def _sidecar_stopped(run: Run, pod: Pod | None) -> tuple[Announce, ...]:
+    if pod is None or not pod.live:
+        return ()
+    what = ", ".join(pod.not_ended)
+    note = (
+        f"the worker of run {run.number} has ended, but {what} kept Pod {pod.name} alive, so the Pod is stopped; "
+        "declare it as a native sidecar, which ends with the worker: an init container with restartPolicy Always"
+    )
+    return (Announce("SidecarStopped", note, warning=True),)
 
 
 def _records_waiting(seen: Observation, run: Run, before: int, after: int) -> tuple[Announce, ...]:
@@ -107,16 +125,18 @@ def _awaiting_last_words(seen: Observation, job: Job, now: datetime) -> bool:
 
 
 def _outcome(seen: Observation, job: Job) -> Outcome:
-    if job.state is JobState.COMPLETE:
-        return Outcome.SUCCEEDED
+    pods = seen.pods_of(job)
+    if job.state is JobState.COMPLETE or (pods and pods[0].exit_code == ExitCode.COMPLETE):
+        return Outcome.SUCCEEDED  # a sidecar may have failed after the worker's own success
     if job.failure_reason == "DeadlineExceeded":
         return Outcome.TIMED_OUT
-    code = exit_code_of(job, seen.pods_of(job))
+    code = exit_code_of(job, pods)
     return Outcome.FAILED if code is None else _OUTCOME_OF_EXIT_CODE.get(code, Outcome.FAILED)
 
 
-def _reason(job: Job, report: RunReport | None) -> str:
-    return (report.reason if report else None) or job.failure_message or job.failure_reason
+def _reason(seen: Observation, job: Job, report: RunReport | None) -> str:
+    said = (report.reason if report else None) or job.failure_message or job.failure_reason
+    return said or f"the worker ended with exit code {exit_code_of(job, seen.pods_of(job))}"
 
 
 def _pays(run: Run, activation: Activation) -> bool:

@@ -27,12 +27,12 @@ _SIDE_CHARACTERS = 63
 
 
 def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
-    """What the worker said of its run, with the last words of the newest Pod that has ended.
+    """What the worker said of its run, with the last words of the newest Pod whose worker has ended.
 
     The text comes from an image that anybody may have built: it is bounded and stripped of control characters, and
     what does not look like the contract's JSON is shown as a reason (design section 6.1).
     """
-    message = next((pod.termination_message for pod in pods if not pod.live), "")
+    message = next((pod.termination_message for pod in pods if not pod.live or pod.exit_code is not None), "")
     if not message:
         return None
     try:

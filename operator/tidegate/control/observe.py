@@ -92,6 +92,10 @@ class Pod:
     begun: bool = False  # a container has started, be it one that prepares
     worker_started: bool = False
     terminating: bool = False  # it is being deleted
+    ends_by: datetime | None = None  # the end of its grace period, once it is being deleted
+    node: str = ""
+    failed: bool = False  # all its containers have ended, and one of them not with 0
+    not_ended: tuple[str, ...] = ()  # its ordinary containers; the kubelet itself ends native sidecars
     ended_at: datetime | None = None  # when the worker's container ended
     job_name: str | None = None  # of the Job that controls it
     labelled_job: str | None = None  # of the Job that made it, as its label says; it may have been orphaned since
@@ -289,6 +293,14 @@ def pod_of(body: Body) -> Pod:
         begun=worker_started or bool(started),
         worker_started=worker_started,
         terminating="deletionTimestamp" in metadata,
+        ends_by=_time(metadata["deletionTimestamp"]) if "deletionTimestamp" in metadata else None,
+        node=inert((body.get("spec") or {}).get("nodeName") or ""),
+        failed=status.get("phase") == "Failed",
+        not_ended=tuple(
+            inert(container["name"])
+            for container in status.get("containerStatuses") or ()
+            if "terminated" not in (container.get("state") or {})
+        ),
         ended_at=_time(ended["finishedAt"]) if ended.get("finishedAt") else None,
         job_name=_controlling_job(metadata),
         labelled_job=(metadata.get("labels") or {}).get(_JOB_NAME_LABEL),

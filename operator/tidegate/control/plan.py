@@ -74,4 +74,5 @@ class Plan:
     look_again_at: datetime | None = None
     stalled: str | None = None  # why nothing will happen before somebody changes something
     cannot_start: str | None = None  # what keeps the claimed run from starting; it may still start by itself
-    reason: str | None = None  # of the conditions, where `stalled` or `cannot_start` is not about how a run ended
+    does_not_end: str | None = None  # which deleted Pod should have ended by now, and what to do
+    reason: str | None = None  # of the conditions, where it is not about how a run ended

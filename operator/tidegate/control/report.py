@@ -46,7 +46,8 @@ def _message(seen: Observation, plan: Plan) -> str:
     if seen.integration.deleting:
         return "being deleted: the running run is told to end, and no other one starts"
     sentence = plan.stalled or _phase_words(seen, plan)
-    also = _orphan_words(seen) + _cache_words(plan.status)
+    also = f"; {plan.does_not_end}" if plan.does_not_end else ""
+    also += _orphan_words(seen) + _cache_words(plan.status)
     return sentence + also + _waiting_records_words(seen, plan.status) + _pending_words(seen, plan)
 
 
@@ -64,6 +65,8 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
             return f"{waits}: {plan.cannot_start}; {way_out}"
         case Phase.TURNING_OFF if status.run:
             return _turning_off_words(seen, status.run)
+        case Phase.SYNCING if status.run and plan.does_not_end:
+            return f"run {status.run.number} waits for its Pod to end"
         case Phase.SYNCING if status.run:
             return _running_words(status.run) + _attempt_words(seen, status.run)
         case Phase.WAITING if status.run and plan.reason == CANNOT_START:
@@ -202,7 +205,7 @@ def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> t
     else:
         reason = "CatchingUp" if on else "TurningOff"
     stalled = plan.stalled is not None
-    ready = honoured and not stalled and plan.cannot_start is None
+    ready = honoured and not stalled and plan.cannot_start is None and plan.does_not_end is None
     conditions = (
         ("Ready", ready, reason),
         # A Pod that cannot start is not Stalled: a node, an image or a Secret may still come, and then it starts.

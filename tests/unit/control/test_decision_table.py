@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.control.observe import JobState
 
-from .decision_table import chain, pausing, safety, starting, toggle
+from .decision_table import chain, ending, pausing, safety, starting, toggle
 from .decision_table.notation import Row, activation_words, activity_words, again_words, plan_words
 from .situations import CLAIMED_ONLY, IS_OFF, OFF, ON, activation, job, pod, run
 
@@ -21,6 +21,7 @@ TABLE = {
     "giving up a paused run": pausing.GIVING_UP_A_PAUSED_RUN,
     "cannot start": starting.CANNOT_START_IS_TOLD,
     "giving up what never started": starting.GIVING_UP_WHAT_NEVER_STARTED,
+    "a Pod does not end": ending.A_POD_DOES_NOT_END,
     "delay": chain.DELAY,
     "the end of a run": chain.END_OF_A_RUN,
     "failures": chain.FAILURES,

@@ -293,6 +293,26 @@ class TestPod:
         assert trouble.isprintable()
         assert len(trouble) <= 512
 
+    def test_a_native_sidecar_that_crashes_is_no_trouble_while_the_worker_runs(self) -> None:
+        crashing = waiting("proxy", "CrashLoopBackOff", "back-off 10s restarting failed container")
+        running = {"name": "sync", "state": {"running": {}}}
+        assert pod_of(pod_body("Running", running, initContainerStatuses=[crashing])).trouble == ""
+
+    def test_an_ordinary_container_beside_a_worker_that_has_ended_keeps_it_alive(self) -> None:
+        """Be it at work or unable to start; native sidecars are ended by the kubelet."""
+        proxies = [{"name": "proxy", "state": {"running": {}}}, waiting("agent", "ImagePullBackOff")]
+        native = [{"name": "mesh", "state": {"running": {}}}]
+        seen = pod_of(pod_body("Running", terminated("sync", 0, ""), *proxies, initContainerStatuses=native))
+        assert (seen.live, seen.exit_code, seen.not_ended) == (True, 0, ("proxy", "agent"))
+
+    def test_one_that_is_being_deleted_says_by_when_it_ends_and_where(self) -> None:
+        body = pod_body("Running")
+        body["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:30Z"
+        body["spec"] = {"nodeName": "worker-7"}
+        seen = pod_of(body)
+        assert (seen.terminating, seen.node) == (True, "worker-7")
+        assert seen.ends_by == datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
+
     def test_what_has_ended_is_in_no_trouble(self) -> None:
         assert pod_of(pod_body("Failed", waiting("sync", "ErrImagePull"))).trouble == ""
 

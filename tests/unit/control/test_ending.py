@@ -1,0 +1,135 @@
+"""A Pod that does not end: the worker's container decides the run, and a Pod on a lost node is named."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tidegate.api.status import Condition, Outcome, Phase
+from tidegate.control.observe import JobState, Pod
+from tidegate.control.plan import Announce, CreateJob, DeleteJob, SuspendJob
+from tidegate.control.report import report
+
+from .decision_table.ending import LOST
+from .decision_table.notation import plan_words
+from .situations import FIRST, IS_OFF, NOW, OFF, ON, PAUSE, PAUSING, RUNNING, Situation, at_rest, deeds, job, pod
+
+
+def ended(exit_code: int, *, ago: float = 60, message: str = "", **fields: Any) -> Pod:
+    """A Pod whose worker has ended, and which an injected proxy keeps alive."""
+    ended_at = NOW - timedelta(seconds=ago)
+    return replace(pod(FIRST, exit_code, message=message, ended_at=ended_at), live=True, not_ended=("proxy",), **fields)
+
+
+def with_proxy(exit_code: int, **fields: Any) -> Situation:
+    return RUNNING.but(pods=(ended(exit_code, **fields),))
+
+
+def after(given: Situation) -> Situation:
+    """What is remembered once the plan's status is written."""
+    seen = given.observe()
+    return given.but(status=report(seen, given.decide(), NOW))
+
+
+def warnings(given: Situation) -> dict[str, str]:
+    return {a.reason: a.note for a in given.decide().actions if isinstance(a, Announce) and a.warning}
+
+
+class TestASidecarThatDoesNotEnd:
+    @pytest.mark.parametrize(
+        ("exit_code", "outcome"),
+        [(0, Outcome.SUCCEEDED), (1, Outcome.FAILED), (2, Outcome.CONFIGURATION_ERROR), (3, Outcome.HALTED)],
+    )
+    def test_the_worker_s_container_decides_and_what_is_left_is_stopped(self, exit_code: int, outcome: Outcome) -> None:
+        given = with_proxy(exit_code, message='{"reason": "its own words"}')
+        plan = given.decide()
+        assert plan.status.run is None
+        assert plan.status.last_run is not None
+        assert (plan.status.last_run.number, plan.status.last_run.outcome) == (1, outcome)
+        assert plan.status.last_run.reason == (None if outcome is Outcome.SUCCEEDED else "its own words")
+        assert plan.status.recent_activity[0].finished_at == NOW - timedelta(seconds=60)
+        assert [action for action in deeds(plan.actions) if isinstance(action, SuspendJob) and action.suspend]
+        assert "proxy kept Pod" in warnings(given)["SidecarStopped"]
+
+    def test_a_worker_without_last_words_is_told_by_its_exit_code(self) -> None:
+        last = with_proxy(1).decide().status.last_run
+        assert last is not None
+        assert last.reason == "the worker ended with exit code 1"
+
+    def test_the_end_is_recorded_once_and_nothing_starts_before_the_pod_has_ended(self) -> None:
+        recorded = after(with_proxy(0))
+        stopping = recorded.but(jobs=(replace(recorded.jobs[0], suspended=True, pods=1),))
+        at_last = recorded.but(jobs=(at_rest(FIRST),), pods=())
+        for given, done in ((recorded, "suspend Job 1"), (stopping, "nothing"), (at_last, "delete Job 1")):
+            plan = given.decide()
+            assert plan_words(plan, NOW) == f"Waiting | none | {done}"
+            assert plan.status.recent_activity == recorded.status.recent_activity
+            assert plan.status.last_run == recorded.status.last_run
+
+    @pytest.mark.parametrize("off", [OFF, PAUSE])
+    def test_off_is_honoured_when_the_pod_has_ended(self, off: dict[str, object]) -> None:
+        turning_off = after(with_proxy(0).but(spec=off))
+        assert turning_off.status.phase is Phase.TURNING_OFF
+        assert turning_off.but(jobs=(), pods=()).decide().phase is Phase.OFF
+
+    def test_it_may_end_by_itself_first(self) -> None:
+        plan = with_proxy(0, ago=5).decide()
+        assert plan_words(plan, NOW) == "Syncing | keeps 1 full push | nothing"
+        assert plan.look_again_at == NOW + timedelta(seconds=15)
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            RUNNING.but(pods=(replace(ended(0), not_ended=()),)),
+            RUNNING.but(pods=(ended(0, terminating=True),)),
+            PAUSING.but(pods=(ended(75),)),
+        ],
+        ids=["only native sidecars are left", "the Pod is being deleted", "the run is being paused"],
+    )
+    def test_a_pod_that_is_ending_is_left_to_end(self, given: Situation) -> None:
+        assert given.decide().status.run is not None
+
+    def test_a_sidecar_that_fails_does_not_make_a_run_fail_that_has_succeeded(self) -> None:
+        failed = RUNNING.but(pods=(pod(FIRST, 0, failed=True),))
+        for given in (failed, failed.but(jobs=(job(FIRST, JobState.FAILED, failure_reason="BackoffLimitExceeded"),))):
+            last = given.decide().status.last_run
+            assert last is not None
+            assert last.outcome is Outcome.SUCCEEDED
+
+
+class TestALostNode:
+    @pytest.mark.parametrize(
+        "given",
+        [
+            RUNNING.but(pods=(LOST,)),
+            RUNNING.but(spec=OFF, pods=(LOST,)),
+            PAUSING.but(pods=(LOST,)),
+            IS_OFF.but(pods=(LOST,)),
+            IS_OFF.but(spec=ON, pods=(LOST,)),
+            RUNNING.but(jobs=(), pods=(LOST,)),
+            after(with_proxy(0)).but(pods=(LOST,)),
+        ],
+        ids=["running", "turning OFF", "pausing", "off", "turning ON", "its Job is gone", "its sidecar was stopped"],
+    )
+    def test_a_pod_that_should_have_ended_is_named_with_what_to_do(self, given: Situation) -> None:
+        told = after(given)
+        (words,) = warnings(given).values()
+        assert words.startswith(f"Pod {LOST.name} on node worker-7 was to end by 2026-11-24T11:59:00")
+        assert words.endswith(f"kubectl delete pod {LOST.name} -n sales --force")
+        assert told.status.message is not None
+        assert words in told.status.message
+        assert "in progress" not in told.status.message
+        assert ready(told).status == "False"
+        assert ready(told).reason == "PodDoesNotEnd"
+        assert not warnings(told), "once"
+        assert not [action for action in told.decide().actions if isinstance(action, CreateJob | DeleteJob)]
+
+    def test_a_pod_has_its_grace_period_and_its_kubelet_some_time(self) -> None:
+        given = RUNNING.but(pods=(replace(LOST, ends_by=NOW + timedelta(seconds=30)),))
+        assert not warnings(given)
+        assert given.decide().look_again_at == NOW + timedelta(seconds=50)
+
+
+def ready(given: Situation) -> Condition:
+    return next(c for c in given.status.conditions if c.type == "Ready")
