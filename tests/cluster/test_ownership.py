@@ -79,9 +79,12 @@ def test_a_job_that_somebody_deletes_is_made_again_when_its_pod_has_ended(
     namespace.delete("batch/v1", "Job", first["metadata"]["name"])
     wait_for("SIGTERM", lambda: [pod for pod in namespace.pods() if "deletionTimestamp" in pod["metadata"]])
     assert namespace.jobs() == []
+    namespace.wait_until("its words", lambda status: status["message"].startswith("the Job of run 1 is gone"))
     node.obeys_sigterm = True
     second = namespace.job(1)
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    (told,) = wait_for("the Event", lambda: [e for e in namespace.events() if e["reason"] == "JobGone"])
+    assert told["note"].endswith("it is created again")
     node.end(1)
     assert namespace.wait_ended(1)["mark"] == "✓"
 

@@ -37,6 +37,7 @@ CANNOT_START = "PodCannotStart"
 JOB_REFUSED = "JobRefused"
 JOB_HELD = "JobHeld"
 POD_DOES_NOT_END = "PodDoesNotEnd"
+JOB_GONE = "JobGone"
 CACHE_REQUIRED = "CacheRequired"
 
 LOOK_AGAIN = timedelta(seconds=1)
@@ -313,7 +314,17 @@ def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, 
     again = run.model_copy(update={"claimed_at": now, "generation": seen.integration.generation})
     launched = _launch(seen, _with_sync_request_handled(seen, status), again)
     room = _make_room(seen, refusal, now)
-    return replace(plan, status=launched.status, actions=(*room, *launched.actions, *plan.actions))
+    gone = () if refusal else (_job_gone(run, "it is created again"),)
+    return replace(plan, status=launched.status, actions=(*room, *launched.actions, *plan.actions, *gone))
+
+
+def _job_gone(run: Run, what_follows: str) -> Announce:
+    return Announce(
+        JOB_GONE,
+        f"run {run.number} has no Job, because it was deleted, or the operator stopped before it was created: "
+        f"{what_follows}",
+        warning=True,
+    )
 
 
 def _make_room(seen: Observation, refusal: Refusal | None, now: datetime) -> tuple[DeleteJob, ...]:
@@ -362,7 +373,10 @@ def _end_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: 
     cancelled = with_entry(seen, status, entry_of(run, Outcome.CANCELLED, now))
     ended = status.model_copy(update={"run": None, "recent_activity": cancelled})
     if seen.integration.spec.status is Switch.OFF:
-        return _be_off(seen, ended)
+        plan = _be_off(seen, ended)
+        if run.cancelling or _refusal_of(seen, run):  # told already why
+            return plan
+        return replace(plan, actions=(*plan.actions, _job_gone(run, "it is given up, because OFF is declared")))
     if not run.unstarted:
         ended = ended.model_copy(update={"activation": None})
     return _start_next_run(seen, ended, now)

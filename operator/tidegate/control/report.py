@@ -67,6 +67,8 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
             return _turning_off_words(seen, status.run)
         case Phase.SYNCING if status.run and plan.does_not_end:
             return f"run {status.run.number} waits for its Pod to end"
+        case Phase.SYNCING if status.run and not status.run.cancelling and _has_lost_its_job(seen, status.run):
+            return f"the Job of run {status.run.number} is gone; it is created again when its Pod has ended"
         case Phase.SYNCING if status.run:
             return _running_words(status.run) + _attempt_words(seen, status.run)
         case Phase.WAITING if status.run and plan.reason == CANNOT_START:
@@ -102,12 +104,26 @@ def _turning_off_words(seen: Observation, run: Run) -> str:
     job = seen.job_of(run)
     if run.cancelling:
         return f"turning OFF: giving up {_given_up(run)}"
+    if job is None and not seen.orphans and _was_paused(seen, run):
+        return (
+            f"the Job of the paused run {run.number} is gone; waiting until it is certain that it will not start again"
+        )
     if job is None and not seen.orphans:
         return f"run {run.number} was about to start; waiting until it is certain that it will not"
     policy = seen.integration.spec.off_policy
     pauses = job is not None and not job.finished and (job.suspended or policy is OffPolicy.PAUSE_RUN)
     what = "pause" if pauses else "finish"
     return f"waiting for run {run.number} to {what} before turning OFF" + _attempt_words(seen, run)
+
+
+def _has_lost_its_job(seen: Observation, run: Run) -> bool:
+    return seen.job_of(run) is None and bool(seen.orphans)
+
+
+def _was_paused(seen: Observation, run: Run) -> bool:
+    return any(
+        entry.run == run.number and entry.outcome is Outcome.PAUSED for entry in seen.integration.status.recent_activity
+    )
 
 
 def _orphan_words(seen: Observation) -> str:

@@ -34,7 +34,6 @@ class Ledger:
     created: dict[int, str] = field(default_factory=dict)  # run → UID of its Job
     lost: set[int] = field(default_factory=set)  # runs whose Job somebody has deleted before their end was recorded
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
-    worker_ends: dict[int, timedelta] = field(default_factory=dict)  # beside a sidecar; run → the operators' clock then
     activations: dict[int, Activation] = field(default_factory=dict)  # run → the activation that claimed it
     prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
     newest_use: tuple[str, int] | None = None  # the cache that the newest Pod has used, and its run
@@ -71,8 +70,6 @@ class Ledger:
         if new.last_run is not None and old.last_run is not None and new.last_run.number == old.last_run.number:
             assert new.last_run.outcome is old.last_run.outcome, "an end is recorded twice"
         elif new.last_run is not None:
-            if new.last_run.number in self.worker_ends:
-                self.ended.setdefault(new.last_run.number, self.worker_ends[new.last_run.number])
             assert new.last_run.number in self.ended, "an end is recorded that was none"
             assert old.last_run is None or new.last_run.number > old.last_run.number
 
@@ -123,10 +120,7 @@ class Ledger:
         self.created[number] = job.uid
 
     def job_suspended(self, job: Job, integration: Integration) -> None:
-        run, last = integration.status.run, integration.status.last_run
-        if last is not None and job.run.number in self.worker_ends and last.number >= job.run.number:
-            assert run is None or run.job_name != job.name
-            return  # the run is over, and what is left of its Pod is stopped
+        run = integration.status.run
         assert run is not None
         assert run.job_name == job.name
         assert self.created[run.number] == job.uid, "I3: another Job is resumed"
@@ -170,10 +164,6 @@ class Ledger:
 
     def job_ended(self, job: Job) -> None:
         self.ended[job.run.number] = self.clock
-
-    def worker_ended(self, run: int) -> None:
-        """The worker's container has ended, and a sidecar keeps its Pod alive."""
-        self.worker_ends[run] = self.clock
 
     # What people do
 

@@ -36,7 +36,6 @@ class ModelCluster:
     """The controllers of a cluster, each step at the test's bidding."""
 
     server: Server
-    sidecars_outlive: bool = False  # each Pod has an ordinary sidecar that does not end with the worker
     starts: str = "everything"  # of a Pod, or "preparation": all but the worker, or "nothing"
     _tallies: dict[str, Tally] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
@@ -129,9 +128,7 @@ class ModelCluster:
                 continue
             self._counted.add(uid)
             code = _exit_code(pod)
-            if code == 0 and pod["status"]["phase"] == "Failed":  # a sidecar has failed
-                tally.failed += 1
-            elif code == 0:
+            if code == 0:
                 tally.succeeded = True
             elif code in _FINAL:
                 tally.final = code
@@ -208,21 +205,8 @@ class ModelCluster:
 
     def end(self, pod: Body, exit_code: int | None) -> None:
         """The worker ends; None: its Pod is evicted."""
-        if self._worker_has_ended(pod):  # what is left is a sidecar, which ends when it is killed
-            if "deletionTimestamp" in pod["metadata"]:
-                self._report(pod, "Failed")
-            return
         state = None if exit_code is None else {"exitCode": exit_code, "message": f'{{"reason": "code {exit_code}"}}'}
-        if self.sidecars_outlive and state is not None and "deletionTimestamp" not in pod["metadata"]:
-            self._report(pod, "Running", {**state, "finishedAt": format_time(self.server.now)})
-            pod["status"]["containerStatuses"].append({"name": "proxy", "state": {"running": {}}})
-            self.server.ledger.worker_ended(int(pod["metadata"]["labels"][names.RUN_LABEL]))
-            return
         self._report(pod, "Succeeded" if exit_code == 0 else "Failed", state)
-
-    def _worker_has_ended(self, pod: Body) -> bool:
-        containers = pod["status"].get("containerStatuses", ())
-        return any(c["name"] == WORKER_CONTAINER and "terminated" in c["state"] for c in containers)
 
     def _report(self, pod: Body, phase: str, terminated: Body | None = None, init: Body | None = None) -> None:
         pod["status"]["phase"] = phase

@@ -1,4 +1,4 @@
-"""A Pod that does not end: the worker's container decides the run, and a Pod on a lost node is named."""
+"""A Pod that does not end: the worker's container decides the run, and a lost Job or node is told."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -12,8 +12,26 @@ from tidegate.control.plan import Announce, CreateJob, DeleteJob, SuspendJob
 from tidegate.control.report import report
 
 from .decision_table.ending import LOST
-from .decision_table.notation import plan_words
-from .situations import FIRST, IS_OFF, NOW, OFF, ON, PAUSE, PAUSING, RUNNING, Situation, at_rest, deeds, job, pod
+from .decision_table.notation import ORPHAN, plan_words
+from .situations import (
+    CLAIMED,
+    CLAIMED_ONLY,
+    FIRST,
+    IS_OFF,
+    NOW,
+    OFF,
+    ON,
+    PAUSE,
+    PAUSED,
+    PAUSING,
+    RUNNING,
+    Situation,
+    at_rest,
+    deeds,
+    job,
+    pod,
+    refusal,
+)
 
 
 def ended(exit_code: int, *, ago: float = 60, message: str = "", **fields: Any) -> Pod:
@@ -96,6 +114,35 @@ class TestASidecarThatDoesNotEnd:
             last = given.decide().status.last_run
             assert last is not None
             assert last.outcome is Outcome.SUCCEEDED
+
+
+class TestAJobDeletedByHand:
+    def test_an_event_says_that_the_same_run_is_created_again(self) -> None:
+        words = warnings(CLAIMED_ONLY)["JobGone"]
+        assert words.startswith("run 1 has no Job, because it was deleted, or the operator stopped")
+        assert words.endswith("it is created again")
+
+    @pytest.mark.parametrize("spec", [OFF, PAUSE])
+    def test_an_event_says_that_off_gives_it_up(self, spec: dict[str, Any]) -> None:
+        given = CLAIMED_ONLY.but(spec=spec)
+        assert given.decide().phase is Phase.OFF
+        assert warnings(given)["JobGone"].endswith("it is given up, because OFF is declared")
+
+    def test_one_that_the_api_server_has_refused_has_not_been_deleted(self) -> None:
+        refused = CLAIMED_ONLY.but(refusal=refusal(needs_human=False, retry_in=-1))
+        assert "JobGone" not in warnings(refused)
+        assert "JobGone" not in warnings(refused.but(spec=OFF))
+
+    def test_while_its_pod_ends_the_run_is_not_said_to_be_in_progress(self) -> None:
+        ending = CLAIMED.but(pods=(replace(ORPHAN[0], terminating=True),))
+        message = after(ending).status.message
+        assert message == "the Job of run 1 is gone; it is created again when its Pod has ended"
+
+    def test_a_paused_run_whose_job_is_gone_was_not_about_to_start(self) -> None:
+        paused = after(PAUSED.remembering(phase=Phase.TURNING_OFF))
+        message = after(paused.but(jobs=(), pods=())).status.message
+        assert message is not None
+        assert message.startswith("the Job of the paused run 1 is gone")
 
 
 class TestALostNode:

@@ -46,7 +46,6 @@ ACCIDENTS = [
     "orphaned Pod",
     "Pods do not start",
     "held Job",
-    "sidecar",
 ]
 VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
@@ -229,8 +228,6 @@ class Toggle(RuleBasedStateMachine):
                 offset = timedelta(seconds=(-3600, -30, 0, 30, 3600)[how % 5])
                 self.server.ledger.clock += max(offset - self.offset, timedelta(0))
                 self.offset = offset
-            case "sidecar":
-                self.cluster.sidecars_outlive = how < 5
             case "held Job":
                 self.hold_jobs(held=how < 5)
             case "Pods do not start":
