@@ -90,7 +90,7 @@ class Pod:
     created_at: datetime
     live: bool  # a container runs, or may still start
     begun: bool = False  # a container has started, be it one that prepares
-    worker_started: bool = False
+    worker_started: bool = False  # or may have, as far as can be told
     terminating: bool = False  # it is being deleted
     ends_by: datetime | None = None  # the end of its grace period, once it is being deleted
     node: str = ""
@@ -276,14 +276,19 @@ def _holder(metadata: Body) -> str | None:
 def pod_of(body: Body) -> Pod:
     """A Pod of ours from the API server's JSON."""
     metadata, status = body["metadata"], body.get("status") or {}
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    started = {container["name"] for container in containers if _has_started(container)}
     ended = _ended(status.get("containerStatuses")).get(contract.WORKER_CONTAINER, {})
+    if contract.WORKER_CONTAINER not in started:
+        ended = {}
     # Where the worker has not run, what its cache was prepared with has the last word.
     speaker = ended or _ended(status.get("initContainerStatuses")).get(contract.CACHE_CONTAINER, {})
     live = status.get("phase") not in ("Succeeded", "Failed")
-    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-    started = {container["name"] for container in containers if _has_started(container)}
-    # Phase Running: all init containers have succeeded, and at least one container has started.
-    worker_started = contract.WORKER_CONTAINER in started or (not containers and status.get("phase") == "Running")
+    # Phase Running: all init containers have succeeded, and at least one container has started. Of a Pod that has ended
+    # without a word about its worker nothing is certain.
+    is_told = any(container["name"] == contract.WORKER_CONTAINER for container in containers)
+    unknown = not is_told and (not live or (not containers and status.get("phase") == "Running"))
+    worker_started = contract.WORKER_CONTAINER in started or unknown
     return Pod(
         name=metadata["name"],
         resource_version=metadata["resourceVersion"],
@@ -333,8 +338,16 @@ def _controlling_job(metadata: Body) -> str | None:
 
 
 def _has_started(container: Body) -> bool:
+    """Whether a container has ever run."""
     states = (container.get("state") or {}, container.get("lastState") or {})
-    return any("running" in state or "terminated" in state for state in states)
+    ended = [terminated for state in states if (terminated := state.get("terminated"))]
+    return any("running" in state for state in states) or not all(_was_never_made(container, it) for it in ended)
+
+
+def _was_never_made(container: Body, terminated: Body) -> bool:
+    """When a Pod ends, the kubelet calls its containers terminated, also those that were never made."""
+    has_run = container.get("containerID") or terminated.get("containerID") or terminated.get("startedAt")
+    return terminated.get("reason") == "ContainerStatusUnknown" and not has_run
 
 
 def _ended(containers: Sequence[Body] | None) -> dict[str, Body]:

@@ -67,13 +67,13 @@ def _ended_at(pod: Pod) -> datetime:
 def worker_may_have_started(seen: Observation, status: SyncIntegrationStatus, run: Run) -> bool:
     """False when it is certain that the worker's container has never started in this run: there is nothing to finish.
 
-    A Pod that has ended is taken for one whose worker had started; so is one that is gone, if it was seen to start.
+    A Pod whose worker was seen to start counts also when it is gone.
     """
     job = seen.job_of(run)
     paused = any(entry.run == run.number for entry in status.recent_activity)
     if run.interrupted or paused:
         return True
-    return job is not None and (job.failures > 0 or any(p.worker_started or not p.live for p in seen.pods_of(job)))
+    return job is not None and (job.failures > 0 or any(pod.worker_started for pod in seen.pods_of(job)))
 
 
 def is_interrupted(seen: Observation, run: Run) -> bool:

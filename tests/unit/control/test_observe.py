@@ -254,6 +254,25 @@ class TestPod:
         assert seen.exit_code is None
         assert seen.termination_message == "the cache cannot be prepared: read-only file system"
 
+    @pytest.mark.parametrize(
+        ("more", "started"),
+        [
+            ({}, False),
+            ({"containerID": "containerd://1"}, True),
+            ({"lastState": {"terminated": {"exitCode": 1, "startedAt": "2026-01-01T00:00:00Z"}}}, True),
+        ],
+    )
+    def test_a_worker_that_was_never_made_has_not_started_although_its_pod_has_ended(
+        self, more: dict[str, Any], started: bool
+    ) -> None:
+        lost = {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None}
+        seen = pod_of(pod_body("Failed", {"name": "sync", "state": {"terminated": lost}, **more}))
+        assert seen.worker_started is started
+        assert seen.exit_code == (137 if started else None)
+
+    def test_of_a_pod_that_has_ended_without_a_word_about_its_worker_nothing_is_certain(self) -> None:
+        assert pod_of(pod_body("Failed")).worker_started
+
     def test_it_belongs_to_the_job_that_controls_it(self) -> None:
         assert pod_of(pod_body("Running")).job_uid == "job-12"
 
