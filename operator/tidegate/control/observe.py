@@ -145,8 +145,9 @@ class Observation:
         return next((job for job in self.jobs if job.name == run.job_name), None)
 
     def pods_of(self, job: Job) -> tuple[Pod, ...]:
-        """The Pods of a Job, newest first."""
-        return tuple(sorted((p for p in self.pods if p.job_uid == job.uid), key=lambda p: p.created_at, reverse=True))
+        """The Pods of a Job, newest first; of two that were made within a second the one that is alive is newer."""
+        pods = (pod for pod in self.pods if pod.job_uid == job.uid)
+        return tuple(sorted(pods, key=lambda pod: (pod.created_at, pod.live), reverse=True))
 
     @property
     def orphans(self) -> tuple[Pod, ...]:

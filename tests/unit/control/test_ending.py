@@ -91,6 +91,11 @@ class TestASidecarThatDoesNotEnd:
         assert turning_off.status.phase is Phase.TURNING_OFF
         assert turning_off.but(jobs=(), pods=()).decide().phase is Phase.OFF
 
+    def test_a_pod_that_was_evicted_within_the_same_second_does_not_hide_it(self) -> None:
+        evicted = replace(pod(FIRST, 75), name="evicted", exit_code=None, failed=True)
+        for pods in ((evicted, ended(0)), (ended(0), evicted)):
+            assert RUNNING.but(pods=pods).decide().status.run is None
+
     def test_it_may_end_by_itself_first(self) -> None:
         plan = with_proxy(0, ago=5).decide()
         assert plan_words(plan, NOW) == "Syncing | keeps 1 full push | nothing"
