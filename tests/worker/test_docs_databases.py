@@ -39,7 +39,7 @@ def synced_with_a_file(url: str, directory: Path) -> DeclaredSync:
             {
                 "name": "contact",
                 "db": place,
-                "file": {"path": "contacts.csv", "id": "id", "newId": "number"},
+                "file": {"path": "contacts.csv", "id": "id", "newId": "number", "settled": "0s"},
                 "match": ["email"],
                 "deletes": "propagate",
                 "fields": [{"db": "email", "file": "email", "match": "casefold"}, {"db": "name", "file": "name"}],
