@@ -220,13 +220,6 @@ BUGS = [
         (f"{_TESTS}/test_references.py",),
     ),
     SeededBug(
-        "what is referred to is deleted first",
-        f"{_ENGINE}/push.py",
-        "    for both in reversed(session.pairs):\n",
-        "    for both in session.pairs:\n",
-        (f"{_TESTS}/test_references.py",),
-    ),
-    SeededBug(
         "a signal after the end spoils the exit code",
         f"{_ENGINE}/main.py",
         "    signal.signal(signal.SIGTERM, signal.SIG_IGN)",
