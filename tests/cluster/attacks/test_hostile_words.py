@@ -109,5 +109,6 @@ def test_honest_words_are_shown_to_the_letter(talker: tuple[Namespace, PlayedNod
         "conflicts": 4,
     }
     entry, status = say(talker, json.dumps(words, ensure_ascii=False), 2)
-    assert entry["report"] == {**words, "pushed": {"erp": 3}}
+    nothing: dict[str, object] = {"created": {}, "updated": {}, "deleted": {}, "setAside": 0, "waiting": 0}
+    assert entry["report"] == {**words, "pushed": {"erp": 3}, **nothing}
     assert status["message"].startswith(f"run {entry['run']} stopped: {words['reason']}; ")

@@ -140,7 +140,7 @@ def test_what_the_operator_does_is_no_drift_and_a_toggle_by_hand_is(
     assert live["metadata"]["generation"] == 1
     assert not argocd.differs(shop, manifest, live)
     told = sync("off", "contacts", "--wait")
-    assert "the Argo CD Application syncs will put its spec back" in told.err
+    assert "the Argo CD Application syncs will revert this change" in told.err
     assert argocd.differs(shop, manifest, namespace.integration())
     (disregarding,) = (yaml.safe_load(block) for block in blocks("Argo CD", "yaml"))
     disregarding["spec"].pop("syncPolicy")

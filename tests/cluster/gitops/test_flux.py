@@ -173,7 +173,7 @@ def test_what_the_operator_does_is_no_drift_and_a_toggle_by_hand_is(
     owner.reconcile()
     assert namespace.integration()["metadata"] == before["metadata"], "neither spec nor annotations were written"
     told = sync("off", "contacts", "--wait")
-    assert f"the Flux Kustomization {owner.flux_system.name}/syncs will put its spec back" in told.err
+    assert f"the Flux Kustomization {owner.flux_system.name}/syncs will revert this change" in told.err
     owner.ask_for_reconciliation()
     namespace.wait_phase("Syncing")
     assert namespace.integration()["spec"] == before["spec"]
