@@ -118,7 +118,7 @@ class PlayedNode:
                 name=pod["metadata"]["name"],
                 namespace=self._namespace,
             )
-        words = self._lost_caches.pop(run_of(pod), None)
+        words = self._lost_caches.pop(run_of(pod), None) if self._lost_caches else None
         if words is not None:
             terminated = {"exitCode": 79, "message": words, "finishedAt": _now()}
             self._report(pod, "Failed", {"waiting": {"reason": "PodInitializing"}}, {"terminated": terminated})
