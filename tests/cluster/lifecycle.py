@@ -98,7 +98,7 @@ def _ended(namespace: Namespace, run: int) -> None:
     namespace.wait_until(f"the end of run {run}", lambda s: s.get("lastRun", {}).get("number") == run)
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 def _tell(namespace: Namespace, census: Census) -> Life:
