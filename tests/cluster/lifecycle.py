@@ -117,15 +117,22 @@ def _job(job: Object) -> tuple[int, str, str]:
     return run_of(job), annotations["tidegate.dev/run-kind"], annotations["tidegate.dev/run-cache-epoch"]
 
 
+_OF_ONE_LIFE = {
+    "duration",
+    "eventTime",
+    "generateName",
+    "jobName",
+    "observedGeneration",
+    "resourceVersion",
+    "uid",
+    "volume",
+}
+
+
 def without_times(value: Any) -> Any:
     """JSON without what differs from life to life: times, durations, and names that come from a UID."""
     if isinstance(value, dict):
-        return {
-            key: without_times(item)
-            for key, item in value.items()
-            if key
-            not in ("duration", "jobName", "resourceVersion", "uid", "generateName", "eventTime", "observedGeneration")
-        }
+        return {key: without_times(item) for key, item in value.items() if key not in _OF_ONE_LIFE}
     if isinstance(value, list):
         return [without_times(item) for item in value]
     return _TIME.sub("TIME", value) if isinstance(value, str) else value
