@@ -16,7 +16,7 @@ from cluster.operator_process import OperatorProcess
 from devcluster.certificates import Authority
 from devcluster.cluster import Cluster
 from devcluster.toolchain import kubectl
-from tidegate.cli.integration import NOT_PICKED_UP
+from tidegate.cli.decisions.integration import NOT_PICKED_UP
 
 RESET_REQUEST = "tidegate.dev/reset-requested-at"
 

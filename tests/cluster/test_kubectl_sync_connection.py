@@ -18,16 +18,16 @@ from cluster.command_line import CommandLine
 from cluster.namespace import API_VERSION, KIND, NAME, Namespace
 from devcluster.cluster import Cluster as ControlPlane
 from tidegate.api.spec import Mode
-from tidegate.cli.carry_out import carry_out
-from tidegate.cli.change import TurnOff, TurnOn
-from tidegate.cli.choose import Chosen, Scope
-from tidegate.cli.cluster import ChangedMeanwhileError, Cluster
+from tidegate.cli.apply import carry_out
+from tidegate.cli.cluster.client import ChangedMeanwhileError, Cluster
+from tidegate.cli.cluster.kubeconfig import Connection
+from tidegate.cli.cluster.list_watch import Follower, Gone
+from tidegate.cli.decisions.change import TurnOff, TurnOn
+from tidegate.cli.decisions.integration import Key
+from tidegate.cli.display.screen import Screen
 from tidegate.cli.errors import ExitCode
-from tidegate.cli.follow import Follower, Gone
-from tidegate.cli.integration import Key
 from tidegate.cli.invocation import Invocation
-from tidegate.cli.kubeconfig import Connection
-from tidegate.cli.screen import Screen
+from tidegate.cli.selection import Chosen, Scope
 
 
 class Line:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from tidegate.api import names
 from tidegate.api.base import format_duration
 from tidegate.api.crd import custom_resource_definition
-from tidegate.worker.schema import json_schema
+from tidegate.worker.commands.schema import json_schema
 
 Schema = dict[str, Any]
 Row = tuple[str, ...]

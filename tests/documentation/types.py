@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tidegate.worker.config.rules import FieldRule, SyncedObject
 from tidegate.worker.connectors import Description, FieldType, FieldUse, Part, Typed, sql
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
-from tidegate.worker.crossing import Crossing
-from tidegate.worker.fit import complaints
-from tidegate.worker.kinds import Unfit
-from tidegate.worker.rules import FieldRule, SyncedObject
+from tidegate.worker.merge.crossing import Crossing
+from tidegate.worker.merge.fit import complaints
+from tidegate.worker.values.kinds import Unfit
 from worker.column_values import COLUMNS, Column
 from worker.mariadb import mariadb
 from worker.postgresql import postgresql

@@ -14,7 +14,7 @@ from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Phase
 from tidegate.control.decide import decide
 from tidegate.control.history import LAST_WORDS_PATIENCE
-from tidegate.control.observe import Job, JobState, Observation
+from tidegate.control.observation import Job, JobState, Observation
 from tidegate.control.plan import CreateJob
 from tidegate.control.report import report
 from unit.control.situations import NOW, OFF, ON, Situation, refusal

@@ -13,13 +13,13 @@ import yaml
 
 from documentation.pages import Page
 from tidegate.api.spec import SyncIntegrationSpec
-from tidegate.worker.config import parse
+from tidegate.worker.commands.schema import json_schema
+from tidegate.worker.config.models import FieldPair, Object, Top
+from tidegate.worker.config.parse import parse
+from tidegate.worker.config.rules import MaxDeletes, Pace, Safety
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.main import main
-from tidegate.worker.models import FieldPair, Object, Top
-from tidegate.worker.rules import MaxDeletes, Pace, Safety
-from tidegate.worker.schema import json_schema
-from tidegate.worker.values import Normalization
+from tidegate.worker.values.normal_form import Normalization
 
 PAGE = Page.read("docs/sync.md")
 BLOCKS: list[dict[str, Any]] = [yaml.safe_load(block) for block in PAGE.blocks("yaml")]

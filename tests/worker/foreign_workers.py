@@ -20,7 +20,7 @@ from devcluster.lock import file_lock
 from devcluster.paths import ROOT, cache_home
 from devcluster.progress import for_stderr
 from tidegate.api.contract import PROTOCOL, Environment
-from tidegate.worker.conformance.checks import CHECKS
+from tidegate.worker.commands.conformance.checks import CHECKS
 from tidegate.worker.main import main
 
 EXAMPLES = ROOT / "docs" / "workers"

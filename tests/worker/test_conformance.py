@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import tidegate
-from tidegate.worker.conformance.checks import CHECKS
+from tidegate.worker.commands.conformance.checks import CHECKS
 from tidegate.worker.main import main
 
 PROGRAM = Path(__file__).with_name("small_worker.py")

@@ -11,7 +11,7 @@ import pytest
 
 from tidegate.worker.connectors import Changed, Collection, Description, FieldUse, Key, Record, Rejected, Window, Write
 from tidegate.worker.connectors.registry import CONNECTORS
-from tidegate.worker.values import normal
+from tidegate.worker.values.normal_form import normal
 
 from .connector_systems import FIELDS, REFUSED, System
 

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import pytest
 
-from tidegate.worker.cache import Cache
-from tidegate.worker.config import parse
+from tidegate.worker.cache.store import Cache
+from tidegate.worker.config.parse import parse
 from tidegate.worker.connectors import (
     Blocked,
     Changed,
@@ -29,7 +29,7 @@ from tidegate.worker.connectors import (
 from tidegate.worker.connectors.sql import Database as Connected
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 from tidegate.worker.errors import ConfigurationError, SystemFailed
-from tidegate.worker.session import connect, open_pairs
+from tidegate.worker.run.session import connect, open_pairs
 
 from .mariadb import Database
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tidegate.worker.main import work
-from tidegate.worker.values import normal
+from tidegate.worker.values.normal_form import normal
 
 from .connector_systems import FIELDS, Rest, System, sqlite
 from .rest_server import DROPPED, Api, Fault, Reply

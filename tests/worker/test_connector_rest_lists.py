@@ -9,7 +9,7 @@ import pytest
 from tidegate.worker.connectors import Record, Window
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.errors import ConfigurationError, SystemFailed
-from tidegate.worker.values import MISSING
+from tidegate.worker.values.normal_form import MISSING
 
 from .rest_client import cannot_open, everything, fill, moment, opened
 from .rest_server import Api, Fault, Reply

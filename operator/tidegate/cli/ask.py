@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import click
 
 from tidegate.api.spec import Mode
-from tidegate.cli.choose import Chosen
-from tidegate.cli.integration import Integration
+from tidegate.cli.decisions.integration import Integration
+from tidegate.cli.display.screen import inert
 from tidegate.cli.invocation import Invocation
-from tidegate.cli.screen import inert
+from tidegate.cli.selection import Chosen
 
 _MODE = """\
 What about the changes that were made while {names} OFF?

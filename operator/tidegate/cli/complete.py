@@ -10,10 +10,10 @@ import click
 from click.shell_completion import CompletionItem
 from kubernetes.config import ConfigException
 
-from tidegate.cli.cluster import Cluster
+from tidegate.cli.cluster.client import Cluster
+from tidegate.cli.cluster.kubeconfig import Connection, Kubeconfig
+from tidegate.cli.decisions.integration import Key
 from tidegate.cli.errors import CommandError
-from tidegate.cli.integration import Key
-from tidegate.cli.kubeconfig import Connection, Kubeconfig
 
 # Seconds: a shell that hangs is worse than one that suggests nothing.
 _ANSWER = 3

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tidegate.cli.choose import Scope
-from tidegate.cli.cluster import Cluster
-from tidegate.cli.screen import Format, Screen
+from tidegate.cli.cluster.client import Cluster
+from tidegate.cli.display.screen import Format, Screen
+from tidegate.cli.selection import Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,17 @@ import click
 from click.shell_completion import ShellComplete
 
 from tidegate.api.spec import Mode, OffPolicy
-from tidegate.cli import activity as recent
-from tidegate.cli import ask, complete, conflicts, options, overview, run_log, show, watching
-from tidegate.cli.carry_out import carry_out
-from tidegate.cli.change import ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn, halted_run
-from tidegate.cli.choose import Chosen, choose, choose_one
+from tidegate.cli import ask, complete, options, run_log, watching
+from tidegate.cli.apply import carry_out
+from tidegate.cli.decisions.change import ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn, halted_run
+from tidegate.cli.display import activity as recent
+from tidegate.cli.display import conflicts, overview, show
+from tidegate.cli.display.log_lines import readable
+from tidegate.cli.display.screen import Format
 from tidegate.cli.errors import EXIT_CODES, ExitCode
 from tidegate.cli.hints import HintingGroup
 from tidegate.cli.invocation import Invocation
-from tidegate.cli.log_lines import readable
-from tidegate.cli.screen import Format
+from tidegate.cli.selection import Chosen, choose, choose_one
 
 _OBJECTS = (Format.JSON, Format.YAML, Format.NAME)
 _DATA = (Format.JSON, Format.YAML)

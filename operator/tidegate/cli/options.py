@@ -11,11 +11,11 @@ import click
 from tidegate.api import names
 from tidegate.api.base import parse_duration
 from tidegate.cli import complete
-from tidegate.cli.choose import Scope
-from tidegate.cli.cluster import Cluster
+from tidegate.cli.cluster.client import Cluster
+from tidegate.cli.cluster.kubeconfig import Connection
+from tidegate.cli.display.screen import Format, Screen
 from tidegate.cli.invocation import Invocation, Patience
-from tidegate.cli.kubeconfig import Connection
-from tidegate.cli.screen import Format, Screen
+from tidegate.cli.selection import Scope
 
 Command = Callable[..., Any]
 

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tidegate.api.status import Phase
-from tidegate.cli.background import Stop
-from tidegate.cli.cluster import Cluster
-from tidegate.cli.conflicts import RunLog
+from tidegate.cli.cluster.client import Cluster
+from tidegate.cli.cluster.list_watch import Gone, Interrupted
+from tidegate.cli.cluster.reader_thread import Stop
+from tidegate.cli.decisions.integration import Body, Integration
+from tidegate.cli.display.conflicts import RunLog
+from tidegate.cli.display.log_lines import counts_of
+from tidegate.cli.display.log_lines import gone as gone_of
 from tidegate.cli.errors import CommandError, NotFoundError
-from tidegate.cli.follow import Gone, Interrupted
-from tidegate.cli.integration import Body, Integration
-from tidegate.cli.log_lines import counts_of
-from tidegate.cli.log_lines import gone as gone_of
 
 # Lines: among the records that it names, the worker prints its progress once a second.
 _TAIL = 200

@@ -10,12 +10,12 @@ from functools import partial
 from typing import Protocol
 
 from tidegate.api.base import format_duration
-from tidegate.cli.background import Stop, reading
-from tidegate.cli.cluster import Cluster
+from tidegate.cli.cluster.client import Cluster
+from tidegate.cli.cluster.list_watch import Gone, Interrupted
+from tidegate.cli.cluster.reader_thread import Stop, reading
+from tidegate.cli.decisions.goal import Goal, Verdict, judge, noticed
+from tidegate.cli.decisions.integration import NOT_PICKED_UP, Integration, Key
 from tidegate.cli.errors import ExitCode
-from tidegate.cli.follow import Gone, Interrupted
-from tidegate.cli.goal import Goal, Verdict, judge, noticed
-from tidegate.cli.integration import NOT_PICKED_UP, Integration, Key
 
 # Seconds after which an operator that runs would have answered.
 _NOTICE_WITHIN = 10.0

@@ -7,12 +7,12 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from tidegate.cli import overview, show
-from tidegate.cli.choose import Scope, choose
-from tidegate.cli.cluster import Cluster
-from tidegate.cli.follow import Gone, Interrupted
-from tidegate.cli.integration import Integration, Key
-from tidegate.cli.screen import Format, Screen
+from tidegate.cli.cluster.client import Cluster
+from tidegate.cli.cluster.list_watch import Gone, Interrupted
+from tidegate.cli.decisions.integration import Integration, Key
+from tidegate.cli.display import overview, show
+from tidegate.cli.display.screen import Format, Screen
+from tidegate.cli.selection import Scope, choose
 
 Change = Integration | Gone
 

@@ -7,7 +7,7 @@ cache: after a FutureOnly sync that would push everything that it was told to le
 from typing import Any
 
 from tidegate.api.status import Activation, CacheUse, Run, SyncIntegrationStatus
-from tidegate.control.observe import Observation
+from tidegate.control.observation import Observation
 from tidegate.control.plan import Announce
 
 NO_VOLUME = "none"

@@ -20,7 +20,7 @@ from tidegate.control.history import (
     superfluous_jobs,
     with_entry,
 )
-from tidegate.control.observe import NO_RUN, Job, Observation, Refusal, inert
+from tidegate.control.observation import NO_RUN, Job, Observation, Refusal, inert
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 from tidegate.control.starting import (
     is_interrupted,

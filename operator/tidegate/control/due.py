@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from tidegate.api import names
 from tidegate.api.base import format_time
 from tidegate.api.status import LastRun, Outcome, SyncIntegrationStatus
-from tidegate.control.observe import Observation
+from tidegate.control.observation import Observation
 
 FIRST_BACKOFF = timedelta(seconds=10)
 # Most configuration errors need an edit of the spec, which does not wait; some are mended elsewhere, and nothing tells.

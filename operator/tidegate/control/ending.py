@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from tidegate.api.base import format_time
 from tidegate.api.contract import ExitCode
-from tidegate.control.observe import Job, Observation, Pod
+from tidegate.control.observation import Job, Observation, Pod
 
 # What stands beside a worker may send its last logs before it is stopped.
 SIDECAR_PATIENCE = timedelta(seconds=20)

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from tidegate.api.status import Phase
 from tidegate.control.decide import CANNOT_START
 from tidegate.control.freshness import Freshness
-from tidegate.control.observe import Integration
+from tidegate.control.observation import Integration
 from tidegate.control.queue import WorkQueue
 
 OF_INTEGRATION = ("namespace", "name")

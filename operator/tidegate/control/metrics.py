@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from tidegate.api.status import ActivityEntry, Phase, SyncIntegrationStatus
 from tidegate.control.freshness import Freshness
 from tidegate.control.gauges import OF_INTEGRATION, Gauges
-from tidegate.control.observe import Integration
+from tidegate.control.observation import Integration
 from tidegate.control.queue import WorkQueue
 
 _RUN_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200)

@@ -10,7 +10,7 @@ from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.decide import decide
 from tidegate.control.history import CREATION_PATIENCE
 from tidegate.control.metrics import Metrics
-from tidegate.control.observe import NO_RUN, Integration, Observation, Refusal
+from tidegate.control.observation import NO_RUN, Integration, Observation, Refusal
 from tidegate.control.plan import (
     Action,
     Announce,

@@ -11,7 +11,7 @@ from tidegate.api.base import format_time
 from tidegate.api.contract import Environment, ExitCode
 from tidegate.api.status import Run, RunKind
 from tidegate.control.merge_patch import strategic_merge
-from tidegate.control.observe import Integration
+from tidegate.control.observation import Integration
 from tidegate.control.settings import Settings
 
 Manifest = dict[str, Any]

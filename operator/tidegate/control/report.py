@@ -12,10 +12,10 @@ from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.cache_identity import is_being_deleted, is_gone
 from tidegate.control.decide import CANNOT_START, JOB_HELD, JOB_REFUSED, wants_reset
-from tidegate.control.last_words import report_of
-from tidegate.control.observe import NO_RUN, Observation, inert
+from tidegate.control.observation import NO_RUN, Observation, inert
 from tidegate.control.plan import Plan
 from tidegate.control.records import set_everything_aside
+from tidegate.control.termination_message import report_of
 
 
 def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatus:

@@ -7,7 +7,7 @@ Serves `decide` and `report`. A run that cannot start is not in progress, and sa
 from datetime import datetime, timedelta
 
 from tidegate.api.status import Run, SyncIntegrationStatus
-from tidegate.control.observe import Job, Observation, Pod
+from tidegate.control.observation import Job, Observation, Pod
 
 # Every start has a moment without a node or a volume, and an image may take a second attempt. What lasts longer is
 # worth an admin's attention, and a write.

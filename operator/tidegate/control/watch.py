@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tidegate.api import names
 from tidegate.control.freshness import Freshness
-from tidegate.control.observe import (
+from tidegate.control.observation import (
     Body,
     Cache,
     Integration,

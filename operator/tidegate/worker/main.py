@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import TextIO
 
 from tidegate.api.contract import Environment, ExitCode
-from tidegate.worker import environment
-from tidegate.worker.cache import meaning_of
-from tidegate.worker.config import parse
-from tidegate.worker.conflicts import list_conflicts
-from tidegate.worker.conformance import command as conformance
+from tidegate.worker.cache.store import meaning_of
+from tidegate.worker.commands.conflicts import list_conflicts
+from tidegate.worker.commands.conformance import command as conformance
+from tidegate.worker.commands.schema import print_schema
+from tidegate.worker.config.parse import parse
 from tidegate.worker.errors import ConfigurationError, RunEnded
-from tidegate.worker.report import Report
-from tidegate.worker.run import run
-from tidegate.worker.schema import print_schema
+from tidegate.worker.run import environment
+from tidegate.worker.run.report import Report
+from tidegate.worker.run.steps import run
 
 _DEFECT = 1
 

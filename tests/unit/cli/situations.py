@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidegate.api.base import format_time
-from tidegate.cli.integration import Integration, integration_of
+from tidegate.cli.decisions.integration import Integration, integration_of
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 AT = "2026-11-24T12:00:00.000000+00:00"

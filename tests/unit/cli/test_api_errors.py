@@ -8,7 +8,7 @@ from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.poolmanager import PoolManager
 
-from tidegate.cli.api_errors import translated, words
+from tidegate.cli.cluster.api_errors import translated, words
 from tidegate.cli.errors import ClusterError, NotFoundError, NotInstalledError
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tidegate.api.spec import Mode, OffPolicy
-from tidegate.cli.change import Change, ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn
+from tidegate.cli.decisions.change import Change, ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn
 from tidegate.cli.errors import RefusedError
 
 from .situations import (

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.cli import conflicts
-from tidegate.cli.conflicts import RunLog
+from tidegate.cli.display import conflicts
+from tidegate.cli.display.conflicts import RunLog
 
 
 def parked(id_: str, field: str = "", reason: str = "refused") -> dict[str, Any]:

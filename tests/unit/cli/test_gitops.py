@@ -2,8 +2,8 @@
 
 import pytest
 
-from tidegate.cli import gitops
-from tidegate.cli.change import RunNow, TurnOff, TurnOn
+from tidegate.cli.decisions import gitops
+from tidegate.cli.decisions.change import RunNow, TurnOff, TurnOn
 
 from .situations import AT, integration, off, waiting
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, RunEnded, judge, noticed
 from tidegate.cli.errors import ExitCode
-from tidegate.cli.goal import CaughtUp, Goal, Off, RunEnded, judge, noticed
 
 from .situations import (
     RESET_REQUEST,

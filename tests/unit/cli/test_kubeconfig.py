@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tidegate.cli.cluster.kubeconfig import Connection, connect
 from tidegate.cli.errors import ClusterError
-from tidegate.cli.kubeconfig import Connection, connect
 from tidegate.cli.main import sync
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.cli.log_lines import counts_of, readable, words
+from tidegate.cli.display.log_lines import counts_of, readable, words
 
 PROGRESS = {
     "type": "progress", "v": 1, "run": 26, "outcome": "running", "scope": "full", "push": True, "phase": "scan",

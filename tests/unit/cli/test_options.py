@@ -4,9 +4,9 @@ import pytest
 from click.testing import CliRunner
 
 from tidegate.cli import options
-from tidegate.cli.choose import absence
-from tidegate.cli.integration import Key
+from tidegate.cli.decisions.integration import Key
 from tidegate.cli.main import sync
+from tidegate.cli.selection import absence
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from tidegate.cli import activity as recent
-from tidegate.cli import overview, run_log, show
-from tidegate.cli.screen import inert
+from tidegate.cli import run_log
+from tidegate.cli.display import activity as recent
+from tidegate.cli.display import overview, show
+from tidegate.cli.display.screen import inert
 
 from .situations import (
     NOW,

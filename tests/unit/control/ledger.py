@@ -20,7 +20,7 @@ from datetime import timedelta
 
 from tidegate.api.spec import Mode, OffPolicy, Switch, SyncIntegrationSpec
 from tidegate.api.status import Activation, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
-from tidegate.control.observe import Integration, Job, Pod
+from tidegate.control.observation import Integration, Job, Pod
 
 
 @dataclass

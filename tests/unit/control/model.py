@@ -18,7 +18,7 @@ from tidegate.api.base import format_time
 from tidegate.control import render
 from tidegate.control.act import RefusedError, StaleViewError
 from tidegate.control.merge_patch import merge_patch
-from tidegate.control.observe import (
+from tidegate.control.observation import (
     Body,
     Cache,
     Integration,

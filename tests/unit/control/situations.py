@@ -10,7 +10,7 @@ from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Mode, SyncIntegrationSpec
 from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.decide import decide
-from tidegate.control.observe import Cache, Integration, Job, JobState, Observation, Pod, Refusal, Requests
+from tidegate.control.observation import Cache, Integration, Job, JobState, Observation, Pod, Refusal, Requests
 from tidegate.control.plan import Action, Announce, Plan
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from tidegate.control.act import RefusedError, StaleViewError, Writer
-from tidegate.control.observe import Integration, integration_of
+from tidegate.control.observation import Integration, integration_of
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, SuspendJob
 from tidegate.control.render import job
 from tidegate.control.settings import Settings

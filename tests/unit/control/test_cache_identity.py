@@ -8,7 +8,7 @@ import pytest
 
 from tidegate.api.spec import Mode
 from tidegate.api.status import CacheUse, Outcome, Phase, RunKind
-from tidegate.control.observe import NO_RUN, JobState, Refusal
+from tidegate.control.observation import NO_RUN, JobState, Refusal
 from tidegate.control.plan import Announce, CreateCache, CreateJob, DeleteJob, Plan
 from tidegate.control.report import report
 

@@ -7,7 +7,7 @@ its claim is written now, and "keeps 1" when it was claimed before. Run 1 is a r
 
 import pytest
 
-from tidegate.control.observe import JobState
+from tidegate.control.observation import JobState
 
 from .decision_table import chain, ending, pausing, safety, starting, toggle
 from .decision_table.notation import Row, activation_words, activity_words, again_words, plan_words

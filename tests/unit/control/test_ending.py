@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tidegate.api.status import Condition, Outcome, Phase
-from tidegate.control.observe import JobState, Pod
+from tidegate.control.observation import JobState, Pod
 from tidegate.control.plan import Announce, CreateJob, DeleteJob, SuspendJob
 from tidegate.control.report import report
 

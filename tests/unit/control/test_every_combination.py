@@ -15,7 +15,7 @@ from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.decide import decide
-from tidegate.control.observe import Job, JobState, Observation, Pod, Requests
+from tidegate.control.observation import Job, JobState, Observation, Pod, Requests
 from tidegate.control.plan import CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 from tidegate.control.report import report
 

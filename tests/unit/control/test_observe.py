@@ -8,7 +8,7 @@ import pytest
 from tidegate.api import names
 from tidegate.api.spec import Mode, Switch
 from tidegate.api.status import RunKind
-from tidegate.control.observe import (
+from tidegate.control.observation import (
     JobState,
     Requests,
     cache_of,

@@ -10,7 +10,7 @@ import pytest
 from tidegate.api.status import Phase
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.history import CREATION_PATIENCE
-from tidegate.control.observe import Body, Integration, JobState, Observation
+from tidegate.control.observation import Body, Integration, JobState, Observation
 from tidegate.control.plan import Action, Announce, CreateJob, DeleteJob, SuspendJob
 from tidegate.control.reconcile import CLEAN_UP_AGAIN, START_WITHIN, WRITE_VISIBLE_WITHIN, Reconciler
 from tidegate.control.report import report

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.api.status import RecordTotals, RunReport, SyncIntegrationStatus
-from tidegate.control.observe import LARGEST_NUMBER, JobState
+from tidegate.control.observation import LARGEST_NUMBER, JobState
 from tidegate.control.plan import Announce
 from tidegate.control.records import totals_after
 from tidegate.control.report import report

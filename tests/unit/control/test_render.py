@@ -10,7 +10,7 @@ import pytest
 from tidegate.api.spec import SyncIntegrationSpec
 from tidegate.api.status import Run, RunKind, SyncIntegrationStatus
 from tidegate.control import render
-from tidegate.control.observe import Integration, job_of
+from tidegate.control.observation import Integration, job_of
 from tidegate.control.settings import Settings
 
 from .situations import CACHE, GENERATION, NAME, NAMESPACE, UID, run

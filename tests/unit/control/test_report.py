@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tidegate.api.status import Condition, Outcome, Phase, SyncIntegrationStatus
-from tidegate.control.observe import JobState, Requests
+from tidegate.control.observation import JobState, Requests
 from tidegate.control.plan import Announce
 from tidegate.control.report import report
 

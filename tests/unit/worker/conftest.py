@@ -4,7 +4,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tidegate.worker import pair, scan
+from tidegate.worker.run import pair, scan
 
 from .databases import Databases
 from .world import World

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tidegate.worker.cache import Cache
+from tidegate.worker.cache.store import Cache
+from tidegate.worker.config.rules import SIDES, Sync
 from tidegate.worker.connectors import Connector, Description
-from tidegate.worker.environment import Order
-from tidegate.worker.report import Report
-from tidegate.worker.rules import SIDES, Sync
-from tidegate.worker.run import run
-from tidegate.worker.session import connect
+from tidegate.worker.run.environment import Order
+from tidegate.worker.run.report import Report
+from tidegate.worker.run.session import connect
+from tidegate.worker.run.steps import run
 
 Event = Callable[[], None]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.worker.cache import FILE, FORMAT, Cache, Intent, Row, meaning_of
+from tidegate.worker.cache.store import FILE, FORMAT, Cache, Intent, Row, meaning_of
 from tidegate.worker.connectors import Key
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
 

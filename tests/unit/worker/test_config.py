@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.config import parse
+from tidegate.worker.config.parse import parse
+from tidegate.worker.config.rules import FieldRule, Sync
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.rules import FieldRule, Sync
 
 CONFIG: dict[str, Any] = {
     "connectors": {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.worker.cache import Cache
+from tidegate.worker.cache.store import Cache
 from tidegate.worker.main import main
 
 from .databases import Databases

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.conversions import convert
-from tidegate.worker.kinds import Duration, JsonString, Kind, Spelling, Unfit, in_words, kind_of
+from tidegate.worker.values.conversions import convert
+from tidegate.worker.values.kinds import Duration, JsonString, Kind, Spelling, Unfit, in_words, kind_of
 
 NOON = datetime(2024, 2, 29, 12)
 SOME_UUID = UUID("550e8400-e29b-41d4-a716-446655440000")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from tidegate.worker.environment import Scope
+from tidegate.worker.run.environment import Scope
 
 from .ledger import Contacts
 from .world import CRASH, Act, Policies, World

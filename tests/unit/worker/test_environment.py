@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.worker import environment
-from tidegate.worker.environment import Order
 from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.run import environment
+from tidegate.worker.run.environment import Order
 
 VARIABLES = {
     "SYNC_PROTOCOL": "1", "SYNC_NAME": "crm-to-billing", "SYNC_NAMESPACE": "sales", "SYNC_UID": "5f0c7a52",

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from tidegate.worker.config.rules import FieldRule, SyncedObject
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.sql.column_types import ColumnType
-from tidegate.worker.fit import complaints
-from tidegate.worker.kinds import Kind
-from tidegate.worker.rules import FieldRule, SyncedObject
-from tidegate.worker.values import Normalization
+from tidegate.worker.merge.fit import complaints
+from tidegate.worker.values.kinds import Kind
+from tidegate.worker.values.normal_form import Normalization
 
 KINDS = {"text": Kind.TEXT, "number": Kind.DECIMAL, "time": Kind.INSTANT, "boolean": Kind.BOOLEAN, "uuid": Kind.UUID}
 

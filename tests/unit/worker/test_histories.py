@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tidegate.worker.environment import Scope
+from tidegate.worker.run.environment import Scope
 
 from .world import CRASH, Act, Disturbances, Policies, World
 

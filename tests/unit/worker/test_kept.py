@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker.kept import is_a_form_of, unkept
+from tidegate.worker.merge.kept import is_a_form_of, unkept
 
 from .databases import WITH_CURSOR, Databases
 

@@ -14,11 +14,11 @@ import pytest
 
 import tidegate
 from tidegate.api.contract import ExitCode
-from tidegate.worker import environment
-from tidegate.worker.cache import FILE, Cache
+from tidegate.worker.cache.store import FILE, Cache
 from tidegate.worker.connectors.sql import engine
 from tidegate.worker.errors import SystemFailed
 from tidegate.worker.main import work
+from tidegate.worker.run import environment
 
 from .databases import Databases, Ended
 
@@ -128,7 +128,7 @@ def test_a_database_that_somebody_else_keeps_locked_is_tried_again(
 def test_a_defect_of_the_worker_is_tried_again_and_leaves_its_trace(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tidegate.worker.run.scan", lambda _: 1 / 0)
+    monkeypatch.setattr("tidegate.worker.run.steps.scan", lambda _: 1 / 0)
     ended = databases.run()
     assert ended.code == 1
     assert ended.message["reason"] == "defect of the worker: ZeroDivisionError: division by zero"

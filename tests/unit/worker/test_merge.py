@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.worker.merge import (
+from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
+from tidegate.worker.merge.three_way import (
     Create,
     Decision,
     Delete,
@@ -23,7 +24,6 @@ from tidegate.worker.merge import (
     State,
     merge,
 )
-from tidegate.worker.rules import SIDES, FieldRule, Side, other
 
 BLANK = b"-"
 FIELD = FieldRule(("name", "name"))

@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.api.contract import ExitCode
 from tidegate.worker.connectors import Record
-from tidegate.worker.newest import ZoneUnknownError, newer_side
+from tidegate.worker.merge.newest import ZoneUnknownError, newer_side
 
 from .databases import WITH_CURSOR, Databases
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.worker.errors import Paused
-from tidegate.worker.pace import Pace
+from tidegate.worker.run.throttle import Pace
 
 
 class Time:

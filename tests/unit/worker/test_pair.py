@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker import pair as pair_module
+from tidegate.worker.run import pair as pair_module
 
 from .databases import Databases
 

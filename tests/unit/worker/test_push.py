@@ -8,11 +8,11 @@ import pytest
 from tidegate.worker.connectors import Description
 from tidegate.worker.connectors.sql import Database
 from tidegate.worker.connectors.sql.rows import Rows
-from tidegate.worker.lookup import look_up
-from tidegate.worker.session import Session
-from tidegate.worker.source import SourcePair
-from tidegate.worker.work import Work
-from tidegate.worker.write import intend
+from tidegate.worker.run.push.find_existing import look_up
+from tidegate.worker.run.push.work import Work
+from tidegate.worker.run.push.write import intend
+from tidegate.worker.run.session import Session
+from tidegate.worker.run.source import SourcePair
 
 from .databases import FIELDS, WITH_CURSOR, Databases
 
@@ -45,7 +45,7 @@ def test_no_more_is_pushed_at_once_than_either_system_takes(
 
     open_it = Database.open
     monkeypatch.setattr(Database, "open", open_small)
-    monkeypatch.setattr("tidegate.worker.push.intend", intend_and)
+    monkeypatch.setattr("tidegate.worker.run.push.batches.intend", intend_and)
     databases.add("crm", *((f"p{n}@x", "P", str(n)) for n in range(5)))
     databases.run()
     assert pushed == [2, 2, 1]
@@ -63,7 +63,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]],
             if events:
                 events.pop()()
 
-        monkeypatch.setattr("tidegate.worker.push.intend", intend_and)
+        monkeypatch.setattr("tidegate.worker.run.push.batches.intend", intend_and)
 
     return arrange
 
@@ -397,7 +397,7 @@ def test_what_was_entered_on_both_sides_since_the_scan_is_linked_and_merged_in_t
             databases.add("erp", ("ada@x", "Ada", None))
         look_up(*values, patient=patient)
 
-    monkeypatch.setattr("tidegate.worker.push.look_up", add_and_look_up)
+    monkeypatch.setattr("tidegate.worker.run.push.batches.look_up", add_and_look_up)
     databases.add("crm", ADA)
     assert databases.run().pushed == {"crm": "", "erp": "1 update"}
     assert databases.contacts("erp") == [ADA]

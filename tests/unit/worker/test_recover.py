@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tidegate.api.contract import ExitCode
-from tidegate.worker import push as push_module
 from tidegate.worker.connectors import Page
 from tidegate.worker.connectors.sql.rows import Rows
 from tidegate.worker.errors import SystemFailed
+from tidegate.worker.run.push import batches as push_module
 
 from .databases import Databases, Ended
 
@@ -94,7 +94,7 @@ class TestAPausedRun:
 
     @pytest.fixture(autouse=True)
     def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("tidegate.worker.pace.Pace.took", lambda *_: None)
+        monkeypatch.setattr("tidegate.worker.run.throttle.Pace.took", lambda *_: None)
 
     def test_goes_on_from_its_checkpoint_and_reads_no_page_twice(self, full: Databases) -> None:
         ended = self.paused(full, 1, 3)

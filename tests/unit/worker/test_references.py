@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker import push as push_module
+from tidegate.worker.run.push import batches as push_module
 
 from .databases import SIDES, Databases, Ended
 

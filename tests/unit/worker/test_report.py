@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.progress import Progress
-from tidegate.worker.report import Report
+from tidegate.worker.run.progress import Progress
+from tidegate.worker.run.report import Report
 
 LIMIT = 4096
 

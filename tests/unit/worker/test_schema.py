@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tidegate.worker.commands.schema import json_schema
 from tidegate.worker.main import main
-from tidegate.worker.schema import json_schema
 
 from .test_config import COMPLAINTS, CONFIG, MISSING, changed
 

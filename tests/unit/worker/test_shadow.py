@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.shadow import digest_of, lay_out
-from tidegate.worker.values import HASH_BYTES, UNKNOWN
+from tidegate.worker.cache.shadow import digest_of, lay_out
+from tidegate.worker.values.normal_form import HASH_BYTES, UNKNOWN
 
 names = st.sampled_from("abcdefg")
 field_lists = st.lists(names, min_size=1, max_size=6, unique=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker.swaps import circles
+from tidegate.worker.run.push.swaps import circles
 
 from .databases import PLACE, Databases
 
@@ -38,7 +38,7 @@ def set_phones(databases: Databases, *values: str) -> None:
 def test_move_from_record_to_record_in_one_run(
     seats: Databases, monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...], batch: int
 ) -> None:
-    monkeypatch.setattr("tidegate.worker.pace.Pace.batch", lambda _, size: min(size, batch))
+    monkeypatch.setattr("tidegate.worker.run.throttle.Pace.batch", lambda _, size: min(size, batch))
     set_phones(seats, *values)
     ended = seats.run()
     assert (ended.pushed["erp"], ended.message["waiting"], ended.parked) == ("6 update", 0, [])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.values import HASH_BYTES, Hasher, Normalization, are_identical, normal, normalized
+from tidegate.worker.values.normal_form import HASH_BYTES, Hasher, Normalization, are_identical, normal, normalized
 
 HASHER = Hasher(b"one cache's salt")
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import orjson
 
-from tidegate.worker.cache import FILE
-from tidegate.worker.config import parse
-from tidegate.worker.environment import Order, Scope
-from tidegate.worker.rules import SIDES, other
+from tidegate.worker.cache.store import FILE
+from tidegate.worker.config.parse import parse
+from tidegate.worker.config.rules import SIDES, other
+from tidegate.worker.run.environment import Order, Scope
 
 from .databases import SIDES as NAMES
 from .databases import WITH_CURSOR, Databases

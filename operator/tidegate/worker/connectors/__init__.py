@@ -12,8 +12,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from tidegate.worker.kinds import Kind
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values.kinds import Kind
+from tidegate.worker.values.normal_form import Value, normal
 
 # A record's id as the cache keeps it; a connector translates what its system has.
 Key = int | str

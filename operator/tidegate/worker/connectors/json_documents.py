@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from tidegate.worker.connectors import Key
-from tidegate.worker.values import MISSING, Value, normal
+from tidegate.worker.values.normal_form import MISSING, Value, normal
 
 Document = dict[str, Any]
 

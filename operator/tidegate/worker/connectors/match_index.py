@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
 from tidegate.worker.connectors import Description, Key, Record
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values.normal_form import Value, normal
 
 _HASH_BYTES = 16
 

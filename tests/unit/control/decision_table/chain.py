@@ -5,7 +5,7 @@ from datetime import timedelta
 from tidegate.api.spec import Mode
 from tidegate.api.status import HandledRequests, Outcome
 from tidegate.control.history import LAST_WORDS_PATIENCE
-from tidegate.control.observe import JobState
+from tidegate.control.observation import JobState
 
 from ..situations import (
     CAUGHT_UP,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidegate.api.status import Run, RunKind
-from tidegate.control.observe import Requests
+from tidegate.control.observation import Requests
 from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 
 from ..situations import FIRST, NOW, Situation, activation, deeds, pod

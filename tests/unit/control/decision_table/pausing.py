@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tidegate.api.status import Phase
-from tidegate.control.observe import JobState
+from tidegate.control.observation import JobState
 
 from ..situations import FINISHED, FIRST, NOW, OFF, ON, PAUSE, PAUSED, PAUSING, RUNNING, WAITING, at_rest, job, pod, run
 from .notation import FUTURE_ONLY, ORPHAN, RESET, WITH_RESET, Row, asked

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tidegate.api.status import HandledRequests, Phase, RunKind
-from tidegate.control.observe import JobState
+from tidegate.control.observation import JobState
 
 from ..situations import (
     CLAIMED,

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from tidegate.api.contract import ExitCode
-from tidegate.worker.config import parse
+from tidegate.worker.config.parse import parse
 from tidegate.worker.errors import ConfigurationError
 
 from ..databases import Databases

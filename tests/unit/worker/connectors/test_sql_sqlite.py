@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tidegate.worker.connectors import Rejected, Window, sql
-from tidegate.worker.values import normal
+from tidegate.worker.values.normal_form import normal
 
 from .opening import everything, opened, stored
 

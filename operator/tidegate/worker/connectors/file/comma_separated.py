@@ -15,7 +15,7 @@ from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.file.format import BadEntry, Entry, MalformedError
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values.normal_form import Value, normal
 
 _MARK = b"\xef\xbb\xbf"  # Excel begins UTF-8 with it
 

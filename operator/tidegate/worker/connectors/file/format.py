@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from tidegate.worker.connectors import Key, Record
 from tidegate.worker.errors import ConfigurationError, SystemFailed
-from tidegate.worker.values import Value
+from tidegate.worker.values.normal_form import Value
 
 
 class UnreadableFile(SystemFailed):

@@ -18,7 +18,7 @@ from tidegate.worker.connectors.json_documents import (
     put,
     value_at,
 )
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values.normal_form import Value, normal
 
 _MARK = b"\xef\xbb\xbf"
 

@@ -26,7 +26,7 @@ from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.connectors.file.spool import Spool, speaking_of
 from tidegate.worker.connectors.match_index import MatchIndex
 from tidegate.worker.errors import ConfigurationError, SystemFailed
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values.normal_form import Value, normal
 
 _Answer = TypeVar("_Answer")
 

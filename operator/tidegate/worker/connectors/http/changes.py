@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from tidegate.worker.connectors import Record, Token, Window
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.values import Value
+from tidegate.worker.values.normal_form import Value
 
 
 def token_of(cursor: Value) -> Token | None:

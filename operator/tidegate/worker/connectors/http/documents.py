@@ -17,7 +17,7 @@ from tidegate.worker.connectors.json_documents import (
     value_at,
 )
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.values import MISSING, Value
+from tidegate.worker.values.normal_form import MISSING, Value
 
 # So many records of a page are enough to learn what kind of values its fields have.
 _TELLING = 100

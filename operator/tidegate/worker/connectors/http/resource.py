@@ -27,17 +27,17 @@ from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.changes import must_be_time, since, since_moment, token_of, written
 from tidegate.worker.connectors.http.client import Client, Unanswered
 from tidegate.worker.connectors.http.documents import Documents
-from tidegate.worker.connectors.http.finding import Asking, Finder, Scanning
 from tidegate.worker.connectors.http.listing import Listing
 from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError
 from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.reader import Reader
 from tidegate.worker.connectors.http.reading import Reading
 from tidegate.worker.connectors.http.records import GONE, Records, Seen
+from tidegate.worker.connectors.http.search import Asking, Finder, Scanning
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.json_documents import Document, dump, key_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values.normal_form import Value, normal
 
 _NOT_ALLOWED = 405
 _OUTDATED = 412

@@ -49,7 +49,7 @@ from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.transactions import clock_of, open_transactions, still_open
 from tidegate.worker.connectors.sql.watermark import Watermark, advance
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.values import Value
+from tidegate.worker.values.normal_form import Value
 
 _log = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from sqlalchemy.types import JSON, REAL, DateTime, Enum, NullType, Time, TypeEng
 
 from tidegate.worker.connectors.sql.mysql import clock
 from tidegate.worker.connectors.sql.sqlite import in_sqlite, strict_kind
-from tidegate.worker.conversions import convert
-from tidegate.worker.kinds import Duration, Kind, Spelling, Unfit, in_words, kind_of
-from tidegate.worker.values import Value, json_text
+from tidegate.worker.values.conversions import convert
+from tidegate.worker.values.kinds import Duration, Kind, Spelling, Unfit, in_words, kind_of
+from tidegate.worker.values.normal_form import Value, json_text
 
 Adapt = Callable[[Value], Value]
 Check = Callable[[Any], Value]

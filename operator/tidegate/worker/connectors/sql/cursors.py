@@ -17,7 +17,7 @@ from sqlalchemy.types import DateTime, TypeDecorator
 
 from tidegate.worker.connectors import Token
 from tidegate.worker.connectors.sql.columns import python_type
-from tidegate.worker.values import Value
+from tidegate.worker.values.normal_form import Value
 
 # The time zones of the Earth reach from 12 hours behind UTC to 14 hours ahead.
 _WESTERNMOST = timezone(timedelta(hours=-12))

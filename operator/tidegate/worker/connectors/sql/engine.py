@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from tidegate.worker.connectors.sql import postgresql_values
 from tidegate.worker.connectors.sql.mysql import CONVERSIONS, read_document
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.values import json_text
+from tidegate.worker.values.normal_form import json_text
 
 _CONNECT_SECONDS = 10
 

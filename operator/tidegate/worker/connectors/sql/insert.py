@@ -8,8 +8,8 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, insert
 
 from tidegate.worker.connectors.sql.errors import NotKeptError
 from tidegate.worker.connectors.sql.postgresql import insert_arrays, stores_what_it_returns, takes_arrays
-from tidegate.worker.kinds import Spelling
-from tidegate.worker.values import Value
+from tidegate.worker.values.kinds import Spelling
+from tidegate.worker.values.normal_form import Value
 
 Row = Mapping[str, Value]
 

@@ -13,9 +13,9 @@ from sqlalchemy import Column, ColumnElement, Dialect, Engine, Float, String, Ta
 from sqlalchemy.dialects.mysql import DOUBLE, FLOAT, REAL, SET, TIME
 from sqlalchemy.types import JSON, TypeDecorator
 
-from tidegate.worker.conversions import parse_json
-from tidegate.worker.kinds import Kind, Spelling
-from tidegate.worker.values import json_text
+from tidegate.worker.values.conversions import parse_json
+from tidegate.worker.values.kinds import Kind, Spelling
+from tidegate.worker.values.normal_form import json_text
 
 _DAY_SECONDS = 86400
 

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Column, ColumnElement, Engine, and_, any_, bindparam, column, func, select, tuple_
 
 from tidegate.worker.connectors.sql.postgresql import array_of
-from tidegate.worker.values import Value
+from tidegate.worker.values.normal_form import Value
 
 # What the n-th column's values are compared as.
 ComparedAs: TypeAlias = Callable[[int, ColumnElement[Any]], ColumnElement[Any]]

@@ -37,7 +37,7 @@ from sqlalchemy.types import (
 )
 
 from tidegate.worker.connectors.sql.columns import python_type
-from tidegate.worker.values import Value
+from tidegate.worker.values.normal_form import Value
 
 # The widest type of each kind: what is too large for a column is for the server to refuse. A cast to VARCHAR(9) would
 # cut it instead.

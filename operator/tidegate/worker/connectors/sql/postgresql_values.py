@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import CHAR, JSON, Text, TypeDecorator
 
-from tidegate.worker.kinds import Duration, Kind, Spelling
+from tidegate.worker.values.kinds import Duration, Kind, Spelling
 
 
 class _DurationLoader(Loader):

@@ -46,8 +46,8 @@ from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
-from tidegate.worker.kinds import Unfit
-from tidegate.worker.values import Value
+from tidegate.worker.values.kinds import Unfit
+from tidegate.worker.values.normal_form import Value
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")

@@ -13,7 +13,7 @@ from tidegate.worker.connectors import Description
 from tidegate.worker.connectors.sql.column_types import adapter
 from tidegate.worker.connectors.sql.columns import ignores_case, python_type
 from tidegate.worker.connectors.sql.one_of import are_one_of, is_one_of
-from tidegate.worker.values import Value
+from tidegate.worker.values.normal_form import Value
 
 # PostgreSQL's letters beyond ASCII, also in a database of the locale C.
 _ICU = "und-x-icu"

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Column, Dialect, Table
 from sqlalchemy.types import Boolean, DateTime, Float, Integer, LargeBinary, NullType, Numeric, String, TypeDecorator
 
-from tidegate.worker.conversions import convert
-from tidegate.worker.kinds import Kind, Unfit
-from tidegate.worker.values import Value, normal
+from tidegate.worker.values.conversions import convert
+from tidegate.worker.values.kinds import Kind, Unfit
+from tidegate.worker.values.normal_form import Value, normal
 
 # Years, months and days are a date; from the hours on it is a time.
 _DATE_LENGTH = 10

@@ -1,0 +1,1 @@
+"""The Kubernetes API as a user of `kubectl sync` may use it."""

@@ -1,0 +1,1 @@
+"""What is printed: objects and log lines → text for people."""

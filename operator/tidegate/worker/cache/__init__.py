@@ -1,0 +1,1 @@
+"""What the worker remembers between runs, in SQLite on the cache volume (design section 6.2)."""

@@ -1,0 +1,72 @@
+"""What a cache was made for, and whether it still fits the configuration. Serves `session`.
+
+Policies, directions and fields may change from run to run. What gives ids, links and match keys their meaning may
+not: with other tables the remembered records would seem to be deleted.
+"""
+
+from dataclasses import dataclass
+
+from tidegate.worker.cache.shadow import Layout, lay_out
+from tidegate.worker.cache.store import Cache
+from tidegate.worker.config.rules import SIDES, Sync, SyncedObject
+from tidegate.worker.errors import CacheUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """How the cache knows an object: its number, its fields' slots, and whether a field is new to it."""
+
+    number: int
+    layout: Layout
+    widened: bool
+
+
+def recognise(cache: Cache, sync: Sync) -> dict[str, Remembered]:
+    """Match the configuration's objects with the cache's, which learns new ones. Raises CacheUnusable."""
+    sides = [list(side) for side in zip(sync.names, sync.types, strict=True)]
+    known = cache.recall("sides")
+    if known is not None and known != sides:
+        before, now = (" and ".join(f"{name} ({type_})" for name, type_ in pair) for pair in (known, sides))
+        raise CacheUnusable(f"reset needed: the cache was made for the connectors {before}, and now there are {now}")
+    objects = cache.recall("objects") or {}
+    result = {}
+    for item in sync.objects:
+        identity = _identity(item)
+        entry = objects.get(item.name)
+        if entry is not None and entry["identity"] != identity:
+            what = _difference(entry["identity"], identity)
+            raise CacheUnusable(f"reset needed: object {item.name}: {what}, and the cache was made for the former")
+        identities = [rule.identity for rule in item.fields]
+        slots, layout = lay_out(entry["slots"] if entry else [], identities)
+        widened = entry is not None and set(identities) != set(entry["present"])
+        number = entry["number"] if entry else len(objects)
+        # A field that is new stays pending until a whole scan has looked at it.
+        present = entry["present"] if entry else identities
+        objects[item.name] = {"number": number, "identity": identity, "slots": slots, "present": present}
+        result[item.name] = Remembered(number, layout, widened)
+    with cache.transaction():
+        cache.remember("sides", sides)
+        cache.remember("objects", objects)
+    return result
+
+
+def fields_were_read(cache: Cache, sync: Sync) -> None:
+    """Both sides have been read whole with the present fields."""
+    objects = cache.recall("objects")
+    for item in sync.objects:
+        objects[item.name]["present"] = [rule.identity for rule in item.fields]
+    cache.remember("objects", objects)
+
+
+def _identity(item: SyncedObject) -> dict[str, object]:
+    places: dict[str, object] = {}
+    for side in SIDES:
+        part = item.settings[side]
+        settings = part.model_dump(mode="json", by_alias=True, exclude=set(part.incidental))
+        places |= {f"{name} of side {side + 1}": value for name, value in settings.items()}
+    return {**places, "match": [item.fields[i].identity for i in item.match]}
+
+
+def _difference(before: dict[str, object], now: dict[str, object]) -> str:
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in names)

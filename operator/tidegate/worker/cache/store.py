@@ -1,0 +1,453 @@
+"""The cache: what the worker remembers of both sides between runs, in SQLite on the cache volume (design section 6.2).
+
+Every step of a run reads it, and commits its effect together with the checkpoint. It holds ids, links and hashes, no
+values. Its invariants:
+- links are symmetric, and link records of one object's two sides;
+- a shadow changes only to what a side was seen to hold, never to what it is meant to hold;
+- `lone` is true of every record that has, or had, no counterpart; by a match key only these are looked for, and what
+  has been created as a counterpart is kept out of an index that would be written at random places;
+- `dirty` holds every record that differs from its shadow and is not yet dealt with: it outlives the run.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from tidegate.worker.cache import parked, reloads, visits
+from tidegate.worker.cache.shadow import Shadow
+from tidegate.worker.connectors import Key
+from tidegate.worker.epoch import belongs
+from tidegate.worker.errors import CacheLocked, CacheLost, CacheUnusable, RunEnded
+from tidegate.worker.values.normal_form import HASH_BYTES, Hash
+
+FILE = "cache.sqlite"
+_MADE = "cache.made"
+FORMAT = 3
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE record (
+    rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, link INTEGER, match BLOB, shadow BLOB,
+    lone INTEGER NOT NULL DEFAULT TRUE, UNIQUE (source, id));
+CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL);
+CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
+"""
+
+# The numbers in a list of JSON.
+_LISTED = "SELECT value FROM json_each(?)"
+# Neither the record nor its counterpart is named by an intent.
+_CERTAIN = "NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid IN ({0}.rid, {0}.link))"
+
+
+class Row(NamedTuple):
+    """A record as it is remembered: `source` numbers an object's side, `link` is the `rid` of its counterpart."""
+
+    rid: int
+    source: int
+    key: Key
+    link: int | None
+    match: Hash | None
+    shadow: Shadow | None
+
+
+class Intent(NamedTuple):
+    """A push that may have happened: what the target was going to hold, written down before the attempt.
+
+    `rid` is the record that the values come from, `target` the source number that they go to, `fields` the hashes of
+    what is pushed as a shadow has them, `match` the match key of a record that is to be created (None: an update).
+    """
+
+    rid: int
+    target: int
+    fields: Shadow
+    match: Hash | None
+
+
+class Cache:
+    """One open cache. Nobody else can open it meanwhile."""
+
+    def __init__(self, directory: Path, epoch: str | None, oldest_epoch: str | None = None) -> None:
+        """Open the cache, or make it; without an epoch, one that is there.
+
+        Raises CacheUnusable, CacheLost, or CacheLocked.
+        With `oldest_epoch`, a cache of that epoch or a later one becomes one of `epoch`.
+        """
+        if epoch is not None:
+            _refuse_lost(directory)
+        try:
+            self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
+            try:
+                self._prepare(epoch, oldest_epoch)
+            except BaseException:
+                self.close()
+                raise
+        except sqlite3.Error as error:
+            raise meaning_of(error) from error
+        if not (directory / _MADE).exists():
+            _write_down_that_it_was_made(directory)
+        self._next_rid: int = 1 + self._one("SELECT coalesce(max(rid), 0) FROM record")
+        self.visits = visits.Visits(self._db, lambda: self._next_rid)
+        self.parked = parked.Parked(self._db)
+        self.reloads = reloads.Reloads(self._db)
+
+    def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
+        # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute("PRAGMA cache_size = -32768")
+        self._db.execute("BEGIN IMMEDIATE")
+        if self._one("SELECT count(*) FROM sqlite_master") == 0:
+            for statement in ";".join((_SCHEMA, visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA)).split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+            self.remember("salt", os.urandom(16).hex())
+            self.remember("epoch", epoch)
+        self._db.execute("COMMIT")
+        if (found := self._one("PRAGMA user_version")) != FORMAT:
+            raise CacheUnusable(f"the cache has format {found}, and this worker knows format {FORMAT}")
+        made_for = self.recall("epoch")
+        if epoch is not None and made_for != epoch:
+            if not belongs(made_for, epoch, oldest_epoch):
+                raise CacheUnusable(f"the cache is of epoch {made_for}, and the run expects epoch {epoch}")
+            self.remember("epoch", epoch)
+
+    def close(self) -> None:
+        """Release the cache; what is not committed is undone."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.rollback()
+            raise
+        self._db.execute("COMMIT")
+
+    # What is remembered by name
+
+    def recall(self, name: str) -> Any:
+        """What was remembered under the name, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def remember(self, name: str, value: Any) -> None:
+        """Remember plain data under a name."""
+        self._db.execute("REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
+
+    # Records
+
+    def known(self, source: int, keys: Sequence[Key]) -> dict[Key, tuple[Key, int, Hash | None]]:
+        """Id, rid and the shadow's digest of those records that are known; it serves scans, and is kept lean."""
+        found = self._db.execute(
+            f"SELECT record.id, rid, substr(shadow, 1, {HASH_BYTES}) FROM json_each(?) AS sought "  # noqa: S608
+            "CROSS JOIN record ON source = ? AND record.id = sought.value",
+            (json.dumps(keys), source),
+        )
+        known = {row[0]: row for row in found}
+        # SQLite ends a text of JSON at a zero.
+        for key in (key for key in keys if isinstance(key, str) and "\0" in key):
+            if (row := self.row_of(source, key)) is not None:
+                known[key] = key, row.rid, row.shadow and row.shadow[:HASH_BYTES]
+        return known
+
+    def rows(self, rids: Iterable[int]) -> dict[int, Row]:
+        """The records with these rids that are remembered."""
+        found = self._select(f"rid IN ({_LISTED})", _json(rids))
+        return {row.rid: row for row in found}
+
+    def row_of(self, source: int, key: Key) -> Row | None:
+        """One record by its id."""
+        return next(iter(self._select("source = ? AND id = ?", source, key)), None)
+
+    def unpaired(self, source: int, match: Hash, limit: int = 2) -> list[Row]:
+        """Records without a counterpart that have this match key."""
+        return self._select("source = ? AND match = ? AND lone AND link IS NULL LIMIT ?", source, match, limit)
+
+    def with_twins(self, rids: Iterable[int]) -> set[int]:
+        """Those of these records whose match key another record of their source has that is not gone, nor linked."""
+        found = self._db.execute(
+            "SELECT ours.rid FROM json_each(?) AS sought CROSS JOIN record AS ours ON ours.rid = sought.value "
+            "WHERE EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ours.source AND twin.match = ours.match "
+            "AND twin.lone AND twin.link IS NULL AND twin.rid != ours.rid "
+            "AND NOT EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = twin.rid AND gone))",
+            (_json(rids),),
+        )
+        return {rid for (rid,) in found}
+
+    def may_hold(self, source: int, place: int, hashes: Sequence[Hash]) -> list[Key]:
+        """The ids of a source's records that may have one of these hashes at that place of their shadow.
+
+        What has no shadow, or differs from it, may: it has to be read.
+        """
+        wanted = json.dumps([hashed.hex().upper() for hashed in hashes])
+        found = self._db.execute(
+            f"SELECT id FROM record WHERE source = ?1 AND (hex(substr(shadow, ?2, {HASH_BYTES})) "  # noqa: S608
+            "IN (SELECT value FROM json_each(?3)) OR shadow IS NULL OR rid IN (SELECT rid FROM dirty WHERE NOT gone) "
+            "OR rid IN (SELECT rid FROM parked))",
+            (source, place + 1, wanted),
+        )
+        return [key for (key,) in found]
+
+    def _select(self, where: str, *values: Any) -> list[Row]:
+        query = f"SELECT rid, source, id, link, match, shadow FROM record WHERE {where}"  # noqa: S608
+        return [Row(*row) for row in self._db.execute(query, values)]
+
+    def count(self, source: int) -> int:
+        """How many records of a source are remembered."""
+        return self._one("SELECT count(*) FROM record WHERE source = ?", source)
+
+    def add(self, source: int, records: Sequence[tuple[Key, Hash | None, Shadow | None]]) -> range:
+        """Remember new records: id, match key, and shadow if they are taken as they are. Returns their rids."""
+        rids = self._new_rids(len(records))
+        rows = [
+            (rid, source, key, _blob(match), _blob(shadow))
+            for rid, (key, match, shadow) in zip(rids, records, strict=True)
+        ]
+        self._db.executemany("INSERT INTO record (rid, source, id, match, shadow) VALUES (?, ?, ?, ?, ?)", rows)
+        return rids
+
+    def _new_rids(self, count: int) -> range:
+        first = self._next_rid
+        self._next_rid += count
+        return range(first, self._next_rid)
+
+    def add_counterparts(
+        self, source: int, records: Sequence[tuple[int, Key, Hash | None, Shadow]], shadows: Sequence[Shadow]
+    ) -> None:
+        """Remember new records, each as the counterpart of the one with that rid, which was seen to hold `shadows`."""
+        rids = self._new_rids(len(records))
+        rows = [
+            (rid, source, link, key, _blob(match), _blob(shadow))
+            for rid, (link, key, match, shadow) in zip(rids, records, strict=True)
+        ]
+        self._db.executemany(
+            "INSERT INTO record (rid, source, link, id, match, shadow, lone) VALUES (?, ?, ?, ?, ?, ?, FALSE)", rows
+        )
+        own = [(rid, _blob(shadow), link) for rid, (link, *_), shadow in zip(rids, records, shadows, strict=True)]
+        self._db.executemany("UPDATE record SET link = ?, shadow = ? WHERE rid = ?", own)
+        self.reloads.forget(link for link, *_ in records)
+
+    def set_shadows(self, shadows: Iterable[tuple[int, Shadow]]) -> None:
+        """What these records were seen to hold."""
+        self._db.executemany(
+            "UPDATE record SET shadow = ? WHERE rid = ?", [(_blob(shadow), rid) for rid, shadow in shadows]
+        )
+
+    def set_matches(self, matches: Iterable[tuple[int, Hash | None]]) -> None:
+        """The match keys that these records have now."""
+        self._db.executemany("UPDATE record SET match = ? WHERE rid = ?", [(match, rid) for rid, match in matches])
+
+    def link(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Make these records counterparts of each other."""
+        both = [half for a, b in pairs for half in ((b, a), (a, b))]
+        self._db.executemany("UPDATE record SET link = ? WHERE rid = ?", both)
+        self.reloads.forget(rid for rid, _ in both)
+
+    def pair(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Make counterparts of records that were none so far; where one is pending, they are merged as never seen.
+
+        What each was known to hold came about without the other: that the two differ was never accepted.
+        """
+        self.link(pairs)
+        if not self._one("SELECT EXISTS (SELECT 1 FROM dirty)"):
+            return
+        self._db.executemany(
+            "UPDATE record SET shadow = NULL WHERE rid = ?1 AND shadow IS NOT NULL "
+            "AND (SELECT shadow FROM record WHERE rid = ?2) IS NOT NULL "
+            "AND EXISTS (SELECT 1 FROM dirty WHERE dirty.rid IN (?1, ?2))",
+            pairs,
+        )
+
+    def forget(self, rids: Iterable[int]) -> None:
+        """Remember these records no more; their counterparts stand alone."""
+        forgotten = _json(rids)
+        links = f"SELECT link FROM record WHERE rid IN ({_LISTED})"  # noqa: S608
+        self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
+        for table in ("record", "dirty", "parked", "intent", "departed"):
+            self._remove(table, forgotten)
+
+    def let_go(self, rids: Sequence[int]) -> None:
+        """Forget these records, but know them again when they come back while their counterparts stand alone."""
+        self.reloads.depart(rids)
+        self.forget(rids)
+
+    def index_matches(self) -> None:
+        """Before look-ups by match key; after the first scan, for to keep up an index in random order is costly."""
+        self._db.execute(
+            "CREATE INDEX IF NOT EXISTS by_match ON record (match, source) WHERE lone AND match IS NOT NULL"
+        )
+
+    def index_alone(self) -> None:
+        """Before the next run looks for those that have no counterpart: by then they are few; at first all are."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS alone ON record (source, link) WHERE link IS NULL")
+
+    @property
+    def _in_order(self) -> str:
+        """Makes a query go through the records in their order while `alone` is not there: SQLite would sort them."""
+        return "" if self._one("SELECT count(*) FROM sqlite_master WHERE name = 'alone'") else "NOT INDEXED"
+
+    def count_alone(self, source: int) -> int:
+        """How many records of a source have no counterpart."""
+        return self._one("SELECT count(*) FROM record WHERE source = ? AND link IS NULL", source)
+
+    def alone(self, source: int, after: int, limit: int) -> tuple[int, int] | None:
+        """The first and the last of the next records without a counterpart, in the order of their rids."""
+        where = "source = ? AND link IS NULL AND rid > ?"
+        rids = f"SELECT rid FROM record {self._in_order} WHERE {where} ORDER BY rid LIMIT ?"  # noqa: S608
+        query = f"SELECT min(rid), max(rid) FROM ({rids})"  # noqa: S608
+        first, last = self._db.execute(query, (source, after, limit)).fetchone()
+        return None if first is None else (first, last)
+
+    def counterparts(self, source: int, across: int, first: int, last: int) -> list[tuple[int, int]]:
+        """Of the records without a counterpart from one rid to another, those that have one by their match key.
+
+        A key that more than one of the records without a counterpart have on either side is not taken.
+        """
+        return self._db.execute(
+            f"SELECT ours.rid, min(theirs.rid) FROM record AS ours {self._in_order} CROSS JOIN record AS theirs "  # noqa: S608
+            "ON theirs.source = ?2 AND theirs.match = ours.match AND theirs.lone AND theirs.link IS NULL "
+            "WHERE ours.source = ?1 AND ours.link IS NULL AND ours.rid BETWEEN ?3 AND ?4 "
+            "AND NOT EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ?1 AND twin.match = ours.match "
+            "AND twin.lone AND twin.link IS NULL AND twin.rid != ours.rid) "
+            "GROUP BY ours.rid HAVING count(*) = 1",
+            (source, across, first, last),
+        ).fetchall()
+
+    # What is to be dealt with
+
+    def soil(self, rids: Iterable[int], *, gone: bool = False) -> None:
+        """Note that these records differ from their shadows."""
+        self._db.execute("REPLACE INTO dirty SELECT value, ? FROM json_each(?)", (gone, _json(rids)))
+
+    def clean(self, rids: Iterable[int]) -> None:
+        """Note that these records have been dealt with."""
+        self._remove("dirty", _json(rids))
+
+    def doubt_absence(self, source: int) -> None:
+        """Before a whole scan: what an earlier one has missed may be there again."""
+        self._db.execute("DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)", (source,))
+
+    def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Row]:
+        """The next records to be dealt with, in the order of their rids; not those whose last push is in doubt."""
+        found = self._db.execute(
+            "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "  # noqa: S608
+            f"WHERE dirty.rid > ? AND source IN ({_LISTED}) AND {_CERTAIN.format('r')} ORDER BY dirty.rid LIMIT ?",
+            (after, _json(sources), limit),
+        )
+        return [Row(*row) for row in found]
+
+    def still_pending(self, rids: Iterable[int]) -> list[Row]:
+        """Those of these records that are to be dealt with, as they are remembered now."""
+        pending = f"rid IN (SELECT rid FROM dirty) AND {_CERTAIN.format('record')}"  # noqa: S608
+        return self._select(f"rid IN ({_LISTED}) AND {pending} ORDER BY rid", _json(rids))
+
+    def gone(self, rids: Iterable[int | None]) -> set[int]:
+        """Those of these records that a whole scan has not met any more."""
+        query = f"SELECT rid FROM dirty WHERE gone AND rid IN ({_LISTED})"  # noqa: S608
+        return {rid for (rid,) in self._db.execute(query, (_json(rids),))}
+
+    def are_pending(self, rids: Iterable[int | None]) -> bool:
+        """Whether any of these records is to be dealt with."""
+        query = f"SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN ({_LISTED}))"  # noqa: S608
+        return bool(self._one(query, _json(rids)))
+
+    def is_pending(self, source: int) -> bool:
+        """Whether any record of a source is to be dealt with."""
+        query = "SELECT EXISTS (SELECT 1 FROM dirty CROSS JOIN record USING (rid) WHERE source = ?)"
+        return bool(self._one(query, source))
+
+    def gone_from(self, source: int, limit: int = -1) -> list[int]:
+        """The records of a source that a whole scan has not met any more; with a negative limit all of them."""
+        query = "SELECT rid FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ? LIMIT ?"
+        return [rid for (rid,) in self._db.execute(query, (source, limit))]
+
+    def count_gone(self, source: int) -> int:
+        """How many records of a source are gone."""
+        return self._one("SELECT count(*) FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ?", source)
+
+    def count_deletes(self, source: int) -> tuple[int, int]:
+        """How many linked records are gone though their counterparts are not, and how many are linked in all."""
+        gone = self._one(
+            "SELECT count(*) FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ? "
+            "AND link IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dirty AS across WHERE across.rid = r.link AND gone)",
+            source,
+        )
+        return gone, self.count(source) - self.count_alone(source)
+
+    # Pushes in flight
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write down what is about to be pushed."""
+        rows = [(rid, target, _blob(fields), _blob(match)) for rid, target, fields, match in intents]
+        self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?)", rows)
+
+    def intents(self) -> list[Intent]:
+        """What may have been pushed, from a batch that was cut short."""
+        return [Intent(*row) for row in self._db.execute("SELECT rid, target, fields, match FROM intent ORDER BY rid")]
+
+    def settle(self, rids: Iterable[int]) -> None:
+        """What happened to these intents is known."""
+        self._remove("intent", _json(rids))
+
+    def accept(self, rids: Sequence[int]) -> None:
+        """These records are taken as they are: nothing about them is pending, in doubt or parked."""
+        if not self._one("SELECT EXISTS (SELECT 1 FROM dirty) OR EXISTS (SELECT 1 FROM parked)"):
+            return
+        accepted = _json(rids)
+        for table in ("dirty", "parked"):
+            self._remove(table, accepted)
+
+    def _remove(self, table: str, rids: str) -> None:
+        self._db.execute(f"DELETE FROM {table} WHERE rid IN ({_LISTED})", (rids,))  # noqa: S608
+
+    def _one(self, query: str, *values: Any) -> int:
+        return int(self._db.execute(query, values).fetchone()[0])
+
+
+def _json(numbers: Iterable[int | None]) -> str:
+    return orjson.dumps([*numbers]).decode()
+
+
+def _blob(data: bytes | None) -> bytearray | None:
+    """As sqlite3 takes it at once; for every `bytes` it looks whether somebody has registered an adapter."""
+    return None if data is None else bytearray(data)
+
+
+def _refuse_lost(directory: Path) -> None:
+    """Raise CacheLost if a cache has been made in the directory, and its file is not there, or empty."""
+    file = directory / FILE
+    if (directory / _MADE).exists() and not (file.exists() and file.stat().st_size):
+        what = "is empty" if file.exists() else "is not there"
+        raise CacheLost(f"the cache is lost: its file {FILE} {what}")
+
+
+def _write_down_that_it_was_made(directory: Path) -> None:
+    # The cache's file is durable already: whenever this one is there, the other one must be.
+    (directory / _MADE).touch()
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+
+
+def meaning_of(error: sqlite3.Error) -> RunEnded:
+    """What an error of SQLite means for the run. A full or failing disk is tried again; nothing is lost by it."""
+    name = str(getattr(error, "sqlite_errorname", "") or "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return CacheLocked("another process is working on the cache")
+    if name.startswith(_CORRUPT):
+        return CacheUnusable(f"the cache cannot be read: {error}")
+    return RunEnded(f"the cache cannot be written: {error}")

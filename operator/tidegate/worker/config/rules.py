@@ -1,0 +1,126 @@
+"""What is synced and by which rules: `spec.sync` as the steps of a run see it. Made by `config`, checked and in order.
+
+The two connectors' names in their order number the sides: 0 and 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
+from functools import cached_property
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import orjson
+from pydantic import Field
+
+from tidegate.worker.connectors import FieldUse, Part
+from tidegate.worker.values.normal_form import Normalization
+
+Side = Literal[0, 1]
+SIDES: tuple[Side, Side] = (0, 1)
+
+
+def other(side: Side) -> Side:
+    """The side across."""
+    return 1 if side == 0 else 0
+
+
+class MaxDeletes(Part):
+    """How many records a run may delete on one side: `min` always, beyond that no more than the percentage."""
+
+    percent: Annotated[int, Field(ge=0, le=100)] = 20
+    min: Annotated[int, Field(ge=0)] = 10
+
+
+class Safety(Part):
+    """When to stop and ask, before anything is pushed."""
+
+    max_deletes: MaxDeletes = MaxDeletes()
+    empty_side: Literal["halt", "allow"] = "halt"
+
+
+class Pace(Part):
+    """A limit that protects the connected systems: records read and records pushed, together, per second."""
+
+    records_per_second: Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """One field as both sides have it.
+
+    Values flow to the sides for which `to` is true; they are the same when their normalized forms are. With `ref` they
+    are ids of that object's records, and the same when those records are linked.
+    """
+
+    names: tuple[str, str]
+    to: tuple[bool, bool] = (True, True)
+    normalize: tuple[Normalization, ...] = ()
+    ref: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The field in a sentence for a human."""
+        return self.names[0] if self.names[0] == self.names[1] else "/".join(self.names)
+
+    @property
+    def identity(self) -> str:
+        """What a remembered hash of the field stands for: another identity is another field."""
+        return orjson.dumps([*self.names, self.normalize, self.ref]).decode()
+
+
+@dataclass(frozen=True)
+class SyncedObject:
+    """One kind of record. `match` holds field indexes; `conflict` is a side, or the policy's name."""
+
+    name: str
+    settings: tuple[Part, Part]
+    fields: tuple[FieldRule, ...]
+    match: tuple[int, ...]
+    conflict: Side | Literal["newest", "park"]
+    deletes: Literal["unlink", "propagate"]
+
+    @property
+    def exists_on(self) -> tuple[bool, bool]:
+        """Whether records' coming and going flows to a side.
+
+        It does where all match fields flow: a record made without them would not be found again after a reset, and
+        would be made a second time.
+        """
+        first, second = (all(self.fields[i].to[side] for i in self.match) for side in SIDES)
+        return first, second
+
+    @cached_property
+    def flowing(self) -> tuple[Sequence[int], Sequence[int]]:
+        """The fields whose values flow to side 0, and to side 1."""
+        first, second = ([i for i, rule in enumerate(self.fields) if rule.to[side]] for side in SIDES)
+        return first, second
+
+    @cached_property
+    def has_references(self) -> bool:
+        """Whether a field refers to other records."""
+        return any(rule.ref is not None for rule in self.fields)
+
+    def uses(self, side: Side) -> tuple[FieldUse, ...]:
+        """The fields as the side's connector sees them."""
+        return tuple(FieldUse(rule.names[side], rule.to[side], "casefold" in rule.normalize) for rule in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """All of `spec.sync`."""
+
+    names: tuple[str, str]
+    types: tuple[str, str]
+    connectors: tuple[Part, Part]
+    objects: tuple[SyncedObject, ...]
+    safety: Safety
+    pace: Pace | None
+    full_scan_every: timedelta
+    overlap: timedelta
+
+    @property
+    def zones(self) -> tuple[tzinfo | None, tzinfo | None]:
+        """What zone times without one are in, for cursors of either side; None where the connector does not say."""
+        first, second = (getattr(connector, "timezone", None) for connector in self.connectors)
+        return first and ZoneInfo(first), second and ZoneInfo(second)

@@ -1,0 +1,192 @@
+"""Records by their match fields: asked for by query parameters, or known from reading all of them once.
+
+Serves `resource`.
+"""
+
+import re
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from tidegate.worker.connectors import Description, Key, Record
+from tidegate.worker.connectors.http.listing import Listing, RefusedListError
+from tidegate.worker.connectors.http.pool import Pool
+from tidegate.worker.connectors.http.reader import pages
+from tidegate.worker.connectors.match_index import MatchIndex
+from tidegate.worker.errors import ConfigurationError, SystemFailed
+from tidegate.worker.values.normal_form import Value, normal
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+# So many records have the same match fields only where the API does not know the parameters, and answers with all.
+_TOO_MANY = 100
+
+# Longer values do not fit into a URL, and cannot be asked for.
+_LONGEST = 2000
+
+# An index is brought up to date by what was changed since; clocks and transactions may be a little late.
+_OVERLAP = timedelta(seconds=30)
+
+
+class Finder(Protocol):
+    """How records are found."""
+
+    def find(self, wanted: Sequence[tuple[Value, ...]]) -> list[Record]:
+        """Records whose match fields may equal one of these."""
+
+    def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
+        """Records that we have written, and deleted."""
+
+    def doubt(self) -> None:
+        """The API may have made records that are unknown to us: what is found next must not come from memory."""
+
+    def close(self) -> None:
+        """Let go of what was needed for it."""
+
+
+class Asking:
+    """By query parameters."""
+
+    def __init__(self, listing: Listing, description: Description, templates: Mapping[str, str], pool: Pool) -> None:
+        """Raises ConfigurationError when the templates ask for something else than match fields."""
+        self._listing = listing
+        self._pool = pool
+        self._title = description.title
+        self._templates = templates
+        self._is_known = False
+        self._names = [description.fields[i].name for i in description.match]
+        self._casefold = [description.fields[i].casefold for i in description.match]
+        used = [name for template in templates.values() for name in _PLACEHOLDER.findall(template)]
+        unknown = [name for name in used if name not in self._names]
+        if unknown or not used:
+            what = f"{{{unknown[0]}}} is not one of the match fields" if unknown else "it must have one of"
+            raise ConfigurationError(f"{self._title}: find: {what} {', '.join(f'{{{name}}}' for name in self._names)}")
+
+    def find(self, wanted: Sequence[tuple[Value, ...]]) -> list[Record]:
+        """See Finder."""
+        found = self._pool.each(self._find, wanted)
+        refusals = [answer for answer in found if isinstance(answer, RefusedListError)]
+        self._is_known = self._is_known or len(refusals) < len(found)
+        # An API that has answered others refuses a value that no record of it can have.
+        if refusals and not self._is_known:
+            raise ConfigurationError(f"{refusals[0]}; see find")
+        records = [record for answer in found if not isinstance(answer, RefusedListError) for record in answer]
+        return list({record.key: record for record in records}.values())
+
+    def _find(self, wanted: tuple[Value, ...]) -> list[Record] | RefusedListError:
+        texts = [normal(value) or "" for value in wanted]
+        if max(map(len, texts)) > _LONGEST:
+            return []
+        # In any letter case where the API does so; else at least as it is, and in the usual one.
+        usual = [text.lower() if folded else text for text, folded in zip(texts, self._casefold, strict=True)]
+        try:
+            return self._ask(texts) + (self._ask(usual) if usual != texts else [])
+        except RefusedListError as refusal:
+            return refusal
+
+    def _ask(self, texts: Sequence[str]) -> list[Record]:
+        by_name = dict(zip(self._names, texts, strict=True))
+        filters = {
+            parameter: _PLACEHOLDER.sub(lambda match: by_name[match.group(1)], template)
+            for parameter, template in self._templates.items()
+        }
+        found: list[Record] = []
+        for page in pages(self._listing, filters):
+            found += page.records
+            if len(found) > _TOO_MANY:
+                raise ConfigurationError(
+                    f"{self._title}: find: more than {_TOO_MANY} records are answered for one; does the API know "
+                    f"{', '.join(self._templates)}?"
+                )
+        return found
+
+    def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
+        """See Finder."""
+
+    def doubt(self) -> None:
+        """See Finder. The API is asked each time."""
+
+    def close(self) -> None:
+        """See Finder."""
+
+
+class Scanning:
+    """By an index of all records, on disk; what somebody else adds later is found where changes can be asked for."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        description: Description,
+        changes: Callable[[datetime], Mapping[str, str] | None],
+        get: Callable[[Sequence[Key]], Mapping[Key, Record]],
+    ) -> None:
+        """`changes` are the filters that let through what was changed since a moment; None where there are none."""
+        self._listing = listing
+        self._description = description
+        self._changes = changes
+        self._get = get
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._db: sqlite3.Connection | None = None
+        self._index: MatchIndex | None = None
+        self._read_at: datetime | None = None
+
+    def find(self, wanted: Sequence[tuple[Value, ...]]) -> list[Record]:
+        """See Finder."""
+        with self._speaking():
+            keys = self._current().keys(wanted)
+        return list(self._get(keys).values())
+
+    def _current(self) -> MatchIndex:
+        if self._index is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="tidegate-")
+            self._db = sqlite3.connect(Path(self._directory.name) / "index.sqlite", isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = MEMORY")
+            self._db.execute("PRAGMA synchronous = OFF")
+            index = MatchIndex(self._db, self._description)
+            self._read(index, {})
+            self._index = index
+        elif self._read_at is not None and (filters := self._changes(self._read_at - _OVERLAP)) is not None:
+            self._read(self._index, filters)
+        return self._index
+
+    def _read(self, index: MatchIndex, filters: Mapping[str, str]) -> None:
+        moment: datetime | None = None
+        for page in pages(self._listing, filters, prove=True):
+            moment = moment or (page.answer.moment if page.answer else None)
+            index.put(page.records)
+            if page.doubt:
+                raise SystemFailed(
+                    f"{self._description.title}: find: scan: the list may have left out records, which would be "
+                    f"created a second time: {page.doubt}"
+                )
+        self._read_at = moment
+
+    def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
+        """See Finder."""
+        if self._index is not None:
+            with self._speaking():
+                self._index.put(records)
+                self._index.remove(gone)
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """The errors of our own temporary files, which must not be taken for the cache's."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise SystemFailed(f"{self._description.title}: its temporary files: {error}") from error
+
+    def doubt(self) -> None:
+        """See Finder. The index is made again when it is next needed."""
+        self.close()
+        self._index = self._db = self._directory = None
+
+    def close(self) -> None:
+        """See Finder."""
+        if self._db is not None and self._directory is not None:
+            self._db.close()
+            self._directory.cleanup()

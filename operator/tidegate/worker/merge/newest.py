@@ -1,0 +1,94 @@
+"""Which side was changed last, by its cursor, for the conflict policy `newest`. Pure; serves `push`.
+
+Cursors are compared as instants. Two that differ by less than the coarser one's precision are a tie: the database may
+have cut off what would tell which is the later.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from typing import NamedTuple
+
+from tidegate.worker.config.rules import SIDES, Side
+from tidegate.worker.connectors import Record
+from tidegate.worker.values.normal_form import Value
+
+_DAY, _SECOND, _MICRO = timedelta(days=1), timedelta(seconds=1), timedelta(microseconds=1)
+
+# A number from 2001 to 2200, in seconds or a fraction of them, is a time.
+_EPOCH_BEGIN, _EPOCH_END = 978_307_200, 7_258_118_400
+_EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
+
+
+class ZoneUnknownError(ValueError):
+    """A side's cursor is a time without a zone, and its connector's `timezone` is not set."""
+
+    def __init__(self, side: Side) -> None:
+        super().__init__(f"side {side}")
+        self.side = side
+
+
+class _Instant(NamedTuple):
+    at: datetime
+    precision: timedelta
+
+
+def newer_side(records: Sequence[Record | None], zones: Sequence[tzinfo | None]) -> Side | None:
+    """The side with the later cursor; None when it cannot be told, and the conflict is parked.
+
+    `zones` are those of times without one. Raises ZoneUnknownError where a zone is missing.
+    """
+    first, second = (
+        _comparable(record.cursor, zones[side], side) if record is not None else None
+        for side, record in zip(SIDES, records, strict=True)
+    )
+    if isinstance(first, _Instant) and isinstance(second, _Instant):
+        difference = first.at - second.at
+        if abs(difference) < max(first.precision, second.precision):
+            return None
+        return 0 if difference > timedelta() else 1
+    if isinstance(first, Decimal) and isinstance(second, Decimal) and first != second:
+        return 0 if first > second else 1
+    return None
+
+
+def _comparable(cursor: Value, zone: tzinfo | None, side: Side) -> _Instant | Decimal | None:
+    """A cursor as an instant, or as a number that is none."""
+    if isinstance(cursor, str):
+        try:
+            cursor = datetime.fromisoformat(cursor) if len(cursor) > len("2026-11-24") else date.fromisoformat(cursor)
+        except ValueError:
+            return None
+    if isinstance(cursor, (int, float, Decimal)) and not isinstance(cursor, bool):
+        return _of_number(Decimal(cursor))
+    if isinstance(cursor, datetime):
+        return _of_time(cursor, zone, side)
+    if isinstance(cursor, date):
+        instant = _of_time(datetime.combine(cursor, time()), zone, side)
+        return instant._replace(precision=max(instant.precision, _DAY))
+    return None
+
+
+def _of_number(number: Decimal) -> _Instant | Decimal | None:
+    if not number.is_finite():
+        return None
+    for unit in _EPOCH_UNITS:
+        if _EPOCH_BEGIN * unit <= number <= _EPOCH_END * unit:
+            is_whole = number == number.to_integral_value()
+            return _Instant(datetime.fromtimestamp(float(number / unit), UTC), _SECOND / unit if is_whole else _MICRO)
+    return number
+
+
+def _of_time(moment: datetime, zone: tzinfo | None, side: Side) -> _Instant:
+    precision = _SECOND if moment.microsecond == 0 else _SECOND / 1000 if moment.microsecond % 1000 == 0 else _MICRO
+    if moment.tzinfo is not None:
+        return _Instant(moment, precision)
+    if zone is None:
+        raise ZoneUnknownError(side)
+    # In an hour that comes twice it may be the one or the other: what is between them is a tie with both.
+    first, second = (moment.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+    between = abs(first - second) / 2
+    try:
+        return _Instant(moment.replace(tzinfo=UTC) - (first + second) / 2, between + precision)
+    except OverflowError:  # the first or the last day of the calendar
+        return _Instant(moment.replace(tzinfo=UTC), _DAY)

@@ -1,0 +1,184 @@
+"""The merge: two shadows and two current records → what is to be done. Pure: it sees hashes, and does no I/O.
+
+The centre of a run: `push` calls it for every record that `scan` found to differ from its shadow, and carries out
+what it decides. Its rules (design section 6.2), of which none may ever lose an edit without saying so:
+- a change is what differs from its own side's shadow; what differs only between the sides was accepted, and stays;
+- equal on both sides is agreement, however it came about;
+- changed on one side: it flows to the other; changed on both: the conflict policy decides, and parks what it cannot;
+- at the first pairing, without shadows, a blank never overwrites a value; else the conflict policy decides;
+- a field that is parked was edited on both sides: a policy that names a winner settles it, also when it came later;
+- what a side does not show overwrites nothing, and nothing overwrites it;
+- an edit beats a delete, parked or not, and what was never seen whole is never deleted.
+"""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, NamedTuple
+
+from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
+from tidegate.worker.values.normal_form import Hash
+
+
+class Presence(Enum):
+    """Whether a side has the record."""
+
+    PRESENT = "present"
+    GONE = "gone"  # it had it, linked to the other side's
+    NEVER = "never"  # it never had a counterpart
+
+
+class State(NamedTuple):
+    """One side's record: per field, what it held when last seen (None: never seen) and what it holds now.
+
+    `now` is None for a field that its system leaves out. `compared` is what it holds now in a form that is the same on
+    both sides; by itself a reference is not.
+    """
+
+    presence: Presence
+    seen: tuple[Hash | None, ...] = ()
+    now: tuple[Hash | None, ...] = ()
+    compared: tuple[Hash, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says about one object."""
+
+    conflict: Side | Literal["newest", "park"]
+    deletes: Literal["unlink", "propagate"]
+    exists_on: tuple[bool, bool] = (True, True)
+
+
+class Parked(NamedTuple):
+    """The fields that wait for a human: all that hold an edit which is not on both sides, and those in conflict."""
+
+    fields: Set[int] = frozenset()
+    conflicts: Set[int] = frozenset()
+
+
+_NONE_PARKED = Parked()
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Both are there: the fields whose values go to side 0 and to side 1, the parked ones, and all in conflict.
+
+    `hidden` are those that one side has edited and the other does not show: nobody knows what would be overwritten.
+    """
+
+    to: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    parked: tuple[int, ...] = ()
+    conflicts: tuple[int, ...] = ()
+    hidden: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make the record on a side that does not have it."""
+
+    on: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the record on a side, because its counterpart was deleted."""
+
+    on: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Take what there is as it is; a counterpart that is gone is no counterpart any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Neither side has it."""
+
+
+Decision = Patch | Create | Delete | Keep | Forget
+
+
+def merge(
+    states: tuple[State, State],
+    rules: Sequence[FieldRule],
+    policy: Policy,
+    blank: Hash,
+    newer: Side | None = None,
+    parked: Parked = _NONE_PARKED,
+) -> Decision:
+    """What is to be done about one record.
+
+    `blank` is the hash of no value; `newer` is the side that was changed last, where that is known.
+    """
+    present = [side for side in SIDES if states[side].presence is Presence.PRESENT]
+    if not present:
+        return Forget()
+    if len(present) == 1:
+        return _one_sided(states, present[0], rules, policy, parked.fields)
+    return _two_sided(states, rules, policy, blank, newer, parked.conflicts)
+
+
+def _one_sided(
+    states: tuple[State, State], here: Side, rules: Sequence[FieldRule], policy: Policy, parked: Set[int]
+) -> Decision:
+    there = other(here)
+    state = states[here]
+    made = Create(there) if policy.exists_on[there] else Keep()
+    if not any(state.seen):
+        return made  # it is new
+    flowing = [(seen, now) for rule, seen, now in zip(rules, state.seen, state.now, strict=True) if rule.to[there]]
+    edited = any(now is not None and seen not in (None, now) for seen, now in flowing) or any(
+        rules[i].to[there] for i in parked
+    )
+    deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.exists_on[here]
+    # A field that was never seen may hold an edit, and then the delete is beaten.
+    doubtful = deleted and any(seen is None and now is not None for seen, now in flowing)
+    if edited or doubtful:
+        return made
+    return Delete(here) if deleted else Keep()
+
+
+def _two_sided(
+    states: tuple[State, State],
+    rules: Sequence[FieldRule],
+    policy: Policy,
+    blank: Hash,
+    newer: Side | None,
+    parked_before: Set[int],
+) -> Patch:
+    winner = newer if policy.conflict == "newest" else policy.conflict if policy.conflict != "park" else None
+    to: tuple[list[int], list[int]] = ([], [])
+    parked: list[int] = []
+    conflicts: list[int] = []
+    hidden: list[int] = []
+    for i, rule in enumerate(rules):
+        now = states[0].now[i], states[1].now[i]
+        if None not in now and states[0].compared[i] == states[1].compared[i]:
+            continue
+        sources = _sources(rule, (states[0].seen[i], states[1].seen[i]), now, blank)
+        if None in now:
+            hidden += [i] * len(sources)
+            continue
+        if not sources and i in parked_before and winner is not None:
+            sources = tuple(side for side in SIDES if rule.to[other(side)])
+        if len(sources) == len(SIDES):
+            conflicts.append(i)
+            if winner is None:
+                parked.append(i)
+                continue
+            sources = (winner,)
+        for source in sources:
+            to[other(source)].append(i)
+    return Patch((tuple(to[0]), tuple(to[1])), tuple(parked), tuple(conflicts), tuple(hidden))
+
+
+def _sources(
+    rule: FieldRule, seen: tuple[Hash | None, Hash | None], now: tuple[Hash | None, Hash | None], blank: Hash
+) -> tuple[Side, ...]:
+    """The sides whose value, which differs, has a claim to flow to the other; two of them are a conflict."""
+    shown = [side for side in SIDES if rule.to[other(side)] and now[side] is not None]
+    if seen[0] is None or seen[1] is None:
+        return tuple(side for side in shown if now[side] != blank)
+    return tuple(side for side in shown if now[side] != seen[side])

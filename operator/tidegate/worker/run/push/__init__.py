@@ -1,0 +1,1 @@
+"""The push, batch by batch: read and merge → find existing → write → acknowledge."""

@@ -1,0 +1,85 @@
+"""Cascades: deletes that would take along, or leave without a parent, records that are to stay. A step of `push`.
+
+A database may delete what refers to a deleted record, and an edit there would be lost with it. A record is therefore
+deleted only after all that refer to it by a `ref` are gone: children first, and a parent with living children waits.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tidegate.worker.config.rules import SIDES, Side, other
+from tidegate.worker.connectors import Key, unread
+from tidegate.worker.merge.three_way import Delete
+from tidegate.worker.run.push.work import Work
+from tidegate.worker.run.session import Session
+from tidegate.worker.run.source import Source, SourcePair
+from tidegate.worker.values.normal_form import MISSING, Value, normal
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A record that refers to one that is about to be deleted, or cannot be read and may refer to it."""
+
+    title: str
+    key: Key
+    unread: bool
+
+
+def wait_for_children(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
+    """Take back the deletes of records that others refer to; `patient` ones wait for those to be deleted first."""
+    for on in SIDES:
+        deletes = {
+            work.row(on).key: work for work in works if isinstance(work.decision, Delete) and work.decision.on == on
+        }
+        while deletes:
+            children = dict(_children(session, both, on, deletes))
+            for key, child in children.items():
+                _hold_back(session, both, deletes.pop(key), on, child, patient=patient)
+            if not children:
+                break  # of those that are held back some may be children themselves
+
+
+def _children(
+    session: Session, both: SourcePair, on: Side, deletes: Mapping[Key, Work]
+) -> Iterator[tuple[Key, _Child]]:
+    parents = {normal(key): key for key in deletes}
+    for referring in session.pairs:
+        source = referring.sources[on]
+        going = deletes.keys() if referring is both else ()
+        for i, rule in enumerate(referring.item.fields):
+            if rule.ref != both.item.name:
+                continue
+            for key, value in _values(session, source, i, list(deletes)):
+                if key in going:
+                    continue
+                child = _Child(referring.item.name, key, unread=value is MISSING)
+                parent = parents.get(normal(value))
+                named = [] if parent is None else [parent]
+                yield from ((each, child) for each in (deletes if child.unread else named))
+
+
+def _values(session: Session, source: Source, field: int, parents: Sequence[Key]) -> Iterator[tuple[Key, Value]]:
+    """What those records refer to now that may refer to one of these; MISSING for one that cannot be read."""
+    hashes = [source.hash_of(field, key) for key in parents]
+    keys = session.cache.may_hold(source.number, source.layout.place_of(field), hashes)
+    for start in range(0, len(keys), source.collection.batch):
+        session.pace.wait()
+        found = source.collection.get(keys[start : start + source.collection.batch])
+        unreadable = unread(source.collection)
+        yield from ((record.key, record.values[field]) for record in found.values() if normal(record.values[field]))
+        yield from ((key, MISSING) for key in unreadable)
+
+
+def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: _Child, *, patient: bool) -> None:
+    work.decision, work.again = None, patient
+    if patient:
+        return
+    target, row = both.sources[on], work.row(on)
+    refers = "cannot be read and may refer" if child.unread else "still refers"
+    reason = (
+        f"it was deleted in {both.sources[other(on)].name}, and {child.title} {child.key} of {target.name} {refers} to "
+        f"it: delete that one, or let it refer to another {both.item.name}"
+    )
+    with session.cache.transaction():
+        session.park(target, row.rid, row.key, None, reason)
+        session.cache.clean(work.rids)

@@ -1,0 +1,222 @@
+"""Decide: read both sides of the pending records afresh, and merge them. The first half of a batch of `push`.
+
+What the merge decides is held back as far as it refers to records that the other side does not have, or not yet.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tidegate.worker.cache.parked import Kind
+from tidegate.worker.cache.store import Row
+from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
+from tidegate.worker.connectors import Key, unread
+from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.merge.fit import zone_is_missing
+from tidegate.worker.merge.newest import ZoneUnknownError, newer_side
+from tidegate.worker.merge.three_way import Create, Delete, Parked, Patch, Policy, Presence, State, merge
+from tidegate.worker.run.push.work import Work
+from tidegate.worker.run.references import Unlinked, comparable, translate
+from tidegate.worker.run.session import Session
+from tidegate.worker.run.source import Source, SourcePair
+from tidegate.worker.values.kinds import Unfit
+from tidegate.worker.values.normal_form import MISSING, UNKNOWN
+
+_NEVER = State(Presence.NEVER)
+
+
+def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patient: bool) -> list[Work]:
+    """The pending records and their counterparts, read and decided; `patient` leaves what is held back to a later pass.
+
+    One that has vanished since the scan has no decision: no whole scan and no guard has seen it; the next run will.
+    """
+    works = _read(session, both, pending)
+    for source in both.sources:
+        _hash(session, source, works)
+    item = both.item
+    policy = Policy(item.conflict, item.deletes, item.exists_on)
+    blank = both.sources[0].hasher.blank
+    waiting = session.cache.parked.kinds(rid for work in works for rid in work.rids)
+    for work in works:
+        first, second = (_state(source, work) for source in both.sources)
+        if first is None or second is None:
+            continue
+        newer = _newer(session, both, work) if item.conflict == "newest" else None
+        parked = _parked(item.fields, [waiting[rid] for rid in work.rids if rid in waiting])
+        work.decision = merge((first, second), item.fields, policy, blank, newer, parked)
+        if item.has_references:
+            _hold_back(session, both, work, patient=patient)
+        _carry(session, both, work)
+    _hold_back_deletes(session, both, works, patient=patient)
+    return works
+
+
+def _parked(rules: Sequence[FieldRule], waiting: Sequence[Mapping[str, Kind]]) -> Parked:
+    kinds = {title: kind for each in waiting for title, kind in each.items()}
+    fields = {i: kinds[rule.title] for i, rule in enumerate(rules) if rule.title in kinds}
+    return Parked(frozenset(fields), frozenset(i for i, kind in fields.items() if kind == "conflict"))
+
+
+def _newer(session: Session, both: SourcePair, work: Work) -> Side | None:
+    try:
+        return newer_side(work.records, session.sync.zones)
+    except ZoneUnknownError as error:
+        raise ConfigurationError(zone_is_missing(both.item.name, session.sync.names[error.side])) from None
+
+
+def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Work]:
+    """The records and their counterparts, remembered and as they are now."""
+    rows = {row.rid: row for row in pending}
+    rows |= session.cache.rows({row.link for row in pending if row.link is not None} - rows.keys())
+    gone = session.cache.gone(rows)
+    works = []
+    for row in rows.values():
+        across = rows.get(row.link) if row.link is not None else None
+        if across is not None and across.source < row.source:
+            continue  # met from its counterpart on side 0
+        first, second = (row, across) if row.source == both.numbers[0] else (across, row)
+        works.append(Work(rows=(first, second), gone=(_is_gone(first, gone), _is_gone(second, gone))))
+    for side in SIDES:
+        collection = both.sources[side].collection
+        found = collection.get([work.row(side).key for work in works if work.rows[side] is not None])
+        for work in works:
+            if work.rows[side] is not None:
+                work.records[side] = found.get(work.row(side).key)
+        if failed := unread(collection):
+            works = _without(session, both.sources[side], works, failed)
+    return works
+
+
+def _without(session: Session, source: Source, works: Sequence[Work], failed: Mapping[Key, str]) -> list[Work]:
+    """Set the records aside that cannot be read: nobody knows what they hold, and they are not gone."""
+    with session.cache.transaction():
+        for work in works:
+            row = work.rows[source.side]
+            if row is not None and row.key in failed:
+                session.park(source, row.rid, row.key, None, f"it cannot be read: {failed[row.key]}")
+                session.cache.clean(work.rids)
+    return [work for work in works if (row := work.rows[source.side]) is None or row.key not in failed]
+
+
+def _is_gone(row: Row | None, gone: set[int]) -> bool:
+    return row is not None and row.rid in gone
+
+
+def _hash(session: Session, source: Source, works: Sequence[Work]) -> None:
+    side = source.side
+    there = [(work, record) for work in works if (record := work.records[side]) is not None]
+    for (work, record), hashes in zip(there, source.field_hashes([record for _, record in there]), strict=True):
+        work.hashes[side] = hashes
+        work.translated[side] = translate(session, source, record)
+        work.compared[side] = comparable(source, hashes, work.translated[side])
+
+
+def _state(source: Source, work: Work) -> State | None:
+    side = source.side
+    row = work.rows[side]
+    if row is None:
+        return _NEVER
+    if work.records[side] is None:
+        linked = row.link is not None
+        if linked and not work.gone[side]:
+            return None
+        return State(Presence.GONE if linked else Presence.NEVER)
+    now = tuple(None if hashed == UNKNOWN else hashed for hashed in work.hashes[side])
+    return State(Presence.PRESENT, source.layout.unpack(row.shadow), now, work.compared[side])
+
+
+def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool) -> None:
+    """Take back what refers to records without a counterpart: of a record that is there the field, else the record."""
+    decision = work.decision
+    if isinstance(decision, Create):
+        waits = _waiting(both, work, decision.on, range(len(both.item.fields)))
+    elif isinstance(decision, Patch):
+        waits = [(s, i) for s in SIDES for _, i in _waiting(both, work, s, decision.to[s])]
+    else:
+        return
+    if not waits:
+        return
+    work.again = patient
+    work.waiting = {i: _reason(both, work, side, i) for side, i in waits}
+    if isinstance(decision, Patch):
+        first, second = (tuple(i for i in decision.to[s] if i not in work.waiting) for s in SIDES)
+        work.decision = replace(decision, to=(first, second))
+        return
+    work.decision = None
+    if not patient:
+        source = both.sources[other(decision.on)]
+        row = work.row(source.side)
+        with session.cache.transaction():
+            session.park(source, row.rid, row.key, None, "; ".join(work.waiting.values()))
+            session.cache.clean([row.rid])
+
+
+def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
+    """Take back the deletes of records whose counterpart may only have another id now: others there have its key.
+
+    While we are patient one of those may be linked instead (`lookup`).
+    """
+    match = ", ".join(both.item.fields[i].title for i in both.item.match)
+    for work in works:
+        if not isinstance(work.decision, Delete):
+            continue
+        target, source = both.sources[work.decision.on], both.sources[other(work.decision.on)]
+        lost, row = work.row(source.side), work.row(target.side)
+        if lost.match is None or not session.cache.unpaired(source.number, lost.match, 1):
+            continue
+        reason = f"its record of {source.name} is gone, and other records there have the same {match}"
+        work.decision, work.again = None, patient
+        if patient:
+            continue
+        with session.cache.transaction():
+            session.park(target, row.rid, row.key, None, f"{reason}: leave one of them with it, or delete it here too")
+            session.cache.clean(work.rids)
+
+
+def _carry(session: Session, both: SourcePair, work: Work) -> None:
+    """Give what flows the form that the target stores; what would change its meaning there does not flow.
+
+    Of a record that is to be made the other fields are; without a match field it would not be found again.
+    """
+    decision = work.decision
+    if isinstance(decision, Create):
+        _carry_fields(both, work, decision.on, both.item.flowing[decision.on])
+        if any(i in work.unfit for i in both.item.match):
+            work.decision = None
+            source = both.sources[other(decision.on)]
+            row = work.row(source.side)
+            with session.cache.transaction():
+                session.park(source, row.rid, row.key, None, "; ".join(work.unfit.values()))
+                session.cache.clean([row.rid])
+    elif isinstance(decision, Patch):
+        for side in SIDES:
+            _carry_fields(both, work, side, decision.to[side])
+        if work.unfit:
+            first, second = (tuple(i for i in decision.to[s] if i not in work.unfit) for s in SIDES)
+            work.decision = replace(decision, to=(first, second))
+
+
+def _carry_fields(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> None:
+    crossings, values = both.crossings[on], [*work.translated[other(on)]]
+    if not crossings:
+        return
+    for i in fields:
+        way = crossings[i]
+        if way is None or values[i] is MISSING:
+            continue
+        try:
+            values[i] = way.carry(values[i])
+        except Unfit as error:
+            work.unfit[i], values[i] = str(error), None
+    work.translated[other(on)] = tuple(values)
+
+
+def _waiting(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> list[tuple[Side, int]]:
+    translated = work.translated[other(on)]
+    return [(on, i) for i in fields if both.item.fields[i].to[on] and isinstance(translated[i], Unlinked)]
+
+
+def _reason(both: SourcePair, work: Work, on: Side, field: int) -> str:
+    value = work.translated[other(on)][field]
+    assert isinstance(value, Unlinked)  # noqa: S101
+    source, target = both.sources[other(on)], both.sources[on]
+    return f"its {both.item.fields[field].title} is {value.title} of {source.name}, which {target.name} does not have"

@@ -1,0 +1,82 @@
+"""One record's way through a batch of `push`: remembered, read, decided, answered: filled in step by step."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from tidegate.worker.cache.store import Row
+from tidegate.worker.config.rules import Side, other
+from tidegate.worker.connectors import Blocked, Changed, Record, Rejected
+from tidegate.worker.merge.three_way import Create, Decision
+from tidegate.worker.run.references import Unlinked
+from tidegate.worker.values.normal_form import MISSING, Hash, Value
+
+_T = TypeVar("_T")
+
+Two: TypeAlias = tuple[_T, _T]
+Answer: TypeAlias = Record | Changed | Rejected | None
+
+
+@dataclass(slots=True)
+class Work:
+    """A record, or two that are linked; everything by side.
+
+    Without a decision it stays dirty: for the next pass of the same run (`again`), or for the next run.
+    """
+
+    rows: Two[Row | None]
+    gone: Two[bool]
+    records: list[Record | None] = field(default_factory=lambda: [None, None])
+    hashes: list[tuple[Hash, ...]] = field(default_factory=lambda: [(), ()])
+    compared: list[tuple[Hash, ...]] = field(default_factory=lambda: [(), ()])
+    # What each side's record would hold on the other side: its references are other ids there.
+    translated: list[tuple[Value | Unlinked, ...]] = field(default_factory=lambda: [(), ()])
+    decision: Decision | None = None
+    # By which the record that is to be created was looked up.
+    match: Hash | None = None
+    again: bool = False
+    # Fields that refer to what the other side does not have, and why: they are held back.
+    waiting: Mapping[int, str] = field(default_factory=dict)
+    # Fields whose values the other side cannot hold without changing what they mean, and why: they are set aside.
+    unfit: dict[int, str] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=lambda: [None, None])
+
+    @property
+    def changed(self) -> bool:
+        """Whether a side was not written, because the record is not as it was read any more."""
+        first, second = self.answers
+        return isinstance(first, Changed) or isinstance(second, Changed)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a side refused the record because of another, which may be written later."""
+        first, second = self.answers
+        return isinstance(first, Blocked) or isinstance(second, Blocked)
+
+    @property
+    def rids(self) -> list[int]:
+        """The remembered records' rids."""
+        return [row.rid for row in self.rows if row is not None]
+
+    def row(self, side: int) -> Row:
+        """What is remembered of a side that is there."""
+        row = self.rows[side]
+        assert row is not None  # noqa: S101
+        return row
+
+    def record(self, side: int) -> Record:
+        """What was read of a side that is there."""
+        record = self.records[side]
+        assert record is not None  # noqa: S101
+        return record
+
+
+def values_for(work: Work, on: Side) -> Sequence[Value]:
+    """What the record across would hold on this side; what it does not show, or refers to in vain, flows nowhere."""
+    values = work.translated[other(on)]
+    return [None if value is MISSING or isinstance(value, Unlinked) else value for value in values]
+
+
+def creates_on(works: Iterable[Work], side: int) -> list[Work]:
+    """Those whose record is to be made on a side."""
+    return [work for work in works if isinstance(work.decision, Create) and work.decision.on == side]

@@ -1,0 +1,132 @@
+"""What a run says of itself: the termination message at every checkpoint, progress lines for `kubectl logs`.
+
+Informative only (design section 6.1): the operator decides by the exit code, so that a report that cannot be written
+does not fail the run.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from tidegate.worker.run.progress import Progress
+
+VERSION = 1
+
+# Together with counts and names they stay below the contract's TERMINATION_MESSAGE_BYTES.
+_REASON_BYTES = 1500
+_POSITION_BYTES = 300
+
+_LINE_SECONDS = 1.0
+NAMED_LINES = 100
+
+
+class Report:
+    """The termination message and the progress lines of one process."""
+
+    def __init__(self, path: Path, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._out = out
+        self._clock = clock
+        self._spoke_at = clock() - _LINE_SECONDS
+        self._records: int | None = None
+        self._parked: set[tuple[str, str, object, str]] = set()
+        self._warned: set[str] = set()
+        self._writable = True
+        self._last: dict[str, Any] = {"v": VERSION}
+
+    def begin(self, run: int, scope: str, *, push: bool) -> None:
+        """Which run this is, for a message written before there is any progress."""
+        self._last |= {"run": run, "scope": scope, "push": push}
+
+    def checkpoint(self, progress: Progress, position: str, set_aside: int, waiting: int) -> None:
+        """The progress that has just been committed.
+
+        `set_aside` counts the fields and records that this run set aside and that still wait; `waiting` counts all that
+        wait, those of earlier runs included.
+        """
+        self._last = {
+            "v": VERSION,
+            "run": progress.run,
+            "outcome": "running",
+            "scope": progress.scope,
+            "push": progress.push,
+            "phase": progress.phase,
+            "read": progress.read,
+            "changed": progress.changed,
+            "pushed": progress.pushed,
+            "conflicts": progress.conflicts,
+            "setAside": set_aside,
+            "waiting": waiting,
+            "parked": waiting,  # the same under the name that logs of earlier versions have
+            "checkpoint": _shortened(position, _POSITION_BYTES),
+            "seconds": round(progress.seconds, 3),
+        }
+        self._write(self._last)
+        seconds = self._clock() - self._spoke_at
+        if seconds >= _LINE_SECONDS:
+            self._spoke_at += seconds
+            self._say({"type": "progress", **self._last, "recordsPerSecond": self._rate(progress, seconds)})
+
+    def _rate(self, progress: Progress, seconds: float) -> int:
+        """Read and pushed since the last line; 0 in the first, which has nothing to compare with."""
+        records = sum(progress.read.values()) + sum(sum(counts.values()) for counts in progress.pushed.values())
+        before, self._records = self._records, records
+        return 0 if before is None else round((records - before) / seconds)
+
+    def end(self, outcome: str, reason: str) -> None:
+        """The run's end, with what was last committed."""
+        message = {**self._last, "outcome": outcome, "reason": _shortened(reason, _REASON_BYTES)}
+        self._write(message)
+        self._say({"type": "end", **message})
+
+    def warning(self, reason: str) -> None:
+        """Something that does not keep the run from going on; said once."""
+        if reason not in self._warned:
+            self._warned.add(reason)
+            self._say({"type": "warning", "reason": reason})
+
+    def parked(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
+        """One record or field that waits for a human, told once; after a hundred of them only the count is told."""
+        which = (title, connector, key, field)
+        if which in self._parked or len(self._parked) >= NAMED_LINES:
+            return
+        self._parked.add(which)
+        said = {"type": "parked", "object": title, "connector": connector, "id": key, "reason": reason}
+        self._say({**said, "field": field} if field else said)
+
+    def gone(self, title: str, connector: str, key: object) -> None:
+        """One of the missing records that halt a run; the caller names at most NAMED_LINES per connector and object."""
+        self._say({"type": "gone", "object": title, "connector": connector, "id": key})
+
+    def _write(self, message: Mapping[str, Any]) -> None:
+        try:
+            # The file is mounted: it cannot be replaced, and is written in place.
+            self._path.write_bytes(_json(message))
+        except OSError as error:
+            if self._writable:
+                self.warning(f"the termination message cannot be written: {error}")
+            self._writable = False
+
+    def _say(self, said: Mapping[str, Any]) -> None:
+        with suppress(OSError):  # nobody listens
+            print(_json(said).decode(), file=self._out, flush=True)
+
+
+def _json(said: object) -> bytes:
+    # What is no Unicode text, such as half of a surrogate pair in somebody's data, becomes a question mark.
+    return json.dumps(said, ensure_ascii=False, default=str).encode("utf-8", "replace")
+
+
+def _shortened(text: str, limit: int) -> str:
+    """As much of a text as fits into so many bytes of JSON, where a control character takes six."""
+    if 6 * len(text) <= limit:
+        return text
+    taken = 0
+    for i, character in enumerate(text):
+        taken += len(_json(character)) - len('""')
+        if taken > limit:
+            return f"{text[:i]}…"
+    return text

@@ -1,0 +1,181 @@
+"""Scan: read both sides, page by page, and note what differs from the shadows.
+
+The second step of a run, after `recover`. Each page's effect, its visits and the place where the scan goes on are one
+transaction: a scan that is cut short repeats at most one page. In a run that pushes, shadows stay as they are and the
+records become dirty; in a read-only run what is read is the new shadow, and nothing stays dirty (design section 6.2).
+
+A scan that its connector cannot prove whole is not believed: no record counts as gone, and the watermark stays, so that
+the next run reads the same changes again.
+"""
+
+from collections.abc import Sequence
+from itertools import repeat
+
+from tidegate.worker.connectors import Record, Token, Unreadable, Window, unread
+from tidegate.worker.run.session import Session
+from tidegate.worker.run.source import Source
+
+PAGE = 5000
+
+
+def scan(session: Session) -> None:
+    """Read what the run's scope asks for, from the checkpoint on."""
+    progress = session.progress
+    sources = [source for pair in session.pairs for source in pair.sources]
+    while progress.sources_done < len(sources):
+        _scan_source(session, sources[progress.sources_done])
+
+
+def _scan_source(session: Session, source: Source) -> None:
+    progress, cache = session.progress, session.cache
+    if not progress.scanning:
+        session.pace.wait()
+        # Taken before the first page: what changes while the pages are read is read by the next run.
+        until = source.collection.watermark(_last_watermark(session, source), session.sync.overlap)
+        with session.commit():
+            progress.scanning = True
+            progress.whole = _must_read_whole(session, source) or until is None
+            progress.until, progress.after = until, None
+            if progress.whole:
+                cache.visits.begin()
+                cache.doubt_absence(source.number)
+    window = None
+    if not progress.whole:
+        window = Window(_last_watermark(session, source), progress.until, session.sync.overlap)
+    while True:
+        session.pace.wait()
+        page = source.collection.scan(progress.after, session.pace.batch(PAGE), window)
+        with session.commit():
+            _take(session, source, page.records)
+            progress.after = page.after
+            if page.after is None:
+                _set_aside(session, source, page.unreadable)
+                _finish(session, source, page.doubt)
+        session.pace.took(len(page.records))
+        if page.after is None:
+            return
+
+
+def _last_watermark(session: Session, source: Source) -> Token | None:
+    """As the last scan by the same cursor took it."""
+    remembered = session.cache.recall(f"source {source.number}") or {}
+    return remembered.get("watermark") if remembered.get("cursor") == source.cursor else None
+
+
+def _must_read_whole(session: Session, source: Source) -> bool:
+    """True unless the changes since the last whole scan are enough."""
+    if session.order.scope == "full" or session.progress.in_doubt or source.widened or source.cursor is None:
+        return True
+    if not session.progress.push and session.cache.is_pending(source.number):
+        return True  # what an earlier run has left undone is to be accepted too
+    remembered = session.cache.recall(f"source {source.number}") or {}
+    if remembered.get("cursor") != source.cursor or remembered.get("watermark") is None:
+        return True
+    read_whole_at = remembered.get("readWholeAt")
+    due = session.sync.full_scan_every.total_seconds()
+    return read_whole_at is None or not 0 <= session.now() - read_whole_at < due
+
+
+def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
+    cache, progress = session.cache, session.progress
+    known = cache.known(source.number, [record.key for record in records])
+    new = [record for record in records if record.key not in known] if len(known) < len(records) else []
+    met = [record for record in records if record.key in known] if new else records
+    remembered = [known[record.key] for record in met]
+    changed = [
+        (rid, record)
+        for record, digest, (_, rid, seen) in zip(met, source.digests(met), remembered, strict=True)
+        if seen != digest
+    ]
+    visited = [rid for _, rid, _ in known.values()]
+    rids = _add(session, source, new)
+    if progress.push:
+        cache.soil([*rids, *(rid for rid, _ in changed)])
+    else:
+        cache.accept(visited)
+    _note_changed(session, source, changed)
+    if progress.whole:
+        cache.visits.add([*visited, *rids])
+    progress.read[source.name] += len(records)
+    progress.changed[source.name] += len(new) + len(changed)
+
+
+def _add(session: Session, source: Source, new: Sequence[Record]) -> range:
+    keys = [record.key for record in new]
+    if session.progress.push:
+        return session.cache.add(source.number, [*zip(keys, source.match_keys_of(new), repeat(None))])
+    fields = source.field_hashes(new)
+    shadows = source.shadows(new, fields)
+    return session.cache.add(source.number, [*zip(keys, source.match_keys(fields), shadows, strict=True)])
+
+
+def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int, Record]]) -> None:
+    rids, records = [rid for rid, _ in changed], [record for _, record in changed]
+    fields = source.field_hashes(records)
+    session.cache.set_matches(zip(rids, source.match_keys(fields), strict=True))
+    if not session.progress.push:
+        session.cache.set_shadows(zip(rids, source.shadows(records, fields), strict=True))
+
+
+def _set_aside(session: Session, source: Source, unreadable: Sequence[Unreadable]) -> None:
+    """What cannot be read is named in the log, and is not gone."""
+    cache, progress = session.cache, session.progress
+    for each in unreadable:
+        place = each.place if each.key is None else each.key
+        session.report.parked(source.item.name, source.name, place, "", f"{each.place} {each.reason}")
+    known = cache.known(source.number, [each.key for each in unreadable if each.key is not None])
+    if progress.whole:
+        cache.visits.add([rid for _, rid, _ in known.values()])
+    name = f"source {source.number}"
+    remembered = cache.recall(name) or {}
+    if unreadable or "unreadable" in remembered:
+        progress.newly_unreadable += max(0, len(unreadable) - remembered.get("unreadable", 0))
+        progress.unreadable += len(unreadable)
+        cache.remember(name, remembered | {"unreadable": len(unreadable)})
+
+
+def _finish(session: Session, source: Source, doubt: str) -> None:
+    """The source has been read: what a whole scan has not met is gone, unless the scan may have left it out."""
+    cache, progress = session.cache, session.progress
+    remembered = cache.recall(f"source {source.number}") or {}
+    found = {"cursor": source.cursor, "watermark": progress.until, "scannedWhole": progress.whole}
+    if doubt:
+        progress.doubts[f"{source.name} {source.item.name}"] = doubt
+        same = remembered.get("cursor") == source.cursor
+        found |= {"watermark": remembered.get("watermark") if same else None, "scannedWhole": False}
+    elif progress.whole:
+        for missed in list(cache.visits.missed(source.number)):
+            _missed(session, source, missed)
+    _recognise_reloaded(session, source)
+    # A whole scan counts as done only when what it found has passed the guard: see `run`.
+    cache.remember(f"source {source.number}", remembered | found)
+    progress.sources_done += 1
+    progress.scanning, progress.after = False, None
+
+
+def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
+    """Records that a whole scan has not met."""
+    cache, progress = session.cache, session.progress
+    if progress.push:
+        progress.changed[source.name] += len(rids)
+        cache.soil(rids, gone=True)  # `push` reads each by its id before anything is done about it
+        return
+    rows = list(cache.rows(rids).values())
+    for start in range(0, len(rows), source.collection.batch):
+        session.pace.wait()
+        batch = rows[start : start + source.collection.batch]
+        found = source.collection.get([row.key for row in batch])
+        _take(session, source, list(found.values()))
+        gone = [row.rid for row in batch if row.key not in {*found, *unread(source.collection)}]
+        progress.changed[source.name] += len(gone)
+        cache.soil(gone, gone=True)
+
+
+def _recognise_reloaded(session: Session, source: Source) -> None:
+    """Of the records that are gone some may only have another id now; a read-only run lets go of the others."""
+    cache, push = session.cache, session.progress.push
+    if cache.count_gone(source.number):
+        cache.index_matches()
+        cache.reloads.recognise(source.number, pending=push)
+        if not push:
+            cache.let_go(cache.gone_from(source.number))

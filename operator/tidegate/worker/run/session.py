@@ -1,0 +1,159 @@
+"""All that the steps of a run share: the open systems and cache, the progress, and the one way to commit.
+
+Made by `run`, and handed to each step whole.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tidegate.worker.cache.compatibility import recognise
+from tidegate.worker.cache.parked import Kind
+from tidegate.worker.cache.store import Cache
+from tidegate.worker.config.rules import SIDES, FieldRule, Side, Sync, SyncedObject
+from tidegate.worker.connectors import Collection, Connector, Description, FieldType, Key, Typed
+from tidegate.worker.connectors.registry import CONNECTORS
+from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.merge import fit
+from tidegate.worker.merge.crossing import crossing
+from tidegate.worker.run.environment import Order
+from tidegate.worker.run.progress import Progress
+from tidegate.worker.run.report import Report
+from tidegate.worker.run.source import Crossings, Source, SourcePair
+from tidegate.worker.run.throttle import Pace
+from tidegate.worker.values.kinds import may_be_floats
+from tidegate.worker.values.normal_form import Hasher, Value, normal, normalized
+
+
+class Connects(Protocol):
+    """How the systems of a configuration are connected; tests put themselves in between."""
+
+    def __call__(self, sync: Sync, environ: Mapping[str, str], /) -> tuple[Connector, Connector]:
+        """The two systems, in the order of their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One process's share of a run."""
+
+    order: Order
+    sync: Sync
+    cache: Cache
+    pairs: tuple[SourcePair, ...]
+    progress: Progress
+    pace: Pace
+    report: Report
+    now: Callable[[], float] = time.time
+    began: float = field(default_factory=time.monotonic)
+    seconds_before: float = 0.0
+
+    @contextmanager
+    def commit(self) -> Iterator[None]:
+        """What is done inside becomes durable together with the progress, and is reported then."""
+        with self.cache.transaction():
+            yield
+            self.progress.seconds = self.seconds_before + time.monotonic() - self.began
+            self.cache.remember("progress", self.progress.plain())
+        set_aside = self.cache.parked.count_new(self.order.run) + self.progress.newly_unreadable
+        waiting = self.cache.parked.count() + self.progress.unreadable
+        self.report.checkpoint(self.progress, self.position(), set_aside, waiting)
+
+    def position(self) -> str:
+        """Where the run stands, for a human: no value of a record but its id, and nothing of a link to a page."""
+        progress = self.progress
+        if progress.phase != "scan":
+            return progress.phase
+        sources = [source for pair in self.pairs for source in pair.sources]
+        if progress.sources_done >= len(sources):
+            return "scan"
+        source = sources[progress.sources_done]
+        after = progress.after.get("position") if isinstance(progress.after, dict) else progress.after
+        return f"scan {source.name} {source.item.name}" + (f" > {after}" if after else "")
+
+    def park(
+        self, source: Source, rid: int, key: Key, rule: FieldRule | None, reason: str, kind: Kind | None = None
+    ) -> None:
+        """Set a field, or the whole record, aside for a human, and say so."""
+        title = rule.title if rule else ""
+        self.cache.parked.add(rid, title, reason, self.order.run, kind or ("unsynced" if rule else "retry"))
+        self.report.parked(source.item.name, source.name, key, title, reason)
+
+
+def connect(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connector]:
+    """Connect both systems. Raises ConfigurationError with the complaints of both."""
+    opened: list[Connector] = []
+    complaints: list[str] = []
+    for name, type_, settings in zip(sync.names, sync.types, sync.connectors, strict=True):
+        try:
+            opened.append(CONNECTORS[type_].connect(settings, environ, name))
+        except ConfigurationError as error:
+            complaints += error.complaints
+    if complaints:
+        raise ConfigurationError(*complaints)
+    return opened[0], opened[1]
+
+
+def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache) -> tuple[SourcePair, ...]:
+    """Open all objects on both sides. Raises ConfigurationError with all complaints, before the cache is touched."""
+    collections: dict[tuple[str, Side], Collection] = {}
+    complaints: list[str] = []
+    for item in sync.objects:
+        for side in SIDES:
+            title = f"object {item.name}, connector {sync.names[side]}"
+            creates = item.exists_on[side]
+            description = Description(title, item.settings[side], item.uses(side), item.match, creates)
+            try:
+                collections[item.name, side] = connectors[side].open(description)
+            except ConfigurationError as error:
+                complaints += error.complaints
+        complaints += _misfits(item, sync, collections)
+    if complaints:
+        raise ConfigurationError(*complaints)
+    remembered = recognise(cache, sync)
+    hasher = Hasher(bytes.fromhex(cache.recall("salt")))
+
+    def source(item: SyncedObject, side: Side) -> Source:
+        known = remembered[item.name]
+        number = 2 * known.number + side
+        collection = collections[item.name, side]
+        types = _types(collection)
+        floats = types is None or may_be_floats(type_.kind for type_ in types)
+        return Source(number, side, sync.names[side], item, collection, known.layout, hasher, known.widened, floats)
+
+    def pair(item: SyncedObject) -> SourcePair:
+        first, second = source(item, 0), source(item, 1)
+        return SourcePair(item, (first, second), (_crossings(second, first), _crossings(first, second)))
+
+    return tuple(map(pair, sync.objects))
+
+
+def _misfits(item: SyncedObject, sync: Sync, collections: Mapping[tuple[str, Side], Collection]) -> list[str]:
+    both: list[object] = [collections.get((item.name, side)) for side in SIDES]
+    typed = [(side, each) for side, each in zip(SIDES, both, strict=True) if isinstance(each, Typed)]
+    zoneless = [
+        fit.zone_is_missing(item.name, sync.names[side])
+        for side, each in typed
+        if item.conflict == "newest" and sync.zones[side] is None and (of := each.cursor_type()) and not of.zoned
+    ]
+    types = [each.field_types() for _, each in typed]
+    return [*zoneless, *(fit.complaints(item, sync.names, types) if len(types) == len(SIDES) else [])]
+
+
+def _types(collection: Collection) -> Sequence[FieldType] | None:
+    return collection.field_types() if isinstance(collection, Typed) else None
+
+
+def _crossings(source: Source, target: Source) -> Crossings:
+    """How each field's values go from one side to the other; those of references are the other side's own ids."""
+    rules = source.item.fields
+    froms, tos = (_types(each.collection) or (None,) * len(rules) for each in (source, target))
+    return tuple(
+        None if rule.ref is not None else crossing(from_, to, (source.name, target.name), _compared(rule))
+        for rule, from_, to in zip(rules, froms, tos, strict=True)
+    )
+
+
+def _compared(rule: FieldRule) -> Callable[[Value], str | None]:
+    return lambda value: normalized(normal(value), rule.normalize)

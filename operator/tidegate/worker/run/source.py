@@ -1,0 +1,97 @@
+"""A source: one object's records on one side, and how they are hashed. What every step of a run works on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidegate.worker.cache.shadow import Layout, Shadow
+from tidegate.worker.config.rules import Side, SyncedObject
+from tidegate.worker.connectors import Collection, Record
+from tidegate.worker.merge.crossing import Crossing
+from tidegate.worker.values.normal_form import MISSING, UNKNOWN, Hash, Hasher, Value, normal, normalized
+
+FieldHashes = tuple[Hash, ...]
+Crossings = tuple[Crossing | None, ...]
+
+_TEXTS = frozenset((str, type(None)))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One object's records on one side. What is asked of many records at once is made field by field: it is faster."""
+
+    number: int
+    side: Side
+    name: str
+    item: SyncedObject
+    collection: Collection
+    layout: Layout
+    hasher: Hasher
+    widened: bool
+    # Whether a value may be a floating-point number, which takes longer to be hashed.
+    floats: bool = True
+
+    @property
+    def cursor(self) -> str | None:
+        """The name of the column or property by which changes are read."""
+        return getattr(self.item.settings[self.side], "cursor", None)
+
+    def field_hashes(self, records: Sequence[Record]) -> list[FieldHashes]:
+        """Of each record the hash of each field's normal form; UNKNOWN for a field that its system leaves out."""
+        columns = zip(*(record.values for record in records), strict=True)
+        return list(zip(*map(self._hashes, range(len(self.item.fields)), columns), strict=True))
+
+    def hash_of(self, field: int, value: Value) -> Hash:
+        """The hash of one field's normal form."""
+        return self._hashes(field, [value])[0]
+
+    def _hashes(self, field: int, values: Sequence[Value]) -> list[Hash]:
+        plain = _TEXTS.issuperset(map(type, values))
+        texts = values if plain else [*map(normal, values)]
+        if how := self.item.fields[field].normalize:
+            texts = [normalized(text, how) for text in texts]
+        hashes = self.hasher.of_texts(texts)
+        if plain:
+            return hashes
+        return [UNKNOWN if value is MISSING else hashed for value, hashed in zip(values, hashes, strict=True)]
+
+    def digests(self, records: Sequence[Record]) -> list[Hash]:
+        """One hash over each record as it is."""
+        return self.hasher.of_records([record.values for record in records], floats=self.floats)
+
+    def match_keys(self, fields: Sequence[FieldHashes]) -> list[Hash | None]:
+        """What equals on both sides for records that belong together; None where a match field is blank."""
+        return self._match_keys([[hashes[i] for hashes in fields] for i in self.item.match])
+
+    def match_keys_of(self, records: Sequence[Record]) -> list[Hash | None]:
+        """The same, where the other fields need not be hashed."""
+        return self._match_keys([self._hashes(i, [record.values[i] for record in records]) for i in self.item.match])
+
+    def _match_keys(self, columns: Sequence[Sequence[Hash]]) -> list[Hash | None]:
+        blank = {self.hasher.blank, UNKNOWN}
+        if len(columns) == 1:
+            return [None if key in blank else key for key in columns[0]]
+        rows = zip(*columns, strict=True)
+        return [None if blank.intersection(parts) else self.hasher.of_bytes(b"".join(parts)) for parts in rows]
+
+    def shadows(self, records: Sequence[Record], fields: Sequence[Sequence[Hash | None]]) -> list[Shadow]:
+        """The shadows of records that are taken as they are."""
+        return [*map(self.layout.pack, self.digests(records), fields)]
+
+    def partial_shadow(self, fields: Sequence[Hash | None]) -> Shadow:
+        """The shadow of a record that has to be looked at again."""
+        return self.layout.pack(UNKNOWN, fields)
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePair:
+    """One object: its two sources."""
+
+    item: SyncedObject
+    sources: tuple[Source, Source]
+    # How each field's values go to side 0, and to side 1.
+    crossings: tuple[Crossings, Crossings] = ((), ())
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The sources' numbers in the cache."""
+        return self.sources[0].number, self.sources[1].number

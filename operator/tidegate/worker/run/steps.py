@@ -1,0 +1,128 @@
+"""One run, step by step: recover → scan → pair → guard → push. Called by `main`.
+
+Where a run that was cut short stands is in its progress: the same run number goes on from there, another begins anew
+and keeps the cache.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from tidegate.worker.cache.compatibility import fields_were_read
+from tidegate.worker.cache.store import Cache
+from tidegate.worker.config.rules import Sync
+from tidegate.worker.run.environment import Order
+from tidegate.worker.run.guard import guard
+from tidegate.worker.run.pair import pair
+from tidegate.worker.run.progress import Progress
+from tidegate.worker.run.push.batches import push
+from tidegate.worker.run.recover import recover
+from tidegate.worker.run.report import NAMED_LINES, Report
+from tidegate.worker.run.scan import scan
+from tidegate.worker.run.session import Connects, Session, connect, open_pairs
+from tidegate.worker.run.throttle import Pace
+
+
+def run(
+    order: Order,
+    sync: Sync,
+    environ: Mapping[str, str],
+    report: Report,
+    interrupted: Callable[[], bool],
+    *,
+    connects: Connects = connect,
+    opens: Callable[[Order], Cache] = lambda order: Cache(order.cache_dir, order.cache_epoch, order.oldest_cache_epoch),
+    now: Callable[[], float] = time.time,
+) -> str:
+    """Do the run, or the rest of it. Returns what a human should know of a complete run; raises RunEnded otherwise."""
+    connectors = connects(sync, environ)
+    try:
+        cache = opens(order)
+        try:
+            pairs = open_pairs(sync, connectors, cache)
+            progress = Progress.resume(cache.recall("progress"), order) or Progress.start(order, sync.names)
+            pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
+            seconds = progress.seconds
+            session = Session(order, sync, cache, pairs, progress, pace, report, now, seconds_before=seconds)
+            _run(session)
+            _tell_what_waits(session)
+            return _remark(session)
+        finally:
+            cache.close()
+    finally:
+        for connector in connectors:
+            connector.close()
+
+
+def _run(session: Session) -> None:
+    progress = session.progress
+    if progress.phase == "complete":
+        with session.commit():
+            return
+    recover(session, after_scan=False)
+    if progress.phase == "scan":
+        scan(session)
+        recover(session, after_scan=True)
+        pair(session)
+        if not progress.push:
+            _complete(session)
+            return
+        with session.commit():
+            progress.phase = "guard"
+    if progress.phase == "guard":
+        guard(session)
+        _enter_push(session)
+    if progress.phase == "push":
+        push(session)
+        _complete(session)
+
+
+def _enter_push(session: Session) -> None:
+    with session.commit():
+        session.cache.remember("halted", None)
+        session.cache.parked.retry_records()
+        settled = [both for both in session.pairs if both.item.conflict != "park"]
+        session.cache.parked.retry_conflicts(number for both in settled for number in both.numbers)
+        _whole_scans_count(session)
+        session.progress.phase = "push"
+
+
+def _complete(session: Session) -> None:
+    with session.commit():
+        if not session.progress.push:
+            _whole_scans_count(session)
+        session.cache.index_alone()
+        session.progress.phase = "complete"
+
+
+def _whole_scans_count(session: Session) -> None:
+    """From now on it is enough to read changes, until the next whole scan is due."""
+    cache = session.cache
+    for both in session.pairs:
+        for source in both.sources:
+            name = f"source {source.number}"
+            remembered = cache.recall(name)
+            if remembered["scannedWhole"]:
+                cache.remember(name, remembered | {"readWholeAt": session.now()})
+    if all(cache.recall(f"source {s.number}")["scannedWhole"] for both in session.pairs for s in both.sources):
+        fields_were_read(cache, session.sync)
+
+
+def _tell_what_waits(session: Session) -> None:
+    """Also what has waited since earlier runs: the log of the last run names all."""
+    sources = {source.number: source for both in session.pairs for source in both.sources}
+    for waiting in session.cache.parked.oldest(NAMED_LINES):
+        if (source := sources.get(waiting.source)) is not None:
+            session.report.parked(source.item.name, source.name, waiting.key, waiting.field, waiting.reason)
+
+
+def _remark(session: Session) -> str:
+    parked = session.cache.parked.count()
+    remarks = [f"{parked} waiting for a human: see the run's log"] if parked else []
+    if unreadable := session.progress.unreadable:
+        remarks.append(f"{unreadable} records cannot be read and were set aside: see the run's log")
+    for source, doubt in session.progress.doubts.items():
+        remarks.append(
+            f"the list of {source} may have left out records: {doubt}; no record that is missing from it counts as "
+            "deleted, and the next run reads the same changes again"
+        )
+    return "; ".join(remarks)
