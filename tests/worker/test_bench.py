@@ -16,7 +16,8 @@ _TESTS = Path(__file__).parents[1]
 
 
 def test_the_benchmark_reports_every_speed_and_all_memory() -> None:
-    command = [sys.executable, "-m", "bench.worker", "--no-opponents", "--records", "2000", "--more-records", "3000"]
+    sizes = ["--records", "2000", "--more-records", "3000", "--waiting", "500"]
+    command = [sys.executable, "-m", "bench.worker", "--no-opponents", *sizes]
     variables = {**os.environ, "PYTHONPATH": str(_TESTS)}
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -25,6 +26,7 @@ def test_the_benchmark_reports_every_speed_and_all_memory() -> None:
         "unchanged full sync",
         "first read-only full sync",
         "first read-write full sync",
+        "500 parked and 500 unpaired",
     ]
     for _, by_clock, _, by_processor in speeds:
         assert 10 < _number(by_clock) < 10_000_000

@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--more-records", type=int, default=4_000_000, help="to see memory not grow; 0: not (default: %(default)s)"
     )
+    parser.add_argument(
+        "--waiting", type=int, default=100_000, help="parked, and as many unpaired (default: %(default)s)"
+    )
     parser.add_argument("--files", type=int, default=20_000, help="for rclone (default: %(default)s)")
     parser.add_argument("--rows", type=int, default=200_000, help="for dlt (default: %(default)s)")
     parser.add_argument("--no-opponents", action="store_true", help="only our own worker")
@@ -58,6 +61,10 @@ def _measure(arguments: argparse.Namespace, directory: Path, reporter: Reporter)
         ours.sqlite_and_postgresql(_new(directory, "push"), records) as pushed_pair,
     ):
         pushed = pushed_pair.sync(push=True)
+    waiting: int = arguments.waiting
+    with reporter.step(f"Parked and unpaired: {waiting:,} + {waiting:,} records, SQLite and SQLite"):
+        waited = ours.parked_and_unpaired(_new(directory, "waiting"), waiting).sync(push=True)
+    _expect("parked and unpaired", (waited.read, waited.changed, waited.created), (2 * waiting, waiting, 0))
     _expect("read-only", (read_only.read, read_only.changed, read_only.created), (2 * records, 2 * records, 0))
     _expect("unchanged", (unchanged.read, unchanged.changed, unchanged.created), (2 * records, 0, 0))
     _expect("read-write", (pushed.read, pushed.changed, pushed.created), (records, records, records))
@@ -65,6 +72,7 @@ def _measure(arguments: argparse.Namespace, directory: Path, reporter: Reporter)
         Case("unchanged full sync", "pairs/s", Speed(records, unchanged.took), 80_000, others.get("again", {})),
         Case("first read-only full sync", "records/s", Speed(2 * records, read_only.took), 60_000),
         Case("first read-write full sync", "records/s", Speed(records, pushed.took), 15_000, others.get("first", {})),
+        Case(f"{waiting:,} parked and {waiting:,} unpaired", "records/s", Speed(2 * waiting, waited.took), 5_000),
     ]
     memory = [
         Memory(f"unchanged full sync, {records:,} pairs", unchanged.took.peak_bytes, _PEAK),

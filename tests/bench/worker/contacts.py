@@ -31,17 +31,33 @@ BEGIN;
 
 def write_sqlite(path: Path, records: int) -> None:
     """Make a database with so many contacts."""
-    names = ", ".join((*FIELDS, "updated_at"))
-    marks = ", ".join("?" * (len(FIELDS) + 1))
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.executescript(_SQLITE)
-        database.executemany(f"INSERT INTO contact ({names}) VALUES ({marks})", _contacts(records))  # noqa: S608
+        _insert(database, range(records))
         database.execute("COMMIT")
         database.execute("PRAGMA journal_mode = DELETE")
 
 
-def _contacts(records: int) -> Iterator[tuple[str | int, ...]]:
-    for n in range(records):
+def add_to_sqlite(path: Path, numbers: range) -> None:
+    """Add contacts to a database."""
+    with closing(sqlite3.connect(path)) as database, database:
+        _insert(database, numbers)
+
+
+def refuse_in_sqlite(path: Path) -> None:
+    """Let a database refuse every new contact."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TRIGGER refuse BEFORE INSERT ON contact BEGIN SELECT RAISE(ABORT, 'refused'); END")
+
+
+def _insert(database: sqlite3.Connection, numbers: range) -> None:
+    names = ", ".join((*FIELDS, "updated_at"))
+    marks = ", ".join("?" * (len(FIELDS) + 1))
+    database.executemany(f"INSERT INTO contact ({names}) VALUES ({marks})", _contacts(numbers))  # noqa: S608
+
+
+def _contacts(numbers: range) -> Iterator[tuple[str | int, ...]]:
+    for n in numbers:
         yield (
             f"person{n}@company{n % 977}.example",
             f"First{n % 5003}",

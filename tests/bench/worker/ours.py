@@ -68,6 +68,18 @@ def sqlite_and_sqlite(directory: Path, records: int) -> Pair:
     return Pair(directory, *(f"sqlite:///{directory / name}.db" for name in ("crm", "erp")))
 
 
+def parked_and_unpaired(directory: Path, records: int) -> Pair:
+    """Two systems of which one holds so many contacts without a counterpart, and as many that the other refuses."""
+    contacts.write_sqlite(directory / "crm.db", records)
+    contacts.write_sqlite(directory / "erp.db", 0)
+    pair = Pair(directory, *(f"sqlite:///{directory / name}.db" for name in ("crm", "erp")))
+    pair.sync(push=False)
+    contacts.add_to_sqlite(directory / "crm.db", range(records, 2 * records))
+    contacts.refuse_in_sqlite(directory / "erp.db")
+    pair.sync(push=True)
+    return pair
+
+
 @contextmanager
 def sqlite_and_postgresql(directory: Path, records: int) -> Iterator[Pair]:
     """One that holds contacts, and one that has an empty table for them."""

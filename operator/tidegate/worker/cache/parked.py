@@ -15,7 +15,8 @@ SCHEMA = """
 CREATE TABLE parked (
     rid INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL, run INTEGER NOT NULL, kind TEXT NOT NULL,
     PRIMARY KEY (rid, field))
-WITHOUT ROWID
+WITHOUT ROWID;
+CREATE INDEX parked_by_run ON parked (run)
 """
 
 

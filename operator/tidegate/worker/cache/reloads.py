@@ -21,8 +21,9 @@ _GONE = "EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = {}.rid AND gone)"
 # Nothing is known of it that a record which comes could keep.
 _UNMERGED = "({0}.link IS NULL AND {0}.shadow IS NULL)"
 # An intent names the record that it was made for: until it is settled, that record stays.
+# The + as in `store`: by its match key.
 _NEW = (
-    f"new.lone AND new.link IS NULL AND NOT {_GONE.format('new')} "  # noqa: S608
+    f"new.lone AND +new.link IS NULL AND NOT {_GONE.format('new')} "  # noqa: S608
     "AND NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid = new.rid)"
 )
 

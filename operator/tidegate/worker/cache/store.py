@@ -41,6 +41,9 @@ CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BL
 
 # The numbers in a list of JSON.
 _LISTED = "SELECT value FROM json_each(?)"
+# It has no counterpart. The + keeps SQLite from the index `alone`, which holds all of these, where `by_match` finds the
+# few that are sought.
+_UNLINKED = "{0}.lone AND +{0}.link IS NULL"
 # Neither the record nor its counterpart is named by an intent.
 _CERTAIN = "NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid IN ({0}.rid, {0}.link))"
 
@@ -170,14 +173,15 @@ class Cache:
 
     def unpaired(self, source: int, match: Hash, limit: int = 2) -> list[Row]:
         """Records without a counterpart that have this match key."""
-        return self._select("source = ? AND match = ? AND lone AND link IS NULL LIMIT ?", source, match, limit)
+        where = f"source = ? AND match = ? AND {_UNLINKED.format('record')} LIMIT ?"
+        return self._select(where, source, match, limit)
 
     def with_twins(self, rids: Iterable[int]) -> set[int]:
         """Those of these records whose match key another record of their source has that is not gone, nor linked."""
         found = self._db.execute(
-            "SELECT ours.rid FROM json_each(?) AS sought CROSS JOIN record AS ours ON ours.rid = sought.value "
+            "SELECT ours.rid FROM json_each(?) AS sought CROSS JOIN record AS ours ON ours.rid = sought.value "  # noqa: S608
             "WHERE EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ours.source AND twin.match = ours.match "
-            "AND twin.lone AND twin.link IS NULL AND twin.rid != ours.rid "
+            f"AND {_UNLINKED.format('twin')} AND twin.rid != ours.rid "
             "AND NOT EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = twin.rid AND gone))",
             (_json(rids),),
         )
@@ -314,10 +318,10 @@ class Cache:
         """
         return self._db.execute(
             f"SELECT ours.rid, min(theirs.rid) FROM record AS ours {self._in_order} CROSS JOIN record AS theirs "  # noqa: S608
-            "ON theirs.source = ?2 AND theirs.match = ours.match AND theirs.lone AND theirs.link IS NULL "
+            f"ON theirs.source = ?2 AND theirs.match = ours.match AND {_UNLINKED.format('theirs')} "
             "WHERE ours.source = ?1 AND ours.link IS NULL AND ours.rid BETWEEN ?3 AND ?4 "
             "AND NOT EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ?1 AND twin.match = ours.match "
-            "AND twin.lone AND twin.link IS NULL AND twin.rid != ours.rid) "
+            f"AND {_UNLINKED.format('twin')} AND twin.rid != ours.rid) "
             "GROUP BY ours.rid HAVING count(*) = 1",
             (source, across, first, last),
         ).fetchall()
