@@ -1,15 +1,21 @@
 """What a cache was made for, and whether it still fits the configuration. Serves `session`.
 
 Policies, directions and fields may change from run to run. What gives ids, links and match keys their meaning may
-not: with other tables the remembered records would seem to be deleted.
+not: with other tables the remembered records would seem to be deleted, and in another system they are other records.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tidegate.worker.cache.shadow import Layout, lay_out
 from tidegate.worker.cache.store import Cache
+from tidegate.worker.cache.systems import Another, Same, System, compare
 from tidegate.worker.config.rules import SIDES, Sync, SyncedObject
-from tidegate.worker.errors import CacheUnusable
+from tidegate.worker.errors import CacheUnusable, Halted
+
+# By object: the systems of its two sides.
+Systems = Mapping[str, tuple[System, System]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +27,11 @@ class Remembered:
     widened: bool
 
 
-def recognise(cache: Cache, sync: Sync) -> dict[str, Remembered]:
-    """Match the configuration's objects with the cache's, which learns new ones. Raises CacheUnusable."""
+def recognise(cache: Cache, sync: Sync, systems: Systems) -> dict[str, Remembered]:
+    """Match the configuration's objects with the cache's, which learns new ones.
+
+    Raises CacheUnusable when the cache is of something else, and Halted when a person has to say whether it is.
+    """
     sides = [list(side) for side in zip(sync.names, sync.types, strict=True)]
     known = cache.recall("sides")
     if known is not None and known != sides:
@@ -30,6 +39,7 @@ def recognise(cache: Cache, sync: Sync) -> dict[str, Remembered]:
         raise CacheUnusable(f"reset needed: the cache was made for the connectors {before}, and now there are {now}")
     objects = cache.recall("objects") or {}
     result = {}
+    reached = _reached(sync, objects, systems)
     for item in sync.objects:
         identity = _identity(item)
         entry = objects.get(item.name)
@@ -42,12 +52,48 @@ def recognise(cache: Cache, sync: Sync) -> dict[str, Remembered]:
         number = entry["number"] if entry else len(objects)
         # A field that is new stays pending until a whole scan has looked at it.
         present = entry["present"] if entry else identities
-        objects[item.name] = {"number": number, "identity": identity, "slots": slots, "present": present}
+        objects[item.name] = {
+            "number": number, "identity": identity, "slots": slots, "present": present,
+            "systems": [system.plain() for system in reached[item.name]],
+        }  # fmt: skip
         result[item.name] = Remembered(number, layout, widened)
     with cache.transaction():
         cache.remember("sides", sides)
         cache.remember("objects", objects)
     return result
+
+
+def _reached(sync: Sync, objects: Mapping[str, Any], systems: Systems) -> Systems:
+    """The systems to be remembered, if they are those that the cache was made for."""
+    known: dict[str, tuple[System, System]] = {}
+    doubts: dict[str, str] = {}
+    for item in sync.objects:
+        now = systems[item.name]
+        if item.name not in objects:
+            known[item.name] = now
+            continue
+        first, second = (
+            compare(System.recall(remembered), system)
+            for remembered, system in zip(objects[item.name]["systems"], now, strict=True)
+        )
+        for name, verdict in zip(sync.names, (first, second), strict=True):
+            if isinstance(verdict, Another):
+                raise CacheUnusable(f"reset needed: {name} is another system now: {verdict.changed}")
+            if not isinstance(verdict, Same):
+                doubts[name] = verdict.changed
+        if isinstance(first, Same) and isinstance(second, Same):
+            known[item.name] = first.known, second.known
+    if doubts:
+        raise Halted("; ".join(_question(name, changed) for name, changed in doubts.items()))
+    return known
+
+
+def _question(name: str, changed: str) -> str:
+    return (
+        f"{name} is not the system that the cache was made for: {changed}. If the same system has moved, name it by "
+        f"identity under connectors.{name}, such as identity: {name}. If it is another system, reset this sync. "
+        "No record was read or written"
+    )
 
 
 def fields_were_read(cache: Cache, sync: Sync) -> None:

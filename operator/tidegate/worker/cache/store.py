@@ -354,6 +354,16 @@ class Cache:
         pending = f"rid IN (SELECT rid FROM dirty) AND {_CERTAIN.format('record')}"  # noqa: S608
         return self._select(f"rid IN ({_LISTED}) AND {pending} ORDER BY rid", _json(rids))
 
+    def changed_and_linked(self, source: int, after: int, limit: int) -> list[Row]:
+        """The next records of a source that have a counterpart, are there, and differ from their shadows."""
+        return self._select(
+            "source = ? AND rid > ? AND rid IN (SELECT rid FROM dirty WHERE NOT gone) "
+            "AND link IS NOT NULL AND shadow IS NOT NULL ORDER BY rid LIMIT ?",
+            source,
+            after,
+            limit,
+        )
+
     def gone(self, rids: Iterable[int | None]) -> set[int]:
         """Those of these records that a whole scan has not met any more."""
         query = f"SELECT rid FROM dirty WHERE gone AND rid IN ({_LISTED})"  # noqa: S608

@@ -40,6 +40,16 @@ class Top(Part):
     overlap: Duration = timedelta(seconds=30)
 
 
+class AnyConnector(Part):
+    """One of `connectors`; beside it the settings of its type.
+
+    `identity` is a name of your choice for the system. Without it a run stops when the address leads to another server,
+    database or API than the one that the cache was made for; a system that has moved is named, and syncs on.
+    """
+
+    identity: Annotated[str, Field(min_length=1)] | None = None
+
+
 class Object(Part):
     """One of `objects`; beside it, under each connector's name, where that one has these records."""
 

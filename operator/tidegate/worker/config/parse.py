@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from tidegate.worker.config.error_messages import complaints
-from tidegate.worker.config.models import NAME, RESERVED, FieldPair, Object, Top
+from tidegate.worker.config.models import NAME, RESERVED, AnyConnector, FieldPair, Object, Top
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, Sync, SyncedObject
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.registry import CONNECTORS
@@ -47,12 +47,14 @@ def parse(text: bytes) -> Sync:
     found += [f"objects: there are two named {name}" for name in sorted({n for n in titles if titles.count(n) > 1})]
     found += _unknown_references([item for item in objects if item], titles)
     first, second = connectors
+    identities = [_identity(name, settings, found) for name, settings in sorted(top.connectors.items())]
     if found or first is None or second is None:
         raise ConfigurationError(*found)
     return Sync(
         names=pair,
         types=(types[0], types[1]),
         connectors=(first, second),
+        identities=(identities[0], identities[1]),
         objects=tuple(item for item in objects if item),
         safety=top.safety,
         pace=top.pace,
@@ -60,6 +62,9 @@ def parse(text: bytes) -> Sync:
         overlap=top.overlap,
     )
 
+
+# What may be written for a connector of any type, beside the type's own settings.
+_FOR_ANY = tuple(AnyConnector.model_fields)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -81,7 +86,14 @@ def _connector(name: str, raw: dict[str, Any], found: list[str]) -> Part | None:
         problem = f"type {raw['type']!r} is not known" if "type" in raw else "type is missing"
         found.append(f"connector {name}: {problem}; known are {known}")
         return None
-    return _checked(kind.settings, raw, f"connector {name}", found)
+    own = {key: value for key, value in raw.items() if key not in _FOR_ANY}
+    return _checked(kind.settings, own, f"connector {name}", found, _FOR_ANY)
+
+
+def _identity(name: str, raw: dict[str, Any], found: list[str]) -> str | None:
+    given = {key: value for key, value in raw.items() if key in _FOR_ANY}
+    checked = _checked(AnyConnector, given, f"connector {name}", found)
+    return None if checked is None else checked.identity
 
 
 def _object(

@@ -32,10 +32,19 @@ class MaxDeletes(Part):
     min: Annotated[int, Field(ge=0)] = 10
 
 
+class MaxRekeyed(Part):
+    """How many records of one side may have other match fields under the same ids: `min` always, beyond that no more
+    than the percentage. Many at once are a sign of another system, or of another tenant's records."""
+
+    percent: Annotated[int, Field(ge=0, le=100)] = 20
+    min: Annotated[int, Field(ge=0)] = 10
+
+
 class Safety(Part):
     """When to stop and ask, before anything is pushed."""
 
     max_deletes: MaxDeletes = MaxDeletes()
+    max_rekeyed: MaxRekeyed = MaxRekeyed()
     empty_side: Literal["halt", "allow"] = "halt"
 
 
@@ -113,6 +122,8 @@ class Sync:
     names: tuple[str, str]
     types: tuple[str, str]
     connectors: tuple[Part, Part]
+    # The names that the two systems were given; None for one that nobody has named.
+    identities: tuple[str | None, str | None]
     objects: tuple[SyncedObject, ...]
     safety: Safety
     pace: Pace | None

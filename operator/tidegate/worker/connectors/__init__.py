@@ -249,6 +249,18 @@ class Connector(Protocol):
         """End all connections."""
 
 
+@runtime_checkable
+class Identified(Protocol):
+    """A Connector that tells which system it has reached."""
+
+    def system(self, description: Description, /) -> Mapping[str, str]:
+        """What tells the system in which an object's records are from others of its kind, such as {"database": "crm"}.
+
+        Names and values are shown to humans; a value that is secret is given as `fingerprint`. They stay the same
+        when a password, a user or the way to the same system changes. One that cannot be read is left out.
+        """
+
+
 class Connect(Protocol):
     """How to connect a system by its settings. Raises ConfigurationError; need not reach the system yet."""
 

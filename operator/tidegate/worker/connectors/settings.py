@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from hashlib import sha256
 from typing import Annotated
 from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -82,6 +83,11 @@ def text_of(setting: str | FromEnvironment, environ: Mapping[str, str], connecto
     if not environ.get(setting.env):
         raise ConfigurationError(f"connector {connector}: the environment variable {setting.env} is not set")
     return environ[setting.env].strip()
+
+
+def fingerprint(secret: str) -> str:
+    """Text that stands for a secret one: the same for the same secret, and of no use to know it by."""
+    return f"sha256:{sha256(secret.encode()).hexdigest()[:12]}"
 
 
 def hidden(said: str, secrets: Iterable[str]) -> str:

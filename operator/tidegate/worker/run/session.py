@@ -12,8 +12,9 @@ from typing import Protocol
 from tidegate.worker.cache.compatibility import recognise
 from tidegate.worker.cache.parked import Kind
 from tidegate.worker.cache.store import Cache
+from tidegate.worker.cache.systems import System
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, Sync, SyncedObject
-from tidegate.worker.connectors import Collection, Connector, Description, FieldType, Key, Typed
+from tidegate.worker.connectors import Collection, Connector, Description, FieldType, Identified, Key, Typed
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.merge import fit
@@ -98,6 +99,7 @@ def connect(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connecto
 def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache) -> tuple[SourcePair, ...]:
     """Open all objects on both sides. Raises ConfigurationError with all complaints, before the cache is touched."""
     collections: dict[tuple[str, Side], Collection] = {}
+    systems: dict[str, list[System]] = {item.name: [] for item in sync.objects}
     complaints: list[str] = []
     for item in sync.objects:
         for side in SIDES:
@@ -106,12 +108,13 @@ def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache
             description = Description(title, item.settings[side], item.uses(side), item.match, creates)
             try:
                 collections[item.name, side] = connectors[side].open(description)
+                systems[item.name].append(_system(connectors[side], description, sync.identities[side]))
             except ConfigurationError as error:
                 complaints += error.complaints
         complaints += _misfits(item, sync, collections)
     if complaints:
         raise ConfigurationError(*complaints)
-    remembered = recognise(cache, sync)
+    remembered = recognise(cache, sync, {name: (first, second) for name, (first, second) in systems.items()})
     hasher = Hasher(bytes.fromhex(cache.recall("salt")))
 
     def source(item: SyncedObject, side: Side) -> Source:
@@ -127,6 +130,10 @@ def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache
         return SourcePair(item, (first, second), (_crossings(second, first), _crossings(first, second)))
 
     return tuple(map(pair, sync.objects))
+
+
+def _system(connector: Connector, description: Description, name: str | None) -> System:
+    return System(connector.system(description) if isinstance(connector, Identified) else {}, name)
 
 
 def _misfits(item: SyncedObject, sync: Sync, collections: Mapping[tuple[str, Side], Collection]) -> list[str]:

@@ -66,6 +66,11 @@ class Source:
         """The same, where the other fields need not be hashed."""
         return self._match_keys([self._hashes(i, [record.values[i] for record in records]) for i in self.item.match])
 
+    def match_keys_seen(self, shadows: Sequence[Shadow | None]) -> list[Hash | None]:
+        """The match keys of records as they were last seen; None also where a match field was never seen."""
+        seen = [self.layout.unpack(shadow) for shadow in shadows]
+        return self._match_keys([[hashes[i] or UNKNOWN for hashes in seen] for i in self.item.match])
+
     def _match_keys(self, columns: Sequence[Sequence[Hash]]) -> list[Hash | None]:
         blank = {self.hasher.blank, UNKNOWN}
         if len(columns) == 1:

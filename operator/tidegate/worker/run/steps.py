@@ -16,6 +16,7 @@ from tidegate.worker.run.pair import pair
 from tidegate.worker.run.progress import Progress
 from tidegate.worker.run.push.batches import push
 from tidegate.worker.run.recover import recover
+from tidegate.worker.run.rekeyed import guard_against_other_records
 from tidegate.worker.run.report import NAMED_LINES, Report
 from tidegate.worker.run.scan import scan
 from tidegate.worker.run.session import Connects, Session, connect, open_pairs
@@ -69,6 +70,7 @@ def _run(session: Session) -> None:
         with session.commit():
             progress.phase = "guard"
     if progress.phase == "guard":
+        guard_against_other_records(session)
         guard(session)
         _enter_push(session)
     if progress.phase == "push":

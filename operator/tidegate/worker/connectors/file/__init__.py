@@ -67,6 +67,10 @@ class Directory:
 
         return FileRecords(self._name, spool, missing, description)
 
+    def system(self, _: Description, /) -> Mapping[str, str]:
+        """Where the files are; see Identified."""
+        return self._storage.place
+
     def close(self) -> None:
         """Remove the temporary files."""
         for spool in self._spools:

@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 
 from fsspec.core import url_to_fs  # type: ignore[import-untyped]  # fsspec has no type information
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # likewise
+from fsspec.utils import infer_storage_options  # type: ignore[import-untyped]  # likewise
 
 from tidegate.worker.connectors.file.files import Facts, Files
 from tidegate.worker.connectors.file.format import UnreadableFile
 from tidegate.worker.connectors.file.local import LocalFiles
 from tidegate.worker.connectors.file.remote import RemoteFiles
-from tidegate.worker.connectors.settings import hidden
+from tidegate.worker.connectors.settings import fingerprint, hidden
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 _CHUNK = 1 << 20
@@ -37,6 +38,10 @@ class Version:
     certain: bool
 
 
+# Options of fsspec's file systems that name a server: those of the URL, of S3, and of Azure.
+_SERVERS = ("host", "port", "endpoint_url", "account_name")
+
+
 class Storage:
     """A place for files. No message holds one of the secrets."""
 
@@ -44,12 +49,21 @@ class Storage:
         """Raises ConfigurationError when there is no such file system."""
         self._connector = connector
         self._secrets = tuple(secrets)
+        self._url, self._options = url, options
         try:
             file_system, self._root = url_to_fs(url, **options)
         except Exception as error:  # each file system has its own
             raise ConfigurationError(f"connector {connector}: url or storageOptions: {self._said(error)}") from None
         local = isinstance(file_system, LocalFileSystem)
         self._files: Files = LocalFiles() if local else RemoteFiles(file_system)
+
+    @property
+    def place(self) -> dict[str, str]:
+        """What tells the place from others: neither user nor password. A URL from a Secret is not shown."""
+        named = {**infer_storage_options(self._url), **self._options, **self._options.get("client_kwargs", {})}
+        servers = [str(named[option]) for option in _SERVERS if named.get(option)]
+        place = " ".join([*servers, self._root.rstrip("/") or "/"])
+        return {"place": fingerprint(place) if self._url in self._secrets else place}
 
     def path(self, relative: str) -> str:
         """The full path of a file. Raises ConfigurationError when it is not below the root."""

@@ -32,6 +32,10 @@ class Api:
         self._resources.append(resource)
         return resource
 
+    def system(self, _: Description, /) -> Mapping[str, str]:
+        """Where the API is; see Identified. Whose records it shows depends on the token, and cannot be told."""
+        return {"base URL": self._client.place}
+
     def close(self) -> None:
         """End all connections."""
         self._pool.close()

@@ -16,7 +16,7 @@ import httpx
 
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.settings import Settings
-from tidegate.worker.connectors.settings import FromEnvironment, hidden, text_of
+from tidegate.worker.connectors.settings import FromEnvironment, fingerprint, hidden, text_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 _ATTEMPTS = 5
@@ -81,7 +81,8 @@ class Client:
 
     def _base_url(self, settings: Settings, environ: Mapping[str, str]) -> httpx.URL:
         text = text_of(settings.base_url, environ, self._name)
-        if isinstance(settings.base_url, FromEnvironment):
+        self._base_is_secret = isinstance(settings.base_url, FromEnvironment)
+        if self._base_is_secret:
             self._secrets.append(text)
         try:
             url = httpx.URL(text)
@@ -94,6 +95,13 @@ class Client:
                 f"connector {self._name}: baseUrl must be without user, password and query; write auth and query"
             )
         return url
+
+    @property
+    def place(self) -> str:
+        """The API's host and path, which are the same by http and https; a URL from a Secret is not shown."""
+        host = self._base.host if self._base.port in (None, 80, 443) else f"{self._base.host}:{self._base.port}"
+        place = f"{host}{self._base.path.rstrip('/')}"
+        return fingerprint(place) if self._base_is_secret else place
 
     def _authentication(self, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
         auth = settings.auth

@@ -15,6 +15,7 @@ from tidegate.worker.connectors.sql.errors import speaking_of
 from tidegate.worker.connectors.sql.reflect import reflect
 from tidegate.worker.connectors.sql.rows import Rows
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
+from tidegate.worker.connectors.sql.system import system_of
 
 
 def connect(settings: Settings, environ: Mapping[str, str], name: str) -> "Database":
@@ -36,6 +37,13 @@ class Database:
         with speaking_of(self._name):
             table = reflect(self._engine, description)
         return Rows(self._name, self._engine, table, description, self._zone)
+
+    def system(self, description: Description, /) -> Mapping[str, str]:
+        """Which database holds the object's table; see Identified."""
+        settings = description.settings
+        assert isinstance(settings, TableSettings)  # noqa: S101
+        with speaking_of(self._name):
+            return system_of(self._engine, settings)
 
     def close(self) -> None:
         """End all connections."""
