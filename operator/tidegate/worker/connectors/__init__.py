@@ -4,7 +4,7 @@
 it by the name that users write as `type`, in this package or another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from tidegate.worker.errors import RunEnded
 from tidegate.worker.values.kinds import Kind
 from tidegate.worker.values.normal_form import Value, normal
 
@@ -99,6 +100,18 @@ class Blocked(Rejected):
 
     The same write may succeed after that record is written. A connector that cannot tell answers Rejected.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed(Changed):
+    """Not sent: the run has to end before this record's turn. With `in_doubt` it was sent, and may have been written.
+
+    What else its batch has done is acknowledged, and then `because` is raised. The intent of what is in doubt stays, so
+    that the next attempt finds out.
+    """
+
+    because: RunEnded
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +214,7 @@ class Collection(Protocol):
         None that does may be missing, one that was created a moment ago included: it would be created again.
         """
 
-    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
+    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
         """Create records; the answers, in the same order, are what the system stored.
 
         What is Rejected has left nothing behind: every run tries it again.
@@ -258,6 +271,17 @@ class Identified(Protocol):
 
         Names and values are shown to humans; a value that is secret is given as `fingerprint`. They stay the same
         when a password, a user or the way to the same system changes. One that cannot be read is left out.
+        """
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A Connector that writes record by record, each by a request that may take seconds: it can stop between two."""
+
+    def stop_when(self, interrupted: Callable[[], bool], /) -> None:
+        """Once this is true, begin nothing more: a write that was not sent is Postponed, and a reading raises Paused.
+
+        A write that was sent is completed, so that its batch can be acknowledged.
         """
 
 

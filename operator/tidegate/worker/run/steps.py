@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from tidegate.worker.cache.compatibility import fields_were_read
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.config.rules import Sync
+from tidegate.worker.connectors import Interruptible
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.guard import guard
 from tidegate.worker.run.pair import pair
@@ -36,6 +37,9 @@ def run(
 ) -> str:
     """Do the run, or the rest of it. Returns what a human should know of a complete run; raises RunEnded otherwise."""
     connectors = connects(sync, environ)
+    for connector in connectors:
+        if isinstance(connector, Interruptible):
+            connector.stop_when(interrupted)
     try:
         cache = opens(order)
         try:

@@ -4,7 +4,7 @@
 look-ups; `client` sends the requests.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tidegate.worker.connectors import ConnectorType, Description
 from tidegate.worker.connectors.http.client import Client
@@ -35,6 +35,10 @@ class Api:
     def system(self, _: Description, /) -> Mapping[str, str]:
         """Where the API is; see Identified. Whose records it shows depends on the token, and cannot be told."""
         return {"base URL": self._client.place}
+
+    def stop_when(self, interrupted: Callable[[], bool]) -> None:
+        """See Interruptible."""
+        self._client.turns.stop_when(interrupted)
 
     def close(self) -> None:
         """End all connections."""

@@ -1,4 +1,4 @@
-"""What an API has answered: its status, its body, and its own words for a human. Serves `client` and `records`."""
+"""What an API has answered: its status, its body, and its own words for a human."""
 
 import re
 from collections.abc import Mapping
@@ -17,6 +17,13 @@ _SEVERAL = 3
 
 # Request Timeout, Locked, Too Early, Too Many Requests.
 _LATER = (408, 423, 425, 429)
+_LOCKED = 423
+_UNAVAILABLE = 503
+
+# An X-RateLimit-Reset below this is a number of seconds, and one beyond the other is a moment in milliseconds.
+_OLDEST_EPOCH = 100_000_000
+_LATEST_EPOCH = 100_000_000_000
+_RESETS = ("x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,22 @@ class Answer:
     @property
     def is_too_soon(self) -> bool:
         """Whether the API has done nothing, and wants to be asked later; some say 403 for it, as GitHub does."""
+        return self.status in _LATER or self._is_used_up
+
+    @property
+    def _is_used_up(self) -> bool:
         limited = "retry-after" in self.headers or self.headers.get("x-ratelimit-remaining") == "0"
-        return self.status in _LATER or (self.status == 403 and limited)
+        return self.status == 403 and limited
+
+    @property
+    def is_of_the_system(self) -> bool:
+        """Whether it is a quota that is used up, or a service that is down: every other request would be told so."""
+        return self.status in (429, _UNAVAILABLE) or self._is_used_up
+
+    @property
+    def may_be_of_a_record(self) -> bool:
+        """Whether other records may still be written where this one has to wait."""
+        return self.status == _LOCKED
 
     @property
     def etag(self) -> str | None:
@@ -58,13 +79,23 @@ class Answer:
         text = self.headers.get("retry-after", "")
         if text.isascii() and text.isdigit():
             return float(text[:9])
-        reset = self.headers.get("x-ratelimit-reset", "")
-        if not text and self.headers.get("x-ratelimit-remaining") == "0" and reset.isascii() and reset.isdigit():
-            return max(0.0, float(reset[:12]) - (self.moment or now).timestamp())
+        if not text:
+            return self._reset(now)
         try:
             return max(0.0, (parsedate_to_datetime(text) - (self.moment or now)).total_seconds())
         except (ValueError, TypeError):
             return 0.0
+
+    def _reset(self, now: datetime) -> float:
+        """For how many seconds a quota is still used up, where the API says when it begins again."""
+        reset = next((self.headers[name] for name in _RESETS if name in self.headers), "").partition(".")[0]
+        if not reset.isascii() or not reset.isdigit() or (self.status == _UNAVAILABLE):
+            return 0.0
+        seconds = float(reset[:15])
+        if seconds < _OLDEST_EPOCH:
+            return seconds
+        epoch = seconds / 1000 if seconds > _LATEST_EPOCH else seconds
+        return max(0.0, epoch - (self.moment or now).timestamp())
 
     def document(self) -> Any:
         """The body. Raises ValueError when it is not JSON; None when there is none."""

@@ -1,12 +1,10 @@
-"""Requests to an API: authenticated, no faster than it allows, and repeated where that can do no harm.
+"""Requests to an API: authenticated, each in its turn, and repeated where that can do no harm.
 
-Serves `resource` and `listing`. What an answer's status means for the whole run is decided here; what it means for one
-record is left to the caller.
+What an answer's status means for the whole run is decided here; what it means for one record is left to the caller.
 """
 
 import base64
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,18 +13,25 @@ from urllib.parse import quote, unquote_plus, urljoin
 import httpx
 
 from tidegate.worker.connectors.http.answers import Answer
+from tidegate.worker.connectors.http.bodies import CutShortError, TooLargeError, read_body
 from tidegate.worker.connectors.http.settings import Settings
+from tidegate.worker.connectors.http.turns import Turns
 from tidegate.worker.connectors.settings import FromEnvironment, fingerprint, hidden, text_of
-from tidegate.worker.errors import ConfigurationError, SystemFailed
+from tidegate.worker.errors import ConfigurationError, RunEnded, SystemFailed
 
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 0.5
 
-# An API that wants to be left alone for longer fails the run, which is tried again later.
-_LONGEST_PAUSE_SECONDS = 30.0
+# Many quotas count requests a minute: an API that does not say when it can be asked again is asked for over a minute.
+_ATTEMPTS_TOO_SOON = 9
+_LONGEST_BACKOFF_SECONDS = 30.0
 
 _CONNECT_SECONDS = 10.0
 _MOVED = range(300, 400)
+
+# `timeoutSeconds` is for a part of an answer; so many times as long is for all of it.
+_ANSWER_TIMEOUTS = 4
+_MEGABYTE = 1_000_000
 
 # The request has not been sent when these are raised.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -52,16 +57,13 @@ class Client:
         name: str,
         settings: Settings,
         environ: Mapping[str, str],
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises ConfigurationError; nothing is sent yet."""
         self._name = name
-        self._sleep = sleep
-        self._clock = clock
-        self._interval = 1 / settings.requests_per_second if settings.requests_per_second else 0.0
-        self._free_at = clock()
-        self._lock = threading.Lock()
+        self._settings = settings
+        self.turns = Turns(name, settings.requests_per_second, settings.longest_wait, sleep, clock)
         self._secrets: list[str] = []
         self._secrets_of: dict[str, str] = {}  # by header, the variable that its value comes from
         self._base = self._base_url(settings, environ)
@@ -181,44 +183,99 @@ class Client:
         headers: Mapping[str, str] | None = None,
         *,
         of_record: bool = False,
+        finishing: bool = False,
     ) -> Answer:
         """Send a request, again if need be where that can do no harm, and return what is answered.
 
-        That something is forbidden is left to the caller where it may be so for one record only (`of_record`).
+        That something is forbidden is left to the caller where it may be so for one record only (`of_record`). A
+        request that completes a write (`finishing`) is sent after a SIGTERM too, once.
 
-        Raises Unanswered when another request than GET may have been carried out, and may not; SystemFailed when the
-        API breaks off; ConfigurationError when it does not know us, or wants to be asked elsewhere.
+        Raises Unanswered when another request than GET may have been carried out, and may not. Where nothing was
+        carried out it raises Paused after a SIGTERM, ClosedError when the API asks for too long a wait, SystemFailed
+        when it breaks off, and ConfigurationError when it does not know us, or wants to be asked elsewhere.
         """
         headers = {**(headers or {}), **({} if content is None else {"content-type": self._content_type})}
-        for attempt in range(_ATTEMPTS):
-            last = attempt == _ATTEMPTS - 1
-            self._wait_for_turn()
+        attempt, waited = 0, 0.0
+        while True:
+            self.turns.wait(finishing=finishing)
+            once = finishing and self.turns.is_stopping
             try:
-                response = self._http.request(
-                    method, self.url(path), params=[*parameters] or None, content=content, headers=headers
-                )
+                answer = self._exchange(method, path, parameters, content, headers, finishing=finishing)
             except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
                 raise ConfigurationError(self._about(method, path, self._hidden(error))) from None
             except httpx.HTTPError as error:
                 sent = not isinstance(error, _NOT_SENT)
-                if last or (sent and method != "GET"):
+                if once or attempt == _ATTEMPTS - 1 or (sent and method != "GET"):
                     raise self._failed(method, path, self._hidden(error), None, sent=sent) from None
                 self.pause(attempt)
+                attempt += 1
                 continue
-            answer = _answer(response)
-            if answer.is_too_soon or (answer.status >= 500 and method == "GET"):
-                if last and of_record and answer.status < 500:
-                    return answer
-                if last:
+            passing = answer.is_too_soon or (answer.status >= 500 and method == "GET")
+            seconds = answer.retry_after(datetime.now(UTC)) if passing and answer.is_of_the_system else 0.0
+            if seconds > 0 and answer.is_too_soon:
+                waited += seconds
+                self.turns.close(seconds, self._about(method, path, answer.words()), in_all=waited)
+            elif passing:
+                attempts = _ATTEMPTS_TOO_SOON if answer.is_too_soon and answer.is_of_the_system else _ATTEMPTS
+                if once or attempt >= attempts - 1:
+                    if of_record and answer.may_be_of_a_record:
+                        return answer
                     raise self._failed(method, path, answer.words(), answer, sent=False)
-                self.pause(attempt, answer.retry_after(datetime.now(UTC)))
-                continue
-            if answer.status >= 500:
+                if seconds > 0:
+                    self.turns.close(seconds, self._about(method, path, answer.words()), in_all=seconds)
+                else:
+                    self.pause(attempt)
+                attempt += 1
+            elif answer.status >= 500:
+                self._wait_as_asked(method, path, answer)
                 raise self._failed(method, path, answer.words(), answer, sent=True)
-            if of_record and answer.status == 403:
+            elif of_record and answer.status == 403:
                 return answer
-            return self._known(method, path, answer)
-        raise AssertionError("the last attempt has returned or raised")
+            else:
+                return self._known(method, path, answer)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        parameters: Sequence[tuple[str, str]],
+        content: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        finishing: bool,
+    ) -> Answer:
+        """One request and its answer. A write's answer that is too large has no body: the record is read instead."""
+        request = self._http.build_request(
+            method, self.url(path), params=[*parameters] or None, content=content, headers=headers
+        )
+        response = self._http.send(request, stream=True)
+        reads = method == "GET"
+        stoppable = reads and not finishing
+        seconds = self._settings.timeout_seconds * (_ANSWER_TIMEOUTS if stoppable else 1)
+        most = self._settings.max_answer_megabytes * _MEGABYTE
+        try:
+            body = read_body(response, most, seconds, lambda: stoppable and self.turns.is_stopping)
+        except CutShortError:
+            self.turns.wait(finishing=False)  # raises Paused
+            raise
+        finally:
+            response.close()
+        if body is None and reads and response.is_success:
+            raise TooLargeError(
+                self._about(
+                    method,
+                    path,
+                    f"the answer has more than {self._settings.max_answer_megabytes} MB; ask for fewer records at once "
+                    "with paging and pageSize, or write a larger maxAnswerMegabytes for the connector",
+                )
+            )
+        return _answer(response, body or b"")
+
+    def _wait_as_asked(self, method: str, path: str, answer: Answer) -> None:
+        """Of a write that may have been carried out: whatever asks next waits until then."""
+        seconds = answer.retry_after(datetime.now(UTC)) if answer.is_of_the_system else 0.0
+        if seconds > 0:
+            self.turns.close(seconds, self._about(method, path, answer.words()), in_all=seconds)
 
     def _known(self, method: str, path: str, answer: Answer) -> Answer:
         if answer.status in (401, 403):
@@ -228,26 +285,15 @@ class Client:
             raise ConfigurationError(self._about(method, path, f"{answer.words()}: it is at {where}"))
         return answer
 
-    def pause(self, attempt: int, at_least: float = 0.0) -> None:
-        """Leave the API alone, longer at each attempt. Raises SystemFailed when it asks for too long."""
-        if at_least > _LONGEST_PAUSE_SECONDS:
-            raise SystemFailed(f"connector {self._name}: the API asks to be left alone for {at_least:.0f} seconds")
-        backoff = _FIRST_PAUSE_SECONDS * 2**attempt
-        self._sleep(max(at_least, backoff * random.uniform(0.5, 1)))  # noqa: S311 - it only spreads requests
+    def pause(self, attempt: int) -> None:
+        """Leave the API alone, longer at each attempt."""
+        backoff = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_BACKOFF_SECONDS)
+        self.turns.rest(backoff * random.uniform(0.5, 1))  # noqa: S311 - it only spreads requests
 
-    def _wait_for_turn(self) -> None:
-        if not self._interval:
-            return
-        with self._lock:
-            now = self._clock()
-            ahead = max(0.0, self._free_at - now)
-            self._free_at = now + ahead + self._interval
-        if ahead:
-            self._sleep(ahead)
-
-    def complaint(self, method: str, path: str, answer: Answer, advice: str = "") -> ConfigurationError:
-        """An answer that no record can be blamed for."""
-        return ConfigurationError(self._about(method, path, answer.words() + (f"; {advice}" if advice else "")))
+    def complaint(self, method: str, path: str, answer: Answer, advice: str = "") -> RunEnded:
+        """What an answer means that no record can be blamed for: the configuration's fault, unless it passes."""
+        said = self._about(method, path, answer.words() + (f"; {advice}" if advice else ""))
+        return SystemFailed(said) if answer.is_too_soon else ConfigurationError(said)
 
     def words(self, answer: Answer) -> str:
         """What the API says, for a human."""
@@ -272,7 +318,7 @@ class Client:
         return hidden(str(error) or type(error).__name__, self._secrets)
 
 
-def _answer(response: httpx.Response) -> Answer:
+def _answer(response: httpx.Response, content: bytes) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     link = response.links.get("next", {}).get("url")
-    return Answer(response.status_code, headers, response.content, str(response.url), link)
+    return Answer(response.status_code, headers, content, str(response.url), link)

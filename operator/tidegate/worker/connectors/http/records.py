@@ -1,4 +1,4 @@
-"""Single records, read by their ids. Serves `resource`.
+"""Single records, read by their ids.
 
 A list may show less of a record than its own answer does, or more. What only one of them has would seem to come and go
 with each run: a summary is completed by id, and fields that only the list has are a configuration error.
@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.http.answers import Answer
+from tidegate.worker.connectors.http.bodies import TooLargeError
 from tidegate.worker.connectors.http.client import Client, Failing
 from tidegate.worker.connectors.http.documents import Documents
 from tidegate.worker.connectors.http.listing import Listing
@@ -55,14 +56,17 @@ class Records:
         # What `read_all` could not read the last time, and why.
         self.unread: dict[Key, str] = {}
 
-    def read(self, key: Key, *, of_any_kind: bool = False) -> Seen | None:
+    def read(self, key: Key, *, of_any_kind: bool = False, finishing: bool = False) -> Seen | None:
         """One record; None when it is gone, also where only a stub is left of it.
 
-        With `of_any_kind` its id may be the number that `key` is the text of. Raises PoisonedError.
+        With `of_any_kind` its id may be the number that `key` is the text of. Raises PoisonedError. See Client.send for
+        `finishing`.
         """
         path = self.path(key)
         try:
-            answer = self._client.send("GET", path, of_record=True)
+            answer = self._client.send("GET", path, of_record=True, finishing=finishing)
+        except TooLargeError as error:
+            raise PoisonedError(Poison(str(error), 0, error)) from None
         except Failing as error:
             if error.answer is None or error.answer.status not in FAILING:
                 raise

@@ -16,6 +16,7 @@ from tidegate.worker.connectors import (
     Description,
     Key,
     Page,
+    Postponed,
     Record,
     Rejected,
     Token,
@@ -35,8 +36,9 @@ from tidegate.worker.connectors.http.reading import Reading
 from tidegate.worker.connectors.http.records import GONE, Records, Seen
 from tidegate.worker.connectors.http.search import Asking, Finder, Scanning
 from tidegate.worker.connectors.http.settings import ResourceSettings
+from tidegate.worker.connectors.http.turns import ClosedError
 from tidegate.worker.connectors.json_documents import Document, dump, key_of
-from tidegate.worker.errors import ConfigurationError, SystemFailed
+from tidegate.worker.errors import ConfigurationError, Paused, SystemFailed
 from tidegate.worker.values.normal_form import Value, normal
 
 _NOT_ALLOWED = 405
@@ -44,6 +46,9 @@ _OUTDATED = 412
 
 # How often a write is worked out again whose answer did not come.
 _ATTEMPTS = 4
+
+# Why no further request is sent.
+_ENDS = (Paused, ClosedError)
 
 # How often it is looked whether what was deleted is gone: some APIs delete a little later.
 _LOOKS = 3
@@ -161,7 +166,7 @@ class Resource:
 
     # Writing
 
-    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
+    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
         """See Collection."""
         try:
             answers = self._made_all_the_same(records, self._pool.each(self._create, records))
@@ -173,7 +178,7 @@ class Resource:
         self._note(answers)
         return answers
 
-    def _create(self, values: Sequence[Value]) -> Record | Rejected:
+    def _create(self, values: Sequence[Value]) -> Record | Rejected | Postponed:
         try:
             content = dump(self._documents.new(values))
         except ValueError as error:
@@ -183,6 +188,8 @@ class Resource:
             answer = self._client.send("POST", path, content=content, of_record=True)
         except Unanswered as error:
             return self._poison(error)
+        except _ENDS as end:
+            return Postponed(end)
         if answer.status in REFUSED:
             return Rejected(self._client.words(answer))
         if not answer.is_success:
@@ -192,12 +199,14 @@ class Resource:
             return Poison(self._client.words(answer), answer.status, complaint)
         try:
             return self._created(answer)
+        except _ENDS as end:
+            return Postponed(end, in_doubt=True)
         except PoisonedError as error:
             raise SystemFailed(f"{self._title}: a new record cannot be read: {error}") from None
 
     def _made_all_the_same(
-        self, records: Sequence[Sequence[Value]], answers: Sequence[Record | Rejected]
-    ) -> list[Record | Rejected]:
+        self, records: Sequence[Sequence[Value]], answers: Sequence[Record | Rejected | Postponed]
+    ) -> list[Record | Rejected | Postponed]:
         """The answers to creates, with the records that the API has made although it said that it failed."""
         unsure = [n for n, it in enumerate(answers) if isinstance(it, Poison) and isinstance(it.complaint, Unanswered)]
         if not unsure or self._finder is None:
@@ -205,7 +214,11 @@ class Resource:
         self._finder.doubt()
         sought = {n: tuple(records[n][i] for i in self._match) for n in unsure}
         by_match: dict[tuple[str | None, ...], list[Record]] = defaultdict(list)
-        for record in self._finder.find(list(sought.values())):
+        try:
+            found_now = self._finder.find(list(sought.values()))
+        except _ENDS as end:
+            return [Postponed(end, in_doubt=True) if n in sought else answer for n, answer in enumerate(answers)]
+        for record in found_now:
             by_match[tuple(normal(record.values[i]) for i in self._match)].append(record)
         known = list(answers)
         for n, wanted in sought.items():
@@ -224,12 +237,12 @@ class Resource:
                 raise ConfigurationError(
                     f"{self._title}: the answer to a new record has neither its {self._settings.id} nor a Location"
                 )
-            found = self._client.send("GET", self._client.beside(answer, location))
+            found = self._client.send("GET", self._client.beside(answer, location), finishing=True)
             if not found.is_success:
                 raise self._client.complaint("GET", location, found)
             return self._documents.record(self._records.document(found))
         # Some APIs answer a create with the id as a text, and have a number everywhere else.
-        seen = self._records.read(key, of_any_kind=True)
+        seen = self._records.read(key, of_any_kind=True, finishing=True)
         if seen is None:
             raise SystemFailed(f"{self._title}: the API has answered with the new record {key}, and does not have it")
         return seen.record
@@ -266,7 +279,9 @@ class Resource:
                 return done
             if done is not None and done.content and self._documents.says_all(document := self._records.document(done)):
                 return self._documents.record(document)
-            seen = self._records.read(expected.key)
+            seen = self._records.read(expected.key, finishing=True)
+        except _ENDS as end:
+            return Postponed(end, in_doubt=True)
         except ValueError as error:  # what it holds meanwhile has no place for the value
             return Rejected(str(error))
         except PoisonedError as error:
@@ -291,9 +306,13 @@ class Resource:
             if isinstance(done, (Changed, Rejected)):
                 return done
             for attempt in range(_LOOKS if done is not None else 0):
-                if self._records.read(expected.key) is None:
+                if self._records.read(expected.key, finishing=True) is None:
                     return None
+                if self._client.turns.is_stopping:
+                    return Postponed(Paused("paused by SIGTERM while a delete was carried out"))
                 self._client.pause(attempt)
+        except _ENDS as end:
+            return Postponed(end, in_doubt=True)
         except PoisonedError as error:
             return error.poison
         if done is None:
@@ -309,8 +328,11 @@ class Resource:
     ) -> Answer | Changed | Rejected | None:
         """Write what is still as expected; None when there is nothing left to do."""
         seen = self._seen.pop(expected.key, None) if self._etags_serve else None
-        if seen is None or not is_as_expected(seen.record, expected):
-            seen = self._records.read(expected.key)
+        try:
+            if seen is None or not is_as_expected(seen.record, expected):
+                seen = self._records.read(expected.key)
+        except _ENDS as end:
+            return Postponed(end)
         for attempt in range(_ATTEMPTS):
             if seen is None or not is_as_expected(seen.record, expected):
                 return None if is_done(seen) and (attempt or seen is None) else Changed()
@@ -321,10 +343,12 @@ class Resource:
                 if attempt == _ATTEMPTS - 1:
                     return self._poison(error)
                 self._client.pause(attempt)
-                seen = self._records.read(expected.key)
+                seen = self._records.read(expected.key, finishing=True)
                 continue
+            except _ENDS as end:
+                return Postponed(end)  # and one that was sent before has not happened
             if answer.status == _OUTDATED and headers:
-                etag, seen = seen.etag, self._records.read(expected.key)
+                etag, seen = seen.etag, self._records.read(expected.key, finishing=True)
                 # Weak ones that the API compares strongly, or that differ each time, match nothing.
                 if seen is not None and (seen.etag == etag or (attempt and is_as_expected(seen.record, expected))):
                     self._etags_serve = False

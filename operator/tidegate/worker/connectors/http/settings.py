@@ -23,12 +23,13 @@ A list has to have an order that does not change while it is read, such as that 
 API has another by default. What proves that no record was left out is in `reading`.
 """
 
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
-from tidegate.worker.connectors.settings import Secret, Text, TimeZone
+from tidegate.worker.connectors.settings import Duration, Secret, Text, TimeZone
 
 
 def _one_of(part: Part) -> None:
@@ -68,6 +69,9 @@ class Settings(Part):
     """An API. Proxies and certificates of one's own come by the usual variables, HTTPS_PROXY and SSL_CERT_FILE.
 
     `timezone` is what cursors are in that are times without a zone; the conflict policy `newest` needs it for them.
+    `timeoutSeconds` is for each part of an answer; all of it must come within four times as long, and have no more than
+    `maxAnswerMegabytes`. An API that asks for a wait, such as with Retry-After, is waited for within the run, for
+    `longestWait` at most.
     """
 
     type: Literal["http"]
@@ -77,6 +81,8 @@ class Settings(Part):
     requests_per_second: Annotated[float, Field(ge=0.01)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=32)] = 4
     timeout_seconds: Annotated[int, Field(ge=1)] = 30
+    max_answer_megabytes: Annotated[int, Field(ge=1)] = 16
+    longest_wait: Duration = timedelta(hours=1)
     timezone: TimeZone | None = None
 
 

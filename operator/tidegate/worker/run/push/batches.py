@@ -79,6 +79,8 @@ def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
             changed = work.changed
             this.again |= work.again or changed
             this.settled |= work.decision is not None and not work.again and not changed
+            if work.postponed is not None:
+                raise work.postponed  # the batch is acknowledged
         session.pace.took(len(pending))
         after = pending[-1].rid
 

@@ -6,7 +6,8 @@ from typing import TypeAlias, TypeVar
 
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import Side, other
-from tidegate.worker.connectors import Blocked, Changed, Record, Rejected
+from tidegate.worker.connectors import Blocked, Changed, Postponed, Record, Rejected
+from tidegate.worker.errors import RunEnded
 from tidegate.worker.merge.three_way import Create, Decision
 from tidegate.worker.run.references import Unlinked
 from tidegate.worker.values.normal_form import MISSING, Hash, Value
@@ -52,6 +53,16 @@ class Work:
         """Whether a side refused the record because of another, which may be written later."""
         first, second = self.answers
         return isinstance(first, Blocked) or isinstance(second, Blocked)
+
+    @property
+    def postponed(self) -> RunEnded | None:
+        """Why the run has to end, where a side was not written for that."""
+        return next((answer.because for answer in self.answers if isinstance(answer, Postponed)), None)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a side may have been written, and did not answer."""
+        return any(isinstance(answer, Postponed) and answer.in_doubt for answer in self.answers)
 
     @property
     def rids(self) -> list[int]:

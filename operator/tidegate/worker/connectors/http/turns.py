@@ -1,0 +1,114 @@
+"""When the next request may be sent: no faster than the API allows, and never after the run was asked to stop.
+
+An API that has used up a quota says for how long. The run waits as long as that where `longestWait` allows it, says so
+in its log, and goes on where it stands. Where it would take longer, no further request is sent: what has been written
+is acknowledged, and the run ends with the reason.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from tidegate.worker.errors import Paused, SystemFailed
+
+_LOGGER = logging.getLogger(__name__)
+
+# Sleeps are cut short, so that a SIGTERM is obeyed at once.
+_NAP_SECONDS = 0.05
+
+# Shorter waits are not worth a line in the log.
+_WORTH_A_LINE_SECONDS = 10.0
+
+
+class ClosedError(SystemFailed):
+    """The API asks for a longer wait than `longestWait`; the request was not sent."""
+
+
+class Turns:
+    """Gives each request its turn; may be used by several threads."""
+
+    def __init__(
+        self,
+        connector: str,
+        requests_per_second: float | None,
+        longest_wait: timedelta,
+        sleep: Callable[[float], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connector = connector
+        self._interval = 1 / requests_per_second if requests_per_second else 0.0
+        self._longest = longest_wait.total_seconds()
+        self._sleep = sleep or self._nap
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._free_at = self._opens_at = clock()
+        self._closed: ClosedError | None = None
+        self._interrupted: Callable[[], bool] = lambda: False
+
+    def stop_when(self, interrupted: Callable[[], bool]) -> None:
+        """See Interruptible."""
+        self._interrupted = interrupted
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._interrupted()
+
+    def wait(self, *, finishing: bool) -> None:
+        """Return when a request may be sent; one that completes a write (`finishing`) is sent after a SIGTERM too.
+
+        Raises Paused and ClosedError.
+        """
+        while (ahead := self._opens_at - self._clock()) > 0 or self._closed is not None:
+            if self._closed is not None:
+                raise self._closed
+            self._raise_if_stopping()
+            self.rest(ahead)
+        if self._interval:
+            with self._lock:
+                now = self._clock()
+                ahead = max(0.0, self._free_at - now)
+                self._free_at = now + ahead + self._interval
+            if ahead:
+                self.rest(ahead)
+        if not finishing:
+            self._raise_if_stopping()
+
+    def close(self, seconds: float, reason: str, in_all: float) -> None:
+        """Send nothing for so long. Raises ClosedError where that is too long, or what one request waits `in_all`."""
+        if in_all > self._longest:
+            longest = timedelta(seconds=round(self._longest))
+            self._closed = ClosedError(
+                f"{reason}; the API asks for a wait of {_shown(in_all)}, and longestWait is {longest}: what was "
+                "written until now is kept, and the next attempt goes on from there"
+            )
+            raise self._closed
+        with self._lock:
+            later = self._clock() + seconds
+            is_news = later > self._opens_at + _WORTH_A_LINE_SECONDS
+            self._opens_at = max(self._opens_at, later)
+        if is_news:
+            until = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%SZ")
+            _LOGGER.warning("%s; waiting until %s, as the API asks for", reason, until)
+
+    def rest(self, seconds: float) -> None:
+        """Sleep for so long, or until the run is asked to stop."""
+        self._sleep(seconds)
+
+    def _nap(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (ahead := until - time.monotonic()) > 0 and not self._interrupted():
+            time.sleep(min(ahead, _NAP_SECONDS))
+
+    def _raise_if_stopping(self) -> None:
+        if self._interrupted():
+            raise Paused("paused by SIGTERM; everything done so far is committed, and the run goes on from there")
+
+
+def _shown(seconds: float) -> str:
+    try:
+        return str(timedelta(seconds=round(seconds)))
+    except OverflowError:
+        return f"{seconds:.0f} seconds"
