@@ -3,13 +3,16 @@
 Whole runs on real databases. Every step at which a run can be cut is in test_crash_points.
 """
 
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import count
 from typing import Any
 
 import pytest
 
 from tidegate.api.contract import ExitCode
+from tidegate.worker.cache.store import FILE
 from tidegate.worker.connectors import Page
 from tidegate.worker.connectors.sql.rows import Rows
 from tidegate.worker.errors import SystemFailed
@@ -199,6 +202,94 @@ class TestACreateThatWasNotNoted:
         databases.run(run=resumed_as, deletes="propagate")
         databases.run(run=3, deletes="propagate")
         assert databases.contacts("crm") == databases.contacts("erp") == [("ada@x", "Ada", "11"), BOB]
+
+
+class TestABatchThatWasNotNoted:
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """With how many records each look-up in a system was made."""
+        asked: list[int] = []
+
+        def count(verb: str) -> None:
+            ask = getattr(Rows, verb)
+
+            def ask_and_count(rows: Rows, items: Sequence[Any]) -> Any:
+                asked.append(len(items))
+                return ask(rows, items)
+
+            monkeypatch.setattr(Rows, verb, ask_and_count)
+
+        for verb in ("get", "find"):
+            count(verb)
+        return asked
+
+    def intents(self, databases: Databases) -> int:
+        with closing(sqlite3.connect(databases.cache / FILE)) as cache:
+            (count,) = cache.execute("SELECT count(*) FROM intent").fetchone()
+        return int(count)
+
+    def test_of_creates_is_recovered_by_one_look_up_for_all(
+        self, databases: Databases, crashing: Callable[..., None], asked: list[int]
+    ) -> None:
+        databases.add("crm", *[(f"p{n}@x", f"name {n}") for n in range(40)])
+        crashing(1)
+        asked.clear()
+        assert databases.run(run=2).pushed == UNTOUCHED
+        assert len([count for count in asked if count]) < 10
+        assert databases.contacts("crm") == databases.contacts("erp")
+
+    def test_of_updates_is_recovered_by_one_look_up_for_all(
+        self, databases: Databases, crashing: Callable[..., None], asked: list[int]
+    ) -> None:
+        databases.add("crm", *[(f"p{n}@x", f"name {n}") for n in range(40)])
+        databases.run()
+        for side, field in (("crm", "name"), ("erp", "phone")):
+            databases.sql(side, f"UPDATE contact SET {field} = 'edited'")  # noqa: S608
+        crashing(2)
+        databases.sql("crm", "UPDATE contact SET name = 'edited again'")
+        asked.clear()
+        ended = databases.run(run=3)
+        assert (ended.pushed, ended.message["conflicts"]) == ({"crm": "", "erp": "40 update"}, 0)
+        assert len([count for count in asked if count]) < 10
+        assert databases.contacts("crm") == databases.contacts("erp")
+
+    def test_is_recovered_in_parts_between_which_a_signal_is_obeyed(
+        self, databases: Databases, crashing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tidegate.worker.run.throttle.Pace.took", lambda *_: None)
+        databases.add("crm", *[(f"p{n}@x", f"name {n}") for n in range(40)])
+        crashing(1)
+        assert self.intents(databases) == 40
+        ended = databases.run(run=1, interrupted=after(2), pace={"recordsPerSecond": 20})
+        assert (ended.code, self.intents(databases)) == (ExitCode.PAUSED, 20)
+        assert databases.run(run=1).pushed == UNTOUCHED
+        assert databases.contacts("crm") == databases.contacts("erp")
+
+    def test_leaves_in_doubt_only_what_the_system_fails_on(
+        self, databases: Databases, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        databases.add("crm", *[(f"p{n}@x", f"name {n}") for n in range(40)])
+        create, find = Rows.create, Rows.find
+        answers = [False]
+
+        def lose_the_answer(rows: Rows, items: Sequence[Any]) -> Any:
+            create(rows, items)
+            answers.append(True)
+            raise SystemFailed("connector erp: the connection was reset")
+
+        def fail_on_one(rows: Rows, wanted: Sequence[tuple[Any, ...]]) -> Any:
+            if answers[-1] and ("p7@x",) in wanted:
+                raise SystemFailed("connector erp: internal error")
+            return find(rows, wanted)
+
+        with monkeypatch.context() as disturbed:
+            disturbed.setattr(Rows, "create", lose_the_answer)
+            disturbed.setattr(Rows, "find", fail_on_one)
+            ended = databases.run()
+        assert (ended.code, self.intents(databases)) == (1, 1)
+        assert "nobody knows whether 1 of its records were written" in str(ended.message)
+        assert databases.run(run=1).code == 0
+        assert databases.contacts("crm") == databases.contacts("erp")
 
 
 class TestAnUpdateThatWasNotNoted:

@@ -3,15 +3,23 @@
 The first step of a run, and once more after the scan when a create is in doubt. An update whose target holds what was
 intended is our own echo: without this it would be taken for an edit made there, and in conflict with a newer edit of
 the source. A create is looked up by its match key, as before every create.
+
+Intents are settled a batch at a time, as they were pushed: each system is read once for all of a batch, whose effect is
+one transaction, and a SIGTERM is obeyed before each.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
 from tidegate.worker.cache.store import Intent, Row
-from tidegate.worker.config.rules import other
-from tidegate.worker.connectors import Record
+from tidegate.worker.config.rules import SIDES, other
+from tidegate.worker.connectors import Key, Record
 from tidegate.worker.errors import SystemFailed
 from tidegate.worker.run.references import Unlinked, translate
 from tidegate.worker.run.session import Session
-from tidegate.worker.run.source import Source, SourcePair
+from tidegate.worker.run.source import Source
+from tidegate.worker.values.normal_form import Hash
 
 
 def recover(session: Session, *, after_scan: bool) -> None:
@@ -21,21 +29,25 @@ def recover(session: Session, *, after_scan: bool) -> None:
     there is one, can only be found by the key that it was created under. Where that scan may have left it out, the
     source record is set aside, and the next run looks for it again.
     """
-    unsettled = []
-    for intent in session.cache.intents():
-        settled = _recover(session, intent)
-        doubted = _doubted_target(session, intent) if after_scan and not settled else None
-        if doubted is not None:
-            _set_aside(session, intent, doubted)
-        elif settled or after_scan:
-            with session.cache.transaction():
-                session.cache.settle([intent.rid])
-        else:
-            unsettled.append(intent)
+    unsettled = [intent for batch in _batches(session) for intent in _settle(session, batch)]
+    if after_scan:
+        for intent in unsettled:
+            _give_up(session, intent)
+        return
     reading_all = session.progress.in_doubt and session.progress.phase == "scan"
     if unsettled and not reading_all:
         with session.commit():
             session.progress.scan_again()
+
+
+def _give_up(session: Session, intent: Intent) -> None:
+    """A whole scan has not found the record of a create: there is none, unless that scan may have left it out."""
+    doubted = _doubted_target(session, intent)
+    if doubted is not None:
+        _set_aside(session, intent, doubted)
+        return
+    with session.cache.transaction():
+        session.cache.settle([intent.rid])
 
 
 def _doubted_target(session: Session, intent: Intent) -> Source | None:
@@ -57,58 +69,132 @@ def _set_aside(session: Session, intent: Intent, target: Source) -> None:
 
 def recover_what_is_certain(session: Session) -> set[int]:
     """After a batch that failed in this process: settle what can be told; returns the records of all other intents."""
-    doubtful: set[int] = set()
-    for intent in session.cache.intents():
-        try:
-            settled = _recover(session, intent)
-        except SystemFailed:
-            settled = False
-        if settled:
-            with session.cache.transaction():
-                session.cache.settle([intent.rid])
-        else:
-            doubtful.add(intent.rid)
-    return doubtful
+    return {intent.rid for batch in _batches(session) for intent in _settle_apart(session, batch)}
 
 
-def _recover(session: Session, intent: Intent) -> bool:
-    both = next((both for both in session.pairs if intent.target in both.numbers), None)
+def _settle_apart(session: Session, intents: Sequence[Intent]) -> list[Intent]:
+    """Settle these; where a system fails on one of them, only that one stays in doubt."""
+    try:
+        return _settle(session, intents)
+    except SystemFailed:
+        if len(intents) == 1:
+            return [*intents]
+    half = len(intents) // 2
+    return _settle_apart(session, intents[:half]) + _settle_apart(session, intents[half:])
+
+
+def _batches(session: Session) -> Iterator[Sequence[Intent]]:
+    """All intents, an object's at a time, and no more than its systems are asked for at once."""
+    left = session.cache.intents()
+    for both in session.pairs:
+        intents = [intent for intent in left if intent.target in both.numbers]
+        left = [intent for intent in left if intent.target not in both.numbers]
+        size = min(source.collection.batch for source in both.sources)
+        while intents:
+            session.pace.wait()
+            batch = intents[: session.pace.batch(size)]
+            yield batch
+            session.pace.took(len(batch))
+            intents = intents[len(batch) :]
+    if left:
+        yield left  # of objects that are synced no more
+
+
+def _settle(session: Session, intents: Sequence[Intent]) -> list[Intent]:
+    """Settle these; returns those that only a whole scan can tell of."""
+    sought = [(both, side) for both in session.pairs for side in SIDES]
+    looks = [
+        _look(session, both.sources[other(side)], both.sources[side], here)
+        for both, side in sought
+        if (here := [intent for intent in intents if intent.target == both.numbers[side]])
+    ]
+    with session.cache.transaction():
+        unsettled = [intent for look in looks for intent in look.intents if not _recover(session, look, intent)]
+        session.cache.settle({intent.rid for intent in intents} - {intent.rid for intent in unsettled})
+    return unsettled
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the two systems hold of the records of some intents that have the same target."""
+
+    source: Source
+    target: Source
+    intents: Sequence[Intent]
+    # The counterparts, by their ids.
+    counterparts: Mapping[Key, Record]
+    # For each intent of a create, by its `rid`: the match key that the source's record has now, and what the target
+    # has under the match key of the intent.
+    keys: Mapping[int, Hash | None]
+    found: Mapping[int, Sequence[Record]]
+
+
+def _look(session: Session, source: Source, target: Source, intents: Sequence[Intent]) -> _Look:
+    cache = session.cache
+    origins = cache.rows(intent.rid for intent in intents)
+    linked = cache.rows(row.link for row in origins.values() if row.link is not None)
+    counterparts = target.collection.get([row.key for row in linked.values()])
+    there = {rid for rid, row in linked.items() if row.key in counterparts}
+    # Also in the place of a counterpart that is gone.
+    creates = {
+        intent.rid: (origins[intent.rid], intent.match)
+        for intent in intents
+        if intent.match is not None and intent.rid in origins and origins[intent.rid].link not in there
+    }
+    present = source.collection.get([origin.key for origin, _ in creates.values()])
+    keys = dict(zip(present, source.match_keys_of([*present.values()]), strict=True))
+    candidates = {rid: [row.key for row in cache.unpaired(target.number, match)] for rid, (_, match) in creates.items()}
+    read = target.collection.get([*{key: None for each in candidates.values() for key in each}])
+    found = {rid: [read[key] for key in each if key in read] for rid, each in candidates.items()}
+    unknown = {
+        rid: (present[origin.key], match)
+        for rid, (origin, match) in creates.items()
+        if not found[rid] and keys.get(origin.key) == match
+    }
+    alike = _find(target, [record for record, _ in unknown.values()])
+    found |= {rid: alike[match] for rid, (_, match) in unknown.items()}
+    now = {rid: keys.get(origin.key) for rid, (origin, _) in creates.items()}
+    return _Look(source, target, intents, counterparts, now, found)
+
+
+def _find(target: Source, records: Sequence[Record]) -> defaultdict[Hash | None, list[Record]]:
+    """The target's records that have the match keys of these, by their match keys."""
+    found: defaultdict[Hash | None, list[Record]] = defaultdict(list)
+    if records:
+        wanted = [tuple(record.values[i] for i in target.item.match) for record in records]
+        alike = target.collection.find(wanted)
+        for record, key in zip(alike, target.match_keys_of(alike), strict=True):
+            found[key].append(record)
+    return found
+
+
+def _recover(session: Session, look: _Look, intent: Intent) -> bool:
+    """Take what the target holds as intended for our own push. Returns whether the intent is settled."""
+    # Remembered anew: another intent of the batch may be of its counterpart.
     origin = session.cache.rows([intent.rid]).get(intent.rid)
-    if both is None or origin is None:
+    if origin is None:
         return True
-    target = both.sources[0] if both.numbers[0] == intent.target else both.sources[1]
-    source = both.sources[other(target.side)]
-    written = session.cache.rows([origin.link] if origin.link else []).get(origin.link or 0)
-    record = target.collection.get([written.key]).get(written.key) if written else None
+    written = session.cache.rows([origin.link]).get(origin.link) if origin.link is not None else None
+    record = look.counterparts.get(written.key) if written is not None else None
     if written is not None and record is not None:
-        _absorb(session, source, target, origin, written, record, intent)
-    elif intent.match is not None:  # also in the place of a counterpart that is gone
-        return _recover_create(session, both, source, target, origin, intent)
+        _absorb(session, look.source, look.target, origin, written, record, intent)
+    elif intent.rid in look.found:
+        return _recover_create(session, look, origin, intent)
     return True
 
 
-def _recover_create(
-    session: Session, both: SourcePair, source: Source, target: Source, origin: Row, intent: Intent
-) -> bool:
-    now = source.collection.get([origin.key]).get(origin.key)
-    key = source.match_keys_of([now])[0] if now is not None else None
-    candidates = {row.key: row for row in session.cache.unpaired(intent.target, intent.match or b"")}
-    found = list(target.collection.get(list(candidates)).values())
-    if not found and now is not None and key == intent.match:
-        sought = tuple(now.values[i] for i in both.item.match)
-        records = target.collection.find([sought])
-        found = [record for record, its in zip(records, target.match_keys_of(records), strict=True) if its == key]
+def _recover_create(session: Session, look: _Look, origin: Row, intent: Intent) -> bool:
+    cache, found = session.cache, look.found[intent.rid]
     if len(found) != 1:
         # Found none under the key that it still has: it did not happen. Found several: `push` parks them.
-        return key == intent.match
-    created = session.cache.row_of(intent.target, found[0].key)
+        return look.keys[intent.rid] == intent.match
+    created = cache.row_of(intent.target, found[0].key)
     if created is not None and created.link is not None:
         return True
     if created is None:
-        with session.cache.transaction():
-            (rid,) = session.cache.add(intent.target, [(found[0].key, intent.match, None)])
-        created = session.cache.rows([rid])[rid]
-    _absorb(session, source, target, origin, created, found[0], intent)
+        (rid,) = cache.add(intent.target, [(found[0].key, intent.match, None)])
+        created = cache.rows([rid])[rid]
+    _absorb(session, look.source, look.target, origin, created, found[0], intent)
     return True
 
 
@@ -124,10 +210,9 @@ def _absorb(
     ):
         if intended == now and not isinstance(values[i], Unlinked):
             seen_written[i], seen_origin[i] = now, source.hash_of(i, values[i])
-    with session.cache.transaction():
-        shadows = (origin.rid, source.partial_shadow(seen_origin)), (written.rid, target.partial_shadow(seen_written))
-        session.cache.set_shadows(shadows)
-        session.cache.forget(lost for lost in [origin.link] if lost not in (None, written.rid))
-        session.cache.link([(origin.rid, written.rid)])
-        gone = session.cache.gone([origin.rid, written.rid])
-        session.cache.soil({origin.rid, written.rid} - gone)
+    shadows = (origin.rid, source.partial_shadow(seen_origin)), (written.rid, target.partial_shadow(seen_written))
+    session.cache.set_shadows(shadows)
+    session.cache.forget(lost for lost in [origin.link] if lost not in (None, written.rid))
+    session.cache.link([(origin.rid, written.rid)])
+    gone = session.cache.gone([origin.rid, written.rid])
+    session.cache.soil({origin.rid, written.rid} - gone)
