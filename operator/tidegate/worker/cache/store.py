@@ -356,13 +356,13 @@ class Cache:
 
     def changed_and_linked(self, source: int, after: int, limit: int) -> list[Row]:
         """The next records of a source that have a counterpart, are there, and differ from their shadows."""
-        return self._select(
-            "source = ? AND rid > ? AND rid IN (SELECT rid FROM dirty WHERE NOT gone) "
-            "AND link IS NOT NULL AND shadow IS NOT NULL ORDER BY rid LIMIT ?",
-            source,
-            after,
-            limit,
+        found = self._db.execute(
+            "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "
+            "WHERE dirty.rid > ? AND NOT gone AND source = ? AND link IS NOT NULL AND shadow IS NOT NULL "
+            "ORDER BY dirty.rid LIMIT ?",
+            (after, source, limit),
         )
+        return [Row(*row) for row in found]
 
     def gone(self, rids: Iterable[int | None]) -> set[int]:
         """Those of these records that a whole scan has not met any more."""
