@@ -94,6 +94,10 @@ class Api:
         with self.lock:
             self._touch(self.contacts[key] | values)
 
+    def dumped(self, body: Any) -> bytes:
+        """A body as it is sent, for a test that spoils it."""
+        return body if isinstance(body, bytes) else dump(body)
+
     def sent(self, method: str) -> list[Request]:
         return [request for request in self.requests if request.method == method]
 
@@ -267,7 +271,7 @@ def rest_server() -> Iterator[Api]:
             if reply.status == 0:
                 self.close_connection = True
                 return
-            content = b"" if reply.body is None else self._content(reply.body)
+            content = b"" if reply.body is None else api.dumped(reply.body)
             self.send_response_only(reply.status)
             if api.has_date:
                 self.send_header("Date", format_datetime(datetime.now(UTC), usegmt=True))
@@ -279,9 +283,6 @@ def rest_server() -> Iterator[Api]:
                 self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-
-        def _content(self, body: Any) -> bytes:
-            return body if isinstance(body, bytes) else dump(body)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - http.server looks for these
 

@@ -301,5 +301,6 @@ def test_an_item_that_is_no_record_is_left_out_and_told_and_the_others_are_synce
     systems.api.around = answer
     ended = systems.run()
     assert ended.code == 0
-    assert "2 of its items cannot be told apart" in ended.reason
+    assert "item 6 of page 1 cannot be read: object contact, connector crm: a record is not a JSON" in ended.reason
+    assert "2 records cannot be read" in ended.reason
     assert systems.erp() == systems.crm()

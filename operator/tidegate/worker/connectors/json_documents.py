@@ -1,6 +1,6 @@
 """Records as JSON documents: no digit is lost, fields have dotted names, and values keep their kind.
 
-Serves `file` and `http`. JSON has few types: what a time or an exact number is written as follows the normal form (see
+JSON has few types: what a time or an exact number is written as follows the normal form (see
 `values`), so that both sides compare as equal afterwards.
 """
 
@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Literal
 from uuid import UUID
 
@@ -23,25 +24,85 @@ Document = dict[str, Any]
 # text of which only digits are left is twenty times as fast as a regular expression.
 _LONG_NUMBER = b"0" * 17
 _ONLY_DIGITS = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
+_ONLY_DIGITS_OF_TEXT = {**dict.fromkeys(map(ord, "123456789."), "0"), **dict.fromkeys(map(ord, "eE+-"), " ")}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRUTHS = {"1": True, "0": False, "true": True, "false": False}
 _MANY = 20
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 _KEYS = 1 << 63
 
+# What is beyond these is nobody's data, and costs a process its memory or its stack.
+_MOST_DIGITS = 1000
+_DEEPEST = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def parse(text: bytes) -> Any:
-    """A JSON text; numbers do not lose a digit. Raises ValueError."""
-    return parse_exactly(text) if _LONG_NUMBER in text.translate(_ONLY_DIGITS) else orjson.loads(text)
+    """A JSON text; numbers do not lose a digit. Raises ValueError.
+
+    A number is the same type and value whatever stands beside it in the text.
+    """
+    if _LONG_NUMBER not in text.translate(_ONLY_DIGITS):
+        return orjson.loads(text)
+    return _loads(text, parse_float=_number, parse_constant=_refuse)
 
 
 def parse_exactly(text: bytes) -> Any:
     """A JSON text whose numbers are dumped again as they are written, 1.10 as 1.10. Raises ValueError."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    return _loads(text, parse_float=Decimal, parse_constant=_refuse)
+
+
+def parse_all(text: bytes) -> Any:
+    """As `parse`, with the values that a stricter reader refuses the whole text for: see `unusable`. Raises ValueError.
+
+    These are half of a surrogate pair, NaN and infinities, and numbers beyond the range of a float.
+    """
+    try:
+        return parse(text)
+    except ValueError:
+        return _loads(text, parse_float=_number, parse_int=_integer, parse_constant=Decimal)
+
+
+def _loads(text: bytes, **hooks: Any) -> Any:
+    try:
+        return json.loads(text, **hooks)
+    except RecursionError:
+        raise ValueError("its lists and objects nest too deeply") from None
+
+
+def _number(text: str) -> float | Decimal:
+    if _LONG_NUMBER.decode() in text.translate(_ONLY_DIGITS_OF_TEXT):
+        return Decimal(text)
+    value = float(text)
+    return value if isfinite(value) else Decimal(text)
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _MOST_DIGITS else Decimal(text)
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def unusable(value: Any) -> str:
+    """Why a value cannot be kept, compared or written elsewhere, as the end of a sentence; "" for one that can be."""
+    stack = [(value, 0)]
+    while stack:
+        item, depth = stack.pop()
+        if isinstance(item, (dict, list)):
+            if depth >= _DEEPEST:
+                return f"nests more than {_DEEPEST} levels deep"
+            inner = [*item, *item.values()] if isinstance(item, dict) else item
+            stack += ((each, depth + 1) for each in inner)
+        elif isinstance(item, str):
+            if not item.isascii() and _SURROGATE.search(item):
+                return "has half of a character, as a text has that was cut within an emoji"
+        elif isinstance(item, Decimal) and not item.is_finite():
+            return f"is {item}, which is no number"
+        elif isinstance(item, Decimal) and not -_MOST_DIGITS <= item.adjusted() <= _MOST_DIGITS:
+            return f"is a number of more than {_MOST_DIGITS} digits"
+    return ""
 
 
 def key_of(document: Document, name: str) -> Key | None:
@@ -56,7 +117,7 @@ def dump(value: Any) -> bytes:
     """A value as JSON text. Raises ValueError when JSON cannot hold it."""
     try:
         return orjson.dumps(_printable(value))
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise ValueError(f"JSON cannot hold it: {error}") from None
 
 

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from tidegate.worker.connectors.json_documents import parse
+from tidegate.worker.connectors.json_documents import parse_all
 
 # Fields in which APIs say what is wrong; RFC 9457 has detail and title.
 _SAYING = ("detail", "message", "error_description", "error", "errors", "title", "reason")
@@ -99,7 +99,7 @@ class Answer:
 
     def document(self) -> Any:
         """The body. Raises ValueError when it is not JSON; None when there is none."""
-        return parse(self.content) if self.content.strip() else None
+        return parse_all(self.content) if self.content.strip() else None
 
     def not_json(self, error: ValueError) -> str:
         """A sentence about a body that is not JSON. A login page is called by its name: it is the commonest one."""

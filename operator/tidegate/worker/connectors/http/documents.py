@@ -1,10 +1,10 @@
-"""Records as the API's JSON documents, and back. Serves `listing` and `resource`."""
+"""Records as the API's JSON documents, and back."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from tidegate.worker.connectors import Description, Record
+from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.json_documents import (
     Document,
@@ -14,6 +14,7 @@ from tidegate.worker.connectors.json_documents import (
     names_of_nothing,
     put,
     shown_at,
+    unusable,
     value_at,
 )
 from tidegate.worker.errors import ConfigurationError
@@ -21,6 +22,17 @@ from tidegate.worker.values.normal_form import MISSING, Value
 
 # So many records of a page are enough to learn what kind of values its fields have.
 _TELLING = 100
+
+
+class BadItemError(ConfigurationError):
+    """Something in the place of a record cannot be read; `key` is its id where it has one.
+
+    Of one item among others it is that item's fault; of many it is the configuration's.
+    """
+
+    def __init__(self, complaint: str, key: Key | None = None) -> None:
+        super().__init__(complaint)
+        self.key = key
 
 
 class Documents:
@@ -37,19 +49,27 @@ class Documents:
         self._kinds = Kinds(len(self._names))
 
     def record(self, document: Any) -> Record:
-        """What a document says. Raises ConfigurationError when it is none, or has no id."""
+        """What a document says. Raises BadItemError when it is none, has no id, or a value that cannot be used."""
         if not isinstance(document, dict):
-            raise ConfigurationError(f"{self._title}: a record is not a JSON object; see items and item")
+            raise BadItemError(f"{self._title}: a record is not a JSON object; see items and item")
         key = key_of(document, self._settings.id)
         if key is None:
-            raise ConfigurationError(
+            raise BadItemError(
                 f"{self._title}: id: a record has no {self._settings.id} that is a text or a whole number; it has "
                 f"{', '.join(map(str, document)) or 'nothing'}"
             )
         cursor = self._settings.cursor
         value = shown_at if self._settings.missing == "unknown" else value_at
         values = tuple(value(document, name) for name in self._names)
+        for name, each in zip(self._names, values, strict=True):
+            if problem := "" if each is None or isinstance(each, (bool, float)) else unusable(each):
+                raise BadItemError(f"{self._title}: field {name}: its value {problem}", key)
         return Record(key, values, None if cursor is None else value_at(document, cursor))
+
+    def match_of(self, document: Any, key: Key) -> Record:
+        """What an item that cannot be read may be found by: its match fields, as far as they can be used."""
+        found = [value_at(document, name) if isinstance(document, dict) else None for name in self._names]
+        return Record(key, tuple(None if unusable(value) else value for value in found))
 
     def learn(self, records: Sequence[Record]) -> None:
         """See which kinds of values the fields have."""
@@ -91,10 +111,13 @@ class Documents:
         return document
 
     def edited(self, document: Document, values: Mapping[int, Value], *, whole: bool) -> Document:
-        """A document with other values: all of it, or only the fields that they are in."""
+        """A document with other values: all of it, or only the fields that they are in. Raises ValueError."""
         names = [self._names[i] for i in values]
         tops = {name if name in document else name.partition(".")[0] for name in names}
-        edited = deepcopy({name: value for name, value in document.items() if whole or name in tops})
+        try:
+            edited = deepcopy({name: value for name, value in document.items() if whole or name in tops})
+        except RecursionError:
+            raise ValueError("its lists and objects nest too deeply to be written back") from None
         self._fill(edited, values)
         return edited
 

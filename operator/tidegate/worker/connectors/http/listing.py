@@ -1,12 +1,12 @@
-"""One answer to a list: its records, and what it says about the rest of the list. Serves `reader`."""
+"""One answer to a list: its records, and what it says about the rest of the list."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tidegate.worker.connectors import Description, Record, Token
+from tidegate.worker.connectors import Description, Key, Record, Token, Unreadable
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.client import Client
-from tidegate.worker.connectors.http.documents import Documents
+from tidegate.worker.connectors.http.documents import BadItemError, Documents
 from tidegate.worker.connectors.http.paging import next_token, place_of
 from tidegate.worker.connectors.http.settings import Paging, ResourceSettings
 from tidegate.worker.connectors.http.totals import Total, says_more, total_of
@@ -20,16 +20,29 @@ _SMALLEST_PAGE = 10
 _ROUND = (10, 25)
 
 
+# What the key of a suspect begins with that has none; no id does.
+UNKNOWN_KEY = "\0"
+
+
 class Fetched(NamedTuple):
     """One answer to a list, as it is."""
 
     answer: Answer
     body: Any
     records: list[Record]
+    # The ids of all its items, also of those that cannot be read.
+    keys: list[Key]
     following: Token | None
     total: Total | None
     asked: int | None
-    fault: str
+    unreadable: list[Unreadable]
+    # What the unreadable ones may be found by; one without an id has its place as its key.
+    suspects: list[Record]
+
+    @property
+    def unknown(self) -> int:
+        """How many of its items have no id."""
+        return sum(each.key is None for each in self.unreadable)
 
 
 class RefusedListError(ConfigurationError):
@@ -83,26 +96,37 @@ class Listing:
         if not self._checked:
             self._documents.check([document for document in documents if isinstance(document, dict)])
             self._checked = True
-        records, problems = self._records(documents)
+        records, unreadable, suspects = self._records(documents)
+        known = [record.key for record in records]
+        keys = list(dict.fromkeys(known + [each.key for each in unreadable if each.key is not None]))
         self._documents.learn(records)
-        keys = [record.key for record in records]
         following = next_token(self.settings.paging, at, answer, body, keys, step)
         self._has_gone_on = self._has_gone_on or following is not None
-        fault = f"{len(problems)} of its items cannot be told apart: {problems[0]}" if problems else ""
         # A record that is there twice is there once.
         once = list({record.key: record for record in records}.values())
-        return Fetched(answer, body, once, following, total_of(answer, body, self.settings.total), asked, fault)
+        total = total_of(answer, body, self.settings.total)
+        return Fetched(answer, body, once, keys, following, total, asked, unreadable, suspects)
 
-    def _records(self, documents: list[Document]) -> tuple[list[Record], list[str]]:
-        """The records of a page, and what is wrong with items that are none. Raises when that is most of them."""
+    def _records(self, documents: list[Document]) -> tuple[list[Record], list[Unreadable], list[Record]]:
+        """The records of a page, its items that cannot be read, and what these may be found by.
+
+        Raises ConfigurationError when most of them cannot be read.
+        """
         records: list[Record] = []
-        problems: list[ConfigurationError] = []
+        problems: list[BadItemError] = []
+        unreadable: list[Unreadable] = []
+        suspects: list[Record] = []
         stubs = 0
-        for document in documents:
+        for number, document in enumerate(documents, 1):
             try:
                 record = self._documents.record(document)
-            except ConfigurationError as error:
+            except BadItemError as error:
                 problems.append(error)
+                place = f"item {number}"
+                unreadable.append(Unreadable(place, f"cannot be read: {error}", error.key))
+                suspects.append(
+                    self._documents.match_of(document, UNKNOWN_KEY + place if error.key is None else error.key)
+                )
                 continue
             if self._documents.is_stub(document):
                 stubs += 1  # it was deleted
@@ -115,7 +139,7 @@ class Listing:
                 f"{self.title}: fields: the records have none of them; they have "
                 f"{', '.join(dict.fromkeys(name for document in documents if document for name in document))}"
             )
-        return records, [str(problem) for problem in problems]
+        return records, unreadable, suspects
 
     def _items(self, answer: Answer, body: Any) -> list[Document]:
         name = self.settings.items

@@ -1,10 +1,10 @@
-"""Reads a list page by page, to an end that is proved. Serves `resource` and `finding`."""
+"""Reads a list page by page, to an end that is proved."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from tidegate.worker.connectors import Key, Record
+from tidegate.worker.connectors import Key, Record, Unreadable
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.listing import Listing, RefusedListError
 from tidegate.worker.connectors.http.paging import is_anchored
@@ -15,14 +15,24 @@ from tidegate.worker.errors import ConfigurationError, SystemFailed
 _NO_SUCH_PAGE = (400, 404, 410, 422)
 _EXPIRED = (404, 410)
 
+# More items than these that cannot be read are not each one's own fault.
+_MOST_UNREADABLE = 1000
+
 
 class ListPage(NamedTuple):
-    """Some records, the reading that goes on after them, and the answer that they came in; see Page for `doubt`."""
+    """Some records, the reading that goes on after them, and the answer that they came in.
+
+    See Page for `doubt` and `unreadable`; both are of the whole list, and on its last page. `left_out` is the doubt
+    without that of unreadable items, which are known by the pages' `suspects`.
+    """
 
     records: list[Record]
     after: Reading | None
     answer: Answer | None
     doubt: str = ""
+    unreadable: Sequence[Unreadable] = ()
+    suspects: Sequence[Record] = ()
+    left_out: str = ""
 
 
 class Reader:
@@ -56,7 +66,7 @@ class Reader:
             if reading.at is None or refusal.status not in _NO_SUCH_PAGE:
                 raise
             return self._refused(refusal, limit, counted=counted)
-        keys = [record.key for record in fetched.records]
+        keys = fetched.keys
         if keys and reading.pages and mark_of(keys) == reading.mark:
             if counted and (reading.pages - reading.empty > 1 or reading.has_total):
                 return self._ended([], fetched.answer)  # beyond the last page the API answers with the last one
@@ -64,16 +74,28 @@ class Reader:
                 f"{self._listing.title}: paging: the API answers page {reading.pages + 1} with the same records as "
                 "the page before"
             )
-        reading = reading.with_page(keys, fetched.total, fetched.following)
-        if fetched.fault:
-            reading = replace(reading, faulty=fetched.fault)
+        reading = reading.with_page(keys, fetched.total, fetched.following, fetched.unknown)
+        reading = self._with_unreadable(reading, fetched.unreadable)
         if fetched.following is None and reading.pages == 1 and self._prove:
             reading = replace(reading, faulty=reading.faulty or self._listing.cut_off(fetched, self._filters))
         self._reading = reading
         if reading.at is None or (counted and not keys and self._is_over(reading)):
-            return self._ended(fetched.records, fetched.answer)
+            return self._ended(fetched.records, fetched.answer, fetched.suspects)
         self._must_go_on(reading, keys)
-        return ListPage(self._given(fetched.records), reading, fetched.answer)
+        return ListPage(self._given(fetched.records), reading, fetched.answer, suspects=fetched.suspects)
+
+    def _with_unreadable(self, reading: Reading, unreadable: Sequence[Unreadable]) -> Reading:
+        """The reading with what could not be read of it. Raises ConfigurationError where that is too much."""
+        if not unreadable:
+            return reading
+        named = [each._replace(place=f"{each.place} of page {reading.pages}") for each in unreadable]
+        bad = (*reading.unreadable, *named)
+        if len(bad) > _MOST_UNREADABLE:
+            raise ConfigurationError(
+                f"{self._listing.title}: more than {_MOST_UNREADABLE} items of the list cannot be read; {bad[0].place} "
+                f"{bad[0].reason}"
+            )
+        return replace(reading, unreadable=bad)
 
     def _is_over(self, reading: Reading) -> bool:
         """Whether an empty page is the end; one may also lie in the middle, and then the next one is not empty."""
@@ -117,17 +139,18 @@ class Reader:
             ) from None
         return self.read(limit)
 
-    def _ended(self, records: list[Record], answer: Answer | None) -> ListPage:
+    def _ended(self, records: list[Record], answer: Answer | None, suspects: Sequence[Record] = ()) -> ListPage:
         reading = self._reading
-        given = self._given(records)
+        last = ListPage(self._given(records), None, answer, unreadable=reading.unreadable, suspects=suspects)
         if not self._prove:
-            return ListPage(given, None, answer)
-        doubt = reading.doubt(anchored=is_anchored(self._paging), counted=self._paging.page is not None)
-        again = reading.again() if doubt and not reading.faulty else None
+            return last
+        left_out = reading.doubt(anchored=is_anchored(self._paging), counted=self._paging.page is not None)
+        again = reading.again() if left_out and not reading.faulty else None
         if again is not None and reading.before != again.before:
             self._start(again)
-            return ListPage(given, again, answer)
-        return ListPage(given, None, answer, doubt)
+            return last._replace(after=again, unreadable=())
+        unknown = next((f"{each.place} {each.reason}" for each in reading.unreadable if each.key is None), "")
+        return last._replace(doubt=left_out or unknown, left_out=left_out)
 
     def _given(self, records: list[Record]) -> list[Record]:
         return [] if self._reading.only_checks else records

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from hashlib import blake2b
 from typing import Any
 
-from tidegate.worker.connectors import Key, Token
+from tidegate.worker.connectors import Key, Token, Unreadable
 from tidegate.worker.connectors.http.totals import Total
 
 # What still differs then changes all the time.
@@ -46,6 +46,7 @@ class Reading:
     moving: bool = False
     faulty: str = ""
     before: tuple[int, int] | None = None
+    unreadable: tuple[Unreadable, ...] = ()
 
     @classmethod
     def of(cls, token: Token | None) -> "Reading":
@@ -54,13 +55,15 @@ class Reading:
         if not isinstance(token, dict) or token.keys() - {"position"} != names:
             return cls()
         values = {name: token[name] for name in names}
-        return cls(**{**values, "before": tuple(values["before"]) if values["before"] else None})
+        before = tuple(values["before"]) if values["before"] else None
+        return cls(**{**values, "before": before, "unreadable": tuple(Unreadable(*it) for it in values["unreadable"])})
 
     @property
     def token(self) -> dict[str, Any]:
         """The reading as plain JSON; `position` is what a human is shown of it, without the values that a link has."""
         again = f", reading {self.time}" if self.time > 1 else ""
-        return {**asdict(self), "position": f"page {self.pages + 1}{again}"}
+        unreadable = [list(each) for each in self.unreadable]
+        return {**asdict(self), "unreadable": unreadable, "position": f"page {self.pages + 1}{again}"}
 
     @property
     def only_checks(self) -> bool:
@@ -72,15 +75,17 @@ class Reading:
         """Whether as many records have been read as the API says that there are."""
         return self.sure and not self.moving and self.total == self.records
 
-    def with_page(self, keys: Sequence[Key], total: Total | None, following: Token | None) -> "Reading":
-        """The reading after one more page."""
+    def with_page(
+        self, keys: Sequence[Key], total: Total | None, following: Token | None, unknown: int = 0
+    ) -> "Reading":
+        """The reading after one more page, on which so many more items are `unknown` because they have no id."""
         mark = mark_of(keys)
         known = self.total is not None and self.pages > 0
         return replace(
             self,
             at=following,
             pages=self.pages + 1,
-            records=self.records + len(keys),
+            records=self.records + len(keys) + unknown,
             ids=(self.ids + mark) % (1 << _BITS),
             first=len(keys) if self.pages == 0 else self.first,
             last=len(keys) or self.last,

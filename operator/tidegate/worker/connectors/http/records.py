@@ -12,7 +12,7 @@ from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.bodies import TooLargeError
 from tidegate.worker.connectors.http.client import Client, Failing
-from tidegate.worker.connectors.http.documents import Documents
+from tidegate.worker.connectors.http.documents import BadItemError, Documents
 from tidegate.worker.connectors.http.listing import Listing
 from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError
 from tidegate.worker.connectors.http.pool import Pool
@@ -78,8 +78,11 @@ class Records:
             if answer.status in FAILING | REFUSED:
                 raise PoisonedError(Poison(str(complaint), answer.status, complaint))
             raise complaint
-        document = self.document(answer)
-        record = self._documents.record(document)
+        try:
+            document = self.document(answer)
+            record = self._documents.record(document)
+        except (SystemFailed, BadItemError) as error:
+            raise PoisonedError(Poison(str(error), 0, error)) from None
         if record.key != key and not (of_any_kind and str(record.key) == str(key)):
             raise ConfigurationError(f"{self._title}: the record at {path} has the {self._settings.id} {record.key!r}")
         return None if self._documents.is_stub(document) else Seen(record, document, answer.etag)

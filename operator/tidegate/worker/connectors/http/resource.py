@@ -27,7 +27,7 @@ from tidegate.worker.connectors import (
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.changes import must_be_time, since, since_moment, token_of, written
 from tidegate.worker.connectors.http.client import Client, Unanswered
-from tidegate.worker.connectors.http.documents import Documents
+from tidegate.worker.connectors.http.documents import BadItemError, Documents
 from tidegate.worker.connectors.http.listing import Listing
 from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError
 from tidegate.worker.connectors.http.pool import Pool
@@ -128,7 +128,7 @@ class Resource:
         for record in page.records[:1]:
             must_be_time(self._title, self._settings, record)
         following = None if page.after is None else self._sealed(page.after).token
-        return Page(self._records.completed(page.records), following, page.doubt)
+        return Page(self._records.completed(page.records), following, page.doubt, page.unreadable)
 
     def _sealed(self, reading: Reading) -> Reading:
         """What is kept of a reading: a link to a page may have our key in it."""
@@ -201,7 +201,7 @@ class Resource:
             return self._created(answer)
         except _ENDS as end:
             return Postponed(end, in_doubt=True)
-        except PoisonedError as error:
+        except (PoisonedError, BadItemError) as error:
             raise SystemFailed(f"{self._title}: a new record cannot be read: {error}") from None
 
     def _made_all_the_same(
@@ -282,6 +282,8 @@ class Resource:
             seen = self._records.read(expected.key, finishing=True)
         except _ENDS as end:
             return Postponed(end, in_doubt=True)
+        except BadItemError as error:
+            return Rejected(f"it was written, and cannot be read: {error}")
         except ValueError as error:  # what it holds meanwhile has no place for the value
             return Rejected(str(error))
         except PoisonedError as error:

@@ -1,7 +1,4 @@
-"""Records by their match fields: asked for by query parameters, or known from reading all of them once.
-
-Serves `resource`.
-"""
+"""Records by their match fields: asked for by query parameters, or known from reading all of them once."""
 
 import re
 import sqlite3
@@ -13,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tidegate.worker.connectors import Description, Key, Record
-from tidegate.worker.connectors.http.listing import Listing, RefusedListError
+from tidegate.worker.connectors.http.listing import UNKNOWN_KEY, Listing, RefusedListError
 from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.reader import pages
 from tidegate.worker.connectors.match_index import MatchIndex
@@ -97,6 +94,9 @@ class Asking:
         found: list[Record] = []
         for page in pages(self._listing, filters):
             found += page.records
+            if page.unreadable:
+                place, reason, _ = page.unreadable[0]
+                raise SystemFailed(f"{self._title}: find: {place}, which may be the record to be created, {reason}")
             if len(found) > _TOO_MANY:
                 raise ConfigurationError(
                     f"{self._title}: find: more than {_TOO_MANY} records are answered for one; does the API know "
@@ -138,6 +138,12 @@ class Scanning:
         """See Finder."""
         with self._speaking():
             keys = self._current().keys(wanted)
+        for key in keys:
+            if isinstance(key, str) and key.startswith(UNKNOWN_KEY):
+                raise SystemFailed(
+                    f"{self._description.title}: find: scan: {key.removeprefix(UNKNOWN_KEY)} of a page may be the "
+                    "record to be created, and cannot be read"
+                )
         return list(self._get(keys).values())
 
     def _current(self) -> MatchIndex:
@@ -157,11 +163,11 @@ class Scanning:
         moment: datetime | None = None
         for page in pages(self._listing, filters, prove=True):
             moment = moment or (page.answer.moment if page.answer else None)
-            index.put(page.records)
-            if page.doubt:
+            index.put([*page.records, *page.suspects])
+            if page.left_out:
                 raise SystemFailed(
                     f"{self._description.title}: find: scan: the list may have left out records, which would be "
-                    f"created a second time: {page.doubt}"
+                    f"created a second time: {page.left_out}"
                 )
         self._read_at = moment
 

@@ -1,0 +1,60 @@
+"""JSON texts: no value depends on what stands beside it, and none can cost more than it is long."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.worker.connectors.json_documents import dump, parse, parse_all, unusable
+
+NUMBERS = st.one_of(
+    st.integers(-(10**25), 10**25).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3).map(str),
+)
+BESIDE = st.sampled_from(['"12345678901234567890"', "12345678901234567890", "0.12345678901234567890", "1", '"x"'])
+
+
+@given(NUMBERS, BESIDE)
+def test_a_number_is_the_same_whatever_stands_beside_it(number: str, beside: str) -> None:
+    alone, among = parse(number.encode()), parse(f"[{number}, {beside}]".encode())[0]
+    assert (type(alone), alone) == (type(among), among)
+    assert Decimal(str(alone)) == Decimal(number), "no digit is lost"
+
+
+UNUSABLE: dict[str, tuple[bytes, str]] = {
+    "half of an emoji": (b'"cut \\ud83d"', "half of a character"),
+    "a name with half of an emoji": (b'{"\\udc00": 1}', "half of a character"),
+    "a gigabyte of digits": (b"1e999999999", "a number of more than 1000 digits"),
+    "long digits": (b"1" * 5000, "a number of more than 1000 digits"),
+    "NaN": (b"NaN", "is NaN, which is no number"),
+    "minus infinity": (b'{"x": -Infinity}', "is -Infinity, which is no number"),
+    "a deep list": (b"[" * 300 + b"]" * 300, "nests more than 100 levels deep"),
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_value_that_cannot_be_used_says_why_and_takes_no_other_with_it(what: str) -> None:
+    text, problem = UNUSABLE[what]
+    value, other = parse_all(b"[" + text + b', {"name": "Ada", "score": 1.5}]')
+    assert problem in unusable(value)
+    assert unusable(other) == ""
+
+
+@pytest.mark.parametrize("text", [b"[1", b"{]", b"\xff", b"[" * 100_000 + b"]" * 100_000, b"<html>"])
+def test_a_text_that_is_not_json_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_all(text)
+
+
+def nested(depth: int) -> Any:
+    return json.loads("[" * depth + "]" * depth)
+
+
+@pytest.mark.parametrize("depth", [300, 900])
+def test_what_is_too_deep_to_be_written_is_a_value_error(depth: int) -> None:
+    with pytest.raises(ValueError, match="JSON cannot hold it"):
+        dump(nested(depth))
