@@ -20,8 +20,8 @@ SAID = '{"read": {"crm": 3}, "pushed": {"erp": {"create": 1, "update": 1, "delet
 
 def exposed() -> str:
     """What is served after a run has ended and an OFF is honoured, so that every series has a value."""
-    metrics, freshness = Metrics(lambda: NOW), Freshness(per_namespace=False)
-    freshness.saw("jobs", "sales", "uid", 1, deleted=False)
+    metrics, freshness = Metrics(lambda: NOW), Freshness()
+    freshness.saw(("jobs", ""), "uid", 1)
     ended = FINISHED.but(pods=(pod(FIRST, 0, message=SAID),))
     waiting = written(metrics, ended)
     written(metrics, waiting, NOW + timedelta(hours=1))

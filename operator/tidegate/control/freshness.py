@@ -1,6 +1,6 @@
 """Freshness: how far the watches have come, and when they last said anything. Serves `watchdog` and `metrics`.
 
-The handlers in `watch` report every event here, before anything is read from it.
+`watch` reports every event here, before anything is read from it.
 """
 
 import time
@@ -15,6 +15,7 @@ Stream = tuple[str, str]  # a resource (such as `jobs`), and the namespace that 
 class _Shown:
     newest: int = 0
     versions: dict[str, int] = field(default_factory=dict)  # by UID, of what is there
+    listed: bool = False  # all of its first list; objects come in order of their names, so the newest proves nothing
     last_event_at: float | None = None
 
 
@@ -38,32 +39,28 @@ class SoFar:
 class Freshness:
     """What each watch has shown. Times are of a monotonic clock, in seconds."""
 
-    def __init__(self, *, per_namespace: bool, clock: Clock = time.monotonic) -> None:
-        """`per_namespace`: there is a watch for each namespace rather than one for all."""
-        self._per_namespace = per_namespace
+    def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._shown: dict[Stream, _Shown] = {}
-        self._indexed: set[str] = set()  # the UIDs that are in the indices before any event has been shown
 
-    def indexed(self, uid: str) -> None:
-        """An object is in an index.
-
-        kopf shows no event before the objects of all watches are in its indices, so with many objects this is the only
-        progress of a start. Once an event has been shown, only what each watch shows counts.
-        """
-        if not self._shown:
-            self._indexed.add(uid)
-
-    def saw(self, resource: str, namespace: str, uid: str, version: int, *, deleted: bool) -> None:
-        """An event of a watch has come. Resource versions of one resource are ordered (KEP-5504)."""
-        self._indexed.clear()
-        shown = self._shown.setdefault((resource, namespace if self._per_namespace else ""), _Shown())
+    def heard(self, stream: Stream, version: int) -> None:
+        """A watch has come to this version. Resource versions of one resource are ordered (KEP-5504)."""
+        shown = self._shown.setdefault(stream, _Shown())
         shown.last_event_at = self._clock()
         shown.newest = max(shown.newest, version)
-        if deleted:
-            shown.versions.pop(uid, None)
-        else:
-            shown.versions[uid] = version
+
+    def saw(self, stream: Stream, uid: str, version: int) -> None:
+        """A watch has shown an object in this version."""
+        self.heard(stream, version)
+        self._shown[stream].versions[uid] = version
+
+    def lost(self, stream: Stream, uid: str) -> None:
+        """A watch has shown that an object is gone."""
+        self._shown[stream].versions.pop(uid, None)
+
+    def listed(self, stream: Stream) -> None:
+        """A watch has shown all of its first list."""
+        self._shown.setdefault(stream, _Shown()).listed = True
 
     def so_far(self, stream: Stream) -> SoFar:
         """What the watch has shown by now."""
@@ -84,18 +81,13 @@ class Freshness:
 
         `before` is what the watch showed when the list was asked for: what of it is not in the list has to go.
         """
-        now = self.so_far(stream)
-        if now.newest < max(stored.values(), default=0):
+        now = self._shown.get(stream, _Shown())
+        if not now.listed or now.newest < max(stored.values(), default=0):
             return True
         return any(uid not in stored for uid in before.versions if uid in now.versions)
 
-    def behind(self, stream: Stream, stored: Mapping[str, int], before: SoFar) -> tuple[int, int]:
-        """How far the watch is behind a list; differs from an earlier answer when it has made progress since.
-
-        First how many objects of `stored` it has not shown and how many deletions; then how many objects of all watches
-        are in the indices while a start holds back all events.
-        """
-        now = self.so_far(stream).versions
+    def behind(self, stream: Stream, stored: Mapping[str, int], before: SoFar) -> int:
+        """How many objects of `stored` the watch has not shown, and how many deletions: less when it makes progress."""
+        now = self._shown.get(stream, _Shown()).versions
         missing = sum(now.get(uid, 0) < version for uid, version in stored.items())
-        missing += sum(uid not in stored for uid in before.versions if uid in now)
-        return missing, len(self._indexed)
+        return missing + sum(uid not in stored for uid in before.versions if uid in now)

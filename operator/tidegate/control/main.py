@@ -18,7 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from tidegate.api import names
-from tidegate.control import deep_json, logs, outage, watch
+from tidegate.control import deep_json, logs, outage
 from tidegate.control.act import Writer, words
 from tidegate.control.endpoint import Endpoint
 from tidegate.control.freshness import Freshness
@@ -27,6 +27,8 @@ from tidegate.control.metrics import Metrics
 from tidegate.control.queue import WorkQueue
 from tidegate.control.reconcile import Reconciler
 from tidegate.control.settings import Settings, parse
+from tidegate.control.view import ClusterView
+from tidegate.control.watch import Informer
 from tidegate.control.watchdog import BlindError, Watchdog
 
 logger = logging.getLogger(__name__)
@@ -71,13 +73,10 @@ async def run(settings: Settings) -> None:
     """
     await _load_cluster_access()
     queue = WorkQueue()
-    view = watch.ClusterView()
-    freshness = Freshness(per_namespace=bool(settings.namespaces))
+    view, freshness = ClusterView(), Freshness()
+    informer = Informer(view, queue, freshness, settings.namespaces)
     metrics = Metrics()
     metrics.observe(view.integrations, queue, freshness)
-    registry = kopf.OperatorRegistry()
-    watch.register(registry, view, queue, freshness)
-    kopf.on.login(registry=registry)(kopf.login_via_client)
     async with client.ApiClient() as api, AsyncExitStack() as stack:
         watchdog = Watchdog(
             api,
@@ -98,10 +97,10 @@ async def run(settings: Settings) -> None:
             leading=lambda: leadership is None or leadership.held,
         )
         await _until_one_ends(
-            _informer(registry, settings),
+            _kopf(informer, settings),
             watchdog.run(),
             *([leadership.run()] if leadership else []),
-            *(_work(queue, reconciler, metrics, leadership) for _ in range(settings.concurrency)),
+            *(_work(informer, queue, reconciler, metrics, leadership) for _ in range(settings.concurrency)),
         )
 
 
@@ -130,13 +129,17 @@ async def _load_cluster_access() -> None:
         load_incluster_config()  # type: ignore[no-untyped-call]
 
 
-async def _informer(registry: kopf.OperatorRegistry, settings: Settings) -> None:
+async def _kopf(informer: Informer, settings: Settings) -> None:
+    """kopf's process: its login, its signals and its end, around the watches in the place of its handlers."""
+    registry, of_kopf = kopf.OperatorRegistry(), _kopf_settings()
+    kopf.on.login(registry=registry)(kopf.login_via_client)
     await kopf.operator(
         registry=registry,
-        settings=_kopf_settings(),
+        settings=of_kopf,
         standalone=True,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
+        _command=informer.run(of_kopf),
     )
 
 
@@ -160,7 +163,10 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def _work(queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, leadership: Leadership | None) -> None:
+async def _work(
+    informer: Informer, queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, leadership: Leadership | None
+) -> None:
+    await informer.wait_until_complete()
     if leadership is not None:
         await leadership.wait()
     while True:

@@ -22,7 +22,7 @@ from tidegate.control.plan import (
     SuspendJob,
 )
 from tidegate.control.report import report
-from tidegate.control.watch import ClusterView
+from tidegate.control.view import ClusterView
 
 logger = logging.getLogger(__name__)
 

@@ -1,178 +1,122 @@
 """Watch: cluster events → the view that `observe` reads, and keys for the queue. The first step of the flow.
 
-kopf serves as the informer: its indices hold what the watches have shown, its event handlers only say which
-integration to look at. Nothing of ours is stored in framework annotations, and no finalizer is set.
+kopf serves as the informer: it lists and watches, pages, resumes and reconnects. Its handlers are not used: for each
+object they cost a task, a queue and several deep copies, and its indices make a start quadratic in the number of
+objects. `continuous_watch` is what its own handlers are fed from. It is not part of kopf's public API, which is why
+pyproject.toml keeps kopf to one minor version.
 """
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
 
 import kopf
-from pydantic import ValidationError
+from kopf._cogs.clients import errors
+from kopf._cogs.clients.watching import Bookmark, continuous_watch
+from kopf._cogs.structs.references import NamespaceName
 
 from tidegate.api import names
-from tidegate.control.freshness import Freshness
-from tidegate.control.observation import (
-    Body,
-    Cache,
-    Integration,
-    Job,
-    Observation,
-    Pod,
-    cache_of,
-    controller_uid,
-    integration_of,
-    is_of_a_run,
-    job_of,
-    pod_of,
-)
+from tidegate.control.freshness import Freshness, Stream
 from tidegate.control.queue import WorkQueue
+from tidegate.control.view import CLAIMS, JOBS, PODS, ClusterView
 
-logger = logging.getLogger(__name__)
-
-INTEGRATIONS = (names.GROUP, names.VERSION, names.PLURAL)
-JOBS = ("batch", "v1", "jobs")
-PODS = ("", "v1", "pods")
-CLAIMS = ("", "v1", "persistentvolumeclaims")
-
-View = TypeVar("View")
-Key = TypeVar("Key")
-Index = Mapping[Key, Iterable[View]]
-
-# More runs than the loss of a status can hide, and few beside the largest number that the API server stores.
-_LONGEST_STEP = 10**9
-
-Owner = tuple[str, str]  # the namespace and the UID of an integration
+WATCHED = (
+    kopf.Resource(names.GROUP, names.VERSION, names.PLURAL, namespaced=True),
+    kopf.Resource("batch", "v1", JOBS, namespaced=True),
+    kopf.Resource("", "v1", PODS, namespaced=True),
+    kopf.Resource("", "v1", CLAIMS, namespaced=True),
+)
 
 
-class ClusterView:
-    """What the watches have shown, by the UID of the integration that it belongs to."""
+class Informer:
+    """Keeps the view as the API server has it, fills the queue, and tells `freshness` of everything it is shown."""
 
-    def __init__(self) -> None:
-        self._integrations: Index[str, Integration] = {}
-        self._jobs: Index[Owner, Job] = {}
-        self._pods: Index[Owner, Pod] = {}
-        self._claims: Index[Owner, Cache] = {}
-
-    def attach(
-        self,
-        integrations: Index[str, Integration],
-        jobs: Index[Owner, Job],
-        pods: Index[Owner, Pod],
-        claims: Index[Owner, Cache],
+    def __init__(
+        self, view: ClusterView, queue: WorkQueue, freshness: Freshness, namespaces: Sequence[str] = ()
     ) -> None:
-        """Read from these indices from now on."""
-        self._integrations, self._jobs, self._pods, self._claims = integrations, jobs, pods, claims
+        """`namespaces` are those that are watched; none: the whole cluster."""
+        self._view = view
+        self._queue = queue
+        self._freshness = freshness
+        self._streams = [(resource, namespace) for resource in WATCHED for namespace in namespaces or (None,)]
+        self._unlisted = {_stream(resource, namespace) for resource, namespace in self._streams}
+        self._complete = asyncio.Event()
 
-    def integrations(self) -> Iterator[Integration]:
-        """All that there are."""
-        for uid in self._integrations:
-            yield from self._integrations.get(uid, ())
+    async def wait_until_complete(self) -> None:
+        """Wait until the first list of each resource has been shown: nothing can be decided from a part of it."""
+        await self._complete.wait()
 
-    def observe(self, uid: str) -> Observation | None:
-        """All that is known of an integration now, frozen; None when it does not exist (any more)."""
-        integration = next(iter(self._integrations.get(uid, ())), None)
-        if integration is None:
-            return None
-        # Anybody may write labels and owner references into his own objects, in his own namespace.
-        home = (integration.namespace, uid)
-        cache_name = names.cache_name(integration.name, uid)
-        return Observation(
-            integration=integration,
-            jobs=tuple(job for job in self._jobs.get(home, ()) if _is_plausible(job, integration)),
-            pods=tuple(pod for pod in self._pods.get(home, ()) if is_of_a_run(pod, integration)),
-            cache=next((claim for claim in self._claims.get(home, ()) if claim.name == cache_name), None),
-        )
+    async def run(self, settings: kopf.OperatorSettings) -> None:
+        """Watch for ever, as a task of kopf's operator, which logs in. Raises what ends a watch for good."""
+        watches = [
+            asyncio.create_task(self._follow(settings, resource, namespace)) for resource, namespace in self._streams
+        ]
+        try:
+            await asyncio.gather(*watches)
+        finally:
+            for watch in watches:
+                watch.cancel()
 
+    async def _follow(self, settings: kopf.OperatorSettings, resource: kopf.Resource, namespace: str | None) -> None:
+        never_paused = asyncio.get_running_loop().create_future()
+        while True:
+            with contextlib.suppress(errors.APITooManyRequestsError):  # after all of kopf's own attempts
+                events = continuous_watch(
+                    settings=settings,
+                    resource=resource,
+                    namespace=None if namespace is None else NamespaceName(namespace),
+                    operator_pause_waiter=never_paused,
+                )
+                async with contextlib.aclosing(events):  # type: ignore[type-var]  # kopf says iterator, and not generator
+                    await self.follow(_stream(resource, namespace), events)
+            await asyncio.sleep(settings.watching.reconnect_backoff)
 
-def register(registry: kopf.OperatorRegistry, view: ClusterView, queue: WorkQueue, freshness: Freshness) -> None:
-    """Let kopf keep `view`, fill `queue`, and tell `freshness` of every event."""
+    async def follow(self, stream: Stream, events: AsyncIterator[Bookmark | Mapping[str, Any]]) -> None:
+        """Take in a list, whose events have no type, the bookmark at its end, and what changes from then on.
 
-    def saw(resource: kopf.Resource, event: kopf.RawEvent) -> None:
-        metadata = event["object"]["metadata"]
-        freshness.saw(
-            resource.plural,
-            metadata["namespace"],
-            metadata["uid"],
-            int(metadata["resourceVersion"]),
-            deleted=event["type"] == "DELETED",
-        )
+        A list is the whole truth: what it does not show any more was deleted while nothing was watched.
+        """
+        listed: set[str] = set()
+        async for event in events:
+            if event is Bookmark.LISTED:
+                for uid in self._freshness.so_far(stream).versions.keys() - listed:
+                    await self._gone(stream, uid)
+                listed.clear()
+                self._listed(stream)
+            elif not isinstance(event, Bookmark):
+                if event["type"] is None:
+                    listed.add(event["object"]["metadata"]["uid"])
+                await self._saw(stream, event)
 
-    @kopf.index(*INTEGRATIONS, id="integrations", registry=registry)
-    def integration(body: kopf.Body, **_: Any) -> dict[str, Integration] | None:
-        freshness.indexed(body.metadata["uid"])
-        return _indexed(body, body.metadata["uid"], integration_of)
+    async def _saw(self, stream: Stream, event: Mapping[str, Any]) -> None:
+        body = event["object"]
+        version = int(body["metadata"]["resourceVersion"])
+        if event["type"] == "BOOKMARK":
+            self._freshness.heard(stream, version)
+            return
+        uid = body["metadata"]["uid"]
+        if event["type"] == "DELETED":
+            self._freshness.heard(stream, version)
+            await self._gone(stream, uid)
+        else:
+            self._freshness.saw(stream, uid, version)
+            await self._wake(self._view.put(stream[0], body))
 
-    @kopf.index(*JOBS, id="jobs", registry=registry)
-    def job(body: kopf.Body, **_: Any) -> dict[Owner, Job] | None:
-        freshness.indexed(body.metadata["uid"])
-        return _indexed(body, _owner(body, controller_uid(body)), job_of)
+    async def _gone(self, stream: Stream, uid: str) -> None:
+        self._freshness.lost(stream, uid)
+        await self._wake(self._view.remove(stream[0], uid))
 
-    @kopf.index(*PODS, id="pods", registry=registry)
-    def pod(body: kopf.Body, **_: Any) -> dict[Owner, Pod] | None:
-        freshness.indexed(body.metadata["uid"])
-        return _indexed(body, _owner(body, _integration_uid_of_pod(body)), pod_of)
+    async def _wake(self, integrations: Iterable[str]) -> None:
+        for uid in integrations:
+            await self._queue.add(uid)
 
-    @kopf.index(*CLAIMS, id="claims", registry=registry)
-    def claim(body: kopf.Body, **_: Any) -> dict[Owner, Cache] | None:
-        freshness.indexed(body.metadata["uid"])
-        return _indexed(body, _owner(body, controller_uid(body)), cache_of)
-
-    @kopf.on.startup(registry=registry)
-    async def attach(**indices: Any) -> None:
-        view.attach(indices["integrations"], indices["jobs"], indices["pods"], indices["claims"])
-
-    @kopf.on.event(*INTEGRATIONS, registry=registry)
-    async def integration_changed(body: kopf.Body, resource: kopf.Resource, event: kopf.RawEvent, **_: Any) -> None:
-        saw(resource, event)
-        await queue.add(body.metadata["uid"])
-
-    @kopf.on.event(*JOBS, registry=registry)
-    @kopf.on.event(*CLAIMS, registry=registry)
-    async def owned_object_changed(body: kopf.Body, resource: kopf.Resource, event: kopf.RawEvent, **_: Any) -> None:
-        saw(resource, event)
-        uid = controller_uid(body)
-        if uid is not None:
-            await queue.add(uid)
-
-    @kopf.on.event(*PODS, registry=registry)
-    async def pod_changed(body: kopf.Body, resource: kopf.Resource, event: kopf.RawEvent, **_: Any) -> None:
-        saw(resource, event)
-        uid = _integration_uid_of_pod(body)
-        if uid is not None:
-            await queue.add(uid)
-
-
-def _integration_uid_of_pod(body: Body) -> str | None:
-    # A Pod's controller is its Job; which integration that Job belonged to must be known after the Job is gone.
-    uid: str | None = (body["metadata"].get("labels") or {}).get(names.INTEGRATION_UID_LABEL)
-    return uid
+    def _listed(self, stream: Stream) -> None:
+        self._freshness.listed(stream)
+        self._unlisted.discard(stream)
+        if not self._unlisted:
+            self._complete.set()
 
 
-def _is_plausible(job: Job, integration: Integration) -> bool:
-    """False for a number that no sync gets to: believed once, it would be the last but one that can be stored."""
-    return max(job.run.number, job.run.cache_epoch) <= integration.status.runs + _LONGEST_STEP
-
-
-def _owner(body: Body, uid: str | None) -> Owner | None:
-    return None if uid is None else (body["metadata"]["namespace"], uid)
-
-
-def _indexed(body: Body, key: Key | None, read: Callable[[Body], View]) -> dict[Key, View] | None:
-    if key is None:
-        return None
-    plain = dict(body)  # kopf's views of nested fields are not the plain JSON that pydantic reads
-    try:
-        return {key: read(plain)}
-    except (KeyError, ValueError) as error:
-        metadata = plain["metadata"]
-        detail = error.errors(include_url=False) if isinstance(error, ValidationError) else repr(error)
-        logger.warning(
-            "ignoring %s %s/%s: it is not in the form that this version reads: %s",
-            plain.get("kind"),
-            metadata.get("namespace"),
-            metadata.get("name"),
-            detail,
-        )
-        return None
+def _stream(resource: kopf.Resource, namespace: str | None) -> Stream:
+    return (resource.plural, namespace or "")

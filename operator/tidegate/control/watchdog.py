@@ -150,7 +150,7 @@ async def shown(
     """Wait until the watch shows what is `stored`. False when it makes no progress for `patience` seconds.
 
     A start with many objects takes long, and a process that ended for it would never start: what counts is how long
-    nothing more has been shown or indexed. The API server's list is finite, so a watch that is dead is found.
+    nothing more has been shown. The API server's list is finite, so a watch that is dead is found.
     """
     clock = asyncio.get_running_loop().time
     behind = freshness.behind(stream, stored, before)

@@ -265,7 +265,7 @@ class ModelWriter:
 
 
 class ModelView:
-    """`watch.ClusterView` for the model: of each object some version that has been, and never an older one again."""
+    """`view.ClusterView` for the model: of each object some version that has been, and never an older one again."""
 
     def __init__(self, server: Server, revision: int) -> None:
         """As a list at this revision shows it."""

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.reconcile import Reconciler
-from tidegate.control.watch import ClusterView
+from tidegate.control.view import ClusterView
 
 from .model import UID, ModelView, ModelWriter, Request, Server
 

@@ -10,9 +10,10 @@ STREAM = ("jobs", "")
 @pytest.fixture
 def freshness() -> Freshness:
     """A watch that has shown object a in version 10 and b in version 20."""
-    freshness = Freshness(per_namespace=False)
-    freshness.saw("jobs", "sales", "a", 10, deleted=False)
-    freshness.saw("jobs", "sales", "b", 20, deleted=False)
+    freshness = Freshness()
+    freshness.saw(STREAM, "a", 10)
+    freshness.saw(STREAM, "b", 20)
+    freshness.listed(STREAM)
     return freshness
 
 
@@ -29,10 +30,20 @@ class TestAWatchThatLags:
     def test_has_not_shown_what_is_stored(self, freshness: Freshness, stored: dict[str, int], lags: bool) -> None:
         assert freshness.lags(STREAM, stored, freshness.so_far(STREAM)) == lags
 
+    def test_has_not_shown_all_when_its_first_list_has_only_begun_with_the_newest(self) -> None:
+        freshness = Freshness()
+        freshness.saw(STREAM, "a", 20)
+        stored = {"a": 20, "b": 10}
+        assert freshness.lags(STREAM, stored, SoFar())
+        freshness.saw(STREAM, "b", 10)
+        freshness.listed(STREAM)
+        assert not freshness.lags(STREAM, stored, SoFar())
+
     def test_catches_up(self, freshness: Freshness) -> None:
         before = freshness.so_far(STREAM)
-        freshness.saw("jobs", "sales", "a", 30, deleted=True)
-        freshness.saw("jobs", "sales", "c", 31, deleted=False)
+        freshness.heard(STREAM, 30)
+        freshness.lost(STREAM, "a")
+        freshness.saw(STREAM, "c", 31)
         assert not freshness.lags(STREAM, {"b": 20, "c": 31}, before)
 
 
@@ -56,7 +67,7 @@ class TestAListThatIsOlder:
 
     def test_what_is_shown_while_the_list_is_on_its_way_counts_for_nothing(self, freshness: Freshness) -> None:
         before = freshness.so_far(STREAM)
-        freshness.saw("jobs", "sales", "a", 40, deleted=False)
+        freshness.saw(STREAM, "a", 40)
         assert not before.is_undone_by(20, {"a": 10, "b": 20})
 
     def test_nothing_shown_is_undone_by_nothing(self) -> None:

@@ -14,7 +14,7 @@ from tidegate.control.observation import Body, Integration, JobState, Observatio
 from tidegate.control.plan import Action, Announce, CreateJob, DeleteJob, SuspendJob
 from tidegate.control.reconcile import CLEAN_UP_AGAIN, START_WITHIN, WRITE_VISIBLE_WITHIN, Reconciler
 from tidegate.control.report import report
-from tidegate.control.watch import ClusterView
+from tidegate.control.view import ClusterView
 
 from .situations import (
     CLAIMED,

@@ -17,7 +17,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def freshness() -> Freshness:
-    return Freshness(per_namespace=False)
+    return Freshness()
 
 
 def waited(freshness: Freshness, meanwhile: Callable[[], Awaitable[object]]) -> tuple[bool, float]:
@@ -33,32 +33,19 @@ def waited(freshness: Freshness, meanwhile: Callable[[], Awaitable[object]]) -> 
 
 
 def show(freshness: Freshness, uid: str, version: int, *, deleted: bool = False) -> None:
-    freshness.saw(STREAM[0], "sales", uid, version, deleted=deleted)
+    freshness.heard(STREAM, version)
+    if deleted:
+        freshness.lost(STREAM, uid)
+    else:
+        freshness.saw(STREAM, uid, version)
 
 
-def test_a_start_that_indexes_one_object_after_the_other_is_waited_for(freshness: Freshness) -> None:
-    """kopf holds back every event until the objects of all watches are in its indices."""
-
-    async def slow_start() -> None:
-        for uid in OBJECTS:
-            await asyncio.sleep(1)
-            freshness.indexed(uid)
-        for number in range(200):  # those of the other watches
-            await asyncio.sleep(1)
-            freshness.indexed(f"pod-{number}")
-        for uid, version in OBJECTS.items():
-            show(freshness, uid, version)
-
-    complete, seconds = waited(freshness, slow_start)
-    assert complete
-    assert seconds == pytest.approx(240, abs=1)
-
-
-def test_a_watch_that_shows_one_object_after_the_other_is_waited_for(freshness: Freshness) -> None:
+def test_a_start_that_lists_one_object_after_the_other_is_waited_for(freshness: Freshness) -> None:
     async def slow_events() -> None:
         for uid, version in OBJECTS.items():
             await asyncio.sleep(PATIENCE / 2)
             show(freshness, uid, version)
+        freshness.listed(STREAM)
 
     complete, seconds = waited(freshness, slow_events)
     assert complete
@@ -71,6 +58,7 @@ def test_a_watch_that_shows_one_deletion_after_the_other_is_waited_for(freshness
         show(freshness, uid, 1)
     for uid, version in OBJECTS.items():
         show(freshness, uid, version)
+    freshness.listed(STREAM)
 
     async def slow_deletions() -> None:
         for uid in gone:
@@ -102,10 +90,10 @@ def test_a_watch_that_dies_on_its_way_is_found_within_the_patience(freshness: Fr
     assert seconds == pytest.approx(50 + PATIENCE, abs=1)
 
 
-def test_one_object_indexed_again_and_again_hides_no_hung_start(freshness: Freshness) -> None:
+def test_one_object_shown_again_and_again_hides_no_hung_start(freshness: Freshness) -> None:
     async def restless() -> None:
         while True:
-            freshness.indexed("uid-1")
+            show(freshness, "uid-1", 1)
             await asyncio.sleep(1)
 
     complete, seconds = waited(freshness, restless)
@@ -113,13 +101,10 @@ def test_one_object_indexed_again_and_again_hides_no_hung_start(freshness: Fresh
     assert seconds == pytest.approx(PATIENCE, abs=2)
 
 
-def test_what_other_watches_index_once_events_come_hides_no_dead_watch(freshness: Freshness) -> None:
-    freshness.saw("pods", "sales", "pod-0", 1, deleted=False)
-
+def test_what_other_watches_show_hides_no_dead_watch(freshness: Freshness) -> None:
     async def busy_pods() -> None:
         for number in range(200):
-            freshness.indexed(f"pod-{number}")
-            freshness.saw("pods", "sales", f"pod-{number}", number, deleted=False)
+            freshness.saw(("pods", ""), f"pod-{number}", number)
             await asyncio.sleep(1)
 
     complete, seconds = waited(freshness, busy_pods)
