@@ -11,16 +11,23 @@ from typing import Self
 
 WORKER_IMAGE = "registry.example/tidegate-worker:test"
 OPERATOR_IMAGE = "registry.example/tidegate-operator:test"
+_COUNTED = Path(__file__).parent / "counted_operator.py"
 
 
 class OperatorProcess:
     """One operator, for one namespace."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path, *options: str) -> None:
-        """It does not run before it is entered or started."""
+    def __init__(
+        self, kubeconfig: Path, namespace: str, log: Path, *options: str, counted_in: Path | None = None
+    ) -> None:
+        """It does not run before it is entered or started.
+
+        Where `counted_in` is given, it writes there when it is told to end how many functions it has called.
+        """
+        program = [str(_COUNTED), str(counted_in)] if counted_in else ["-m", "tidegate.control.main"]
         self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
         self._command = [
-            *(sys.executable, "-m", "tidegate.control.main"),
+            *(sys.executable, *program),
             *(f"--operator-image={OPERATOR_IMAGE}", f"--worker-image={WORKER_IMAGE}", f"--namespaces={namespace}"),
             *options,
         ]
