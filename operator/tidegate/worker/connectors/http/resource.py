@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from tidegate.worker.connectors import (
     Changed,
@@ -81,12 +82,11 @@ class Resource:
         self._listing.check()
 
     def _open_finder(self, description: Description) -> Finder | None:
-        find = self._settings.find
-        if isinstance(find, dict):
-            return Asking(self._listing, description, find, self._pool)
-        if find == "scan":
-            settings = self._settings
-            return Scanning(self._listing, description, lambda moment: since_moment(settings, moment), self._get_found)
+        settings, find = self._settings, self._settings.find
+        if find is not None:
+            changes = partial(since_moment, settings)
+            scanning = Scanning(self._listing, description, changes, self._get_found)
+            return scanning if find == "scan" else Asking(self._listing, description, find, self._pool, scanning)
         if description.creates:
             first, *_ = names = [description.fields[i].name for i in description.match]
             raise ConfigurationError(
@@ -150,7 +150,7 @@ class Resource:
         found = self.get(keys)
         for key, reason in self.unread.items():
             raise SystemFailed(
-                f"{self._title}: find: scan: record {key} may be the one to be created, and cannot be read: {reason}"
+                f"{self._title}: find: record {key} may be the one to be created, and cannot be read: {reason}"
             )
         return found
 
@@ -173,7 +173,7 @@ class Resource:
             self._blame.judge(answers)
         except Exception:
             if self._finder is not None:
-                self._finder.doubt()  # some of them may have been made
+                self._finder.doubt([self._match_values(values) for values in records])  # some may have been made
             raise
         self._note(answers)
         return answers
@@ -204,6 +204,9 @@ class Resource:
         except (PoisonedError, BadItemError) as error:
             raise SystemFailed(f"{self._title}: a new record cannot be read: {error}") from None
 
+    def _match_values(self, values: Sequence[Value]) -> tuple[Value, ...]:
+        return tuple(values[i] for i in self._match)
+
     def _made_all_the_same(
         self, records: Sequence[Sequence[Value]], answers: Sequence[Record | Rejected | Postponed]
     ) -> list[Record | Rejected | Postponed]:
@@ -211,8 +214,8 @@ class Resource:
         unsure = [n for n, it in enumerate(answers) if isinstance(it, Poison) and isinstance(it.complaint, Unanswered)]
         if not unsure or self._finder is None:
             return list(answers)
-        self._finder.doubt()
-        sought = {n: tuple(records[n][i] for i in self._match) for n in unsure}
+        sought = {n: self._match_values(records[n]) for n in unsure}
+        self._finder.doubt(list(sought.values()))
         by_match: dict[tuple[str | None, ...], list[Record]] = defaultdict(list)
         try:
             found_now = self._finder.find(list(sought.values()))

@@ -19,10 +19,14 @@ from tidegate.worker.values.normal_form import Value, normal
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
+# Values of which no filter language means anything by itself. Any other may end a text in such a language or begin an
+# operator, so that it is not pasted into one.
+_PLAIN = re.compile(r"[\w @.+:-]*")
+
 # So many records have the same match fields only where the API does not know the parameters, and answers with all.
 _TOO_MANY = 100
 
-# Longer values do not fit into a URL, and cannot be asked for.
+# Longer values do not fit into a URL.
 _LONGEST = 2000
 
 # An index is brought up to date by what was changed since; clocks and transactions may be a little late.
@@ -38,18 +42,41 @@ class Finder(Protocol):
     def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
         """Records that we have written, and deleted."""
 
-    def doubt(self) -> None:
-        """The API may have made records that are unknown to us: what is found next must not come from memory."""
+    def doubt(self, wanted: Sequence[tuple[Value, ...]]) -> None:
+        """The API may have made these records without saying so: they are not looked for in what was read before."""
 
     def close(self) -> None:
         """Let go of what was needed for it."""
 
 
-class Asking:
-    """By query parameters."""
+class _TooManyError(RefusedListError):
+    """Far more records are answered than can be the ones that were asked for."""
 
-    def __init__(self, listing: Listing, description: Description, templates: Mapping[str, str], pool: Pool) -> None:
+
+class Asking:
+    """By query parameters; what cannot be asked for is looked for in an index of `others`, which reads the whole list.
+
+    That are values that would be part of a filter and may mean something else there, such as a quote; values that the
+    API refuses; and new records of which nobody knows whether they were made: a search may show them late.
+    """
+
+    def __init__(
+        self,
+        listing: Listing,
+        description: Description,
+        templates: Mapping[str, str],
+        pool: Pool,
+        others: "Scanning",
+    ) -> None:
         """Raises ConfigurationError when the templates ask for something else than match fields."""
+        self._others = others
+        self._doubtful: set[tuple[str, ...]] = set()
+        self._within = {
+            name
+            for template in templates.values()
+            for name in _PLACEHOLDER.findall(template)
+            if template != f"{{{name}}}"
+        }
         self._listing = listing
         self._pool = pool
         self._title = description.title
@@ -65,23 +92,33 @@ class Asking:
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> list[Record]:
         """See Finder."""
-        found = self._pool.each(self._find, wanted)
-        refusals = [answer for answer in found if isinstance(answer, RefusedListError)]
-        self._is_known = self._is_known or len(refusals) < len(found)
-        # An API that has answered others refuses a value that no record of it can have.
-        if refusals and not self._is_known:
-            raise ConfigurationError(f"{refusals[0]}; see find")
-        records = [record for answer in found if not isinstance(answer, RefusedListError) for record in answer]
+        texts = [tuple(normal(value) or "" for value in values) for values in wanted]
+        asked = [n for n, each in enumerate(texts) if self._can_be_asked(each)]
+        answers = dict(zip(asked, self._pool.each(self._find, [texts[n] for n in asked]), strict=True))
+        refusals = {n: answer for n, answer in answers.items() if isinstance(answer, RefusedListError)}
+        self._is_known = self._is_known or len(refusals) < len(answers)
+        for n, refusal in refusals.items():
+            # An API that has answered others may refuse a value; one that refuses a plain one is asked wrongly.
+            if not self._is_known and (isinstance(refusal, _TooManyError) or all(map(_PLAIN.fullmatch, texts[n]))):
+                raise ConfigurationError(f"{refusal}; see find")
+        records = [record for answer in answers.values() if isinstance(answer, list) for record in answer]
+        left = [n for n, each in enumerate(texts) if n not in answers or n in refusals or each in self._doubtful]
+        if left:
+            records += self._others.find([wanted[n] for n in left])
         return list({record.key: record for record in records}.values())
 
-    def _find(self, wanted: tuple[Value, ...]) -> list[Record] | RefusedListError:
-        texts = [normal(value) or "" for value in wanted]
+    def _can_be_asked(self, texts: Sequence[str]) -> bool:
         if max(map(len, texts)) > _LONGEST:
-            return []
+            return False
+        return all(
+            name not in self._within or _PLAIN.fullmatch(text) for name, text in zip(self._names, texts, strict=True)
+        )
+
+    def _find(self, texts: Sequence[str]) -> list[Record] | RefusedListError:
         # In any letter case where the API does so; else at least as it is, and in the usual one.
         usual = [text.lower() if folded else text for text, folded in zip(texts, self._casefold, strict=True)]
         try:
-            return self._ask(texts) + (self._ask(usual) if usual != texts else [])
+            return self._ask(texts) + (self._ask(usual) if usual != [*texts] else [])
         except RefusedListError as refusal:
             return refusal
 
@@ -98,20 +135,25 @@ class Asking:
                 place, reason, _ = page.unreadable[0]
                 raise SystemFailed(f"{self._title}: find: {place}, which may be the record to be created, {reason}")
             if len(found) > _TOO_MANY:
-                raise ConfigurationError(
+                raise _TooManyError(
                     f"{self._title}: find: more than {_TOO_MANY} records are answered for one; does the API know "
-                    f"{', '.join(self._templates)}?"
+                    f"{', '.join(self._templates)}?",
+                    status=200,
                 )
         return found
 
     def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
         """See Finder."""
+        self._others.note(records, gone)
 
-    def doubt(self) -> None:
-        """See Finder. The API is asked each time."""
+    def doubt(self, wanted: Sequence[tuple[Value, ...]]) -> None:
+        """See Finder."""
+        self._doubtful |= {tuple(normal(value) or "" for value in values) for values in wanted}
+        self._others.doubt(wanted)
 
     def close(self) -> None:
         """See Finder."""
+        self._others.close()
 
 
 class Scanning:
@@ -186,7 +228,7 @@ class Scanning:
         except (sqlite3.Error, OSError) as error:
             raise SystemFailed(f"{self._description.title}: its temporary files: {error}") from error
 
-    def doubt(self) -> None:
+    def doubt(self, _: Sequence[tuple[Value, ...]]) -> None:
         """See Finder. The index is made again when it is next needed."""
         self.close()
         self._index = self._db = self._directory = None
