@@ -27,6 +27,7 @@ def linked(databases: Databases) -> Databases:
         ({"crm": {"table": "people", "id": "id"}}, "table of side 1 was 'contact' and is 'people'"),
         ({"match": ["name"]}, "match was "),
         ({"match": ["email", "name"]}, "match was "),
+        ({"fields": [{"crm": "email", "erp": "email"}, *FIELDS[1:]]}, "match was "),
     ],
 )
 def test_what_gives_ids_links_and_keys_their_meaning_needs_a_reset(

@@ -3,23 +3,30 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.cache.shadow import digest_of, lay_out
-from tidegate.worker.values.normal_form import HASH_BYTES, UNKNOWN
+from tidegate.worker.cache.shadow import Former, digest_of, lay_out
+from tidegate.worker.config.rules import FieldRule
+from tidegate.worker.values.normal_form import HASH_BYTES, UNKNOWN, Normalization
 
-names = st.sampled_from("abcdefg")
+
+def field(name: str, *normalize: Normalization) -> str:
+    """A field's identity."""
+    return FieldRule((name, name), normalize=normalize).identity
+
+
+names = st.sampled_from([field(name) for name in "abcdefg"])
 field_lists = st.lists(names, min_size=1, max_size=6, unique=True)
 hashes = st.binary(min_size=HASH_BYTES, max_size=HASH_BYTES).filter(lambda hash_: hash_ != UNKNOWN)
 
 
 def test_a_shadow_gives_back_what_was_packed_into_it() -> None:
-    _, layout = lay_out([], ["email", "name"])
+    _, layout = lay_out([], [field("email"), field("name")])
     shadow = layout.pack(b"the whole"[:HASH_BYTES], [b"an email", None])
     assert digest_of(shadow) == b"the whol"
     assert layout.unpack(shadow) == (b"an email", None)
 
 
 def test_of_a_record_that_was_never_seen_nothing_is_known() -> None:
-    _, layout = lay_out([], ["email", "name"])
+    _, layout = lay_out([], [field("email"), field("name")])
     assert layout.unpack(None) == (None, None)
 
 
@@ -43,5 +50,39 @@ def test_a_slot_once_given_is_never_given_to_another_field(configurations: list[
 
 
 def test_two_fields_of_the_same_identity_share_a_slot() -> None:
-    slots, layout = lay_out([], ["email", "email"])
-    assert (slots, layout.slots) == (["email"], (0, 0))
+    slots, layout = lay_out([], [field("email"), field("email")])
+    assert (slots, layout.slots) == ([field("email")], (0, 0))
+
+
+class TestAFieldThatIsNormalizedInAnotherWay:
+    BEFORE, AFTER = [field("email"), field("phone", "digits")], [field("phone", "trim", "digits"), field("email")]
+
+    def test_is_known_by_the_hash_of_the_former_way(self) -> None:
+        slots, layout = lay_out([], self.BEFORE)
+        shadow = layout.pack(UNKNOWN, [b"an email", b"a number"])
+        _, layout = lay_out(slots, self.AFTER)
+        assert layout.unpack(shadow) == (None, b"an email")
+        assert layout.formerly(shadow, 0) == (b"a number", Former(1, ("digits",)))
+        assert layout.formerly(shadow, 1) is None
+        assert layout.formerly(None, 0) is None
+
+    def test_has_no_former_way_where_it_refers_to_other_records_or_is_another_column(self) -> None:
+        slots, _ = lay_out([], [field("firm", "trim")])
+        _, layout = lay_out(slots, [FieldRule(("firm", "firm"), ref="firm").identity, field("company")])
+        assert not layout.has_former
+
+    def test_is_known_by_one_way_only_after_it_was_patched(self) -> None:
+        slots, before = lay_out([], self.BEFORE)
+        shadow = before.pack(b"the whole"[:HASH_BYTES], [b"an email", b"a number"])
+        _, layout = lay_out(slots, self.AFTER)
+        patched = layout.patched(shadow, {0: b"a phone!"})
+        assert digest_of(patched) == UNKNOWN
+        assert layout.unpack(patched) == (b"a phone!", b"an email")
+        assert before.unpack(patched) == (b"an email", None)
+
+    def test_keeps_its_former_hash_while_another_field_is_patched(self) -> None:
+        slots, before = lay_out([], self.BEFORE)
+        _, layout = lay_out(slots, self.AFTER)
+        patched = layout.patched(before.pack(UNKNOWN, [b"an email", b"a number"]), {1: b"another!"})
+        assert layout.formerly(patched, 0) == (b"a number", Former(1, ("digits",)))
+        assert layout.unpack(layout.patched(None, {1: b"another!"})) == (None, b"another!")

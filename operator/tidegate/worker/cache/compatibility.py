@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.worker.cache.shadow import Layout, lay_out
+from tidegate.worker.cache.shadow import Layout, lay_out, meaning_of, with_reference
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.cache.systems import Another, Same, System, compare
 from tidegate.worker.config.rules import SIDES, Sync, SyncedObject
 from tidegate.worker.errors import CacheUnusable, Halted
+
+_MATCH = "match"
 
 # By object: the systems of its two sides.
 Systems = Mapping[str, tuple[System, System]]
@@ -27,8 +29,8 @@ class Remembered:
     widened: bool
 
 
-def recognise(cache: Cache, sync: Sync, systems: Systems) -> dict[str, Remembered]:
-    """Match the configuration's objects with the cache's, which learns new ones.
+def recognise(cache: Cache, sync: Sync, systems: Systems, *, learn: bool = True) -> dict[str, Remembered]:
+    """Match the configuration's objects with the cache's, which learns new ones unless `learn` is false.
 
     Raises CacheUnusable when the cache is of something else, and Halted when a person has to say whether it is.
     """
@@ -37,7 +39,7 @@ def recognise(cache: Cache, sync: Sync, systems: Systems) -> dict[str, Remembere
     if known is not None and known != sides:
         before, now = (" and ".join(f"{name} ({type_})" for name, type_ in pair) for pair in (known, sides))
         raise CacheUnusable(f"reset needed: the cache was made for the connectors {before}, and now there are {now}")
-    objects = cache.recall("objects") or {}
+    objects = _renamed(cache.recall("objects") or {}, sync)
     result = {}
     reached = _reached(sync, objects, systems)
     for item in sync.objects:
@@ -47,20 +49,59 @@ def recognise(cache: Cache, sync: Sync, systems: Systems) -> dict[str, Remembere
             what = _difference(entry["identity"], identity)
             raise CacheUnusable(f"reset needed: object {item.name}: {what}, and the cache was made for the former")
         identities = [rule.identity for rule in item.fields]
+        meanings = {*map(meaning_of, identities)}
         slots, layout = lay_out(entry["slots"] if entry else [], identities)
-        widened = entry is not None and set(identities) != set(entry["present"])
+        # A field that is new, or new again, stays pending until a whole scan has looked at it.
+        present = [one for one in entry["present"] if meaning_of(one) in meanings] if entry else identities
+        widened = not meanings <= {*map(meaning_of, present)}
         number = entry["number"] if entry else len(objects)
-        # A field that is new stays pending until a whole scan has looked at it.
-        present = entry["present"] if entry else identities
         objects[item.name] = {
             "number": number, "identity": identity, "slots": slots, "present": present,
             "systems": [system.plain() for system in reached[item.name]],
         }  # fmt: skip
         result[item.name] = Remembered(number, layout, widened)
-    with cache.transaction():
-        cache.remember("sides", sides)
-        cache.remember("objects", objects)
+    if learn:
+        with cache.transaction():
+            cache.remember("sides", sides)
+            cache.remember("objects", objects)
+            cache.parked.shelve_all_but(_titles(sync, result))
     return result
+
+
+def _renamed(objects: Mapping[str, Any], sync: Sync) -> dict[str, Any]:
+    """The remembered objects, under the names that they have now: an object is the same where its records are."""
+    known = dict(objects)
+    names = {item.name for item in sync.objects}
+    for item in sync.objects:
+        identity = _identity(item)
+        missing = [
+            name for name in known if name not in names and _places(known[name]["identity"]) == _places(identity)
+        ]
+        if item.name in known or not missing:
+            continue
+        former = next((name for name in missing if known[name]["identity"] == identity), missing[0])
+        known[item.name] = known.pop(former)
+        known = {name: _referring(entry, former, item.name) for name, entry in known.items()}
+    return known
+
+
+def _places(identity: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in identity.items() if name != _MATCH}
+
+
+def _referring(entry: Mapping[str, Any], former: str, name: str) -> dict[str, Any]:
+    """What is remembered of an object, with the fields that refer to one that was renamed."""
+    fields = {which: [with_reference(one, former, name) for one in entry[which]] for which in ("slots", "present")}
+    return {**entry, **fields}
+
+
+def _titles(sync: Sync, remembered: Mapping[str, Remembered]) -> dict[int, list[str]]:
+    """By source, the titles of the fields that are synced."""
+    return {
+        2 * remembered[item.name].number + side: [rule.title for rule in item.fields]
+        for item in sync.objects
+        for side in SIDES
+    }
 
 
 def _reached(sync: Sync, objects: Mapping[str, Any], systems: Systems) -> Systems:
@@ -110,7 +151,7 @@ def _identity(item: SyncedObject) -> dict[str, object]:
         part = item.settings[side]
         settings = part.model_dump(mode="json", by_alias=True, exclude=set(part.incidental))
         places |= {f"{name} of side {side + 1}": value for name, value in settings.items()}
-    return {**places, "match": [item.fields[i].identity for i in item.match]}
+    return {**places, _MATCH: [item.fields[i].identity for i in item.match]}
 
 
 def _difference(before: dict[str, object], now: dict[str, object]) -> str:

@@ -6,7 +6,7 @@ again by every run that pushes.
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from tidegate.worker.connectors import Key
@@ -16,7 +16,11 @@ CREATE TABLE parked (
     rid INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL, run INTEGER NOT NULL, kind TEXT NOT NULL,
     PRIMARY KEY (rid, field))
 WITHOUT ROWID;
-CREATE INDEX parked_by_run ON parked (run)
+CREATE INDEX parked_by_run ON parked (run);
+CREATE TABLE shelved (
+    rid INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL, run INTEGER NOT NULL, kind TEXT NOT NULL,
+    PRIMARY KEY (rid, field))
+WITHOUT ROWID
 """
 
 
@@ -83,6 +87,18 @@ class Parked:
             (limit,),
         )
         return [Waiting(*row) for row in found]
+
+    def shelve_all_but(self, synced: Mapping[int, Collection[str]]) -> None:
+        """Let only fields and objects that are synced wait: by source, the titles of its fields.
+
+        What waits of others cannot be settled by anybody. It waits again when they are synced again.
+        """
+        known = json.dumps([f"{source} {title}" for source, titles in synced.items() for title in ("", *titles)])
+        for here, there, moves in (("parked", "shelved", "NOT IN"), ("shelved", "parked", "IN")):
+            its = f"(SELECT source FROM record WHERE record.rid = {here}.rid) || ' ' || field"  # noqa: S608
+            where = f"{its} {moves} (SELECT value FROM json_each(?))"  # noqa: S608
+            self._db.execute(f"INSERT OR IGNORE INTO {there} SELECT * FROM {here} WHERE {where}", (known,))  # noqa: S608
+            self._db.execute(f"DELETE FROM {here} WHERE {where}", (known,))  # noqa: S608
 
     def retry_records(self) -> None:
         """Records that were set aside whole are dirty again: what they wait for may have happened."""

@@ -54,7 +54,7 @@ class Reloads:
         )
         if not found:
             return 0
-        for table in ("record", "dirty", "parked", "departed"):
+        for table in ("record", "dirty", "parked", "shelved", "departed"):
             self._db.execute(f"DELETE FROM {table} WHERE rid IN (SELECT new FROM candidate)")  # noqa: S608
         self._db.execute(
             "UPDATE record SET id = candidate.id, shadow = candidate.shadow FROM candidate WHERE rid = candidate.old"

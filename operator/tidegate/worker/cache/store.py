@@ -28,7 +28,7 @@ from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
 _MADE = "cache.made"
-FORMAT = 3
+FORMAT = 4
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -276,7 +276,7 @@ class Cache:
         forgotten = _json(rids)
         links = f"SELECT link FROM record WHERE rid IN ({_LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
-        for table in ("record", "dirty", "parked", "intent", "departed"):
+        for table in ("record", "dirty", "parked", "shelved", "intent", "departed"):
             self._remove(table, forgotten)
 
     def let_go(self, rids: Sequence[int]) -> None:

@@ -202,16 +202,12 @@ def _absorb(
     session: Session, source: Source, target: Source, origin: Row, written: Row, record: Record, intent: Intent
 ) -> None:
     """What the target holds as intended is what both sides held then."""
-    seen_origin = list(source.layout.unpack(origin.shadow))
-    seen_written = list(target.layout.unpack(written.shadow))
-    values = translate(session, target, record)
-    for i, (intended, now) in enumerate(
-        zip(target.layout.unpack(intent.fields), target.field_hashes([record])[0], strict=True)
-    ):
-        if intended == now and not isinstance(values[i], Unlinked):
-            seen_written[i], seen_origin[i] = now, source.hash_of(i, values[i])
-    shadows = (origin.rid, source.partial_shadow(seen_origin)), (written.rid, target.partial_shadow(seen_written))
-    session.cache.set_shadows(shadows)
+    values, now = translate(session, target, record), target.field_hashes([record])[0]
+    intended = target.seen(intent.fields, record.values, now)
+    echoed = [i for i in range(len(now)) if intended[i] == now[i] and not isinstance(values[i], Unlinked)]
+    at_origin = source.layout.patched(origin.shadow, {i: source.hash_of(i, values[i]) for i in echoed})
+    at_target = target.layout.patched(written.shadow, {i: now[i] for i in echoed})
+    session.cache.set_shadows([(origin.rid, at_origin), (written.rid, at_target)])
     session.cache.forget(lost for lost in [origin.link] if lost not in (None, written.rid))
     session.cache.link([(origin.rid, written.rid)])
     gone = session.cache.gone([origin.rid, written.rid])

@@ -38,7 +38,8 @@ def _reason(session: Session, both: SourcePair, source: Source) -> str | None:
 def _count(session: Session, source: Source) -> int:
     rekeyed, after = 0, 0
     while rows := session.cache.changed_and_linked(source.number, after, _BATCH):
-        session.pace.wait()
+        if after:
+            session.pace.wait()
         after = rows[-1].rid
         keys = source.match_keys_seen([row.shadow for row in rows])
         rekeyed += sum(seen not in (None, row.match) for seen, row in zip(keys, rows, strict=True))

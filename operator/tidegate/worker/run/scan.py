@@ -85,7 +85,7 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     changed = [
         (rid, record)
         for record, digest, (_, rid, seen) in zip(met, source.digests(met), remembered, strict=True)
-        if seen != digest
+        if seen != digest or source.widened
     ]
     visited = [rid for _, rid, _ in known.values()]
     rids = _add(session, source, new)

@@ -96,8 +96,13 @@ def connect(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connecto
     return opened[0], opened[1]
 
 
-def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache) -> tuple[SourcePair, ...]:
-    """Open all objects on both sides. Raises ConfigurationError with all complaints, before the cache is touched."""
+def open_pairs(
+    sync: Sync, connectors: tuple[Connector, Connector], cache: Cache, *, learn: bool = True
+) -> tuple[SourcePair, ...]:
+    """Open all objects on both sides; the cache learns of the configuration unless `learn` is false.
+
+    Raises ConfigurationError with all complaints, before the cache is touched.
+    """
     collections: dict[tuple[str, Side], Collection] = {}
     systems: dict[str, list[System]] = {item.name: [] for item in sync.objects}
     complaints: list[str] = []
@@ -114,7 +119,9 @@ def open_pairs(sync: Sync, connectors: tuple[Connector, Connector], cache: Cache
         complaints += _misfits(item, sync, collections)
     if complaints:
         raise ConfigurationError(*complaints)
-    remembered = recognise(cache, sync, {name: (first, second) for name, (first, second) in systems.items()})
+    remembered = recognise(
+        cache, sync, {name: (first, second) for name, (first, second) in systems.items()}, learn=learn
+    )
     hasher = Hasher(bytes.fromhex(cache.recall("salt")))
 
     def source(item: SyncedObject, side: Side) -> Source:

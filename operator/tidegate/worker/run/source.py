@@ -40,6 +40,28 @@ class Source:
         columns = zip(*(record.values for record in records), strict=True)
         return list(zip(*map(self._hashes, range(len(self.item.fields)), columns), strict=True))
 
+    def seen(self, shadow: Shadow | None, values: Sequence[Value], now: Sequence[Hash]) -> tuple[Hash | None, ...]:
+        """What each field held when it was last seen; None for what was never seen.
+
+        A hash that was made while the field was normalized in another way is compared in that way: where the value is
+        the same it is what the field holds now, and else it is something that is not.
+        """
+        seen = self.layout.unpack(shadow)
+        if not self.layout.has_former:
+            return seen
+        return tuple(
+            self._seen_formerly(i, shadow, values[i], now[i]) if hashed is None else hashed
+            for i, hashed in enumerate(seen)
+        )
+
+    def _seen_formerly(self, field: int, shadow: Shadow | None, value: Value, now: Hash) -> Hash | None:
+        formerly = self.layout.formerly(shadow, field)
+        if formerly is None or now == UNKNOWN:
+            return None
+        seen, former = formerly
+        (unchanged,) = self.hasher.of_texts([normalized(normal(value), former.normalize)])
+        return now if unchanged == seen else self.hasher.something_else
+
     def hash_of(self, field: int, value: Value) -> Hash:
         """The hash of one field's normal form."""
         return self._hashes(field, [value])[0]

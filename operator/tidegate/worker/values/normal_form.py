@@ -182,7 +182,8 @@ class Hasher:
     def __init__(self, salt: bytes) -> None:
         # Copying a salted state is far cheaper than making one.
         self._fresh = blake2b(salt=salt, digest_size=HASH_BYTES)
-        (self.blank,) = self.of_texts([None])
+        # Of no value; and of what was seen and is known only to be no value that is there now.
+        self.blank, self.something_else = self.of_texts([None, "\0something else"])
 
     def of_bytes(self, data: bytes) -> Hash:
         """The hash of these bytes."""

@@ -202,7 +202,7 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
     answer = work.answers[side]
     final = answer if isinstance(answer, Record) else work.record(side)
     done = [not patch.to[s] or isinstance(work.answers[s], Record) for s in SIDES]
-    seen = source.layout.unpack(work.row(side).shadow)
+    seen = source.seen(work.row(side).shadow, work.record(side).values, work.hashes[side])
     stored = source.field_hashes([final])[0] if isinstance(answer, Record) else work.hashes[side]
     shadow: list[Hash | None] = []
     for i, now in enumerate(work.hashes[side]):

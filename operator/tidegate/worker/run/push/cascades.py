@@ -13,7 +13,7 @@ from tidegate.worker.merge.three_way import Delete
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair
-from tidegate.worker.values.normal_form import MISSING, Value, normal
+from tidegate.worker.values.normal_form import MISSING, UNKNOWN, Value, normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _children(
 
 def _values(session: Session, source: Source, field: int, parents: Sequence[Key]) -> Iterator[tuple[Key, Value]]:
     """What those records refer to now that may refer to one of these; MISSING for one that cannot be read."""
-    hashes = [source.hash_of(field, key) for key in parents]
+    hashes = [*(source.hash_of(field, key) for key in parents), UNKNOWN]
     keys = session.cache.may_hold(source.number, source.layout.place_of(field), hashes)
     for start in range(0, len(keys), source.collection.batch):
         session.pace.wait()

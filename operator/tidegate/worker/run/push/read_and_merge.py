@@ -121,7 +121,8 @@ def _state(source: Source, work: Work) -> State | None:
             return None
         return State(Presence.GONE if linked else Presence.NEVER)
     now = tuple(None if hashed == UNKNOWN else hashed for hashed in work.hashes[side])
-    return State(Presence.PRESENT, source.layout.unpack(row.shadow), now, work.compared[side])
+    seen = source.seen(row.shadow, work.record(side).values, work.hashes[side])
+    return State(Presence.PRESENT, seen, now, work.compared[side])
 
 
 def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool) -> None:
