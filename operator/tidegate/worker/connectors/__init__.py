@@ -67,12 +67,14 @@ class Page(NamedTuple):
 
     On a scan's last page `doubt` says why the scan may have left out a record that was there all the time: half a
     sentence for a human. It is empty where the scan is proved whole, which a database's own order does by itself.
+    `gone` are records that their system still has, and marks as deleted.
     """
 
     records: Sequence[Record]
     after: Token | None
     doubt: str = ""
     unreadable: Sequence["Unreadable"] = ()
+    gone: Sequence[Key] = ()
 
 
 class Write(NamedTuple):

@@ -11,7 +11,7 @@ the next run reads the same changes again.
 from collections.abc import Sequence
 from itertools import repeat
 
-from tidegate.worker.connectors import Record, Token, Unreadable, Window, unread
+from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, unread
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
 
@@ -46,6 +46,7 @@ def _scan_source(session: Session, source: Source) -> None:
         session.pace.wait()
         page = source.collection.scan(progress.after, session.pace.batch(PAGE), window)
         with session.commit():
+            _take_deletes(session, source, page.gone)
             _take(session, source, page.records)
             progress.after = page.after
             if page.after is None:
@@ -117,6 +118,17 @@ def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int,
         session.cache.set_shadows(zip(rids, source.shadows(records, fields), strict=True))
 
 
+def _take_deletes(session: Session, source: Source, keys: Sequence[Key]) -> None:
+    """Records that their system marks as deleted: no whole scan has to miss them first."""
+    known = session.cache.known(source.number, keys)
+    _note_gone(session, source, [rid for _, rid, _ in known.values()])
+
+
+def _note_gone(session: Session, source: Source, rids: Sequence[int]) -> None:
+    session.progress.changed[source.name] += len(set(rids) - session.cache.gone(rids))
+    session.cache.soil(rids, gone=True)  # `push` reads each by its id before anything is done about it
+
+
 def _set_aside(session: Session, source: Source, unreadable: Sequence[Unreadable]) -> None:
     """What cannot be read is named in the log, and is not gone."""
     cache, progress = session.cache, session.progress
@@ -157,8 +169,7 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
     """Records that a whole scan has not met."""
     cache, progress = session.cache, session.progress
     if progress.push:
-        progress.changed[source.name] += len(rids)
-        cache.soil(rids, gone=True)  # `push` reads each by its id before anything is done about it
+        _note_gone(session, source, rids)
         return
     rows = list(cache.rows(rids).values())
     for start in range(0, len(rows), source.collection.batch):
@@ -167,8 +178,7 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
         found = source.collection.get([row.key for row in batch])
         _take(session, source, list(found.values()))
         gone = [row.rid for row in batch if row.key not in {*found, *unread(source.collection)}]
-        progress.changed[source.name] += len(gone)
-        cache.soil(gone, gone=True)
+        _note_gone(session, source, gone)
 
 
 def _recognise_reloaded(session: Session, source: Source) -> None:

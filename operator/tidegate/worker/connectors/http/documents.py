@@ -79,11 +79,17 @@ class Documents:
     def check(self, documents: Sequence[Document]) -> None:
         """Raise ConfigurationError when a field's name must be mistyped, or is another one now."""
         unknown = self._settings.missing == "unknown"
+        deleted = self._settings.deleted
+        if deleted is not None and unknown and names_of_nothing(documents, [deleted.field]):
+            raise ConfigurationError(
+                f"{self._title}: deleted: none of the first {len(documents)} records has {deleted.field}; they have "
+                f"{_names_of(documents)}; where the API leaves out what is empty, write missing: empty"
+            )
         if missing := names_of_nothing(documents, self._names if unknown else self._match):
             advice = "; where the API leaves out what is empty, write missing: empty" if unknown else ""
             raise ConfigurationError(
                 f"{self._title}: field {missing[0]}: none of the first {len(documents)} records has it; they have "
-                f"{', '.join(dict.fromkeys(name for document in documents for name in document))}{advice}"
+                f"{_names_of(documents)}{advice}"
             )
 
     def is_wanting(self, listed: Record) -> bool:
@@ -103,6 +109,11 @@ class Documents:
     def is_stub(self, document: Any) -> bool:
         """Whether a document is what is left of a record: its id, and none of the fields."""
         return isinstance(document, dict) and not any(has(document, name) for name in self._names)
+
+    def is_deleted(self, document: Document) -> bool:
+        """Whether a record is marked as deleted."""
+        deleted = self._settings.deleted
+        return deleted is not None and deleted.is_mark(value_at(document, deleted.field))
 
     def new(self, values: Sequence[Value]) -> Document:
         """The document of a new record. Raises ValueError when JSON cannot hold a value."""
@@ -131,6 +142,10 @@ class Documents:
         if not isinstance(document, dict) or value_at(document, self._settings.id) is None:
             return False
         return all(has(document, name) for name in self._names)
+
+
+def _names_of(documents: Sequence[Document]) -> str:
+    return ", ".join(dict.fromkeys(name for document in documents for name in document))
 
 
 def _is_nothing(value: Value) -> bool:

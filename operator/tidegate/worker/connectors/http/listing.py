@@ -25,7 +25,7 @@ UNKNOWN_KEY = "\0"
 
 
 class Fetched(NamedTuple):
-    """One answer to a list, as it is."""
+    """One answer to a list, as it is; `deleted` are those of its records that are marked as deleted."""
 
     answer: Answer
     body: Any
@@ -38,6 +38,7 @@ class Fetched(NamedTuple):
     unreadable: list[Unreadable]
     # What the unreadable ones may be found by; one without an id has its place as its key.
     suspects: list[Record]
+    deleted: frozenset[Key]
 
     @property
     def unknown(self) -> int:
@@ -96,7 +97,7 @@ class Listing:
         if not self._checked:
             self._documents.check([document for document in documents if isinstance(document, dict)])
             self._checked = True
-        records, unreadable, suspects = self._records(documents)
+        records, unreadable, suspects, deleted = self._records(documents)
         known = [record.key for record in records]
         keys = list(dict.fromkeys(known + [each.key for each in unreadable if each.key is not None]))
         self._documents.learn(records)
@@ -105,14 +106,17 @@ class Listing:
         # A record that is there twice is there once.
         once = list({record.key: record for record in records}.values())
         total = total_of(answer, body, self.settings.total)
-        return Fetched(answer, body, once, keys, following, total, asked, unreadable, suspects)
+        return Fetched(answer, body, once, keys, following, total, asked, unreadable, suspects, deleted)
 
-    def _records(self, documents: list[Document]) -> tuple[list[Record], list[Unreadable], list[Record]]:
-        """The records of a page, its items that cannot be read, and what these may be found by.
+    def _records(
+        self, documents: list[Document]
+    ) -> tuple[list[Record], list[Unreadable], list[Record], frozenset[Key]]:
+        """The records of a page, its items that cannot be read, what these may be found by, and what is deleted.
 
         Raises ConfigurationError when most of them cannot be read.
         """
         records: list[Record] = []
+        deleted: set[Key] = set()
         problems: list[BadItemError] = []
         unreadable: list[Unreadable] = []
         suspects: list[Record] = []
@@ -128,7 +132,10 @@ class Listing:
                     self._documents.match_of(document, UNKNOWN_KEY + place if error.key is None else error.key)
                 )
                 continue
-            if self._documents.is_stub(document):
+            if self._documents.is_deleted(document):
+                deleted.add(record.key)
+                records.append(record)  # it has its place in the list
+            elif self._documents.is_stub(document):
                 stubs += 1  # it was deleted
             else:
                 records.append(record)
@@ -139,7 +146,7 @@ class Listing:
                 f"{self.title}: fields: the records have none of them; they have "
                 f"{', '.join(dict.fromkeys(name for document in documents if document for name in document))}"
             )
-        return records, unreadable, suspects
+        return records, unreadable, suspects, frozenset(deleted)
 
     def _items(self, answer: Answer, body: Any) -> list[Document]:
         name = self.settings.items

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tidegate.worker.connectors import Key, Record, Unreadable
 from tidegate.worker.connectors.http.answers import Answer
-from tidegate.worker.connectors.http.listing import Listing, RefusedListError
+from tidegate.worker.connectors.http.listing import Fetched, Listing, RefusedListError
 from tidegate.worker.connectors.http.paging import is_anchored
 from tidegate.worker.connectors.http.reading import News, Reading, mark_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
@@ -22,8 +22,8 @@ _MOST_UNREADABLE = 1000
 class ListPage(NamedTuple):
     """Some records, the reading that goes on after them, and the answer that they came in.
 
-    See Page for `doubt` and `unreadable`; both are of the whole list, and on its last page. `left_out` is the doubt
-    without that of unreadable items, which are known by the pages' `suspects`.
+    See Page for `doubt`, `unreadable` and `gone`; the first two are of the whole list, and on its last page. `left_out`
+    is the doubt without that of unreadable items, which are known by the pages' `suspects`.
     """
 
     records: list[Record]
@@ -33,6 +33,7 @@ class ListPage(NamedTuple):
     unreadable: Sequence[Unreadable] = ()
     suspects: Sequence[Record] = ()
     left_out: str = ""
+    gone: Sequence[Key] = ()
 
 
 class Reader:
@@ -69,7 +70,7 @@ class Reader:
         keys = fetched.keys
         if keys and reading.pages and mark_of(keys) == reading.mark:
             if counted and (reading.pages - reading.empty > 1 or reading.has_total):
-                return self._ended([], fetched.answer)  # beyond the last page the API answers with the last one
+                return self._ended(None, fetched.answer)  # beyond the last page the API answers with the last one
             raise ConfigurationError(
                 f"{self._listing.title}: paging: the API answers page {reading.pages + 1} with the same records as "
                 "the page before"
@@ -80,9 +81,9 @@ class Reader:
             reading = replace(reading, faulty=reading.faulty or self._listing.cut_off(fetched, self._filters))
         self._reading = reading
         if reading.at is None or (counted and not keys and self._is_over(reading)):
-            return self._ended(fetched.records, fetched.answer, fetched.suspects)
+            return self._ended(fetched, fetched.answer)
         self._must_go_on(reading, keys)
-        return ListPage(self._given(fetched.records), reading, fetched.answer, suspects=fetched.suspects)
+        return self._given(fetched, reading, fetched.answer)
 
     def _with_unreadable(self, reading: Reading, unreadable: Sequence[Unreadable]) -> Reading:
         """The reading with what could not be read of it. Raises ConfigurationError where that is too much."""
@@ -122,7 +123,7 @@ class Reader:
         """What is answered to a page that is not the first."""
         reading, listing = self._reading, self._listing
         if counted and (refusal.status == 404 or reading.has_total or reading.empty or reading.last < reading.first):
-            return self._ended([], None)
+            return self._ended(None, None)
         if not counted and not self._asked:
             # To read records again does no harm; to miss some would look as if they were deleted.
             self._start(Reading())
@@ -139,9 +140,9 @@ class Reader:
             ) from None
         return self.read(limit)
 
-    def _ended(self, records: list[Record], answer: Answer | None, suspects: Sequence[Record] = ()) -> ListPage:
+    def _ended(self, fetched: Fetched | None, answer: Answer | None) -> ListPage:
         reading = self._reading
-        last = ListPage(self._given(records), None, answer, unreadable=reading.unreadable, suspects=suspects)
+        last = self._given(fetched, None, answer)._replace(unreadable=reading.unreadable)
         if not self._prove:
             return last
         left_out = reading.doubt(anchored=is_anchored(self._paging), counted=self._paging.page is not None)
@@ -152,8 +153,13 @@ class Reader:
         unknown = next((f"{each.place} {each.reason}" for each in reading.unreadable if each.key is None), "")
         return last._replace(doubt=left_out or unknown, left_out=left_out)
 
-    def _given(self, records: list[Record]) -> list[Record]:
-        return [] if self._reading.only_checks else records
+    def _given(self, fetched: Fetched | None, after: Reading | None, answer: Answer | None) -> ListPage:
+        if fetched is None:
+            return ListPage([], after, answer)
+        if self._reading.only_checks:
+            return ListPage([], after, answer, suspects=fetched.suspects)
+        records = [record for record in fetched.records if record.key not in fetched.deleted]
+        return ListPage(records, after, answer, suspects=fetched.suspects, gone=[*fetched.deleted])
 
 
 def pages(listing: Listing, filters: Mapping[str, str], *, prove: bool = False) -> Iterator[ListPage]:

@@ -57,7 +57,7 @@ class Records:
         self.unread: dict[Key, str] = {}
 
     def read(self, key: Key, *, of_any_kind: bool = False, finishing: bool = False) -> Seen | None:
-        """One record; None when it is gone, also where only a stub is left of it.
+        """One record; None when it is gone, also where it is marked as deleted, or only a stub is left of it.
 
         With `of_any_kind` its id may be the number that `key` is the text of. Raises PoisonedError. See Client.send for
         `finishing`.
@@ -85,7 +85,9 @@ class Records:
             raise PoisonedError(Poison(str(error), 0, error)) from None
         if record.key != key and not (of_any_kind and str(record.key) == str(key)):
             raise ConfigurationError(f"{self._title}: the record at {path} has the {self._settings.id} {record.key!r}")
-        return None if self._documents.is_stub(document) else Seen(record, document, answer.etag)
+        if self._documents.is_deleted(document) or self._documents.is_stub(document):
+            return None
+        return Seen(record, document, answer.etag)
 
     def read_all(self, keys: Sequence[Key]) -> dict[Key, Seen]:
         """Those that exist; those that cannot be read are in `unread` then."""

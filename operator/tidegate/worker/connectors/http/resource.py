@@ -25,6 +25,7 @@ from tidegate.worker.connectors import (
     Write,
     is_as_expected,
 )
+from tidegate.worker.connectors.deleted import complaints
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.changes import must_be_time, since, since_moment, token_of, written
 from tidegate.worker.connectors.http.client import Client, Unanswered
@@ -79,6 +80,8 @@ class Resource:
         # An API may offer weak ETags, and then compare strongly: with those it never writes.
         self._etags_serve = True
         self._reader: Reader | None = None
+        if unfit := complaints(settings.deleted, description):
+            raise ConfigurationError(*(f"{self._title}: {complaint}" for complaint in unfit))
         self._listing.check()
 
     def _open_finder(self, description: Description) -> Finder | None:
@@ -128,7 +131,7 @@ class Resource:
         for record in page.records[:1]:
             must_be_time(self._title, self._settings, record)
         following = None if page.after is None else self._sealed(page.after).token
-        return Page(self._records.completed(page.records), following, page.doubt, page.unreadable)
+        return Page(self._records.completed(page.records), following, page.doubt, page.unreadable, page.gone)
 
     def _sealed(self, reading: Reading) -> Reading:
         """What is kept of a reading: a link to a page may have our key in it."""
@@ -322,7 +325,10 @@ class Resource:
             return error.poison
         if done is None:
             return None
-        return Rejected(f"{done.status} is answered to its delete, and it is still there; if it is marked, see deleted")
+        return Rejected(
+            f"{done.status} is answered to its delete, and it is still there; if one of its fields marks it deleted, "
+            "name that field in the setting deleted"
+        )
 
     def _write(
         self,

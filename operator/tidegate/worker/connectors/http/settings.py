@@ -29,6 +29,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
+from tidegate.worker.connectors.deleted import Deleted
 from tidegate.worker.connectors.settings import Duration, Secret, Text, TimeZone
 
 
@@ -182,13 +183,13 @@ class ResourceSettings(Part):
     asked by a match field: all records are then read once per run to know which there are. `item` is where a record is
     in the answer that has one only. `total` is where an answer says how many records the list has; names in common use
     are found without it. A field that an answer leaves out is `unknown`: it overwrites nothing, and is not overwritten;
-    with `missing: empty` it is empty.
+    with `missing: empty` it is empty. A record that `deleted` marks counts as absent.
     """
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {
             "cursor", "record_path", "items", "item", "paging", "page_size", "total", "since", "newest", "find",
-            "batch", "update", "missing",
+            "batch", "update", "missing", "deleted",
         }
     )  # fmt: skip
 
@@ -208,6 +209,7 @@ class ResourceSettings(Part):
     batch: Batch | None = None
     update: Literal["PATCH", "PUT"] = "PATCH"
     missing: Literal["unknown", "empty"] = "unknown"
+    deleted: Deleted | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> "ResourceSettings":

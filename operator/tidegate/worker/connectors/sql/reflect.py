@@ -9,7 +9,8 @@ from sqlalchemy import Column, Engine, MetaData, Table, UniqueConstraint, inspec
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.types import INTEGER
 
-from tidegate.worker.connectors import Description
+from tidegate.worker.connectors import Description, deleted
+from tidegate.worker.connectors.sql import deleted as marks
 from tidegate.worker.connectors.sql import mysql, postgresql_values, unique_keys
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
 from tidegate.worker.connectors.sql.cursors import can_be_cursor
@@ -46,6 +47,7 @@ def reflect(engine: Engine, description: Description) -> Table:
 def _complaints(engine: Engine, table: Table, settings: TableSettings, description: Description) -> list[str]:
     columns = table.columns
     uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
+    uses += [("deleted", settings.deleted.field)] if settings.deleted else []
     uses += [(f"field {field.name}", field.name) for field in description.fields]
     missing = [
         f"{use}: table {settings.table} has no column {name}; it has {', '.join(columns.keys())}"
@@ -54,7 +56,9 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     ]
     if missing:
         return missing
-    complaints = []
+    complaints = deleted.complaints(settings.deleted, description)
+    if settings.deleted:
+        complaints += marks.complaints(engine, columns[settings.deleted.field], settings.deleted)
     id_column = columns[settings.id]
     if settings.cursor and not can_be_cursor(columns[settings.cursor]):
         complaints.append(

@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Select,
     Table,
     bindparam,
     delete,
+    not_,
     select,
     update,
 )
@@ -38,6 +40,7 @@ from tidegate.worker.connectors import (
 from tidegate.worker.connectors.sql.changes import Changes
 from tidegate.worker.connectors.sql.column_types import ColumnType, column_type
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key, new_key
+from tidegate.worker.connectors.sql.deleted import is_deleted
 from tidegate.worker.connectors.sql.errors import NotKeptError, is_collision, speaking_of
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.one_by_one import Outcome, outcome_for_one, write_each
@@ -95,7 +98,11 @@ class Rows:
         fields = [column.label(f"field{i}") for i, column in enumerate(self._fields)]
         self._first_field = 1 + len(cursor)
         self._columns = [self._id.label("key"), *cursor, *fields]
-        self._select: Select[Any] = select(*self._columns)
+        everything = select(*self._columns)
+        self._deleted: ColumnElement[bool] | None = None
+        if settings.deleted is not None:
+            self._deleted = is_deleted(engine, table.columns[settings.deleted.field], settings.deleted)
+        self._select: Select[Any] = everything if self._deleted is None else everything.where(not_(self._deleted))
         self._locked = self._select.with_for_update(of=table).order_by(self._id)
 
     def field_types(self) -> Sequence[ColumnType]:
@@ -118,10 +125,20 @@ class Rows:
         with speaking_of(self._connector), self._engine.connect() as connection:
             if window is not None:
                 assert self._changes is not None  # noqa: S101 - only what has a cursor has a window
-                return self._changes.page(connection, self._select, self._records, after, limit, window)
+                everything = select(*self._columns)
+                page = self._changes.page(connection, everything, self._records, after, limit, window)
+                return self._without_deleted(connection, page)
             query = self._select.where(self._id.is_not(None) if after is None else self._id > self._native(after))
             records = self._records(fetched(connection, query.order_by(self._id).limit(limit)))
         return Page(records, records[-1].key if len(records) == limit else None)
+
+    def _without_deleted(self, connection: Connection, page: Page) -> Page:
+        """Changed rows may have been marked as deleted: that is their change."""
+        if self._deleted is None or not page.records:
+            return page
+        changed = is_one_of(self._engine, self._id, [self._native(record.key) for record in page.records])
+        gone = {self._key(key) for key in connection.execute(select(self._id).where(changed, self._deleted)).scalars()}
+        return page._replace(records=[each for each in page.records if each.key not in gone], gone=[*gone])
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""

@@ -1,8 +1,9 @@
 """What users write for a database and for a table of it."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tidegate.worker.connectors import Part
+from tidegate.worker.connectors.deleted import Deleted
 from tidegate.worker.connectors.settings import Text, TimeZone
 
 
@@ -19,8 +20,14 @@ class Settings(Part):
 
 
 class TableSettings(Part):
-    """An object's table: `schema.table` or `table`, its unique id column, and the column that every change moves on."""
+    """An object's table: `schema.table` or `table`, its unique id column, and the column that every change moves on.
+
+    A row that `deleted` marks counts as absent.
+    """
+
+    incidental: ClassVar[frozenset[str]] = frozenset({"cursor", "deleted"})
 
     table: str
     id: str
     cursor: str | None = None
+    deleted: Deleted | None = None
