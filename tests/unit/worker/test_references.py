@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from tidegate.worker.run.push import batches as push_module
+from tidegate.worker.run.push.acknowledge import acknowledge
+from tidegate.worker.run.push.circles import circular
 
 from .databases import SIDES, Databases, Ended
 
@@ -181,3 +183,81 @@ def test_a_reference_that_was_written_and_not_noted_is_known_as_our_own(
     ended = synced.run(9)
     assert ended.message["conflicts"] == 0
     assert synced.people("erp")[0] == synced.people("crm")[0] == ("ada@x", "placeholder", None)
+
+
+class TestACircle:
+    """Records that refer to each other, or to themselves, are made without the reference, which follows at once."""
+
+    def test_of_a_record_with_itself_is_made_in_one_run(self, firms: Firms) -> None:
+        firms.sql("crm", "INSERT INTO person VALUES (1, 'ada@x', NULL, 1), (2, 'bob@x', NULL, 1)")
+        ended = firms.run()
+        assert (ended.message["parked"], ended.pushed["erp"]) == (0, "2 create, 1 update")
+        assert firms.people("erp") == [("ada@x", None, "ada@x"), ("bob@x", None, "ada@x")]
+        assert firms.run().pushed == UNTOUCHED
+
+    def test_of_several_records_is_made_in_one_run(self, firms: Firms) -> None:
+        firms.sql("crm", "INSERT INTO person VALUES (1, 'a@x', NULL, 3), (2, 'b@x', NULL, 1), (3, 'c@x', NULL, 2)")
+        assert firms.run().message["parked"] == 0
+        assert firms.people("erp") == firms.people("crm")
+        assert firms.run().pushed == UNTOUCHED
+
+    def test_that_the_system_refuses_without_the_reference_is_said(self, firms: Firms) -> None:
+        firms.sql("erp", "CREATE TRIGGER t BEFORE INSERT ON person WHEN NEW.boss IS NULL BEGIN "
+                  "SELECT RAISE(ABORT, 'somebody must be the boss'); END;")  # fmt: skip
+        firms.sql("crm", "INSERT INTO person VALUES (1, 'ada@x', NULL, 1)")
+        for _ in range(2):
+            assert firms.run().parked == [(
+                "crm", "", "its boss is person 1 of crm, which erp does not have, and erp refuses the record without "
+                "it: somebody must be the boss",
+            )]  # fmt: skip
+        firms.sql("erp", "DROP TRIGGER t")
+        assert firms.run().message["parked"] == 0
+        assert firms.people("erp") == firms.people("crm")
+
+    def test_goes_on_after_a_crash(self, firms: Firms, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = acknowledge
+
+        def crash(session: Any, both: Any, works: Any, **more: Any) -> None:
+            if any(work.incomplete for work in works):
+                raise Crash
+            real(session, both, works, **more)
+
+        firms.sql("crm", "INSERT INTO person VALUES (1, 'a@x', NULL, 2), (2, 'b@x', NULL, 1)")
+        with monkeypatch.context() as patch:
+            patch.setattr(push_module, "acknowledge", crash)
+            with pytest.raises(Crash):
+                firms.run(9)
+        assert firms.people("erp") == [("a@x", None, None), ("b@x", None, None)]
+        firms.run(9)
+        assert firms.people("erp") == firms.people("crm")
+
+    def test_across_objects_begins_with_the_record_that_may_do_without(self, firms: Firms) -> None:
+        for side in SIDES:
+            firms.sql(side, "ALTER TABLE company ADD owner INTEGER; DROP TABLE person; CREATE TABLE person "
+                      "(id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT, company INTEGER NOT NULL)")  # fmt: skip
+        firms.sql("crm", "INSERT INTO company VALUES (1, 'Engines', 7); INSERT INTO person VALUES (7, 'ada@x', 1)")
+        config = firms.config()
+        config["objects"][1]["fields"].pop()
+        config["objects"][0]["fields"].append({"crm": "owner", "erp": "owner", "ref": "person"})
+        ended = firms.databases.run(config=config)
+        assert (ended.code, ended.message["parked"]) == (0, 0)
+        query = "SELECT c.name, p.email FROM company c JOIN person p ON p.id = c.owner WHERE p.company = c.id"
+        assert firms.databases.query("erp", query) == [("Engines", "ada@x")]
+
+
+@pytest.mark.parametrize(
+    ("waits", "found"),
+    [
+        ({}, set()),
+        ({1: [1]}, {1}),
+        ({1: [2], 2: [1], 3: [1]}, {1, 2}),
+        ({1: [2], 2: [3]}, set()),
+        ({1: [2], 2: [1, 9]}, set()),
+        ({1: [1, 2], 2: [2]}, {1, 2}),
+        ({1: [1], 2: [1, 3], 3: [3]}, {1, 3}),
+    ],
+    ids=["none", "itself", "two, and one that waits for them", "a chain", "one of them waits for a record that never "
+         "comes", "two circles of which one waits for the other", "a record that waits for two circles"],
+)  # fmt: skip
+def test_records_that_wait_for_each_other_are_a_circle(waits: dict[int, list[int]], found: set[int]) -> None:
+    assert circular(waits) == found

@@ -15,9 +15,13 @@ from tidegate.worker.values.normal_form import Hash, Value, normal
 
 @dataclass(frozen=True, slots=True)
 class Unlinked:
-    """Stands for a value that has no counterpart on the other side, or none yet."""
+    """Stands for a value that has no counterpart on the other side, or none yet.
+
+    `rid` is that of the record that the value names, where there is one.
+    """
 
     title: str
+    rid: int | None = None
 
 
 def translate(session: Session, source: Source, record: Record) -> tuple[Value | Unlinked, ...]:
@@ -50,12 +54,14 @@ def _translate(session: Session, source: Source, name: str, value: Value) -> Val
     if normal(value) is None:
         return None
     referred = next(both.sources[source.side] for both in session.pairs if both.item.name == name)
+    rid = None
     for key in _keys(value):
         row = session.cache.row_of(referred.number, key)
+        rid = rid if row is None else row.rid
         counterpart = session.cache.rows([row.link]).get(row.link) if row is not None and row.link is not None else None
         if counterpart is not None:
             return counterpart.key
-    return Unlinked(f"{name} {value}")
+    return Unlinked(f"{name} {value}", rid)
 
 
 def _keys(value: Value) -> tuple[Key, ...]:

@@ -96,15 +96,18 @@ def _add_counterparts(session: Session, source: Source, target: Source, made: Se
         lost = unkept(source.item.flowing[target.side], sent, nothing, record.values)
         _park_unkept(session, target, source, work, lost)
     for rid, (work, _) in zip(rids, made, strict=True):
-        if work.unfit:
-            _leave_out_unfit(session, source, work, rid)
+        if work.unfit or work.waiting:
+            _leave_out(session, source, work, rid)
 
 
-def _leave_out_unfit(session: Session, source: Source, work: Work, rid: int) -> None:
+def _leave_out(session: Session, source: Source, work: Work, rid: int) -> None:
     """What the new counterpart could not be given is an edit still to be pushed, of what was empty before."""
-    fields = [source.hasher.blank if i in work.unfit else hashed for i, hashed in enumerate(work.hashes[source.side])]
+    left_out, hashes = {*work.unfit, *work.waiting}, work.hashes[source.side]
+    fields = [source.hasher.blank if i in left_out else hashed for i, hashed in enumerate(hashes)]
     session.cache.set_shadows([(rid, source.partial_shadow(fields))])
     _park_unfit(session, source, work)
+    if work.waiting:
+        session.cache.soil([rid])
 
 
 def _park_unfit(session: Session, source: Source, work: Work) -> None:

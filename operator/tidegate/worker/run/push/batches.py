@@ -7,7 +7,7 @@ as other records move where one of those is the reason. One that makes its batch
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from tidegate.worker.cache.store import Row
@@ -16,6 +16,7 @@ from tidegate.worker.errors import SystemFailed
 from tidegate.worker.merge.three_way import Delete
 from tidegate.worker.run.push.acknowledge import acknowledge
 from tidegate.worker.run.push.cascades import wait_for_children
+from tidegate.worker.run.push.circles import Circles
 from tidegate.worker.run.push.find_existing import look_up
 from tidegate.worker.run.push.isolate import Tally, push_isolated
 from tidegate.worker.run.push.read_and_merge import decide
@@ -40,14 +41,16 @@ def push(session: Session) -> None:
             while _push_once(session, both, this).again and this.settled:
                 this = _Pass(patient=True, deletes=False, tally=tally)
     idle = 0
+    circles = Circles()
     while idle < _IDLE_PASSES:
         # What waits for another record, of any object, waits as long as anything is settled.
-        this = _Pass(patient=idle == 0, deletes=True, tally=tally)
+        circles.waits.clear()
+        this = _Pass(patient=idle == 0, deletes=True, tally=tally, circles=circles)
         for both in reversed(session.pairs):
             _push_once(session, both, this)
         if not this.again:
             break
-        idle = 0 if this.settled else idle + 1
+        idle = 0 if this.settled or circles.open() else idle + 1
     intents = {intent.rid for intent in session.cache.intents()}
     if in_doubt := len(intents - {rid for rid, field in session.cache.parked.fields(intents) if not field}):
         raise SystemFailed(
@@ -63,6 +66,7 @@ class _Pass:
     patient: bool
     deletes: bool
     tally: Tally
+    circles: Circles = field(default_factory=Circles)
     settled: bool = False
     again: bool = False
 
@@ -77,7 +81,7 @@ def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
         push_batch = partial(_push_batch, session, both, this)
         for work in push_isolated(session, both, pending, this.tally, push_batch):
             changed = work.changed
-            this.again |= work.again or changed
+            this.again |= work.again or changed or work.incomplete
             this.settled |= work.decision is not None and not work.again and not changed
             if work.postponed is not None:
                 raise work.postponed  # the batch is acknowledged
@@ -86,7 +90,7 @@ def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
 
 
 def _push_batch(session: Session, both: SourcePair, this: _Pass, pending: Sequence[Row]) -> Sequence[Work]:
-    works = decide(session, both, pending, patient=this.patient)
+    works = decide(session, both, pending, this.circles, patient=this.patient)
     if not this.deletes:
         for work in works:
             if isinstance(work.decision, Delete):
@@ -96,6 +100,7 @@ def _push_batch(session: Session, both: SourcePair, this: _Pass, pending: Sequen
     intend(session, both, works)
     for side in SIDES:
         write(both, works, side)
+    this.circles.note(works)
     with session.commit():
         acknowledge(session, both, works, patient=this.patient)
     return works

@@ -14,6 +14,7 @@ from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.merge.fit import zone_is_missing
 from tidegate.worker.merge.newest import ZoneUnknownError, newer_side
 from tidegate.worker.merge.three_way import Create, Delete, Parked, Patch, Policy, Presence, State, merge
+from tidegate.worker.run.push.circles import Circles
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.references import Unlinked, comparable, translate
 from tidegate.worker.run.session import Session
@@ -23,8 +24,13 @@ from tidegate.worker.values.normal_form import MISSING, UNKNOWN
 
 _NEVER = State(Presence.NEVER)
 
+# In the place of the rid of a record that does not exist.
+_NOBODY = -1
 
-def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patient: bool) -> list[Work]:
+
+def decide(
+    session: Session, both: SourcePair, pending: Sequence[Row], circles: Circles, *, patient: bool
+) -> list[Work]:
     """The pending records and their counterparts, read and decided; `patient` leaves what is held back to a later pass.
 
     One that has vanished since the scan has no decision: no whole scan and no guard has seen it; the next run will.
@@ -44,7 +50,7 @@ def decide(session: Session, both: SourcePair, pending: Sequence[Row], *, patien
         parked = _parked(item.fields, [waiting[rid] for rid in work.rids if rid in waiting])
         work.decision = merge((first, second), item.fields, policy, blank, newer, parked)
         if item.has_references:
-            _hold_back(session, both, work, patient=patient)
+            _hold_back(session, both, work, circles, patient=patient)
         _carry(session, both, work)
     _hold_back_deletes(session, both, works, patient=patient)
     return works
@@ -125,8 +131,11 @@ def _state(source: Source, work: Work) -> State | None:
     return State(Presence.PRESENT, seen, now, work.compared[side])
 
 
-def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool) -> None:
-    """Take back what refers to records without a counterpart: of a record that is there the field, else the record."""
+def _hold_back(session: Session, both: SourcePair, work: Work, circles: Circles, *, patient: bool) -> None:
+    """Take back what refers to records without a counterpart: of a record that is there the field, else the record.
+
+    A record in a circle is created without the field.
+    """
     decision = work.decision
     if isinstance(decision, Create):
         waits = _waiting(both, work, decision.on, range(len(both.item.fields)))
@@ -136,8 +145,10 @@ def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool)
         return
     if not waits:
         return
-    work.again = patient
     work.waiting = {i: _reason(both, work, side, i) for side, i in waits}
+    if isinstance(decision, Create) and _is_opened(work, decision.on, circles):
+        return
+    work.again = patient
     if isinstance(decision, Patch):
         first, second = (tuple(i for i in decision.to[s] if i not in work.waiting) for s in SIDES)
         work.decision = replace(decision, to=(first, second))
@@ -147,8 +158,24 @@ def _hold_back(session: Session, both: SourcePair, work: Work, *, patient: bool)
         source = both.sources[other(decision.on)]
         row = work.row(source.side)
         with session.cache.transaction():
-            session.park(source, row.rid, row.key, None, "; ".join(work.waiting.values()))
+            reason = "; ".join(work.waiting.values())
+            if row.rid in circles.refusals:
+                target = both.sources[decision.on].name
+                reason += f", and {target} refuses the record without it: {circles.refusals[row.rid]}"
+            session.park(source, row.rid, row.key, None, reason)
             session.cache.clean([row.rid])
+
+
+def _is_opened(work: Work, on: Side, circles: Circles) -> bool:
+    """Whether the record is created without its references; they are taken out of what it is sent."""
+    across = other(on)
+    rid, values = work.row(across).rid, work.translated[across]
+    if rid not in circles.opened or rid in circles.refusals:
+        named = [value.rid for i in work.waiting if isinstance(value := values[i], Unlinked)]
+        circles.waits[rid] = tuple(_NOBODY if each is None else each for each in named)
+        return False
+    work.translated[across] = tuple(None if i in work.waiting else value for i, value in enumerate(values))
+    return True
 
 
 def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:

@@ -49,6 +49,11 @@ class Work:
         return isinstance(first, Changed) or isinstance(second, Changed)
 
     @property
+    def incomplete(self) -> bool:
+        """Whether the record is created without references that are to follow in the next pass."""
+        return isinstance(self.decision, Create) and bool(self.waiting)
+
+    @property
     def blocked(self) -> bool:
         """Whether a side refused the record because of another, which may be written later."""
         first, second = self.answers
