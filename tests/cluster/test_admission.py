@@ -90,7 +90,7 @@ def test_the_cache_of_an_integration_cannot_be_exchanged(control_plane: Cluster,
     apply(control_plane, namespace, manifest(cache={"size": "1Gi"}))
     answer = apply(control_plane, namespace, manifest(cache={"size": "2Gi"}))
     assert answer.returncode != 0
-    assert "cannot change; delete the SyncIntegration and create it anew to have another cache" in answer.stderr
+    assert "immutable; delete and recreate the SyncIntegration to change it" in answer.stderr
 
 
 def test_explain_describes_every_field(control_plane: Cluster) -> None:

@@ -2,7 +2,7 @@
 
 A full sync reads whole tables and replaces them, a run of changes reads on from each table's cursor and merges. The
 cache holds dlt's working directory as the last complete run left it, the baseline, and that of the run in progress.
-Until all is read and found harmless, a run that is cut short begins anew; after that dlt goes on with what it has not
+Until all is read and found harmless, a run that is interrupted starts over; after that dlt goes on with what it has not
 loaded, and to load something twice is harmless: it is merged by primary key, or replaced.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COMPLETE, FAILED, CONFIGURATION_ERROR, HALTED, CACHE_UNUSABLE, PAUSED = 0, 1, 2, 3, 4, 75
 
 SETTINGS = {
-    # In one transaction, so that nobody who reads the table meanwhile finds it empty.
+    # In one transaction, so that no reader of the table finds it empty meanwhile.
     "DESTINATION__REPLACE_STRATEGY": "insert-from-staging",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__INTERCEPT_SIGNALS": "false",  # SIGTERM is ours
@@ -40,7 +40,7 @@ class RunEndedError(Exception):
 
 
 def refuse(reason: str) -> NoReturn:
-    """A human must change what is declared."""
+    """A person must change what is declared."""
     raise RunEndedError(CONFIGURATION_ERROR, "configuration error", reason)
 
 

@@ -182,7 +182,7 @@ class Work:
         self.complaints.clear()
 
     def deletes_allowed(self) -> bool:
-        """Whether a human has confirmed what the last run was halted for; not for another accident later."""
+        """Whether a person has confirmed what the last run was halted for; not for another accident later."""
         halted = self.cache / "halted"
         return bool(self.allow_deletes) and halted.exists() and halted.read_text() == self.allow_deletes
 

@@ -21,7 +21,7 @@ _CACHE_RULE = {
 
 _CACHE_STAYS_RULE = {
     "rule": "self == oldSelf",
-    "message": "cannot change; delete the SyncIntegration and create it anew to have another cache",
+    "message": "immutable; delete and recreate the SyncIntegration to change it",
 }
 
 _COLUMNS = [

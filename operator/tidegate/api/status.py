@@ -49,7 +49,7 @@ class Outcome(StrEnum):
 
     @property
     def needs_human(self) -> bool:
-        """True when trying again cannot help before somebody has changed something."""
+        """True when retrying cannot help until something is changed."""
         return self in (Outcome.CONFIGURATION_ERROR, Outcome.HALTED, Outcome.CACHE_UNUSABLE)
 
 
@@ -89,7 +89,7 @@ class Run(ApiModel):
         bool, Field(description="Its Job is being deleted: it was paused and a reset followed, or it never started.")
     ] = False
     unstarted: Annotated[
-        bool, Field(description="It is given up because its worker could not start; there is nothing to finish.")
+        bool, Field(description="It is cancelled because its worker could not start; there is nothing to finish.")
     ] = False
     interrupted: Annotated[
         bool, Field(description="A Pod in which its worker had started was evicted or deleted, and is replaced.")
@@ -112,7 +112,7 @@ Counts = Annotated[dict[str, int], Field(description="Records per connector.")]
 class RunReport(ApiModel):
     """What the worker says of its run; text of an untrusted origin, bounded."""
 
-    reason: Annotated[str | None, Field(description="Its own words, for a human.")] = None
+    reason: Annotated[str | None, Field(description="Its own words.")] = None
     read: Counts = Field(default_factory=dict)
     changed: Counts = Field(default_factory=dict)
     pushed: Counts = Field(default_factory=dict)

@@ -149,7 +149,7 @@ def confirm_deletes(call: Invocation, name: str, confirmed: int | None) -> ExitC
     """Confirm the deletes that halted a run.
 
     On a terminal it shows what halted the run, with the first ten of the missing records, and asks. A script must name
-    the run with --run, so that it never confirms what nobody has looked at.
+    the run with --run, so that it never confirms what was not shown.
     """
     seen = choose_one(call.cluster, call.scope, name)
     run = confirmed

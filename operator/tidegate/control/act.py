@@ -70,7 +70,7 @@ class Writer:
     async def write_status(self, integration: Integration, status: Body) -> str:
         """Store the status, unless the object has changed since it was observed; return its new resourceVersion.
 
-        Raises StaleViewError when somebody else has written, or the object is gone.
+        Raises StaleViewError when another client has written, or the object is gone.
         """
         change = merge_patch(integration.stored_status, status)
         body = {

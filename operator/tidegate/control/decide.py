@@ -207,7 +207,7 @@ def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run
 def _give_up_unstarted(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, why: str) -> Plan:
     # Written first, so that the Job is never made again.
     given_up = run.model_copy(update={"cancelling": True, "unstarted": True})
-    note = f"run {run.number} is given up, because its worker could not start: {why}"
+    note = f"run {run.number} is cancelled, because its worker could not start: {why}"
     announcement = Announce("RunGivenUp", note, warning=True)
     given_up_first = status.model_copy(update={"run": given_up})
     return Plan(_phase_of_running(seen), given_up_first, (*_put_away(seen, job), announcement))
@@ -273,7 +273,7 @@ def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, 
     refusal = _refusal_of(seen, status.run)
     if refusal and now < refusal.retry_at:
         return replace(plan, look_again_at=_earliest(trouble_at, refusal.retry_at))
-    # Somebody has deleted it; without it the run's Pod would wait for ever.
+    # It was deleted; without it the run's Pod would wait without end.
     return replace(plan, actions=(CreateCache(), *announcements))
 
 
@@ -298,7 +298,7 @@ def _be_paused(seen: Observation, status: SyncIntegrationStatus, run: Run, now: 
 
 
 def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
-    """A claim without a Job: the operator stopped between the two writes, or somebody deleted the Job."""
+    """A claim without a Job: the operator stopped between the two writes, or the Job was deleted."""
     if seen.integration.spec.status is Switch.OFF:
         return _give_up_claim(seen, status, run, now)
     refusal = _refusal_of(seen, run)
@@ -376,7 +376,7 @@ def _end_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: 
         plan = _be_off(seen, ended)
         if run.cancelling or _refusal_of(seen, run):  # told already why
             return plan
-        return replace(plan, actions=(*plan.actions, _job_gone(run, "it is given up, because OFF is declared")))
+        return replace(plan, actions=(*plan.actions, _job_gone(run, "it is cancelled, because OFF is declared")))
     if not run.unstarted:
         ended = ended.model_copy(update={"activation": None})
     return _start_next_run(seen, ended, now)

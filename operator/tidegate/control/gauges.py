@@ -1,6 +1,6 @@
 """Gauges: where each sync stands, and how far the watches and the queue are. Serves `metrics`.
 
-Present values are read when Prometheus asks, so that nothing is told of an integration that is gone. Times are
+Present values are read when Prometheus asks, so that an integration that is gone has no series. Times are
 timestamps rather than ages: an age is wrong as soon as a scrape fails. What runs have done to records is counted in the
 status, so that it survives the operator and is the same from every replica.
 """

@@ -183,7 +183,7 @@ def finished_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ..
 def superfluous_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ...], datetime | None]:
     """Finished Jobs beyond the limit whose results the API server holds; and when to look for more.
 
-    A Job's name is a lock against a late creation, so it stays until a newer one has had its time to come to be.
+    A Job's name is a lock against a late creation, so it stays until a newer one has had time to be created.
     """
     recorded = seen.integration.status.last_run
     if recorded is None:

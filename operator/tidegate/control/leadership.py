@@ -27,7 +27,7 @@ LEASE_SECONDS = 12
 RENEW_SECONDS = 8.0
 RETRY_SECONDS = 1.5
 
-# A request for the Lease is given up after this time, and tried again.
+# A request for the Lease times out after this time, and is retried.
 REQUEST_SECONDS = 3.0
 # The library looks at its deadline between requests only. Whatever hangs, or if the process was stopped for a while, a
 # leader ends this long after its last renewal: before another one may follow it.
@@ -52,7 +52,7 @@ class _Lease(LeaseLock):
     """
 
     _looked = False
-    renewed_at = 0.0  # by a clock that nobody sets: when the newest renewal was asked for that has succeeded
+    renewed_at = 0.0  # by the monotonic clock: when the newest renewal was asked for that has succeeded
 
     async def get(
         self, name: str, namespace: str

@@ -57,7 +57,7 @@ def main() -> None:
     except ConfigException as error:
         sys.exit(f"tidegate-operator: no cluster to work for: {error}. Set KUBECONFIG, or run inside a cluster.")
     except (BlindError, LeadershipLostError) as error:
-        sys.exit(f"tidegate-operator: {error}; ending, to be started anew")
+        sys.exit(f"tidegate-operator: {error}; exiting so that Kubernetes restarts the operator")
     except Exception as error:
         explained = outage.explain(error)
         if explained is None:
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 async def run(settings: Settings) -> None:
-    """Serve until kopf is told to stop by SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT stops kopf.
 
     Raises ConfigException when there is neither a kubeconfig nor a service account, BlindError when a watch has died,
     LeadershipLostError when the Lease could not be renewed.
@@ -107,7 +107,7 @@ async def run(settings: Settings) -> None:
 async def _until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Run all of them; when one has ended, end the others. Raises what it raised.
 
-    Only kopf ends in peace, when it is told to stop. Whatever else ends has met a defect or a dead watch, and the
+    Only kopf ends without an error, when a signal stops it. A task that ends has met a defect or a dead watch, and the
     process must not live on without it.
     """
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
@@ -118,7 +118,7 @@ async def _until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
-        if not task.cancelled():  # kopf cancels whatever else there is when it is told to stop
+        if not task.cancelled():  # kopf cancels all other tasks when it stops
             task.result()
 
 

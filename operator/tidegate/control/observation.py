@@ -219,7 +219,7 @@ def _request(value: str | None) -> str | None:
 def job_of(body: Body) -> Job:
     """A Job of ours from the API server's JSON.
 
-    Raises KeyError or ValueError when it does not carry what `render` writes: somebody else made it.
+    Raises KeyError or ValueError when it does not carry what `render` writes: another client made it.
     """
     metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     annotations = metadata["annotations"]

@@ -62,7 +62,7 @@ Action = CreateCache | CreateJob | SuspendJob | DeleteJob | LookUpJob | Announce
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to remember, what to do, and when to look again.
+    """What to remember, what to do, and when to requeue.
 
     `status` is what the operator remembers; `report` adds what people read. It is written before any action is taken,
     with the observed resourceVersion as a precondition: who lost a race acts on nothing (design section 4).
@@ -72,7 +72,7 @@ class Plan:
     status: SyncIntegrationStatus
     actions: tuple[Action, ...] = ()
     look_again_at: datetime | None = None
-    stalled: str | None = None  # why nothing will happen before somebody changes something
+    stalled: str | None = None  # why nothing will happen until something is changed
     cannot_start: str | None = None  # what keeps the claimed run from starting; it may still start by itself
     does_not_end: str | None = None  # which deleted Pod should have ended by now, and what to do
     reason: str | None = None  # of the conditions, where it is not about how a run ended

@@ -49,7 +49,7 @@ class WorkQueue:
         self._set_alarm(key, seconds)
 
     async def take(self) -> str:
-        """Wait for a key; nobody else gets it before it is given back with `done`."""
+        """Wait for a key; it is handed out once until it is given back with `done`."""
         loop = asyncio.get_running_loop()
         while True:
             self._ring(loop.time())
@@ -64,7 +64,7 @@ class WorkQueue:
                     await self._changed.wait()
 
     async def done(self, key: str, *, failed: bool = False) -> None:
-        """Give `key` back; a failed one is looked at again after a pause that doubles with each failure in a row."""
+        """Give `key` back; a failed one is requeued after a pause that doubles with each failure in a row."""
         self._working.discard(key)
         if failed:
             failures = self._failures[key] = self._failures.get(key, 0) + 1

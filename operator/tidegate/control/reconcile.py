@@ -80,7 +80,7 @@ class Reconciler:
         wake: Callable[[str], Awaitable[None]] | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`wake` has an integration reconciled soon, by its UID; `seconds` is a clock that nobody sets."""
+        """`wake` has an integration reconciled soon, by its UID; `seconds` is a monotonic clock."""
         self._view = view
         self._writer = writer
         self._metrics = metrics or Metrics()
@@ -90,7 +90,7 @@ class Reconciler:
         self._memories: dict[str, _Memory] = {}
 
     async def reconcile(self, uid: str) -> datetime | None:
-        """Look at the integration with this UID once; return when to look again, if time alone can change anything.
+        """Reconcile the integration with this UID once; return when to requeue it, if time alone can change anything.
 
         Raises ApiException and aiohttp's errors when the API server cannot be had: try again later.
         """

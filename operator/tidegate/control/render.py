@@ -136,7 +136,7 @@ def _pod_template(integration: Integration, run: Run, settings: Settings) -> Man
 
 
 def _fixed_template(integration: Integration, run: Run) -> Manifest:
-    """What is not the declared template's to change: what Pods are found by, and what a run is told."""
+    """What is not the declared template's to change: what Pods are found by, and what a run is given."""
     environment = _environment(integration, run)
     return {
         "metadata": {

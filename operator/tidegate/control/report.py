@@ -44,7 +44,7 @@ def _activity(plan: Plan) -> str | None:
 
 def _message(seen: Observation, plan: Plan) -> str:
     if seen.integration.deleting:
-        return "being deleted: the running run is told to end, and no other one starts"
+        return "deleting: stopping the current run; no new run will start"
     sentence = plan.stalled or _phase_words(seen, plan)
     also = f"; {plan.does_not_end}" if plan.does_not_end else ""
     also += _orphan_words(seen) + _cache_words(plan.status)
@@ -109,7 +109,7 @@ def _turning_off_words(seen: Observation, run: Run) -> str:
             f"the Job of the paused run {run.number} is gone; waiting until it is certain that it will not start again"
         )
     if job is None and not seen.orphans:
-        return f"run {run.number} was about to start; waiting until it is certain that it will not"
+        return f"run {run.number} was about to start; turning OFF once it is certain that it did not"
     policy = seen.integration.spec.off_policy
     pauses = job is not None and not job.finished and (job.suspended or policy is OffPolicy.PAUSE_RUN)
     what = "pause" if pauses else "finish"

@@ -77,7 +77,7 @@ class Watchdog:
         return self._blind
 
     async def run(self) -> None:
-        """Check for ever. Raises BlindError when a watch is dead or silent."""
+        """Check until a watch fails. Raises BlindError when a watch is dead or silent."""
         while True:
             self._sighted = await self._all_shown() or self._sighted
             await asyncio.sleep(self._period)
@@ -89,7 +89,7 @@ class Watchdog:
                 try:
                     await self._check(watched, namespace)
                 except (ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                    # Nobody knows the truth now; a restart would not find it out either.
+                    # The truth is unknown now; a restart would not find it out either.
                     where = f" in namespace {namespace}" if namespace else ""
                     why = outage.explain(error) or " ".join(str(error).split())
                     logger.warning("cannot list %s%s to compare the watch with it: %s", watched.plural, where, why)

@@ -34,7 +34,7 @@ class CacheLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a run is told about its cache; None: not told."""
+    """What the operator says about the run's cache; None: it does not say."""
 
     epoch: str
     oldest_epoch: str | None = None  # a reset was cancelled: the cache may still be of this epoch or a later one

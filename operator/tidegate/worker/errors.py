@@ -1,6 +1,6 @@
 """How a run can end other than well, each with its exit code (design section 6.1). Raised anywhere, caught in `main`.
 
-The text of an error is one sentence for a human: the operator shows it as the reason of a Stalled sync.
+The text of an error is one sentence: the operator shows it as the reason of a Stalled sync.
 """
 
 from tidegate.api.contract import ExitCode
@@ -24,7 +24,7 @@ class ConfigurationError(RunEnded):
 
 
 class Halted(RunEnded):
-    """Going on might destroy data: a human has to look first."""
+    """Continuing might destroy data: a person has to look first."""
 
     exit_code = ExitCode.HALTED
     outcome = "halted"

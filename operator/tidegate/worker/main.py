@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="tidegate-worker", description="Without a command, do one run of a sync.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    conflicts = commands.add_parser("conflicts", help="list what waits for a human, from the cache")
+    conflicts = commands.add_parser("conflicts", help="list what needs a decision, from the cache")
     conflicts.add_argument("--values", action="store_true", help="with what both systems hold now")
     commands.add_parser("schema", help="print the JSON Schema of spec.sync")
     conformance.add_arguments(commands.add_parser("conformance", help="check that a worker keeps the contract"))

@@ -131,7 +131,7 @@ class TestAJobDeletedByHand:
     def test_an_event_says_that_off_gives_it_up(self, spec: dict[str, Any]) -> None:
         given = CLAIMED_ONLY.but(spec=spec)
         assert given.decide().phase is Phase.OFF
-        assert warnings(given)["JobGone"].endswith("it is given up, because OFF is declared")
+        assert warnings(given)["JobGone"].endswith("it is cancelled, because OFF is declared")
 
     def test_one_that_the_api_server_has_refused_has_not_been_deleted(self) -> None:
         refused = CLAIMED_ONLY.but(refusal=refusal(needs_human=False, retry_in=-1))

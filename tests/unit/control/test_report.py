@@ -178,7 +178,7 @@ MESSAGES = [
     ),
     (
         CLAIMED.but(spec=OFF),
-        "run 1 was about to start; waiting until it is certain that it will not",
+        "run 1 was about to start; turning OFF once it is certain that it did not",
     ),
     (PAUSED, "run 1 is paused; turning ON continues it where it left off"),
     (PAUSED.declaring(reset=True), "run 1 is paused; turning ON gives it up and resets"),
@@ -206,7 +206,7 @@ MESSAGES = [
         WAITING.but(spec=OFF, pods=(replace(ORPHAN[0], terminating=True),)),
         "waiting for the Pod of an earlier run to end",
     ),
-    (RUNNING.but(deleting=True), "being deleted: the running run is told to end, and no other one starts"),
+    (RUNNING.but(deleting=True), "deleting: stopping the current run; no new run will start"),
 ]
 
 

@@ -54,7 +54,7 @@ def test_a_run_that_is_given_up_is_told_by_an_event() -> None:
     (event,) = [action for action in CANNOT_START.but(spec=OFF).decide().actions if isinstance(action, Announce)]
     assert event == Announce(
         "RunGivenUp",
-        "run 1 is given up, because its worker could not start: "
+        "run 1 is cancelled, because its worker could not start: "
         f"Unschedulable: 0/3 nodes are available (Pod {FIRST.job_name}-abcde)",
         warning=True,
     )

@@ -10,7 +10,7 @@ from tidegate.worker.main import main
 from .databases import Databases
 
 BOTH_CHANGED = "it was changed on both sides, to different values"
-SETTLE = "waiting for a human: edit the records in either system, and the next run takes it over"
+SETTLE = "waiting for a decision: edit the records in either system, and the next run takes it over"
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_nothing_may_wait(
     databases.run()
     monkeypatch.setenv("SYNC_CACHE_DIR", str(databases.cache))
     assert main(["conflicts"]) == 0
-    assert capsys.readouterr().out == "nothing waits for a human\n"
+    assert capsys.readouterr().out == "nothing waits for a decision\n"
 
 
 def test_a_cache_that_a_run_works_on_cannot_be_listed(

@@ -114,7 +114,7 @@ def test_a_batch_whose_answers_are_lost_while_a_match_key_changes_makes_no_secon
     monkeypatch.setattr(Rows, "create", lose_the_answers)
     ended = databases.run(config=config)
     assert ended.code == 1
-    assert "nobody knows whether 1 of its records were written" in ended.message["reason"]
+    assert "it is unknown whether 1 of its records were written" in ended.message["reason"]
     assert databases.run(run=1, config=config).code == 0
     assert len(databases.contacts("erp")) == len(PEOPLE)
     assert databases.contacts("crm") == databases.contacts("erp")

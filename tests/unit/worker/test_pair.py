@@ -47,7 +47,7 @@ def test_what_nobody_can_tell_apart_is_parked_and_neither_linked_nor_made(databa
     assert databases.everything() == before
     reasons = {reason for _, _, reason in ended.parked}
     assert reasons == {"other records of crm have the same email", "2 records of crm have the same email"}
-    assert (ended.message["parked"], ended.message["reason"]) == (3, "3 waiting for a human: see the run's log")
+    assert (ended.message["parked"], ended.message["reason"]) == (3, "3 waiting for a decision: see the run's log")
 
 
 @pytest.mark.parametrize(("more", "fewer"), [("crm", "erp"), ("erp", "crm")])

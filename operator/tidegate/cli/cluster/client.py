@@ -50,7 +50,7 @@ class Cluster:
 
     @classmethod
     def connect(cls, connection: Connection, notice: Notice = silence) -> "Cluster":
-        """As the options say; `notice` is told when an answer takes long.
+        """As the options say; `notice` is called when an answer takes long.
 
         Raises ClusterError when there is no cluster to ask, before it is asked anything.
         """

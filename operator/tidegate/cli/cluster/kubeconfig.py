@@ -163,7 +163,7 @@ def _overrides(connection: Connection) -> Iterator[tuple[str, str | None]]:
 
 @contextlib.contextmanager
 def _login(name: str, user: Mapping[str, Any]) -> Iterator[None]:
-    """Raise ClusterError when the user's login plugin fails: the client only logs it, and continues as nobody."""
+    """Raise ClusterError when the user's login plugin fails: the client only logs it, and continues anonymously."""
     how = user.get("exec") or {}
     if not isinstance(how, dict):
         raise ClusterError(f"the kubeconfig's user {name} cannot be read: exec is not a mapping")

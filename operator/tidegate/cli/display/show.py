@@ -30,7 +30,7 @@ _RETRYING = "Retrying"
 
 
 def details(seen: Integration, now: datetime, progress: str | None = None) -> Table:
-    """All that there is to know of one, by its headings; `progress`: how far its run has come."""
+    """All details of one integration, by headings; `progress`: the counts of its running run."""
     status = seen.status
     table = Table.grid(padding=(0, 2), pad_edge=False)
     table.add_column(no_wrap=True, style="bold")
@@ -182,7 +182,7 @@ def ahead(time: datetime | None, now: datetime) -> str:
 
 
 def took(duration: timedelta) -> str:
-    """A duration without the fractions that nobody reads: milliseconds only below a second."""
+    """A duration without needless fractions: milliseconds only below a second."""
     if duration < timedelta(seconds=1):
         return format_duration(duration)
     return format_duration(timedelta(seconds=round(duration.total_seconds())))

@@ -1,4 +1,4 @@
-"""What waits for a human: a part of the cache. A field in conflict, or a whole record that cannot be dealt with.
+"""What needs a decision: a part of the cache. A field in conflict, or a whole record that cannot be dealt with.
 
 A field in conflict waits until an edit of either side settles it, or a policy that names a winner. A record is tried
 again by every run that pushes.

@@ -73,7 +73,7 @@ class Intent(NamedTuple):
 
 
 class Cache:
-    """One open cache. Nobody else can open it meanwhile."""
+    """One open cache. No other process can open it meanwhile."""
 
     def __init__(self, directory: Path, epoch: str | None, oldest_epoch: str | None = None) -> None:
         """Open the cache, or make it; without an epoch, one that is there.
@@ -432,7 +432,7 @@ def _json(numbers: Iterable[int | None]) -> str:
 
 
 def _blob(data: bytes | None) -> bytearray | None:
-    """As sqlite3 takes it at once; for every `bytes` it looks whether somebody has registered an adapter."""
+    """As sqlite3 takes it at once; for every `bytes` it searches for a registered adapter."""
     return None if data is None else bytearray(data)
 
 

@@ -1,4 +1,4 @@
-"""`tidegate-worker conflicts`: list what waits for a human, from the cache. Called by `main`.
+"""`tidegate-worker conflicts`: list what needs a decision, from the cache. Called by `main`.
 
 There is no command to settle a conflict: who edits the record in either system, to whatever is right, settles it, and
 the next run takes the edit over. With values, both systems are asked what they hold now: the cache holds no values.
@@ -32,8 +32,8 @@ def list_conflicts(environ: Mapping[str, str], out: TextIO, *, values: bool) -> 
             print(_line(each, objects[each.source // 2], sides), file=out)
             for name, value in _values(each, sources):
                 print(f"    {name}: {_shown(value)}", file=out)
-    last = f"{len(waiting)} waiting for a human: edit the records in either system, and the next run takes it over"
-    print(last if waiting else "nothing waits for a human", file=out)
+    last = f"{len(waiting)} waiting for a decision: edit the records in either system, and the next run takes it over"
+    print(last if waiting else "nothing waits for a decision", file=out)
 
 
 def _place(environ: Mapping[str, str]) -> Path:

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in sentences for who wrote it. Serves `config`: pydantic's words stay inside."""
+"""What is wrong with a configuration, in sentences for its author instead of pydantic's words."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -155,7 +155,7 @@ def _unknown_references(objects: list[SyncedObject], titles: list[str]) -> list[
 
 
 def _written_twice(rules: tuple[FieldRule, ...], names: tuple[str, str], where: str) -> list[str]:
-    """Which value would win is nobody's decision."""
+    """No rule says which value would win."""
     return [
         f"{where}: fields: {field} of {names[side]} would be written by more than one field"
         for side in SIDES

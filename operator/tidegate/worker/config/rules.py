@@ -69,7 +69,7 @@ class FieldRule:
 
     @property
     def title(self) -> str:
-        """The field in a sentence for a human."""
+        """The field, as a message names it."""
         return self.names[0] if self.names[0] == self.names[1] else "/".join(self.names)
 
     @property

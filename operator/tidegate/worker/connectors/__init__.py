@@ -91,7 +91,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Not written: the system refuses these values, and would again. The reason is a sentence for a human."""
+    """Not written: the system refuses these values, and would again. The reason is a sentence."""
 
     reason: str
 
@@ -148,7 +148,7 @@ class FieldUse:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """All that a connector is told of an object: its own settings, and the fields in their order."""
+    """All that a connector knows of an object: its own settings, and the fields in their order."""
 
     title: str
     settings: Part
@@ -246,11 +246,11 @@ class MayNotRead(Protocol):
 
     @property
     def unread(self) -> Mapping[Key, str]:
-        """The records that the last `get` could not read, and left out, each with a sentence for a human."""
+        """The records that the last `get` could not read, and left out, each with a sentence that says why."""
 
 
 def unread(collection: Collection) -> Mapping[Key, str]:
-    """The records that the last `get` could not read: they are not gone, and nobody knows what they hold."""
+    """The records that the last `get` could not read: they are not gone, and what they hold is unknown."""
     return collection.unread if isinstance(collection, MayNotRead) else {}
 
 

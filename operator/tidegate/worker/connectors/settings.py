@@ -116,7 +116,7 @@ def _spellings(secret: str) -> list[str]:
 
 
 def _without(said: str, secret: str) -> str:
-    """A text without a secret, and without parts of it that are long enough to be of use to somebody.
+    """A text without a secret, and without parts of it that are long enough to be of use to an attacker.
 
     A short secret is hidden where it stands by itself: within words it is a coincidence, and to hide it there would
     only garble the message.

@@ -51,7 +51,7 @@ class Policy:
 
 
 class Parked(NamedTuple):
-    """The fields that wait for a human: all that hold an edit which is not on both sides, and those in conflict."""
+    """The fields that need a decision: all that hold an edit which is not on both sides, and those in conflict."""
 
     fields: Set[int] = frozenset()
     conflicts: Set[int] = frozenset()
@@ -64,7 +64,7 @@ _NONE_PARKED = Parked()
 class Patch:
     """Both are there: the fields whose values go to side 0 and to side 1, the parked ones, and all in conflict.
 
-    `hidden` are those that one side has edited and the other does not show: nobody knows what would be overwritten.
+    `hidden` are those that one side has edited and the other does not show: what would be overwritten is unknown.
     """
 
     to: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())

@@ -1,7 +1,7 @@
 """Guard: stop before anything is pushed when what the scan found looks like an accident.
 
 The fourth step of a run, after `pair`. A table that was emptied, or a URL of another database, looks like thousands
-of deletes; a human confirms them by the halted run's number, or resets (design sections 4 and 6.2).
+of deletes; a person confirms them by the halted run's number, or resets (design sections 4 and 6.2).
 """
 
 from tidegate.worker.config.rules import SIDES, other

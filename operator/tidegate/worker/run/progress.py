@@ -1,4 +1,4 @@
-"""How far a run has come: the checkpoint and the counts, which are committed together with what they tell of."""
+"""How far a run has come: the checkpoint and the counts, which are committed together with their data."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -58,7 +58,7 @@ class Progress:
         return progress if same else None
 
     def scan_again(self) -> None:
-        """Begin the scan anew, reading everything."""
+        """Restart the scan, reading everything."""
         self.phase, self.sources_done, self.scanning, self.after, self.in_doubt = "scan", 0, False, None, True
         self.doubts, self.unreadable, self.newly_unreadable = {}, 0, 0
 

@@ -23,7 +23,7 @@ from tidegate.worker.values.normal_form import Hash
 
 
 def recover(session: Session, *, after_scan: bool) -> None:
-    """Settle all intents; those that only a whole scan can tell of make the scan begin anew.
+    """Settle all intents; those that only a whole scan can settle restart the scan.
 
     That is a create whose source record has been given another match key since, or was deleted: the new record, if
     there is one, can only be found by the key that it was created under. Where that scan may have left it out, the

@@ -89,7 +89,7 @@ class Report:
             self._say({"type": "warning", "reason": reason})
 
     def parked(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
-        """One record or field that waits for a human, told once; after a hundred of them only the count is told."""
+        """One record or field that needs a decision, named once; after a hundred of them only counted."""
         which = (title, connector, key, field)
         if which in self._parked or len(self._parked) >= NAMED_LINES:
             return

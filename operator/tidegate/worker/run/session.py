@@ -62,7 +62,7 @@ class Session:
         self.report.checkpoint(self.progress, self.position(), set_aside, waiting)
 
     def position(self) -> str:
-        """Where the run stands, for a human: no value of a record but its id, and nothing of a link to a page."""
+        """Where the run stands, for a message: no value of a record but its id, and nothing of a link to a page."""
         progress = self.progress
         if progress.phase != "scan":
             return progress.phase
@@ -76,7 +76,7 @@ class Session:
     def park(
         self, source: Source, rid: int, key: Key, rule: FieldRule | None, reason: str, kind: Kind | None = None
     ) -> None:
-        """Set a field, or the whole record, aside for a human, and say so."""
+        """Set a field, or the whole record, aside for a person's decision, and say so."""
         title = rule.title if rule else ""
         self.cache.parked.add(rid, title, reason, self.order.run, kind or ("unsynced" if rule else "retry"))
         self.report.parked(source.item.name, source.name, key, title, reason)

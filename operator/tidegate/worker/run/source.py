@@ -105,7 +105,7 @@ class Source:
         return [*map(self.layout.pack, self.digests(records), fields)]
 
     def partial_shadow(self, fields: Sequence[Hash | None]) -> Shadow:
-        """The shadow of a record that has to be looked at again."""
+        """The shadow of a record that has to be read again."""
         return self.layout.pack(UNKNOWN, fields)
 
 

@@ -1,6 +1,6 @@
 """One run, step by step: recover → scan → pair → guard → push. Called by `main`.
 
-Where a run that was cut short stands is in its progress: the same run number goes on from there, another begins anew
+Where a run that was cut short stands is in its progress: the same run number continues there, another starts over
 and keeps the cache.
 """
 
@@ -35,7 +35,7 @@ def run(
     opens: Callable[[Order], Cache] = lambda order: Cache(order.cache_dir, order.cache_epoch, order.oldest_cache_epoch),
     now: Callable[[], float] = time.time,
 ) -> str:
-    """Do the run, or the rest of it. Returns what a human should know of a complete run; raises RunEnded otherwise."""
+    """Do the run, or the rest of it. Returns what a person should know of a complete run; raises RunEnded otherwise."""
     connectors = connects(sync, environ)
     for connector in connectors:
         if isinstance(connector, Interruptible):
@@ -123,7 +123,7 @@ def _tell_what_waits(session: Session) -> None:
 
 def _remark(session: Session) -> str:
     parked = session.cache.parked.count()
-    remarks = [f"{parked} waiting for a human: see the run's log"] if parked else []
+    remarks = [f"{parked} waiting for a decision: see the run's log"] if parked else []
     if unreadable := session.progress.unreadable:
         remarks.append(f"{unreadable} records cannot be read and were set aside: see the run's log")
     for source, doubt in session.progress.doubts.items():

@@ -23,7 +23,7 @@ UNKNOWN: Hash = bytes(HASH_BYTES)
 
 
 class Missing(Enum):
-    """The value of a field that a system leaves out of its answer: nobody knows what it holds."""
+    """The value of a field that a system leaves out of its answer: it is unknown."""
 
     MISSING = "\0missing"
 

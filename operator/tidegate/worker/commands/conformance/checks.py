@@ -60,7 +60,7 @@ def _quiescent(subject: Subject) -> Iterator[Problem]:
         before = subject.state()
         subject.run(place, 2)
         if subject.state() != before:
-            yield Problem("a second run has changed the systems though nobody had edited anything")
+            yield Problem("a second run has changed the systems although nothing was edited")
 
 
 def _pushes(subject: Subject) -> Iterator[Problem]:
@@ -102,9 +102,7 @@ def _expect_refusal(ended: Ended, who: str) -> Iterator[Problem]:
     if ended.code in (ExitCode.COMPLETE, ExitCode.PAUSED):
         yield Problem(f"{who} exits with {ended.code}, as if all were well")
     elif ended.code != ExitCode.CONFIGURATION_ERROR:
-        yield Problem(
-            f"{who} exits with {ended.code} and is tried again in vain; 2 calls a human at once", failure=False
-        )
+        yield Problem(f"{who} exits with {ended.code} and is retried; exit code 2 stops it at once", failure=False)
 
 
 def _sigterm(subject: Subject) -> Iterator[Problem]:

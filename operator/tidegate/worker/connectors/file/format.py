@@ -17,7 +17,7 @@ class UnreadableFile(SystemFailed):
 
 
 class BadDataError(ConfigurationError):
-    """A file that nobody is writing does not hold what it should: retrying cannot help."""
+    """A file that is not being written does not hold what it should: retrying cannot help."""
 
 
 class MalformedError(ValueError):

@@ -1,7 +1,7 @@
 """The records of one file, read and written. Serves `file`.
 
-Before anything is read or written the file is looked at, and read again if somebody has changed it. A batch of writes
-is one replacement of the file; when the file is changed in between, the batch is worked out anew on the new one.
+Before anything is read or written the file is looked at, and read again if it has changed. A batch of writes
+is one replacement of the file; when the file is changed in between, the batch is applied to the new one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ from tidegate.worker.values.normal_form import Value, normal
 
 _Answer = TypeVar("_Answer")
 
-# How often a batch is worked out before somebody else's changes to the file are too many.
+# How often a batch is applied again because the file was changed meanwhile, before the run fails.
 _ATTEMPTS = 5
 
 _INDEXED = 5000
@@ -47,7 +47,7 @@ class _Batch:
 class FileRecords:
     """A Collection."""
 
-    batch = 4000  # for each of which the file is written anew
+    batch = 4000  # each of which rewrites the file
 
     def __init__(self, connector: str, spool: Spool, missing: Callable[[], str], description: Description) -> None:
         """Raises ConfigurationError when the file is not there, or is not such a file."""

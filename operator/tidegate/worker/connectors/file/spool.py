@@ -52,7 +52,7 @@ def speaking_of(connector: str) -> Iterator[None]:
 
 
 class Spool:
-    """One file's present state, read again when somebody has changed it."""
+    """One file's present state, read again when it has changed."""
 
     layout: Layout
 
@@ -148,7 +148,7 @@ class Spool:
                 raise MalformedError(entry.problem, entry.offset)
 
     def _take_out_twins(self) -> None:
-        """Set aside the rows that have the same id: nobody can tell which of them is meant."""
+        """Set aside the rows that have the same id: it is ambiguous which of them is meant."""
         query = "SELECT key, min(place), max(place) FROM entry GROUP BY key HAVING count(*) > 1"
         for key, first, last in self.db.execute(query).fetchall():
             lines = f"lines {self._line(first)} and {self._line(last)}"

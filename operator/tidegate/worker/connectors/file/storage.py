@@ -1,4 +1,4 @@
-"""Where files are: reading one whole, and replacing it whole when nobody else has changed it. Serves `file`."""
+"""Where files are: reading one whole, and replacing it whole unless it was changed meanwhile. Serves `file`."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 _CHUNK = 1 << 20
 
-# How often a file is read anew that is written to meanwhile.
+# How often a file is read again that is written to meanwhile.
 _READINGS = 5
 _PAUSE_SECONDS = 0.2
 
@@ -73,7 +73,7 @@ class Storage:
         return f"{self._root.rstrip('/')}/{parts}"
 
     def beside(self, path: str) -> str:
-        """What is there beside the path, for a human."""
+        """What is there beside the path, for a message."""
         names: list[str] = []
         with suppress(Exception):  # it only serves a message
             names = self._files.beside(path)
@@ -130,7 +130,7 @@ class Storage:
         with self._speaking():
             if not self._files.replace(path, summed(), is_still):
                 return None
-            # Not certain: somebody else may have replaced it since.
+            # Not certain: another process may have replaced it since.
             return Version(self._files.facts(path) or (), state.digest(), certain=False)
 
     def _copy(self, path: str, target: BinaryIO | None) -> bytes:

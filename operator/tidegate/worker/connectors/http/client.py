@@ -46,7 +46,7 @@ class Failing(SystemFailed):
 
 
 class Unanswered(Failing):
-    """Nobody knows whether the API has done what it was asked for."""
+    """It is unknown whether the API did what it was asked for."""
 
 
 class Client:
@@ -296,11 +296,11 @@ class Client:
         return SystemFailed(said) if answer.is_too_soon else ConfigurationError(said)
 
     def words(self, answer: Answer) -> str:
-        """What the API says, for a human."""
+        """The API's own words, for a message."""
         return self.inert(answer.words())
 
     def not_json(self, answer: Answer, error: ValueError) -> str:
-        """What was answered where JSON was expected, for a human."""
+        """What was answered where JSON was expected, for a message."""
         return self.inert(answer.not_json(error))
 
     def inert(self, said: str) -> str:

@@ -60,7 +60,7 @@ class Reading:
 
     @property
     def token(self) -> dict[str, Any]:
-        """The reading as plain JSON; `position` is what a human is shown of it, without the values that a link has."""
+        """The reading as plain JSON; `position` is what messages show of it, without the values that a link has."""
         again = f", reading {self.time}" if self.time > 1 else ""
         unreadable = [list(each) for each in self.unreadable]
         return {**asdict(self), "unreadable": unreadable, "position": f"page {self.pages + 1}{again}"}

@@ -157,7 +157,7 @@ class Asking:
 
 
 class Scanning:
-    """By an index of all records, on disk; what somebody else adds later is found where changes can be asked for."""
+    """By an index of all records, on disk; what is added later is found where changes can be asked for."""
 
     def __init__(
         self,

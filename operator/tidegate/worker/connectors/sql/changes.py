@@ -199,7 +199,7 @@ class Changes:
 
 
 def _presumed(before: frozenset[str], clock: datetime, overlap: timedelta) -> frozenset[str]:
-    """Transactions that nobody may see: presumed to be there now, and to have ended after the overlap."""
+    """Transactions that this user cannot see: presumed to be there now, and to have ended after the overlap."""
     until = {name: name.removeprefix(_TRANSACTIONS) for name in before if name.startswith(_TRANSACTIONS)}
     waiting = [name for name, moment in until.items() if datetime.fromisoformat(moment) > clock]
     return frozenset({*waiting, f"{_TRANSACTIONS}{(clock + overlap).isoformat()}"})

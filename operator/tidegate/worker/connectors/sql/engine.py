@@ -17,7 +17,7 @@ from tidegate.worker.values.normal_form import json_text
 
 _CONNECT_SECONDS = 10
 
-# A row that somebody else keeps locked for longer fails the run, which is tried again.
+# A row that another session keeps locked for longer fails the run, which is retried.
 _LOCK_WAIT_SECONDS = 30
 
 _POSTGRESQL_SESSION = (

@@ -101,7 +101,7 @@ def insert_arrays(
     """Insert rows of the same columns; the answers, in the same order, are what is returned of each, its id first.
 
     None, and nothing is inserted, when it is not certain which row got which id: rows are inserted in their order, but
-    the order of the answers is not promised, and a sequence may count down, or begin anew.
+    the order of the answers is not promised, and a sequence may count down, or start over.
     """
     columns = [table.columns[name] for name in rows[0]]
     arrays = [array_of(each, [row[each.name] for row in rows]) for each in columns]

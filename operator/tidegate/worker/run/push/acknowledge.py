@@ -173,7 +173,7 @@ def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
 
 
 def _settled(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
-    """Nothing is left to be done about the record but by a human."""
+    """Nothing is left to be done about the record except by a person."""
     session.progress.conflicts += len(patch.parked)
     _unpark_fields(session, both, work, patch)
     source, row = both.sources[0], work.row(0)

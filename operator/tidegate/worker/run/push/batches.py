@@ -54,7 +54,7 @@ def push(session: Session) -> None:
     intents = {intent.rid for intent in session.cache.intents()}
     if in_doubt := len(intents - {rid for rid, field in session.cache.parked.fields(intents) if not field}):
         raise SystemFailed(
-            f"a batch failed, and nobody knows whether {in_doubt} of its records were written; all others were, and "
+            f"a batch failed, and it is unknown whether {in_doubt} of its records were written; all others were, and "
             "the next attempt reads both systems whole to find out"
         )
 

@@ -93,7 +93,7 @@ def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Wo
 
 
 def _without(session: Session, source: Source, works: Sequence[Work], failed: Mapping[Key, str]) -> list[Work]:
-    """Set the records aside that cannot be read: nobody knows what they hold, and they are not gone."""
+    """Set the records aside that cannot be read: what they hold is unknown, and they are not gone."""
     with session.cache.transaction():
         for work in works:
             row = work.rows[source.side]

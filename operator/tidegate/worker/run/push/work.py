@@ -88,7 +88,7 @@ class Work:
 
 
 def values_for(work: Work, on: Side) -> Sequence[Value]:
-    """What the record across would hold on this side; what it does not show, or refers to in vain, flows nowhere."""
+    """What the record across would hold on this side; what it hides and unlinked references flow nowhere."""
     values = work.translated[other(on)]
     return [None if value is MISSING or isinstance(value, Unlinked) else value for value in values]
 
