@@ -40,10 +40,9 @@ VALUES = ["O'Hara@x", "yy' || email!='", "a\\@x", 'q"@x', "50%@x", "(a)@x"]
 def test_a_value_that_means_something_in_a_filter_is_never_pasted_into_one(systems: RestAndSqlite, value: str) -> None:
     for n in range(150):
         systems.api.add(email=f"p{n}@x", name="N", phone="1")
-    systems.api.add(email=value, name="there", phone="1")
-    systems.sql("INSERT INTO contact (email, name, phone) VALUES (?, 'there', '1'), ('new@x', 'new', '1')", value)
+    systems.sql("INSERT INTO contact (email, name, phone) VALUES (?, 'odd', '1'), ('new@x', 'new', '1')", value)
     ended = systems.run()
-    assert (ended.code, ended.pushed["crm"]) == (0, "1 create")
+    assert (ended.code, ended.pushed["crm"]) == (0, "2 create")
     assert systems.crm() == systems.erp()
     assert systems.run().pushed == NOTHING
     assert not any(value in request.query.get("filter", "") for request in systems.api.requests)
