@@ -100,7 +100,7 @@ def test_an_answer_without_the_list_is_not_taken_for_an_empty_list(api: Api) -> 
     cannot_open(api, r"items must say where the list is.* it has results, nextCursor")
     with opened(api, items="results") as collection:
         api.faults.append(Fault(Reply(200, b"<html>Maintenance</html>", {"Content-Type": "text/html"})))
-        with pytest.raises(SystemFailed, match="the answer is a page of HTML and not JSON, such as one to log in"):
+        with pytest.raises(SystemFailed, match="the answer is a page of HTML and not JSON; see baseUrl, path and auth"):
             collection.scan(None, 10, None)
 
 

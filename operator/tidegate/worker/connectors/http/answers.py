@@ -1,6 +1,5 @@
 """What an API has answered: its status, its body, and its own words for a human."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,12 +7,14 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
+from tidegate.worker.connectors.http.error_words import page_of_html, said
 from tidegate.worker.connectors.json_documents import parse_all
 
-# Fields in which APIs say what is wrong; RFC 9457 has detail and title.
-_SAYING = ("detail", "message", "error_description", "error", "errors", "title", "reason")
+# Fields of an answer that has something else as well, in which APIs say what is wrong.
 _COMPLAINING = ("error", "errors", "error_description", "detail", "message")
-_SEVERAL = 3
+
+# A page of HTML says what it is at its beginning.
+_TELLING_BYTES = 20_000
 
 # Request Timeout, Locked, Too Early, Too Many Requests.
 _LATER = (408, 423, 425, 429)
@@ -103,18 +104,19 @@ class Answer:
 
     def not_json(self, error: ValueError) -> str:
         """A sentence about a body that is not JSON. A login page is called by its name: it is the commonest one."""
-        text = self.content[:4000].decode("utf-8", "replace")
-        if "html" in self.headers.get("content-type", "") or text.lstrip().lower().startswith(("<!doctype", "<html")):
-            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-            named = f", titled {' '.join(title.group(1).split())!r}," if title else ""
-            return f"the answer is a page of HTML{named} and not JSON, such as one to log in, or a proxy's"
+        if page := self._page:
+            return f"the answer is {page} and not JSON; see baseUrl, path and auth"
         return f"the answer is not JSON: {error}"
+
+    @property
+    def _page(self) -> str:
+        return page_of_html(self.content[:_TELLING_BYTES].decode("utf-8", "replace"))
 
     def complaint(self, body: Any) -> str:
         """What the API says in a body that should have had something else; "" where it says nothing."""
         if not isinstance(body, dict):
             return ""
-        return next((said for name in _COMPLAINING if (said := _said(body.get(name)))), "")
+        return next((words for name in _COMPLAINING if (words := said(body.get(name)))), "")
 
     def words(self) -> str:
         """The status, and what the API says about it."""
@@ -123,22 +125,8 @@ class Answer:
         except ValueError:
             title = str(self.status)
         try:
-            said = _said(self.document())
+            words = said(self.document())
         except ValueError:
             plain = self.headers.get("content-type", "").startswith("text/plain")
-            said = self.content.decode("utf-8", "replace").strip() if plain else ""
-        return title if not said or title.endswith(said) else f"{title}: {said}"
-
-
-def _said(body: Any) -> str:
-    if isinstance(body, str):
-        return body.strip()
-    if isinstance(body, list):
-        return "; ".join(filter(None, map(_said, body[:_SEVERAL])))
-    if isinstance(body, dict):
-        for name in _SAYING:
-            if said := _said(body.get(name)):
-                return said
-        lists = {name: _said(value) for name, value in body.items() if isinstance(value, list)}
-        return "; ".join(f"{name}: {said}" for name, said in list(lists.items())[:_SEVERAL] if said)
-    return ""
+            words = said(self.content[:_TELLING_BYTES].decode("utf-8", "replace")) if plain else self._page
+        return title if not words or title.endswith(words) else f"{title}: {words}"

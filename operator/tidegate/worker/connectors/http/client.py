@@ -14,6 +14,7 @@ import httpx
 
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.bodies import CutShortError, TooLargeError, read_body
+from tidegate.worker.connectors.http.error_words import is_login_place
 from tidegate.worker.connectors.http.settings import Settings
 from tidegate.worker.connectors.http.turns import Turns
 from tidegate.worker.connectors.settings import FromEnvironment, fingerprint, hidden, text_of
@@ -282,7 +283,8 @@ class Client:
             raise ConfigurationError(self._about(method, path, answer.words()))
         if answer.status in _MOVED:
             where = answer.headers.get("location", "another place").partition("?")[0]
-            raise ConfigurationError(self._about(method, path, f"{answer.words()}: it is at {where}"))
+            what = ", where a person logs in; see auth" if is_login_place(where) else ""
+            raise ConfigurationError(self._about(method, path, f"{answer.words()}: it is at {where}{what}"))
         return answer
 
     def pause(self, attempt: int) -> None:
