@@ -24,8 +24,11 @@ BUGS = [
     SeededBug(
         "the shadow is set by the scan",
         f"{_ENGINE}/run/scan.py",
-        "    if not session.progress.push:\n        session.cache.set_shadows(",
-        "    if True:\n        session.cache.set_shadows(",
+        "    session.cache.set_matches(zip([rid for rid, _ in changed], keys, strict=True))\n",
+        "    session.cache.set_matches(zip([rid for rid, _ in changed], keys, strict=True))\n"
+        "    records = [record for _, record in changed]\n"
+        "    shadows = source.shadows(records, source.field_hashes(records))\n"
+        "    session.cache.set_shadows(zip([rid for rid, _ in changed], shadows, strict=True))\n",
         (f"{_TESTS}/test_push.py",),
     ),
     SeededBug(
@@ -101,10 +104,23 @@ BUGS = [
     SeededBug(
         "the guard comes after the push",
         f"{_ENGINE}/run/steps.py",
-        "        guard(session)\n        _enter_push(session)\n"
-        '    if progress.phase == "push":\n        push(session)\n',
-        "        _enter_push(session)\n"
-        '    if progress.phase == "push":\n        push(session)\n        guard(session)\n',
+        "        guard(session)\n        if progress.push:\n            _enter_push(session)\n",
+        "        if progress.push:\n            _enter_push(session)\n            push(session)\n"
+        "        guard(session)\n",
+        (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "a read-only run accepts one side before it has read the other",
+        f"{_ENGINE}/run/scan.py",
+        "    _recognise_reloaded(session, source)\n    # A whole",
+        "    _recognise_reloaded(session, source)\n    cache.accepted.apply()\n    # A whole",
+        (f"{_TESTS}/test_accept.py",),
+    ),
+    SeededBug(
+        "a read-only run has no guard",
+        f"{_ENGINE}/run/steps.py",
+        "        guard(session)\n        if progress.push:\n",
+        "        if progress.push:\n            guard(session)\n        if progress.push:\n",
         (f"{_TESTS}/test_guard.py",),
     ),
     SeededBug(

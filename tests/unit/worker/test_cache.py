@@ -183,7 +183,9 @@ class TestWhatIsPending:
         one, other = cache.add(0, [(1, None, None), (2, None, None)])
         cache.soil([one, other])
         cache.parked.add(one, "name", "why", 1, "conflict")
-        cache.accept([one])
+        cache.accepted.add_unchanged([one])
+        assert len(cache.pending([0], 0, 9)) == 2
+        cache.accepted.apply()
         assert [row.rid for row in cache.pending([0], 0, 9)] == [other]
         assert cache.parked.count() == 0
 

@@ -176,6 +176,7 @@ OF_ALL = (
     "DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)",
     "DELETE FROM candidate WHERE match IN (SELECT match FROM record WHERE source = ?",
     "CREATE TEMP TABLE candidate AS SELECT old.rid",
+    "UPDATE record SET shadow = (SELECT shadow FROM accepted WHERE",
 )
 
 

@@ -88,9 +88,12 @@ class TestTooManyDeletes:
         ended = linked.run(**PROPAGATE)
         assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": ""})
 
-    def test_are_forgotten_by_a_read_only_run_and_by_a_reset(self, linked: Databases) -> None:
+    def test_are_let_go_by_a_read_only_run_that_is_confirmed(self, linked: Databases) -> None:
         mass_delete(linked, 30)
-        assert linked.run(**PROPAGATE, push=False).code == 0
+        halted = linked.run(**PROPAGATE, push=False)
+        assert halted.code == ExitCode.HALTED
+        confirmation = {"SYNC_ALLOW_DELETES": str(halted.message["run"])}
+        assert linked.run(**PROPAGATE, push=False, environment=confirmation).code == 0
         assert linked.run(**PROPAGATE).pushed == {"crm": "", "erp": ""}
         assert len(linked.contacts("erp")) == 100
 
@@ -157,6 +160,14 @@ class TestASideThatIsEmpty:
         databases.add("crm", CONTACTS[0])
         assert databases.run(**PROPAGATE).code == 0
 
-    def test_does_not_stop_a_read_only_run(self, linked: Databases) -> None:
-        mass_delete(linked, 100)
+    def test_halts_a_read_only_run_which_accepts_nothing(self, linked: Databases) -> None:
+        linked.query("erp", "UPDATE contact SET name = 'accepted in erp'")
         assert linked.run(push=False).code == 0
+        rows = linked.query("crm", "SELECT id, email, name FROM contact")
+        mass_delete(linked, 100)
+        linked.edit("erp", "p7@x", phone="an edit")
+        assert linked.run(push=False).code == ExitCode.HALTED
+        for row in rows:
+            linked.query("crm", "INSERT INTO contact (id, email, name) VALUES (?, ?, ?)", *row)
+        assert linked.run("changes", conflict="crm").pushed == {"crm": "1 update", "erp": ""}
+        assert linked.contacts("erp")[0][1] == "accepted in erp"

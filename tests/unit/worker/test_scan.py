@@ -59,7 +59,7 @@ class TestAReadOnlyRun:
         databases.run(**BY_CURSOR)
         databases.edit("crm", "ada@x", name="Ada L.")
         databases.edit("crm", "bob@x", name="Bobby")
-        assert databases.run(**BY_CURSOR, interrupted=after(6)).message["checkpoint"] == "push"
+        assert databases.run(**BY_CURSOR, interrupted=after(5)).message["checkpoint"] == "push"
         assert databases.run("changes", push=False, **BY_CURSOR).code == 0
         assert databases.run("changes", **BY_CURSOR).pushed == UNTOUCHED
         assert databases.contacts("erp") == [ADA, BOB]

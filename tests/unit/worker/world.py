@@ -178,6 +178,19 @@ class World:
         self._check_losses(report, push=push)
         return report
 
+    def abandon(self, disturbances: Disturbances, scope: Scope = "full", *, push: bool) -> bool:
+        """One process of a run that is never started again; whether it crashed."""
+        self._runs += 1
+        self._ledger.lost = 0
+        self._ledger.pushes = push
+        order = Order(self._runs, scope, push, self._databases.cache, "1", self._databases.directory)
+        events = {n: crash if what == CRASH else partial(self.act, what) for n, what in disturbances.items()}
+        try:
+            attempt(order, self._sync, self._systems, Steps(events, self._ledger))
+        except Crash:
+            return True
+        return False
+
     def _check_losses(self, report: Mapping[str, Any], *, push: bool) -> None:
         allowed = 0 if self._policies.conflict == "park" else report["conflicts"]
         assert self._ledger.lost <= allowed, "an entry that nobody had seen was lost in silence"

@@ -34,17 +34,16 @@ class Reloads:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def recognise(self, source: int, *, pending: bool) -> int:
+    def recognise(self, source: int, *, accepting: bool) -> int:
         """Give records of a source that are gone the ids that they came back under. Returns how many did.
 
-        They are `pending` then, or taken as they are by a run that is read-only.
+        They are pending then; a read-only run (`accepting`) will accept what they hold now.
         """
-        # What a run that pushes knew the new one to hold came about without the counterpart: nobody accepted that they
-        # differ, and they are merged as never seen.
-        known = "NULL" if pending else "new.shadow"
+        # What the new one was known to hold came about without the counterpart: nobody accepted that they differ, and
+        # they are merged as never seen.
         found = self._candidates(
             f"SELECT old.rid AS old, new.rid AS new, new.id AS id, "  # noqa: S608
-            f"iif(new.shadow IS NULL, old.shadow, {known}) AS shadow, "
+            f"iif(new.shadow IS NULL, old.shadow, NULL) AS shadow, "
             "old.match AS match FROM dirty CROSS JOIN record AS old USING (rid) CROSS JOIN record AS new "
             f"ON new.source = old.source AND new.match = old.match AND {_NEW} "
             "WHERE gone AND old.source = ?1 AND old.match IS NOT NULL "
@@ -54,15 +53,17 @@ class Reloads:
         )
         if not found:
             return 0
-        for table in ("record", "dirty", "parked", "shelved", "departed"):
+        if accepting:
+            self._db.execute(
+                "REPLACE INTO accepted SELECT old, coalesce(accepted.shadow, record.shadow) FROM candidate "
+                "JOIN record ON record.rid = new LEFT JOIN accepted ON accepted.rid = new"
+            )
+        for table in ("record", "dirty", "parked", "shelved", "departed", "accepted"):
             self._db.execute(f"DELETE FROM {table} WHERE rid IN (SELECT new FROM candidate)")  # noqa: S608
         self._db.execute(
             "UPDATE record SET id = candidate.id, shadow = candidate.shadow FROM candidate WHERE rid = candidate.old"
         )
-        if pending:
-            self._db.execute("REPLACE INTO dirty SELECT old, FALSE FROM candidate")
-        else:
-            self._db.execute("DELETE FROM dirty WHERE rid IN (SELECT old FROM candidate)")
+        self._db.execute("REPLACE INTO dirty SELECT old, FALSE FROM candidate")
         return found
 
     def rejoin(self, source: int) -> int:

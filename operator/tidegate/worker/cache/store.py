@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tidegate.worker.cache import parked, reloads, visits
+from tidegate.worker.cache import accepted, parked, reloads, visits
 from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
@@ -28,7 +28,7 @@ from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
 _MADE = "cache.made"
-FORMAT = 4
+FORMAT = 5
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -98,6 +98,7 @@ class Cache:
         self.visits = visits.Visits(self._db, lambda: self._next_rid)
         self.parked = parked.Parked(self._db)
         self.reloads = reloads.Reloads(self._db)
+        self.accepted = accepted.Accepted(self._db)
 
     def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
@@ -106,7 +107,8 @@ class Cache:
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            for statement in ";".join((_SCHEMA, visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA)).split(";"):
+            parts = (_SCHEMA, visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA, accepted.SCHEMA)
+            for statement in ";".join(parts).split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
             self.remember("salt", os.urandom(16).hex())
@@ -411,14 +413,6 @@ class Cache:
     def settle(self, rids: Iterable[int]) -> None:
         """What happened to these intents is known."""
         self._remove("intent", _json(rids))
-
-    def accept(self, rids: Sequence[int]) -> None:
-        """These records are taken as they are: nothing about them is pending, in doubt or parked."""
-        if not self._one("SELECT EXISTS (SELECT 1 FROM dirty) OR EXISTS (SELECT 1 FROM parked)"):
-            return
-        accepted = _json(rids)
-        for table in ("dirty", "parked"):
-            self._remove(table, accepted)
 
     def _remove(self, table: str, rids: str) -> None:
         self._db.execute(f"DELETE FROM {table} WHERE rid IN ({_LISTED})", (rids,))  # noqa: S608

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from tidegate.worker.connectors import Token
 from tidegate.worker.run.environment import Order, Scope
 
-Phase = Literal["scan", "guard", "push", "complete"]
+Phase = Literal["scan", "guard", "accepted", "push", "complete"]
 
 
 @dataclass(slots=True)

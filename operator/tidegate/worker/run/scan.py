@@ -2,7 +2,7 @@
 
 The second step of a run, after `recover`. Each page's effect, its visits and the place where the scan goes on are one
 transaction: a scan that is cut short repeats at most one page. In a run that pushes, shadows stay as they are and the
-records become dirty; in a read-only run what is read is the new shadow, and nothing stays dirty (design section 6.2).
+records become dirty. A read-only run does the same and notes what it is about to accept (design section 6.2).
 
 A scan that its connector cannot prove whole is not believed: no record counts as gone, and the watermark stays, so that
 the next run reads the same changes again.
@@ -89,11 +89,11 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
         if seen != digest or source.widened
     ]
     visited = [rid for _, rid, _ in known.values()]
-    rids = _add(session, source, new)
-    if progress.push:
-        cache.soil([*rids, *(rid for rid, _ in changed)])
-    else:
-        cache.accept(visited)
+    rids = cache.add(source.number, [*zip([record.key for record in new], source.match_keys_of(new), repeat(None))])
+    if not progress.push:
+        cache.accepted.add_unchanged({*visited} - {rid for rid, _ in changed})
+        _note_accepted(session, source, [*zip(rids, new, strict=True), *changed])
+    cache.soil([*rids, *(rid for rid, _ in changed)])
     _note_changed(session, source, changed)
     if progress.whole:
         cache.visits.add([*visited, *rids])
@@ -101,21 +101,14 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     progress.changed[source.name] += len(new) + len(changed)
 
 
-def _add(session: Session, source: Source, new: Sequence[Record]) -> range:
-    keys = [record.key for record in new]
-    if session.progress.push:
-        return session.cache.add(source.number, [*zip(keys, source.match_keys_of(new), repeat(None))])
-    fields = source.field_hashes(new)
-    shadows = source.shadows(new, fields)
-    return session.cache.add(source.number, [*zip(keys, source.match_keys(fields), shadows, strict=True)])
+def _note_accepted(session: Session, source: Source, read: Sequence[tuple[int, Record]]) -> None:
+    rids, records = [rid for rid, _ in read], [record for _, record in read]
+    session.cache.accepted.add(zip(rids, source.shadows(records, source.field_hashes(records)), strict=True))
 
 
 def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int, Record]]) -> None:
-    rids, records = [rid for rid, _ in changed], [record for _, record in changed]
-    fields = source.field_hashes(records)
-    session.cache.set_matches(zip(rids, source.match_keys(fields), strict=True))
-    if not session.progress.push:
-        session.cache.set_shadows(zip(rids, source.shadows(records, fields), strict=True))
+    keys = source.match_keys_of([record for _, record in changed])
+    session.cache.set_matches(zip([rid for rid, _ in changed], keys, strict=True))
 
 
 def _take_deletes(session: Session, source: Source, keys: Sequence[Key]) -> None:
@@ -182,10 +175,8 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
 
 
 def _recognise_reloaded(session: Session, source: Source) -> None:
-    """Of the records that are gone some may only have another id now; a read-only run lets go of the others."""
-    cache, push = session.cache, session.progress.push
+    """Of the records that are gone some may only have another id now."""
+    cache = session.cache
     if cache.count_gone(source.number):
         cache.index_matches()
-        cache.reloads.recognise(source.number, pending=push)
-        if not push:
-            cache.let_go(cache.gone_from(source.number))
+        cache.reloads.recognise(source.number, accepting=not session.progress.push)

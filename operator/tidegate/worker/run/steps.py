@@ -1,5 +1,7 @@
 """One run, step by step: recover → scan → pair → guard → push. Called by `main`.
 
+A read-only run does not push: it accepts both sides as they are once the guard has passed, and pairs them after that.
+
 Where a run that was cut short stands is in its progress: the same run number continues there, another starts over
 and keeps the cache.
 """
@@ -44,7 +46,7 @@ def run(
         cache = opens(order)
         try:
             pairs = open_pairs(sync, connectors, cache)
-            progress = Progress.resume(cache.recall("progress"), order) or Progress.start(order, sync.names)
+            progress = Progress.resume(cache.recall("progress"), order) or _start(order, sync, cache)
             pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
             seconds = progress.seconds
             session = Session(order, sync, cache, pairs, progress, pace, report, now, seconds_before=seconds)
@@ -58,6 +60,12 @@ def run(
             connector.close()
 
 
+def _start(order: Order, sync: Sync, cache: Cache) -> Progress:
+    with cache.transaction():
+        cache.accepted.clear()
+    return Progress.start(order, sync.names)
+
+
 def _run(session: Session) -> None:
     progress = session.progress
     if progress.phase == "complete":
@@ -66,20 +74,38 @@ def _run(session: Session) -> None:
     recover(session, after_scan=False)
     if progress.phase == "scan":
         scan(session)
-        recover(session, after_scan=True)
-        pair(session)
-        if not progress.push:
-            _complete(session)
-            return
+        if progress.push:
+            recover(session, after_scan=True)
+            pair(session)
         with session.commit():
             progress.phase = "guard"
     if progress.phase == "guard":
         guard_against_other_records(session)
         guard(session)
-        _enter_push(session)
+        if progress.push:
+            _enter_push(session)
+        else:
+            _accept(session)
+    if progress.phase == "accepted":
+        recover(session, after_scan=True)
+        pair(session)
+        _complete(session)
     if progress.phase == "push":
         push(session)
         _complete(session)
+
+
+def _accept(session: Session) -> None:
+    """Take both sides as they are: all of it at once, so that no run ever meets one side accepted and the other not."""
+    cache = session.cache
+    with session.commit():
+        cache.remember("halted", None)
+        for both in session.pairs:
+            for number in both.numbers:
+                cache.let_go(cache.gone_from(number))
+        cache.accepted.apply()
+        _whole_scans_count(session)
+        session.progress.phase = "accepted"
 
 
 def _enter_push(session: Session) -> None:
@@ -94,8 +120,6 @@ def _enter_push(session: Session) -> None:
 
 def _complete(session: Session) -> None:
     with session.commit():
-        if not session.progress.push:
-            _whole_scans_count(session)
         session.cache.index_alone()
         session.progress.phase = "complete"
 
