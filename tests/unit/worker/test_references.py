@@ -218,7 +218,7 @@ class TestACircle:
         real = acknowledge
 
         def crash(session: Any, both: Any, works: Any, **more: Any) -> None:
-            if any(work.incomplete for work in works):
+            if any(work.decision and work.waiting for work in works):
                 raise Crash
             real(session, both, works, **more)
 
@@ -261,3 +261,40 @@ class TestACircle:
 )  # fmt: skip
 def test_records_that_wait_for_each_other_are_a_circle(waits: dict[int, list[int]], found: set[int]) -> None:
     assert circular(waits) == found
+
+
+class TestARecordThatIsMadeAgainUnderAnotherId:
+    """What refers to it follows: a side that nobody has edited there takes the other's reference."""
+
+    def test_is_followed_when_the_run_sees_both_at_once(self, synced: Firms) -> None:
+        synced.sql("erp", "UPDATE company SET id = 200 WHERE name = 'Engines'")
+        assert synced.run().message["parked"] == 0
+        assert synced.people("erp") == synced.people("crm") == [
+            ("ada@x", "Engines", None), ("bob@x", "Engines", "ada@x"),
+        ]  # fmt: skip
+        assert synced.run().pushed == UNTOUCHED
+
+    def test_is_followed_by_a_later_run_and_until_then_the_field_waits(self, synced: Firms) -> None:
+        ((was,),) = synced.databases.query("erp", "SELECT id FROM company WHERE name = 'Engines'")
+        synced.sql("erp", "DROP TRIGGER employs; DELETE FROM company WHERE name = 'Engines'")
+        reason = f"its company is company {was} of erp, which erp does not have any more"
+        for _ in range(2):
+            ended = synced.run()
+            assert ended.parked == [("crm", "", reason)] * 2
+            assert ended.pushed == UNTOUCHED
+        synced.sql("erp", "INSERT INTO company VALUES (200, 'Engines')")
+        assert synced.run().message["parked"] == 0
+        assert synced.people("erp") == [("ada@x", "Engines", None), ("bob@x", "Engines", "ada@x")]
+        assert synced.people("crm") == synced.people("erp")
+        assert synced.run().pushed == UNTOUCHED
+
+    def test_leaves_an_edit_of_the_reference_in_conflict(self, synced: Firms) -> None:
+        synced.sql("erp", "UPDATE company SET id = 200 WHERE name = 'Engines'")
+        synced.sql("erp", "UPDATE person SET company = 100 WHERE email = 'ada@x'")
+        synced.run()
+        assert synced.people("crm")[0] == synced.people("erp")[0] == ("ada@x", "placeholder", None)
+
+    def test_that_is_a_person_is_followed_by_persons(self, synced: Firms) -> None:
+        synced.sql("erp", "PRAGMA foreign_keys = OFF; UPDATE person SET id = 300 WHERE email = 'ada@x'")
+        assert synced.run().message["parked"] == 0
+        assert synced.people("erp") == synced.people("crm")

@@ -10,6 +10,8 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
+from tidegate.worker.connectors import Key
+
 SCHEMA = """
 CREATE TABLE departed (
     rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, match BLOB NOT NULL, shadow BLOB);
@@ -34,8 +36,8 @@ class Reloads:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def recognise(self, source: int, *, accepting: bool) -> int:
-        """Give records of a source that are gone the ids that they came back under. Returns how many did.
+    def recognise(self, source: int, *, accepting: bool) -> list[Key]:
+        """Give records of a source that are gone the ids that they came back under. Returns the ids that they had.
 
         They are pending then; a read-only run (`accepting`) will accept what they hold now.
         """
@@ -44,7 +46,8 @@ class Reloads:
         found = self._candidates(
             f"SELECT old.rid AS old, new.rid AS new, new.id AS id, "  # noqa: S608
             f"iif(new.shadow IS NULL, old.shadow, NULL) AS shadow, "
-            "old.match AS match FROM dirty CROSS JOIN record AS old USING (rid) CROSS JOIN record AS new "
+            "old.match AS match, old.id AS former "
+            "FROM dirty CROSS JOIN record AS old USING (rid) CROSS JOIN record AS new "
             f"ON new.source = old.source AND new.match = old.match AND {_NEW} "
             "WHERE gone AND old.source = ?1 AND old.match IS NOT NULL "
             "AND (old.link IS NOT NULL OR old.shadow IS NOT NULL AND new.shadow IS NULL)",
@@ -52,7 +55,7 @@ class Reloads:
             others=2,
         )
         if not found:
-            return 0
+            return []
         if accepting:
             self._db.execute(
                 "REPLACE INTO accepted SELECT old, coalesce(accepted.shadow, record.shadow) FROM candidate "
@@ -64,7 +67,7 @@ class Reloads:
             "UPDATE record SET id = candidate.id, shadow = candidate.shadow FROM candidate WHERE rid = candidate.old"
         )
         self._db.execute("REPLACE INTO dirty SELECT old, FALSE FROM candidate")
-        return found
+        return [key for (key,) in self._db.execute("SELECT former FROM candidate")]
 
     def rejoin(self, source: int) -> int:
         """Link records of a source that came back after an earlier run had let them go. Returns how many did."""

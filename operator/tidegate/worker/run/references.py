@@ -4,9 +4,11 @@ An id means nothing on the other side. A field with `ref` therefore flows as the
 two such fields are the same when the records that they name are linked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from tidegate.worker.config.rules import Side
 from tidegate.worker.connectors import Key, Record
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
@@ -43,6 +45,31 @@ def comparable(source: Source, hashes: tuple[Hash, ...], translated: tuple[Value
         hashed if rule.ref is None else _hash_of(source, i, value)
         for i, (rule, hashed, value) in enumerate(zip(source.item.fields, hashes, translated, strict=True))
     )
+
+
+# The hashes of so many ids are looked for at once: each search reads all shadows of an object.
+_SEARCHED = 50_000
+
+
+def soil_referring(session: Session, name: str, side: Side, keys: Sequence[Key]) -> bool:
+    """Note that records which refer to these of the object `name` are to be merged again: these ids are not used now.
+
+    Returns whether there are any, or may be.
+    """
+    found = False
+    for both in session.pairs:
+        source = both.sources[side]
+        for i, rule in enumerate(both.item.fields):
+            if rule.ref != name:
+                continue
+            for start in range(0, len(keys), _SEARCHED):
+                hashes = [source.hash_of(i, key) for key in keys[start : start + _SEARCHED]]
+                holders = session.cache.may_hold(source.number, source.layout.place_of(i), hashes)
+                rids = {rid for _, rid, _ in session.cache.known(source.number, holders).values()}
+                rids -= session.cache.gone(rids)
+                session.cache.soil(rids)
+                found |= bool(rids)
+    return found
 
 
 def _hash_of(source: Source, field: int, value: Value | Unlinked) -> Hash:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import repeat
 
 from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, unread
+from tidegate.worker.run.references import soil_referring
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
 
@@ -179,4 +180,6 @@ def _recognise_reloaded(session: Session, source: Source) -> None:
     cache = session.cache
     if cache.count_gone(source.number):
         cache.index_matches()
-        cache.reloads.recognise(source.number, accepting=not session.progress.push)
+        former = cache.reloads.recognise(source.number, accepting=not session.progress.push)
+        if session.progress.push:
+            soil_referring(session, source.item.name, source.side, former)

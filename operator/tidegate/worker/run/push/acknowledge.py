@@ -13,6 +13,7 @@ from tidegate.worker.merge.kept import unkept
 from tidegate.worker.merge.three_way import Delete, Forget, Keep, Patch
 from tidegate.worker.run.push.swaps import explain_swaps
 from tidegate.worker.run.push.work import Work, creates_on, values_for
+from tidegate.worker.run.references import soil_referring
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair
 from tidegate.worker.values.normal_form import UNKNOWN, Hash, are_identical
@@ -49,6 +50,7 @@ def _keep(session: Session, both: SourcePair, work: Work) -> None:
             continue
         if record is None:
             session.cache.let_go([row.rid])
+            work.more |= soil_referring(session, source.item.name, source.side, [row.key])
             continue
         _take_as_they_are(session, source, [work])
         if row.link is None:
@@ -108,6 +110,7 @@ def _leave_out(session: Session, source: Source, work: Work, rid: int) -> None:
     _park_unfit(session, source, work)
     if work.waiting:
         session.cache.soil([rid])
+        work.more = True
 
 
 def _park_unfit(session: Session, source: Source, work: Work) -> None:

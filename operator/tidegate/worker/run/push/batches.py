@@ -81,7 +81,7 @@ def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
         push_batch = partial(_push_batch, session, both, this)
         for work in push_isolated(session, both, pending, this.tally, push_batch):
             changed = work.changed
-            this.again |= work.again or changed or work.incomplete
+            this.again |= work.again or changed or work.more
             this.settled |= work.decision is not None and not work.again and not changed
             if work.postponed is not None:
                 raise work.postponed  # the batch is acknowledged

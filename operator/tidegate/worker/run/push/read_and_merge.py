@@ -20,7 +20,7 @@ from tidegate.worker.run.references import Unlinked, comparable, translate
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair
 from tidegate.worker.values.kinds import Unfit
-from tidegate.worker.values.normal_form import MISSING, UNKNOWN
+from tidegate.worker.values.normal_form import MISSING, UNKNOWN, Hash
 
 _NEVER = State(Presence.NEVER)
 
@@ -46,9 +46,12 @@ def decide(
         first, second = (_state(source, work) for source in both.sources)
         if first is None or second is None:
             continue
+        states = first, second
+        if item.has_references and None not in work.records:
+            states = _follow(both, work, states, blank)
         newer = _newer(session, both, work) if item.conflict == "newest" else None
         parked = _parked(item.fields, [waiting[rid] for rid in work.rids if rid in waiting])
-        work.decision = merge((first, second), item.fields, policy, blank, newer, parked)
+        work.decision = merge(states, item.fields, policy, blank, newer, parked)
         if item.has_references:
             _hold_back(session, both, work, circles, patient=patient)
         _carry(session, both, work)
@@ -143,9 +146,9 @@ def _hold_back(session: Session, both: SourcePair, work: Work, circles: Circles,
         waits = [(s, i) for s in SIDES for _, i in _waiting(both, work, s, decision.to[s])]
     else:
         return
-    if not waits:
+    if not waits and not work.waiting:
         return
-    work.waiting = {i: _reason(both, work, side, i) for side, i in waits}
+    work.waiting = {**work.waiting, **{i: _reason(both, work, side, i) for side, i in waits}}
     if isinstance(decision, Create) and _is_opened(work, decision.on, circles):
         return
     work.again = patient
@@ -198,6 +201,32 @@ def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work]
         with session.cache.transaction():
             session.park(target, row.rid, row.key, None, f"{reason}: leave one of them with it, or delete it here too")
             session.cache.clean(work.rids)
+
+
+def _follow(both: SourcePair, work: Work, states: tuple[State, State], blank: Hash) -> tuple[State, State]:
+    """Let references to records that a side does not have any more follow those of the other side.
+
+    Nobody has edited either of them: the record that they name was deleted on one side. Where it is there again, under
+    another id, the other side's reference counts as an edit; until then the field waits.
+    """
+    lost = dict(work.waiting)
+    for i, rule in enumerate(both.item.fields):
+        for side in SIDES if rule.ref is not None else ():
+            across, value = other(side), work.translated[side][i]
+            right = work.translated[across][i]
+            if not isinstance(value, Unlinked) or value.rid is not None or right is None or not rule.to[side]:
+                continue
+            if states[side].now[i] != states[side].seen[i]:
+                continue
+            if not isinstance(right, Unlinked):
+                seen = states[across].seen
+                state = states[across]._replace(seen=(*seen[:i], blank, *seen[i + 1 :]))
+                states = (state, states[1]) if across == 0 else (states[0], state)
+            elif right.rid is not None:
+                name = both.sources[side].name
+                lost[i] = f"its {rule.title} is {value.title} of {name}, which {name} does not have any more"
+    work.waiting = lost
+    return states
 
 
 def _carry(session: Session, both: SourcePair, work: Work) -> None:

@@ -36,6 +36,8 @@ class Work:
     # By which the record that is to be created was looked up.
     match: Hash | None = None
     again: bool = False
+    # What became of it leaves more to do to the next pass: about itself, or about others that refer to it.
+    more: bool = False
     # Fields that refer to what the other side does not have, and why: they are held back.
     waiting: Mapping[int, str] = field(default_factory=dict)
     # Fields whose values the other side cannot hold without changing what they mean, and why: they are set aside.
@@ -47,11 +49,6 @@ class Work:
         """Whether a side was not written, because the record is not as it was read any more."""
         first, second = self.answers
         return isinstance(first, Changed) or isinstance(second, Changed)
-
-    @property
-    def incomplete(self) -> bool:
-        """Whether the record is created without references that are to follow in the next pass."""
-        return isinstance(self.decision, Create) and bool(self.waiting)
 
     @property
     def blocked(self) -> bool:
