@@ -1,22 +1,36 @@
-"""Whose fault an answer is: the request's, the record's, or the system's. Serves `records` and `resource`.
+"""Whose fault an answer is: the request's, the record's, or the system's.
 
 A record that the API fails on again and again is set aside with the API's words, and the others go on. The same failure
 on many records at once is no record's fault.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tidegate.worker.connectors import Rejected
+from tidegate.worker.connectors import Blocked, Rejected
 from tidegate.worker.errors import RunEnded
 
 # The API refuses these values, and would again.
-REFUSED = frozenset((400, 409, 413, 422))
+_TOO_LARGE = 413
+REFUSED = frozenset((400, 409, _TOO_LARGE, 422))
 
 # It refuses the record, be it for a lock, a plan or a right, or fails on it.
 FAILING = frozenset((402, 403, 406, 412, 415, 423, 428, 451, 500, 501, 507, 508))
 
+# What APIs say of a value that another record has, and of a record that another one refers to.
+_OTHERS = re.compile(
+    r"unique|duplicat|already|taken|exist|conflict|referenc|constraint|depend|in use|associated", re.IGNORECASE
+)
+_CONFLICT = 409
+
 _MANY = 5
+
+
+def refused(status: int, words: str) -> Rejected:
+    """A refusal, which may be another record's fault: then the same write may succeed after that one is written."""
+    blocked = status == _CONFLICT or (status != _TOO_LARGE and _OTHERS.search(words))
+    return Blocked(words) if blocked else Rejected(words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from tidegate.worker.connectors.http.changes import must_be_time, since, since_m
 from tidegate.worker.connectors.http.client import Client, Unanswered
 from tidegate.worker.connectors.http.documents import BadItemError, Documents
 from tidegate.worker.connectors.http.listing import Listing
-from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError
+from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError, refused
 from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.reader import Reader
 from tidegate.worker.connectors.http.reading import Reading
@@ -194,7 +194,7 @@ class Resource:
         except _ENDS as end:
             return Postponed(end)
         if answer.status in REFUSED:
-            return Rejected(self._client.words(answer))
+            return refused(answer.status, self._client.words(answer))
         if not answer.is_success:
             complaint = self._client.complaint("POST", path, answer, "records cannot be created")
             if answer.status not in FAILING:
@@ -379,7 +379,7 @@ class Resource:
         if answer.status in GONE:
             return None if method == "DELETE" else Changed()
         if answer.status in REFUSED:
-            return Rejected(self._client.words(answer))
+            return refused(answer.status, self._client.words(answer))
         if answer.status in FAILING:
             complaint = self._client.complaint(method, self._records.path(key), answer)
             return Poison(self._client.words(answer), answer.status, complaint)
