@@ -2,9 +2,12 @@
 
 import importlib.metadata
 import json
+import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,6 +27,26 @@ from tidegate.worker.values.normal_form import Normalization
 PAGE = Page.read("docs/sync.md")
 BLOCKS: list[dict[str, Any]] = [yaml.safe_load(block) for block in PAGE.blocks("yaml")]
 WHOLE = BLOCKS[0]
+
+CONTACTS = """
+apiVersion: tidegate.dev/v1alpha1
+kind: SyncIntegration
+metadata: {name: contacts}
+spec:
+  status: ON
+  sync:
+    connectors:
+      crm: {type: sql, url: {env: CRM_URL}}
+      erp: {type: file, url: {env: ERP_DIRECTORY}}
+    objects:
+    - name: contact
+      crm: {table: contact, id: id}
+      erp: {path: erp.csv, id: nr}
+      match: [email]
+      fields:
+      - {crm: email, erp: mail}
+      - {crm: name, erp: name}
+"""
 
 
 def names(model: Any) -> set[str]:
@@ -63,7 +86,7 @@ def test_every_normalization_and_connector_is_shown() -> None:
 
 
 def test_the_schema_is_printed_as_it_says(tmp_path: Path) -> None:
-    (command,) = (command.text for command in PAGE.commands())
+    (command,) = (command.text for command in PAGE.section("In an editor").commands())
     in_the_image = f"docker run --rm registry.example/tidegate-worker:{importlib.metadata.version('tidegate')}"
     assert command.startswith(in_the_image)
     typed = command.replace(in_the_image, f"{sys.executable} -m tidegate.worker.main")
@@ -72,10 +95,35 @@ def test_the_schema_is_printed_as_it_says(tmp_path: Path) -> None:
     assert "\n# yaml-language-server: $schema=sync.schema.json\n" in PAGE.text
 
 
+def test_a_manifest_is_tried_without_a_cluster_as_it_says(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "crm.db")) as crm:
+        crm.execute("CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, name TEXT)")
+        crm.execute("INSERT INTO contact (email, name) VALUES ('ada@example', 'Ada'), ('bob@example', NULL)")
+        crm.commit()
+    (tmp_path / "erp.csv").write_text("nr,mail,name\n7,cy@example,Cy\n")
+    (tmp_path / "contacts.env").write_text(f"CRM_URL=sqlite:///{tmp_path}/crm.db\nERP_DIRECTORY={tmp_path}\n")
+    (tmp_path / "contacts.yaml").write_text(CONTACTS)
+    os.utime(tmp_path / "erp.csv", (0, 0))  # a file that was changed a moment ago may be still being written
+    section = PAGE.section("Without a cluster")
+    install, check, run = (command.text for command in section.commands())
+    assert install == "pip install '.[worker]'"
+    checked, ran = (
+        subprocess.run(
+            ["bash", "-euc", command.replace("tidegate-worker", f"{sys.executable} -m tidegate.worker.main", 1)],
+            cwd=tmp_path, check=True, capture_output=True, text=True,
+        ).stdout
+        for command in (check, run)
+    )  # fmt: skip
+    assert f"```\n{checked}```" in section.text
+    end = json.loads(ran.splitlines()[-1])
+    assert (end["outcome"], end["push"], end["read"]) == ("complete", False, {"crm": 2, "erp": 1})
+    assert (tmp_path / "erp.csv").read_text() == "nr,mail,name\n7,cy@example,Cy\n"
+
+
 def test_the_worker_s_commands_on_it_exist(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
-    for command in ("conflicts", "schema", "conformance"):
+    for command in ("check", "run", "conflicts", "schema", "conformance"):
         assert f"tidegate-worker {command}" in PAGE.text
         assert re.search(rf"^    {command}\b", told, re.M)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tidegate.worker.commands.check import check
 from tidegate.worker.main import work
 
 from .rest_server import Api
@@ -112,6 +113,12 @@ class RestAndSqlite:
         code = work(values, out, interrupted)
         message = json.loads((self._directory / "message").read_text())
         return Ended(code, message, [json.loads(line) for line in out.getvalue().splitlines()])
+
+    def checked(self) -> tuple[int, dict[str, Any]]:
+        """What `tidegate-worker check` finds for the configuration of the last run: its exit code, and its JSON."""
+        out = io.StringIO()
+        code = check((self._directory / "sync.json").read_bytes(), {}, out, as_json=True)
+        return code, json.loads(out.getvalue())
 
     def everything_remembered(self) -> str:
         """All that is in the cache, as text."""

@@ -168,3 +168,14 @@ def test_a_field_within_what_is_not_an_object_is_not_written_over_it(systems: Re
         assert (("crm" if missing == "unknown" else "erp"), 3) in ended.parked
     assert "address.city cannot be written: address holds a" in ended.parked["erp", 3]
     assert systems.api.contacts[3]["name"] == "New"
+
+
+def test_the_check_names_a_field_that_no_record_has(systems: RestAndSqlite) -> None:
+    systems.run()
+    shown(systems, without("phone"), by_id=True, in_lists=True)
+    code, found = systems.checked()
+    assert (code, found["complaints"]) == (2, ["object contact, connector crm: none of 20 records has phone"])
+    crm, _ = found["read"]
+    assert [(field["name"], field["filled"], field["missing"]) for field in crm["fields"]] == [
+        ("email", 20, 0), ("name", 20, 0), ("phone", 0, 20),
+    ]  # fmt: skip

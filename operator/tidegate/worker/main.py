@@ -3,8 +3,8 @@
 The outermost layer: it knows of signals and exit codes, `run` knows of neither. SIGTERM lets the batch in flight
 finish (design section 6.1); a second one ends the process at once, which loses nothing either.
 
-Beside the run, which needs no argument, there are commands for humans: what waits for them, the configuration's schema,
-and whether another worker keeps the contract.
+Beside the run, which needs no argument, there are commands for people: check or run a manifest without a cluster, list
+what needs a decision, print the configuration's schema, and check that another worker keeps the contract.
 """
 
 import argparse
@@ -18,12 +18,16 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 from tidegate.api.contract import Environment, ExitCode
 from tidegate.worker.cache.store import meaning_of
+from tidegate.worker.commands.check import check
 from tidegate.worker.commands.conflicts import list_conflicts
 from tidegate.worker.commands.conformance import command as conformance
+from tidegate.worker.commands.local_run import environment_of_a_run
+from tidegate.worker.commands.manifest import read_sync, read_variables
 from tidegate.worker.commands.schema import print_schema
 from tidegate.worker.config.parse import parse
 from tidegate.worker.errors import ConfigurationError, RunEnded
@@ -42,14 +46,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     conflicts.add_argument("--values", action="store_true", help="with what both systems hold now")
     commands.add_parser("schema", help="print the JSON Schema of spec.sync")
     conformance.add_arguments(commands.add_parser("conformance", help="check that a worker keeps the contract"))
+    checked = commands.add_parser("check", help="try a manifest on its systems, and write nothing")
+    _add_manifest(checked)
+    checked.add_argument("--json", action="store_true", help="print what was found as JSON")
+    local = commands.add_parser("run", help="do one full run of a manifest, without a cluster")
+    _add_manifest(local)
+    local.add_argument("--read-only", action="store_true", help="read both systems, and push nothing")
+    local.add_argument("--cache", type=Path, metavar="DIR", help="where to keep the cache; without it, it is deleted")
     parsed = parser.parse_args(arguments)
+    if parsed.command == "check":
+        return _for_a_human(lambda: check(*_manifest(parsed), sys.stdout, as_json=parsed.json))
+    if parsed.command == "run":
+        return _for_a_human(lambda: _run_locally(parsed))
     if parsed.command == "conflicts":
         return _for_a_human(lambda: list_conflicts(os.environ, sys.stdout, values=parsed.values))
     if parsed.command == "schema":
         return _for_a_human(lambda: print_schema(sys.stdout))
     if parsed.command == "conformance":
         return _for_a_human(lambda: conformance.check(parsed, sys.stdout))
-    return _run_as_a_process()
+    return _run_as_a_process(os.environ)
+
+
+def _add_manifest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("manifest", type=Path, help="a file with a SyncIntegration, as you would apply it")
+    parser.add_argument("--name", help="which of the file's SyncIntegrations")
+    parser.add_argument("--env-file", type=Path, help="variables that the connectors take, a NAME=VALUE on each line")
+
+
+def _manifest(parsed: argparse.Namespace) -> tuple[bytes, Mapping[str, str]]:
+    """The configuration, and the variables that it may refer to."""
+    more = read_variables(parsed.env_file) if parsed.env_file else {}
+    return read_sync(parsed.manifest, parsed.name), {**os.environ, **more}
+
+
+def _run_locally(parsed: argparse.Namespace) -> int:
+    text, environ = _manifest(parsed)
+    with TemporaryDirectory(prefix="tidegate-run-") as temporary:
+        directory = parsed.cache or Path(temporary)
+        return _run_as_a_process({**environ, **environment_of_a_run(text, directory, push=not parsed.read_only)})
 
 
 def _for_a_human(command: Callable[[], int | None]) -> int:
@@ -58,14 +92,14 @@ def _for_a_human(command: Callable[[], int | None]) -> int:
         sys.stdout.flush()
     except RunEnded as error:
         print(error, file=sys.stderr)
-        return 1
+        return int(error.exit_code)
     except BrokenPipeError:  # who reads has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 
 
-def _run_as_a_process() -> int:
+def _run_as_a_process(environ: Mapping[str, str]) -> int:
     terminated = False
 
     def terminate(_signal: int, _frame: object) -> None:
@@ -75,7 +109,7 @@ def _run_as_a_process() -> int:
 
     signal.signal(signal.SIGTERM, terminate)
     _collect_seldom()
-    code = work(os.environ, sys.stdout, lambda: terminated)
+    code = work(environ, sys.stdout, lambda: terminated)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the run has ended: the code that says how is to be heard
     return code
 

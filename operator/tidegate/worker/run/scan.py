@@ -114,6 +114,8 @@ def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int,
 
 def _take_deletes(session: Session, source: Source, keys: Sequence[Key]) -> None:
     """Records that their system marks as deleted: no whole scan has to miss them first."""
+    if not keys:
+        return
     known = session.cache.known(source.number, keys)
     _note_gone(session, source, [rid for _, rid, _ in known.values()])
 

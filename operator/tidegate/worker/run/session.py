@@ -128,7 +128,7 @@ def open_pairs(
         known = remembered[item.name]
         number = 2 * known.number + side
         collection = collections[item.name, side]
-        types = _types(collection)
+        types = types_of(collection)
         floats = types is None or may_be_floats(type_.kind for type_ in types)
         return Source(number, side, sync.names[side], item, collection, known.layout, hasher, known.widened, floats)
 
@@ -155,14 +155,15 @@ def _misfits(item: SyncedObject, sync: Sync, collections: Mapping[tuple[str, Sid
     return [*zoneless, *(fit.complaints(item, sync.names, types) if len(types) == len(SIDES) else [])]
 
 
-def _types(collection: Collection) -> Sequence[FieldType] | None:
+def types_of(collection: Collection) -> Sequence[FieldType] | None:
+    """What a collection's fields can hold, in their order; None where it does not tell."""
     return collection.field_types() if isinstance(collection, Typed) else None
 
 
 def _crossings(source: Source, target: Source) -> Crossings:
     """How each field's values go from one side to the other; those of references are the other side's own ids."""
     rules = source.item.fields
-    froms, tos = (_types(each.collection) or (None,) * len(rules) for each in (source, target))
+    froms, tos = (types_of(each.collection) or (None,) * len(rules) for each in (source, target))
     return tuple(
         None if rule.ref is not None else crossing(from_, to, (source.name, target.name), _compared(rule))
         for rule, from_, to in zip(rules, froms, tos, strict=True)

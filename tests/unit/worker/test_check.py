@@ -1,0 +1,136 @@
+"""`tidegate-worker check` and `run`: a manifest is tried on its systems without a cluster."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tidegate.api.contract import ExitCode
+from tidegate.worker.commands.check import check
+from tidegate.worker.commands.manifest import read_sync, read_variables
+from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.main import main
+
+from .databases import Databases
+
+
+def manifest(databases: Databases, name: str = "contacts", **changes: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "tidegate.dev/v1alpha1",
+        "kind": "SyncIntegration",
+        "metadata": {"name": name},
+        "spec": {"status": "ON", "sync": databases.config(**changes)},
+    }
+
+
+def written(databases: Databases, *manifests: object) -> Path:
+    path = databases.directory / "contacts.yaml"
+    path.write_text(yaml.safe_dump_all(manifests))
+    return path
+
+
+def checked(databases: Databases, **changes: Any) -> tuple[int, dict[str, Any]]:
+    out = io.StringIO()
+    code = check(read_sync(written(databases, manifest(databases, **changes))), {}, out, as_json=True)
+    return code, json.loads(out.getvalue())
+
+
+class TestCheck:
+    def test_shows_what_a_page_of_each_side_was_taken_for_and_writes_nothing(self, databases: Databases) -> None:
+        databases.add("crm", ("a@x", "Ada"), ("b@x", None))
+        before = databases.everything()
+        code, found = checked(databases)
+        crm, erp = found["read"]
+        assert (code, found["fits"], found["complaints"]) == (ExitCode.COMPLETE, True, [])
+        assert (crm["connector"], crm["records"], crm["more"], crm["ids"]) == ("crm", 2, False, [1, 2])
+        assert {field["name"]: (field["filled"], field["empty"]) for field in crm["fields"]} == {
+            "email": (2, 0), "name": (1, 1), "phone": (0, 2),
+        }  # fmt: skip
+        assert (erp["connector"], erp["records"]) == ("erp", 0)
+        assert databases.everything() == before
+        assert list(databases.cache.iterdir()) == []
+
+    def test_says_that_a_page_is_not_all(self, databases: Databases) -> None:
+        databases.add("erp", *[(f"p{n}@x", "name") for n in range(101)])
+        _, found = checked(databases)
+        assert [(side["records"], side["more"]) for side in found["read"]] == [(0, False), (100, True)]
+
+    def test_names_all_that_is_wrong_at_once(self, databases: Databases) -> None:
+        code, found = checked(databases, crm={"table": "people", "id": "id"}, erp={"table": "contact", "id": "nr"})
+        assert code == ExitCode.CONFIGURATION_ERROR
+        assert found["complaints"] == [
+            "object contact, connector crm: there is no table people; the database has clock, contact",
+            "object contact, connector erp: id: table contact has no column nr; it has id, email, name, phone, version",
+        ]
+
+
+_HEAD = "apiVersion: tidegate.dev/v1alpha1\nkind: SyncIntegration\nmetadata: {name: a}\n"
+
+MISTAKES: list[tuple[str, str]] = [
+    ("a: {", "line 1 is not YAML: "),
+    ("a: b\n", "has no SyncIntegration: write the manifest as you would apply it"),
+    (_HEAD, "spec is missing"),
+    (
+        _HEAD + "spec: {status: MAYBE, sync: {}}\n",
+        "spec: status",
+    ),
+    (
+        _HEAD + "spec: {status: ON, snyc: {}}\n",
+        "spec: snyc is not known, and `kubectl apply` drops it",
+    ),
+    (
+        _HEAD + "spec: {status: ON}\n",
+        "spec: sync is missing: it is the configuration of the built-in worker",
+    ),
+]
+
+
+class TestTheManifest:
+    @pytest.mark.parametrize(("text", "words"), MISTAKES)
+    def test_that_does_not_fit_is_refused_with_words(self, tmp_path: Path, text: str, words: str) -> None:
+        path = tmp_path / "contacts.yaml"
+        path.write_text(text)
+        with pytest.raises(ConfigurationError) as refused:
+            read_sync(path)
+        assert words in str(refused.value)
+
+    def test_that_is_one_of_several_is_chosen_by_name(self, databases: Databases) -> None:
+        path = written(
+            databases, manifest(databases, "a"), manifest(databases, "b", conflict="crm"), {"kind": "Secret"}
+        )
+        assert json.loads(read_sync(path, "b"))["objects"][0]["conflict"] == "crm"
+        with pytest.raises(ConfigurationError, match="choose one with --name a or b"):
+            read_sync(path)
+        with pytest.raises(ConfigurationError, match="has no SyncIntegration c; it has a, b"):
+            read_sync(path, "c")
+
+    def test_variables_come_from_a_file_and_a_broken_line_is_not_shown(self, tmp_path: Path) -> None:
+        path = tmp_path / "variables"
+        path.write_text("# for crm\n\nCRM_URL=sqlite:///crm.db?a=b\n")
+        assert read_variables(path) == {"CRM_URL": "sqlite:///crm.db?a=b"}
+        path.write_text("secret words\n")
+        with pytest.raises(ConfigurationError) as refused:
+            read_variables(path)
+        assert str(refused.value) == f"{path}, line 1: write NAME=VALUE"
+
+
+class TestALocalRun:
+    def test_that_is_read_only_writes_nothing(self, databases: Databases, capsys: pytest.CaptureFixture[str]) -> None:
+        databases.add("crm", ("a@x", "Ada"))
+        path = written(databases, manifest(databases))
+        assert main(["run", str(path), "--read-only"]) == ExitCode.COMPLETE
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["read"] == {"crm": 1, "erp": 0}
+        assert databases.contacts("erp") == []
+
+    def test_with_a_cache_knows_what_the_last_one_has_seen(
+        self, databases: Databases, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        databases.add("crm", ("a@x", "Ada"))
+        command = ["run", str(written(databases, manifest(databases))), "--cache", str(databases.directory / "kept")]
+        assert [main(command), main(command)] == [ExitCode.COMPLETE] * 2
+        ends = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"type": "end"' in line]
+        assert [(end["run"], end["changed"]["crm"]) for end in ends] == [(1, 1), (2, 0)]
+        assert databases.contacts("erp") == [("a@x", "Ada", None)]
