@@ -208,7 +208,7 @@ def test_each_query_is_a_look_up_but_for_those_that_are_asked_a_few_times_in_a_r
     cache.close()
     statements = dict(observed.statements)
     with closing(sqlite3.connect(databases.cache / FILE)) as connection:
-        connection.execute("CREATE TEMP TABLE candidate (old, new, id, shadow, match)")
+        connection.execute("CREATE TEMP TABLE candidate (old, new, id, shadow, match, former)")
         found = {}
         for form, statement in statements.items():
             if form.startswith(("SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "CREATE TEMP TABLE")):

@@ -89,7 +89,11 @@ COMPLAINTS: list[tuple[str, Any, str]] = [
     ("objects/0/crm", "contact", f"{CONTACT}, crm must be a mapping, not 'contact'"),
     ("objects/0/crm/tabel", "x", f"{CONTACT}, crm: tabel is not known; known are table, id, cursor"),
     ("objects/0/erp/id", MISSING, f"{CONTACT}, erp: id is missing"),
-    ("objects/0/sap", {}, f"{CONTACT}: sap is not known; known are name, match, fields, conflict, deletes, crm, erp"),
+    (
+        "objects/0/sap",
+        {},
+        f"{CONTACT}: sap is not known; known are name, match, fields, conflict, deletes, ids, crm, erp",
+    ),
     ("objects/0/match", MISSING, f"{CONTACT}: match is missing"),
     ("objects/0/match", "email", f"{CONTACT}: match must be a list, not 'email'"),
     ("objects/0/match", [], f"{CONTACT}: match must name at least one field: it is what pairs records that "),

@@ -4,6 +4,9 @@ A record that goes and one that comes on the same side, with the same match key,
 of that side has the key: the remembered record takes the new id and keeps its link and shadow, so that an edit that
 came with the reload is an edit and nothing is deleted or created. The delete may have been seen by an earlier run:
 what a side held then is kept while the counterpart stands alone.
+
+The opposite is an id that its system has given to another record: the remembered one has an id of ours then, which no
+system has, until it is found under another id or dealt with as deleted.
 """
 
 import json
@@ -28,6 +31,15 @@ _NEW = (
     f"new.lone AND +new.link IS NULL AND NOT {_GONE.format('new')} "  # noqa: S608
     "AND NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid = new.rid)"
 )
+
+
+# No system's id ends with it.
+_FORMER = "\x1f"
+
+
+def is_former(key: Key) -> bool:
+    """Whether the id is one of ours, of a record whose own id another record has now."""
+    return isinstance(key, str) and key.endswith(_FORMER)
 
 
 class Reloads:
@@ -68,6 +80,24 @@ class Reloads:
         )
         self._db.execute("REPLACE INTO dirty SELECT old, FALSE FROM candidate")
         return [key for (key,) in self._db.execute("SELECT former FROM candidate")]
+
+    def lose_ids(self, rids: Iterable[int]) -> None:
+        """These records are gone, and others have their ids."""
+        gone = json.dumps([*rids])
+        self._db.execute(
+            f"UPDATE record SET id = id || ' of record ' || rid || ? WHERE rid IN ({_LISTED})",  # noqa: S608
+            (_FORMER, gone),
+        )
+        self._db.execute("REPLACE INTO dirty SELECT value, TRUE FROM json_each(?)", (gone,))
+
+    def count_lost_ids(self, source: int) -> int:
+        """How many records of a source that have a counterpart are gone because others have their ids."""
+        return self._one(
+            "SELECT count(*) FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ? "
+            "AND link IS NOT NULL AND substr(id, -1) = ?",
+            source,
+            _FORMER,
+        )
 
     def rejoin(self, source: int) -> int:
         """Link records of a source that came back after an earlier run had let them go. Returns how many did."""

@@ -72,7 +72,7 @@ def _values(waiting: Waiting, sources: Mapping[int, Source]) -> Iterator[tuple[s
         source = sources.get(number)
         if source is None or key is None or not waiting.field:
             continue
-        record = source.collection.get([key]).get(key)
+        record = source.get([key]).get(key)
         titles = [rule.title for rule in source.item.fields]
         if record is not None and waiting.field in titles:
             yield source.name, record.values[titles.index(waiting.field)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from tidegate.worker.config.rules import Pace, Safety
+from tidegate.worker.config.rules import Ids, Pace, Safety
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.settings import Duration
 from tidegate.worker.values.normal_form import Normalization
@@ -17,7 +17,7 @@ from tidegate.worker.values.normal_form import Normalization
 NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
 
 # Words with a meaning of their own beside an object's or a field's two connectors.
-RESERVED = {"name", "match", "fields", "conflict", "deletes", "direction", "normalize", "ref", "newest", "park"}
+RESERVED = {"name", "match", "fields", "conflict", "deletes", "direction", "normalize", "ref", "newest", "park", "ids"}
 
 
 def _one_or_more(raw: object) -> object:
@@ -51,13 +51,18 @@ class AnyConnector(Part):
 
 
 class Object(Part):
-    """One of `objects`; beside it, under each connector's name, where that one has these records."""
+    """One of `objects`; beside it, under each connector's name, where that one has these records.
+
+    `ids` says whether the systems may give the id of a deleted record to another one. Without it a record of which
+    nothing is as it was counts as another.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     match: list[str]
     fields: list[dict[str, Any]]
     conflict: str = "park"
     deletes: Literal["unlink", "propagate"] = "unlink"
+    ids: Ids | None = None
 
 
 class FieldPair(Part):

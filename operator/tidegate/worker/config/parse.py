@@ -122,7 +122,7 @@ def _object(
     first, second = settings
     if first is None or second is None or len(found) > before:
         return None
-    return SyncedObject(own.name, (first, second), rules, match, conflict, own.deletes)
+    return SyncedObject(own.name, (first, second), rules, match, conflict, own.deletes, own.ids)
 
 
 def _field(raw: dict[str, Any], where: str, number: int, names: tuple[str, str], found: list[str]) -> FieldRule | None:

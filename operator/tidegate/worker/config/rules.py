@@ -17,6 +17,9 @@ from tidegate.worker.connectors import FieldUse, Part
 from tidegate.worker.values.normal_form import Normalization
 
 Side = Literal[0, 1]
+
+# Whether the systems never give an id to another record, or do.
+Ids = Literal["stable", "reused"]
 SIDES: tuple[Side, Side] = (0, 1)
 
 
@@ -88,6 +91,8 @@ class SyncedObject:
     match: tuple[int, ...]
     conflict: Side | Literal["newest", "park"]
     deletes: Literal["unlink", "propagate"]
+    # None: what is left of a record tells whether another one has its id.
+    ids: Ids | None = None
 
     @property
     def exists_on(self) -> tuple[bool, bool]:

@@ -133,7 +133,7 @@ def _look(session: Session, source: Source, target: Source, intents: Sequence[In
     cache = session.cache
     origins = cache.rows(intent.rid for intent in intents)
     linked = cache.rows(row.link for row in origins.values() if row.link is not None)
-    counterparts = target.collection.get([row.key for row in linked.values()])
+    counterparts = target.get([row.key for row in linked.values()])
     there = {rid for rid, row in linked.items() if row.key in counterparts}
     # Also in the place of a counterpart that is gone.
     creates = {
@@ -141,10 +141,10 @@ def _look(session: Session, source: Source, target: Source, intents: Sequence[In
         for intent in intents
         if intent.match is not None and intent.rid in origins and origins[intent.rid].link not in there
     }
-    present = source.collection.get([origin.key for origin, _ in creates.values()])
+    present = source.get([origin.key for origin, _ in creates.values()])
     keys = dict(zip(present, source.match_keys_of([*present.values()]), strict=True))
     candidates = {rid: [row.key for row in cache.unpaired(target.number, match)] for rid, (_, match) in creates.items()}
-    read = target.collection.get([*{key: None for each in candidates.values() for key in each}])
+    read = target.get([*{key: None for each in candidates.values() for key in each}])
     found = {rid: [read[key] for key in each if key in read] for rid, each in candidates.items()}
     unknown = {
         rid: (present[origin.key], match)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import repeat
 
 from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, unread
+from tidegate.worker.merge.same_record import is_another
 from tidegate.worker.run.references import soil_referring
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
@@ -89,10 +90,14 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
         for record, digest, (_, rid, seen) in zip(met, source.digests(met), remembered, strict=True)
         if seen != digest or source.widened
     ]
-    visited = [rid for _, rid, _ in known.values()]
+    visited = {rid for _, rid, _ in known.values()}
+    replaced = _replaced(session, source, changed)
+    new, changed = [*new, *replaced.values()], [each for each in changed if each[0] not in replaced]
+    visited -= replaced.keys()
+    cache.reloads.lose_ids(replaced)
     rids = cache.add(source.number, [*zip([record.key for record in new], source.match_keys_of(new), repeat(None))])
     if not progress.push:
-        cache.accepted.add_unchanged({*visited} - {rid for rid, _ in changed})
+        cache.accepted.add_unchanged(visited - {rid for rid, _ in changed})
         _note_accepted(session, source, [*zip(rids, new, strict=True), *changed])
     cache.soil([*rids, *(rid for rid, _ in changed)])
     _note_changed(session, source, changed)
@@ -100,6 +105,21 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
         cache.visits.add([*visited, *rids])
     progress.read[source.name] += len(records)
     progress.changed[source.name] += len(new) + len(changed)
+
+
+def _replaced(session: Session, source: Source, changed: Sequence[tuple[int, Record]]) -> dict[int, Record]:
+    """By rid, the records that took the place of those that were linked under the same ids."""
+    if not changed:
+        return {}
+    in_doubt = {intent.rid for intent in session.cache.intents()}
+    rows = {rid: row for rid, row in session.cache.rows(rid for rid, _ in changed).items() if row.link is not None}
+    there = [(rows[rid], record) for rid, record in changed if rid in rows and not in_doubt & {rid, rows[rid].link}]
+    hashes = source.field_hashes([record for _, record in there])
+    return {
+        row.rid: record
+        for (row, record), now in zip(there, hashes, strict=True)
+        if is_another(source.item, source.seen(row.shadow, record.values, now), now, source.hasher.blank)
+    }
 
 
 def _note_accepted(session: Session, source: Source, read: Sequence[tuple[int, Record]]) -> None:
@@ -171,7 +191,7 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
     for start in range(0, len(rows), source.collection.batch):
         session.pace.wait()
         batch = rows[start : start + source.collection.batch]
-        found = source.collection.get([row.key for row in batch])
+        found = source.get([row.key for row in batch])
         _take(session, source, list(found.values()))
         gone = [row.rid for row in batch if row.key not in {*found, *unread(source.collection)}]
         _note_gone(session, source, gone)

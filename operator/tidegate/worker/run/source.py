@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tidegate.worker.cache.reloads import is_former
 from tidegate.worker.cache.shadow import Layout, Shadow
 from tidegate.worker.config.rules import Side, SyncedObject
-from tidegate.worker.connectors import Collection, Record
+from tidegate.worker.connectors import Collection, Key, Record
 from tidegate.worker.merge.crossing import Crossing
 from tidegate.worker.values.normal_form import MISSING, UNKNOWN, Hash, Hasher, Value, normal, normalized
 
@@ -34,6 +35,10 @@ class Source:
     def cursor(self) -> str | None:
         """The name of the column or property by which changes are read."""
         return getattr(self.item.settings[self.side], "cursor", None)
+
+    def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """The records with these ids that exist; one whose id was given to another record does not."""
+        return self.collection.get([key for key in keys if not is_former(key)])
 
     def field_hashes(self, records: Sequence[Record]) -> list[FieldHashes]:
         """Of each record the hash of each field's normal form; UNKNOWN for a field that its system leaves out."""

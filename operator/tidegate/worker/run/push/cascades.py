@@ -64,7 +64,7 @@ def _values(session: Session, source: Source, field: int, parents: Sequence[Key]
     keys = session.cache.may_hold(source.number, source.layout.place_of(field), hashes)
     for start in range(0, len(keys), source.collection.batch):
         session.pace.wait()
-        found = source.collection.get(keys[start : start + source.collection.batch])
+        found = source.get(keys[start : start + source.collection.batch])
         unreadable = unread(source.collection)
         yield from ((record.key, record.values[field]) for record in found.values() if normal(record.values[field]))
         yield from ((key, MISSING) for key in unreadable)

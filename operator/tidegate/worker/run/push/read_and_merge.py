@@ -85,13 +85,13 @@ def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Wo
         first, second = (row, across) if row.source == both.numbers[0] else (across, row)
         works.append(Work(rows=(first, second), gone=(_is_gone(first, gone), _is_gone(second, gone))))
     for side in SIDES:
-        collection = both.sources[side].collection
-        found = collection.get([work.row(side).key for work in works if work.rows[side] is not None])
+        source = both.sources[side]
+        found = source.get([work.row(side).key for work in works if work.rows[side] is not None])
         for work in works:
             if work.rows[side] is not None:
                 work.records[side] = found.get(work.row(side).key)
-        if failed := unread(collection):
-            works = _without(session, both.sources[side], works, failed)
+        if failed := unread(source.collection):
+            works = _without(session, source, works, failed)
     return works
 
 
