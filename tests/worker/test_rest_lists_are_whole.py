@@ -240,7 +240,10 @@ def test_a_total_that_contradicts_leaves_a_doubt(systems: RestAndSqlite) -> None
     systems.api.around = answer
     ended = systems.run()
     assert ended.code == 0
-    assert "the API says that there are 45 records, and its pages have 30" in ended.reason
+    assert (
+        "the API says by x-total-count that there are 45 records, and its pages have 30; where x-total-count is not"
+        in ended.reason
+    )
 
 
 def test_a_total_spares_the_second_reading(systems: RestAndSqlite) -> None:
@@ -304,3 +307,63 @@ def test_an_item_that_is_no_record_is_left_out_and_told_and_the_others_are_synce
     assert "item 6 of page 1 cannot be read: object contact, connector crm: a record is not a JSON" in ended.reason
     assert "2 records cannot be read" in ended.reason
     assert systems.erp() == systems.crm()
+
+
+@pytest.mark.parametrize("says", ["limit", "pageSize", "asked"])
+def test_a_count_that_is_the_size_of_a_page_says_nothing_of_the_list(systems: RestAndSqlite, says: str) -> None:
+    systems.fill(17)
+    systems.place |= {"items": "data", "paging": {"none": {}}}
+    if says == "asked":
+        systems.place["pageSize"] = {"parameter": "limit", "records": 40}
+    body = {"count": 40, **({} if says == "asked" else {says: 40})}
+    systems.api.around = lambda request, serve: (
+        Reply(200, {"data": reply.body, **body}) if isinstance((reply := serve(request)).body, list) else reply
+    )
+    systems.api.paging = "none"
+    assert systems.run().reason == ""
+
+
+def test_a_count_that_contradicts_is_ended_by_a_setting_that_the_message_names(systems: RestAndSqlite) -> None:
+    systems.fill(17)
+    systems.place |= {"items": "data", "paging": {"none": {}}}
+    systems.api.around = lambda request, serve: (
+        Reply(200, {"data": reply.body, "count": 40}) if isinstance((reply := serve(request)).body, list) else reply
+    )
+    systems.api.paging = "none"
+    assert "where count is not how many records the list has, write total: the field" in systems.run().reason
+    systems.place["total"] = "none"
+    assert systems.run().reason == ""
+
+
+@pytest.mark.parametrize("records", [13, 70, 110, 170])
+def test_a_list_of_a_length_that_no_page_has_is_whole(systems: RestAndSqlite, records: int) -> None:
+    systems.api.paging, systems.api.page_size = "none", 1000
+    systems.fill(records)
+    systems.place |= {"paging": {"link": {}}}
+    assert systems.run().reason == ""
+
+
+@pytest.mark.parametrize("records", [15, 20, 100])
+def test_a_list_that_may_be_one_full_page_is_in_doubt_until_a_setting_says_that_it_is_not(
+    systems: RestAndSqlite, records: int
+) -> None:
+    systems.api.paging, systems.api.page_size = "none", 1000
+    systems.fill(records)
+    systems.place |= {"paging": {"link": {}}}
+    assert "paging: {none: {}} where all records come in one answer" in systems.run().reason
+    systems.place |= {"paging": {"none": {}}}
+    assert systems.run().reason == ""
+
+
+def test_so_many_changes_as_a_page_may_have_are_whole_where_another_answer_had_more(systems: RestAndSqlite) -> None:
+    systems.api.paging, systems.api.page_size = "none", 1000
+    systems.fill(37)
+    systems.place |= {"paging": {"link": {}}, "cursor": "updatedAt", "since": "updated_after"}
+    systems.run()
+    systems.api.filters = ("email", "updated_after")
+    for document in systems.api.contacts.values():
+        document["updatedAt"] = "2020-01-01T00:00:00Z"
+    for key in range(1, 21):
+        systems.api.edit(key, name="new")
+    ended = systems.run("changes")
+    assert (ended.reason, ended.message["read"]["crm"]) == ("", 20)

@@ -15,10 +15,14 @@ from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 _REFUSED = (400, 404, 410, 414, 422)
 
-# APIs give pages of a round number of records, which this is the smallest of.
-_SMALLEST_PAGE = 10
-_ROUND = (10, 25)
-
+# How many records APIs put on a page where they are not asked: 15 is Laravel's default, 30 is GitHub's.
+_PAGE_SIZES = frozenset(
+    (
+        10, 12, 15, 16, 18, 20, 24, 25, 30, 32, 36, 40, 48, 50, 60, 64, 75, 80, 90, 96, 99, 100, 120, 125, 128, 150,
+        180, 200, 240, 250, 256, 300, 400, 500, 512, 600, 750, 800, 900, 999, 1000, 1024,
+    )
+)  # fmt: skip
+_LARGE_PAGES_COUNT_BY = 500
 
 # What the key of a suspect begins with that has none; no id does.
 UNKNOWN_KEY = "\0"
@@ -66,6 +70,8 @@ class Listing:
         self._documents = documents
         self._checked = False
         self._has_gone_on = False
+        # What the largest answer until now had.
+        self._largest = 0
 
     def check(self) -> None:
         """Raise ConfigurationError when there is no such list, or when it goes on where we would take it to end."""
@@ -105,7 +111,8 @@ class Listing:
         self._has_gone_on = self._has_gone_on or following is not None
         # A record that is there twice is there once.
         once = list({record.key: record for record in records}.values())
-        total = total_of(answer, body, self.settings.total)
+        self._largest = max(self._largest, len(documents))
+        total = total_of(answer, body, self.settings.total, asked)
         return Fetched(answer, body, once, keys, following, total, asked, unreadable, suspects, deleted)
 
     def _records(
@@ -179,7 +186,7 @@ class Listing:
                 f"{self.title}: paging: the answer says that the list goes on ({hint}), and {_where(paging)} does not "
                 "find the next page"
             )
-        if not _looks_full(records, fetched.asked):
+        if not _looks_full(records, fetched.asked, self._largest):
             return ""
         if fetched.asked == records and records > 1:
             half = self.fetch(None, filters, records // 2)
@@ -204,5 +211,9 @@ def _where(paging: Paging) -> str:
     return "the Link header"
 
 
-def _looks_full(records: int, asked: int | None) -> bool:
-    return records == asked or (records >= _SMALLEST_PAGE and any(records % round_ == 0 for round_ in _ROUND))
+def _looks_full(records: int, asked: int | None, largest: int) -> bool:
+    """Whether so many records may be all that fits on a page; no page is full that has fewer than the `largest` one."""
+    if records == asked:
+        return True
+    is_a_size = records in _PAGE_SIZES or (records > _LARGE_PAGES_COUNT_BY and records % _LARGE_PAGES_COUNT_BY == 0)
+    return is_a_size and records >= largest

@@ -43,6 +43,7 @@ class Reading:
     in_order: bool = True
     total: int | None = None
     sure: bool = False
+    named: str = ""
     moving: bool = False
     faulty: str = ""
     before: tuple[int, int] | None = None
@@ -93,6 +94,7 @@ class Reading:
             empty=0 if keys else self.empty + 1,
             total=total.records if total else self.total,
             sure=total.sure if total else self.sure,
+            named=total.name if total else self.named,
             moving=self.moving or (known and total is not None and total.records != self.total),
             **_order(self, keys),
         )
@@ -111,7 +113,14 @@ class Reading:
         if self.faulty:
             return self.faulty
         if self.total is not None and self.total > self.records:
-            return f"the API says that there are {self.total} records, and its pages have {self.records}"
+            advice = (
+                f"; where {self.named} is not how many records the list has, write total: the field that is, or total: "
+                "none"
+            )
+            said = (
+                f"the API says by {self.named} that there are {self.total} records, and its pages have {self.records}"
+            )
+            return said + (advice if self.named else "")
         proved = anchored or self.pages - (0 if counted else self.empty) <= 1 or (self.has_total and self.in_order)
         # What a check finds to be whole is not what was given.
         if self.is_confirmed or (proved and not self.only_checks):

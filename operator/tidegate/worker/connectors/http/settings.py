@@ -182,8 +182,8 @@ class ResourceSettings(Part):
     `newest` are the query parameters by which the newest record comes first. `find: scan` is for APIs that cannot be
     asked by a match field: all records are then read once per run to know which there are. `item` is where a record is
     in the answer that has one only. `total` is where an answer says how many records the list has; names in common use
-    are found without it. A field that an answer leaves out is `unknown`: it overwrites nothing, and is not overwritten;
-    with `missing: empty` it is empty. A record that `deleted` marks counts as absent.
+    are found without it, and `none` says that what has such a name is something else. A field that an answer leaves out
+    is `unknown`: it overwrites nothing, and is not overwritten; with `missing: empty` it is empty.
     """
 
     incidental: ClassVar[frozenset[str]] = frozenset(

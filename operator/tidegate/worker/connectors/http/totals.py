@@ -1,6 +1,6 @@
 """What an answer says about the whole list that its page is a part of: how many records there are, and whether it ends.
 
-Pure; serves `listing`. APIs say it under names of their own: those in common use are looked for, and `total` names
+Pure. APIs say it under names of their own: those in common use are looked for, and `total` names
 another one.
 """
 
@@ -17,8 +17,15 @@ _TOTALS = (
     "total", "totalCount", "total_count", "totalItems", "total_items", "totalRecords", "total_records",
     "totalResults", "total_results", "totalElements", "total_entries",
 )  # fmt: skip
-# Some APIs count the records of the page under this name.
+# Some APIs count the records of the page under this name, or say how many a page may have.
 _PERHAPS_OF_THE_PAGE = ("count",)
+_SIZES = (
+    "limit", "size", "pageSize", "page_size", "perPage", "per_page", "pageLimit", "page_limit", "maxResults",
+    "max_results", "itemsPerPage", "items_per_page", "take",
+)  # fmt: skip
+
+# What is written as `total` where an API does not say how many records there are.
+NO_TOTAL = "none"
 
 _MORE = ("hasMore", "has_more", "hasNext", "has_next", "hasNextPage", "has_next_page", "more")
 _NEXT = (
@@ -29,28 +36,35 @@ _NEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """How many records the list has; `sure` where the name cannot mean those of the page."""
+    """How many records the list has, by what name; `sure` where the name cannot mean those of the page."""
 
     records: int
     sure: bool
+    name: str = ""
 
 
-def total_of(answer: Answer, body: Any, name: str | None) -> Total | None:
-    """The total that an answer names: in the field `name`, or in a header or field in common use."""
+def total_of(answer: Answer, body: Any, name: str | None, asked: int | None = None) -> Total | None:
+    """The total that an answer names: in the field `name`, or in a header or field in common use.
+
+    A count that is as large as a page may be, as the answer says or as many as were `asked` for, says nothing.
+    """
     if name is not None:
-        found = _number(value_at(body, name)) if isinstance(body, Mapping) else None
-        return None if found is None else Total(found, sure=True)
+        found = _number(value_at(body, name)) if isinstance(body, Mapping) and name != NO_TOTAL else None
+        return None if found is None else Total(found, sure=True, name=name)
     for header in _HEADERS:
         if (found := _number(answer.headers.get(header))) is not None:
-            return Total(found, sure=True)
+            return Total(found, sure=True, name=header)
     if (found := _number(answer.headers.get("content-range", "").rpartition("/")[2])) is not None:
-        return Total(found, sure=True)
+        return Total(found, sure=True, name="content-range")
     if not isinstance(body, Mapping):
         return None
-    for names in (_TOTALS, _PERHAPS_OF_THE_PAGE):
-        for where in (place + name for place in _PLACES for name in names):
-            if (found := _number(value_at(body, where))) is not None:
-                return Total(found, sure=names is _TOTALS)
+    for where in (place + name for place in _PLACES for name in _TOTALS):
+        if (found := _number(value_at(body, where))) is not None:
+            return Total(found, sure=True, name=where)
+    sizes = {asked, *(_number(value_at(body, place + name)) for place in _PLACES for name in _SIZES)}
+    for where in (place + name for place in _PLACES for name in _PERHAPS_OF_THE_PAGE):
+        if (found := _number(value_at(body, where))) is not None and found not in sizes:
+            return Total(found, sure=False, name=where)
     return None
 
 
