@@ -115,6 +115,11 @@ def clock(value: timedelta) -> str:
     return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
 
 
+def unquote(inspector: Any, table: Table, column: Any) -> None:
+    """SQLAlchemy reads names as the server quotes them, and leaves each backtick in them doubled."""
+    column["name"] = column["name"].replace("``", "`")
+
+
 def read_exactly(engine: Engine, table: Table) -> None:
     """Give columns a type by which they are read as they are kept."""
     documents = _documents(engine, table)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Dialect,
     Table,
     bindparam,
     column,
@@ -123,5 +124,10 @@ def stores_what_it_returns(connection: Connection, table: Table) -> bool:
 
     What BEFORE triggers do is returned; what AFTER triggers do is not. Nobody can make one before the transaction ends.
     """
-    name = connection.dialect.identifier_preparer.format_table(table)
+    name = quoted_name(connection.dialect, table)
     return bool(connection.execute(_STORES_WHAT_IT_RETURNS, {"name": name}).scalar())
+
+
+def quoted_name(dialect: Dialect, table: Table) -> str:
+    """The table's name as a statement would have it, to be a parameter: there a percent sign is not doubled."""
+    return dialect.identifier_preparer.format_table(table).replace("%%", "%")

@@ -24,11 +24,12 @@ def reflect(engine: Engine, description: Description) -> Table:
     """The table that an object names. Raises ConfigurationError with all that does not fit."""
     settings = description.settings
     assert isinstance(settings, TableSettings)  # noqa: S101
-    schema, _, name = settings.table.rpartition(".")
+    schema, name = _place(engine, settings.table)
+    listeners = [("column_reflect", mysql.unquote)] if engine.dialect.name == "mysql" else []
     try:
-        table = Table(name, MetaData(), schema=schema or None, autoload_with=engine, resolve_fks=False)
+        table = Table(name, MetaData(), schema=schema, autoload_with=engine, resolve_fks=False, listeners=listeners)
     except NoSuchTableError:
-        there = ", ".join(sorted(inspect(engine).get_table_names(schema or None))[:20]) or "no table"
+        there = ", ".join(sorted(inspect(engine).get_table_names(schema))[:20]) or "no table"
         raise ConfigurationError(
             f"{description.title}: there is no table {settings.table}; the database has {there}"
         ) from None
@@ -42,6 +43,22 @@ def reflect(engine: Engine, description: Description) -> Table:
     if complaints:
         raise ConfigurationError(*(f"{description.title}: {complaint}" for complaint in complaints))
     return table
+
+
+def _place(engine: Engine, written: str) -> tuple[str | None, str]:
+    """Schema and name of a table: a dot is between the two, or belongs to the name where there is no such schema."""
+    if "." not in written:
+        return None, written
+    inspector = inspect(engine)
+    parts = written.split(".")
+    readings: list[tuple[str | None, str]] = [
+        (".".join(parts[:n]), ".".join(parts[n:])) for n in range(len(parts) - 1, 0, -1)
+    ]
+    for schema, name in [*readings, (None, written)]:
+        if inspector.has_table(name, schema):
+            return schema, name
+    schemas = {*inspector.get_schema_names()}
+    return next((each for each in readings if each[0] in schemas), (None, written))
 
 
 def _complaints(engine: Engine, table: Table, settings: TableSettings, description: Description) -> list[str]:

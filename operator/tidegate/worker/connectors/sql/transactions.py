@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, Table, text
 from sqlalchemy.exc import DBAPIError
 
+from tidegate.worker.connectors.sql.postgresql import quoted_name
+
 _CLOCKS = {
     "postgresql": "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
     "mysql": "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)",
@@ -77,7 +79,7 @@ _MAY_NOT_SEE = (
 
 
 def _in_postgresql(engine: Engine, table: Table, *, times: bool) -> Open:
-    name = engine.dialect.identifier_preparer.format_table(table)
+    name = quoted_name(engine.dialect, table)
     with engine.connect() as connection:
         since, hidden = connection.execute(_BEGUN).one()
         found = connection.execute(_WRITERS, {"name": name}).all()

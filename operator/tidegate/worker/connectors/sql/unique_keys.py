@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, Table, inspect, text
 
 from tidegate.worker.connectors import Description
+from tidegate.worker.connectors.sql.postgresql import quoted_name
 
 _MYSQL = text("""
     SELECT column_name FROM information_schema.columns WHERE table_schema = COALESCE(:schema, DATABASE())
@@ -73,6 +74,5 @@ def _folded_columns(engine: Engine, table: Table) -> set[str]:
         if engine.dialect.name == "mysql":
             return {*connection.execute(_MYSQL, {"schema": table.schema, "table": table.name}).scalars()}
         if engine.dialect.name == "postgresql":
-            name = connection.dialect.identifier_preparer.format_table(table)
-            return {*connection.execute(_POSTGRESQL, {"name": name}).scalars()}
+            return {*connection.execute(_POSTGRESQL, {"name": quoted_name(engine.dialect, table)}).scalars()}
     return set()
