@@ -51,11 +51,6 @@ class SeenSide:
     unreadable: Sequence[str]
     doubt: str
 
-    @property
-    def never_filled(self) -> Sequence[str]:
-        """The fields that no record of the page shows: the name may be wrong."""
-        return [each.name for each in self.fields if self.records and each.missing == self.records]
-
 
 def check(text: bytes, environ: Mapping[str, str], out: TextIO, *, as_json: bool) -> int:
     """Print what was found; returns the exit code that a run of this configuration would end with."""
@@ -64,13 +59,6 @@ def check(text: bytes, environ: Mapping[str, str], out: TextIO, *, as_json: bool
         sync = parse(text)
         for side in _look(sync, environ):
             seen.append(side)  # what was seen before something fails is shown, too
-        absent = [
-            f"object {side.object}, connector {side.connector}: none of {side.records} records has {name}"
-            for side in seen
-            for name in side.never_filled
-        ]
-        if absent:
-            raise ConfigurationError(*absent)
     except RunEnded as error:
         _print(seen, list(error.complaints) if isinstance(error, ConfigurationError) else [str(error)], out, as_json)
         return int(error.exit_code)
