@@ -73,7 +73,7 @@ class Reloads:
                 "REPLACE INTO accepted SELECT old, coalesce(accepted.shadow, record.shadow) FROM candidate "
                 "JOIN record ON record.rid = new LEFT JOIN accepted ON accepted.rid = new"
             )
-        for table in ("record", "dirty", "parked", "shelved", "departed", "accepted"):
+        for table in ("record", "dirty", "parked", "shelved", "departed", "accepted", "large"):
             self._db.execute(f"DELETE FROM {table} WHERE rid IN (SELECT new FROM candidate)")  # noqa: S608
         self._db.execute(
             "UPDATE record SET id = candidate.id, shadow = candidate.shadow FROM candidate WHERE rid = candidate.old"

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tidegate.worker.cache import accepted, parked, reloads, visits
+from tidegate.worker.cache import accepted, large, parked, reloads, visits
 from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
@@ -28,7 +28,7 @@ from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
 _MADE = "cache.made"
-FORMAT = 5
+FORMAT = 6
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -99,6 +99,7 @@ class Cache:
         self.parked = parked.Parked(self._db)
         self.reloads = reloads.Reloads(self._db)
         self.accepted = accepted.Accepted(self._db)
+        self.large = large.Large(self._db)
 
     def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
@@ -107,7 +108,7 @@ class Cache:
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            parts = (_SCHEMA, visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA, accepted.SCHEMA)
+            parts = (_SCHEMA, visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA, accepted.SCHEMA, large.SCHEMA)
             for statement in ";".join(parts).split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
@@ -278,7 +279,7 @@ class Cache:
         forgotten = _json(rids)
         links = f"SELECT link FROM record WHERE rid IN ({_LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
-        for table in ("record", "dirty", "parked", "shelved", "intent", "departed"):
+        for table in ("record", "dirty", "parked", "shelved", "intent", "departed", "large"):
             self._remove(table, forgotten)
 
     def let_go(self, rids: Sequence[int]) -> None:
@@ -343,13 +344,14 @@ class Cache:
         self._db.execute("DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)", (source,))
 
     def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Row]:
-        """The next records to be dealt with, in the order of their rids; not those whose last push is in doubt."""
+        """The next batch to be dealt with, in the order of the rids; without those whose last push is in doubt."""
         found = self._db.execute(
             "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "  # noqa: S608
             f"WHERE dirty.rid > ? AND source IN ({_LISTED}) AND {_CERTAIN.format('r')} ORDER BY dirty.rid LIMIT ?",
             (after, _json(sources), limit),
         )
-        return [Row(*row) for row in found]
+        rows = [Row(*row) for row in found]
+        return rows[: self.large.fitting([(row.rid, row.link) for row in rows])]
 
     def still_pending(self, rids: Iterable[int]) -> list[Row]:
         """Those of these records that are to be dealt with, as they are remembered now."""

@@ -93,6 +93,7 @@ def _batches(session: Session) -> Iterator[Sequence[Intent]]:
         while intents:
             session.pace.wait()
             batch = intents[: session.pace.batch(size)]
+            batch = batch[: session.cache.large.fitting([(intent.rid, None) for intent in batch])]
             yield batch
             session.pace.took(len(batch))
             intents = intents[len(batch) :]

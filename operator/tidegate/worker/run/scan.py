@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import repeat
 
 from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, unread
+from tidegate.worker.connectors.sizes import size_of
 from tidegate.worker.merge.same_record import is_another
 from tidegate.worker.run.references import soil_referring
 from tidegate.worker.run.session import Session
@@ -96,10 +97,12 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     visited -= replaced.keys()
     cache.reloads.lose_ids(replaced)
     rids = cache.add(source.number, [*zip([record.key for record in new], source.match_keys_of(new), repeat(None))])
+    differing = [*zip(rids, new, strict=True), *changed]
+    cache.large.note({rid: size_of(record.values) for rid, record in differing})
     if not progress.push:
         cache.accepted.add_unchanged(visited - {rid for rid, _ in changed})
-        _note_accepted(session, source, [*zip(rids, new, strict=True), *changed])
-    cache.soil([*rids, *(rid for rid, _ in changed)])
+        _note_accepted(session, source, differing)
+    cache.soil([rid for rid, _ in differing])
     _note_changed(session, source, changed)
     if progress.whole:
         cache.visits.add([*visited, *rids])
@@ -188,9 +191,11 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
         _note_gone(session, source, rids)
         return
     rows = list(cache.rows(rids).values())
-    for start in range(0, len(rows), source.collection.batch):
+    while rows:
         session.pace.wait()
-        batch = rows[start : start + source.collection.batch]
+        batch = rows[: source.collection.batch]
+        batch = batch[: cache.large.fitting([(row.rid, None) for row in batch])]
+        rows = rows[len(batch) :]
         found = source.get([row.key for row in batch])
         _take(session, source, list(found.values()))
         gone = [row.rid for row in batch if row.key not in {*found, *unread(source.collection)}]

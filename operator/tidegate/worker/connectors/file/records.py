@@ -25,6 +25,7 @@ from tidegate.worker.connectors.file.new_ids import NewIds
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.connectors.file.spool import Spool, speaking_of
 from tidegate.worker.connectors.match_index import MatchIndex
+from tidegate.worker.connectors.sizes import page_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values.normal_form import Value, normal
 
@@ -75,10 +76,19 @@ class FileRecords:
         with speaking_of(self._connector):
             if after is None:
                 self._refresh()
-            records = self._spool.layout.records(self._spool.page(after, limit))
-        if len(records) == limit:
+            records, more = self._page(after, limit)
+        if more:
             return Page(records, records[-1].key)
         return Page(records, None, self._doubt(), self._spool.unreadable)
+
+    def _page(self, after: Key | None, limit: int) -> tuple[list[Record], bool]:
+        def read(count: int) -> Sequence[Record]:
+            nonlocal after
+            records = self._spool.layout.records(self._spool.page(after, count))
+            after = records[-1].key if records else after
+            return records
+
+        return page_of(read, limit)
 
     def _doubt(self) -> str:
         path = self._settings.path
@@ -113,9 +123,11 @@ class FileRecords:
     def _indexed(self) -> MatchIndex:
         index = MatchIndex(self._spool.db, self._description)
         after: Key | None = None
-        while records := self._spool.layout.records(self._spool.page(after, _INDEXED)):
+        more = True
+        while more:
+            records, more = self._page(after, _INDEXED)
             index.put(records)
-            after = records[-1].key
+            after = records[-1].key if records else after
         return index
 
     def _refresh(self) -> None:

@@ -45,7 +45,7 @@ from tidegate.worker.connectors.sql.cursors import (
     token_of,
     typed_scale,
 )
-from tidegate.worker.connectors.sql.postgresql_values import fetched
+from tidegate.worker.connectors.sql.pages import read_page
 from tidegate.worker.connectors.sql.transactions import clock_of, open_transactions, still_open
 from tidegate.worker.connectors.sql.watermark import Watermark, advance
 from tidegate.worker.errors import ConfigurationError
@@ -158,23 +158,23 @@ class Changes:
         if until is not None and not (isinstance(after, dict)):
             scale = self._scale_of(until)
             query = columns.where(self.cursor <= scale.value(until), self._from(scale, after, window))
-            found = records_of(fetched(connection, query.order_by(self.cursor, self.id).limit(limit)))
-            if len(found) == limit:
+            found, more = read_page(connection, query.order_by(self.cursor, self.id), records_of, limit)
+            if more:
                 return Page(found, [token_of(found[-1].cursor), found[-1].key])
         last = after["key"] if isinstance(after, dict) else None
         query = columns.where(self._without_place(until))
         if last is not None:
             query = query.where(self.id > self.native(last))
-        rest = records_of(fetched(connection, query.order_by(self.id).limit(limit)))
-        if len(rest) == limit:
+        rest, more = read_page(connection, query.order_by(self.id), records_of, limit)
+        if more:
             _log.warning(
                 "%s: %d rows and more have no %s that says when they were changed (it is NULL, in the future, zero or "
                 "infinite), and each run reads them all; give them one",
-                self.title, limit, self.cursor.name,
+                self.title, len(rest), self.cursor.name,
             )  # fmt: skip
         met = {record.key for record in found}
         page: Sequence[Record] = [*found, *(record for record in rest if record.key not in met)]
-        return Page(page, {"key": rest[-1].key} if len(rest) == limit else None)
+        return Page(page, {"key": rest[-1].key} if more else None)
 
     def _scale_of(self, until: Token) -> Scale:
         return scale_of(self.cursor, self.zone, (until, until))

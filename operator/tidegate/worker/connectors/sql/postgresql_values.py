@@ -4,8 +4,8 @@ An interval is read as months, days and time always. What lies beyond Python's d
 only the page that holds one has to pay for: it is read again, and from then on the connection reads times the slow way.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from psycopg import DataError
 from psycopg.abc import Buffer
@@ -19,6 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import CHAR, JSON, Text, TypeDecorator
 
 from tidegate.worker.values.kinds import Duration, Kind, Spelling
+
+_Found = TypeVar("_Found")
 
 
 class _DurationLoader(Loader):
@@ -127,15 +129,20 @@ def prepare(connection: Any) -> None:
 
 def fetched(connection: Connection, query: Executable) -> Sequence[Any]:
     """All rows of a query that only reads."""
+    return read_leniently(connection, lambda: connection.execute(query).all())
+
+
+def read_leniently(connection: Connection, read: Callable[[], _Found]) -> _Found:
+    """What is read; once more, when the driver cannot hold it, as it is written."""
     try:
-        return connection.execute(query).all()
+        return read()
     except (DBAPIError, UnicodeDecodeError) as error:
         if connection.dialect.name != "postgresql" or not _is_the_drivers(error):
             raise
     raw: Any = connection.connection.driver_connection
     for name, loader in _LENIENT.items():
         raw.adapters.register_loader(name, loader)
-    return connection.execute(query).all()
+    return read()
 
 
 def _is_the_drivers(error: Exception) -> bool:

@@ -45,6 +45,7 @@ from tidegate.worker.connectors.sql.errors import NotKeptError, is_collision, sp
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.one_by_one import Outcome, outcome_for_one, write_each
 from tidegate.worker.connectors.sql.one_of import is_one_of
+from tidegate.worker.connectors.sql.pages import read_page
 from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.search import Search
@@ -129,8 +130,8 @@ class Rows:
                 page = self._changes.page(connection, everything, self._records, after, limit, window)
                 return self._without_deleted(connection, page)
             query = self._select.where(self._id.is_not(None) if after is None else self._id > self._native(after))
-            records = self._records(fetched(connection, query.order_by(self._id).limit(limit)))
-        return Page(records, records[-1].key if len(records) == limit else None)
+            records, more = read_page(connection, query.order_by(self._id), self._records, limit)
+        return Page(records, records[-1].key if more else None)
 
     def _without_deleted(self, connection: Connection, page: Page) -> Page:
         """Changed rows may have been marked as deleted: that is their change."""
