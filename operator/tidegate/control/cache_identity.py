@@ -1,6 +1,6 @@
 """The cache's identity: which volume a run may take for the cache, and what follows when it is another one. Pure.
 
-Serves `decide` and `history`. A volume that is not the one that the runs before have used is never taken for an empty
+A volume that is not the one that the runs before have used is never taken for an empty
 cache: after a FutureOnly sync that would push everything that it was told to leave alone (invariant I4).
 """
 

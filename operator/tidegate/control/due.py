@@ -1,6 +1,6 @@
 """Due: when the next run of an activation may start, and what has to happen first where time alone does not help. Pure.
 
-Serves `decide`. The delay counts from the end of the last run; a failed run waits longer each time (design section 3).
+The delay counts from the end of the last run; a failed run waits longer each time (design section 3).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Ending: Pods whose worker has ended, or that should have ended themselves, and have not. Pure.
 
-Serves `decide` and `history`. The worker's container decides how a run ends, whatever else its Pod holds. A Pod that is
+The worker's container decides how a run ends, whatever else its Pod holds. A Pod that is
 deleted ends within its grace period, unless its node is lost: nothing but a person can know that (design section 10).
 """
 

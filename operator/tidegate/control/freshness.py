@@ -1,4 +1,4 @@
-"""Freshness: how far the watches have come, and when they last said anything. Serves `watchdog` and `metrics`.
+"""Freshness: how far the watches have come, and when they last said anything.
 
 `watch` reports every event here, before anything is read from it.
 """

@@ -1,4 +1,4 @@
-"""Gauges: where each sync stands, and how far the watches and the queue are. Serves `metrics`.
+"""Gauges: where each sync stands, and how far the watches and the queue are.
 
 Present values are read when Prometheus asks, so that an integration that is gone has no series. Times are
 timestamps rather than ages: an age is wrong as soon as a scrape fails. What runs have done to records is counted in the

@@ -1,6 +1,6 @@
 """History: what has become of runs, and which finished Jobs are kept. Pure.
 
-Serves `decide`. A finished Job and its Pod's last words become the newest run in the status, exactly once; a Job is
+A finished Job and its Pod's last words become the newest run in the status, exactly once; a Job is
 deleted only when its result is stored and its name can no longer be needed as a lock.
 """
 

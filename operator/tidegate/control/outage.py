@@ -1,6 +1,6 @@
 """Outage: an error of the API server, or of the way to it → one sentence with the way out.
 
-Serves `main`, which ends with this sentence, `logs` and `watchdog`. A traceback is for a defect of the operator: it
+A traceback is for a defect of the operator: it
 says nothing about an expired token or a deleted CustomResourceDefinition.
 """
 

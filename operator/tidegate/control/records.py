@@ -1,6 +1,6 @@
 """Records: what a run's report adds to what its sync has done to records so far, and what waits for a decision. Pure.
 
-Serves `history` and `report`. A check mark means that all was done (design section 10), so whatever a run set aside is
+A check mark means that all was done (design section 10), so whatever a run set aside is
 counted where its success is shown.
 """
 

@@ -1,6 +1,6 @@
 """Render: a claimed run → the manifests of its Job and of the cache's PersistentVolumeClaim. Pure.
 
-Serves `act`. What a worker finds in its Pod is the contract of design section 6.1.
+What a worker finds in its Pod is the contract of design section 6.1.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Starting: what keeps a run's Pod from starting, and whether its worker may have started. Pure.
 
-Serves `decide` and `report`. A run that cannot start is not in progress, and says so within a minute (design section
+A run that cannot start is not in progress, and says so within a minute (design section
 10).
 """
 

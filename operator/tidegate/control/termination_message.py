@@ -1,6 +1,6 @@
 """Last words: what a worker has left behind, in its Pods and its Job → its exit code and its report. Pure.
 
-Serves `history`. What a worker says is text from an image that anybody may have built.
+What a worker says is text from an image that anybody may have built.
 """
 
 import json

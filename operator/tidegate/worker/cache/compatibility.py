@@ -1,4 +1,4 @@
-"""What a cache was made for, and whether it still fits the configuration. Serves `session`.
+"""What a cache was made for, and whether it still fits the configuration.
 
 Policies, directions and fields may change from run to run. What gives ids, links and match keys their meaning may
 not: with other tables the remembered records would seem to be deleted, and in another system they are other records.

@@ -1,6 +1,6 @@
 """Ids by the match fields' values, on disk: for systems that cannot be asked for records by anything but their id.
 
-Serves `file` and `http`. Values are compared as the engine does, by their normal forms.
+Values are compared as the engine does, by their normal forms.
 """
 
 import sqlite3

@@ -1,7 +1,4 @@
-"""What connectors' settings have in common: values that a Secret puts into the environment, and that stay secret.
-
-Serves the connectors' own settings.
-"""
+"""What connectors' settings have in common: values that a Secret puts into the environment, and that stay secret."""
 
 import base64
 import json

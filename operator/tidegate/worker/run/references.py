@@ -1,4 +1,4 @@
-"""References: what a record says of another one, translated by that other one's link. Serves `push` and `recover`.
+"""References: what a record says of another one, translated by that other one's link.
 
 An id means nothing on the other side. A field with `ref` therefore flows as the id that the counterpart has there, and
 two such fields are the same when the records that they name are linked.

@@ -1,4 +1,4 @@
-"""What is asked of a file system; `local` and `remote` are the two kinds. Serves `storage`."""
+"""What is asked of a file system; `local` and `remote` are the two kinds."""
 
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, Protocol, TypeAlias

@@ -1,4 +1,4 @@
-"""Files of this machine, by the operating system's own calls. Serves `storage`.
+"""Files of this machine, by the operating system's own calls.
 
 Only they can promise that a reader sees either the old file or the new one, and that it outlives a power cut.
 """

@@ -1,4 +1,4 @@
-"""The ids of new records in a file: the next whole number where all ids are such, else UUIDs. Serves `records`."""
+"""The ids of new records in a file: the next whole number where all ids are such, else UUIDs."""
 
 import sqlite3
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The records of one file, read and written. Serves `file`.
+"""The records of one file, read and written.
 
 Before anything is read or written the file is looked at, and read again if it has changed. A batch of writes
 is one replacement of the file; when the file is changed in between, the batch is applied to the new one.

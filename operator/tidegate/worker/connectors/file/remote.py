@@ -1,4 +1,4 @@
-"""Files of other machines, through fsspec: object stores, SFTP and whatever else it knows. Serves `storage`."""
+"""Files of other machines, through fsspec: object stores, SFTP and whatever else it knows."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""A file as it was read: a copy of its bytes, and on disk too where each record is. Serves `records`.
+"""A file as it was read: a copy of its bytes, and on disk too where each record is.
 
 Memory stays the same however large the file is; the temporary directory needs room for the file and about 60 bytes
 for each record. What is edited is added at the copy's end, and the new file is put together from both.

@@ -1,4 +1,4 @@
-"""Where files are: reading one whole, and replacing it whole unless it was changed meanwhile. Serves `file`."""
+"""Where files are: reading one whole, and replacing it whole unless it was changed meanwhile."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping

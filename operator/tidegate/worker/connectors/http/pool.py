@@ -1,4 +1,4 @@
-"""Several requests under way at once. Serves `resource` and `finding`."""
+"""Several requests under way at once."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait

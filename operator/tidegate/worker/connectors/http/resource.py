@@ -1,4 +1,4 @@
-"""The records of one resource of an API, read and written. Serves `http`.
+"""The records of one resource of an API, read and written.
 
 Compare-and-set: where the API offers ETags it compares; else the record is read right before it is written, and an
 edit within that moment is overwritten. What was asked for and not answered is not asked for again blindly: the record

@@ -1,4 +1,4 @@
-"""Reading what has changed in a table since an earlier run, by its cursor. Serves `rows`.
+"""Reading what has changed in a table since an earlier run, by its cursor.
 
 Two kinds of rows are read. Those whose cursor is between what was read for good and what is newest now, in the order of
 the cursor; then, in the order of their ids, those whose cursor says nothing of when they were changed, being NULL, in

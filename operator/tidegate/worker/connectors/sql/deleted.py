@@ -1,4 +1,4 @@
-"""Which rows their table marks as deleted, as a condition of SQL. Serves `rows`.
+"""Which rows their table marks as deleted, as a condition of SQL.
 
 A column says nothing of the kind where it is NULL, false, zero or an empty text, nor where it holds a time that stands
 for none: a zero date, or infinity.

@@ -1,4 +1,4 @@
-"""A database as SQLAlchemy connects it. Serves `sql`; what its errors mean is in `errors`.
+"""A database as SQLAlchemy connects it.
 
 PostgreSQL (psycopg 3), MySQL and MariaDB (pymysql), and SQLite. Three things are made the same: times are in UTC, a
 value that does not fit is refused and not bent, and a transaction begins when we say so.

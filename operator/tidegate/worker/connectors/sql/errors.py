@@ -1,4 +1,4 @@
-"""What a database's errors mean for the run. Serves `sql`.
+"""What a database's errors mean for the run.
 
 There are four kinds: the values are refused and would be again; the configuration is wrong, such as a password; two
 transactions were in each other's way; and all the rest, which may pass and is retried. The same fault is of the same

@@ -1,4 +1,4 @@
-"""Insert rows and learn the ids that they got. Serves `rows`."""
+"""Insert rows and learn the ids that they got."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

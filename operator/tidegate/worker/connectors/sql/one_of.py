@@ -1,4 +1,4 @@
-"""Which rows have one of many values in a column. Serves `rows` and `search`.
+"""Which rows have one of many values in a column.
 
 The values are one parameter where they can be: thousands of them take longer to be told than to be looked up.
 """

@@ -1,4 +1,4 @@
-"""What is particular about PostgreSQL, for the sake of speed. Serves `rows`, `insert` and `one_of`.
+"""What is particular about PostgreSQL, for the sake of speed.
 
 Many values are one parameter, an array: with thousands of parameters a statement takes longer to be read, here and by
 the server, than to be carried out.

@@ -1,4 +1,4 @@
-"""Find a table in the database as it is, and whether the sync can work with it. Serves `sql`.
+"""Find a table in the database as it is, and whether the sync can work with it.
 
 What does not fit is found here, before anything is read, and named: the object, the connector, the column.
 """

@@ -1,4 +1,4 @@
-"""One table's rows, read and written. Serves `sql`.
+"""One table's rows, read and written.
 
 All writes of a batch are one transaction in three steps: read what is there under lock, write what is still as
 expected, read back what was stored.

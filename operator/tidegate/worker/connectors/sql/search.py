@@ -1,4 +1,4 @@
-"""Which rows may have the match fields that are sought. Serves `rows`.
+"""Which rows may have the match fields that are sought.
 
 Letters in any case are left to the database, whose notion of them is not quite Python's; it may answer more than was
 meant, and must not answer less.

@@ -1,4 +1,4 @@
-"""Which database a table is in: what tells it from a copy of the same shape. Serves `sql`; see Identified.
+"""Which database a table is in: what tells it from a copy of the same shape.
 
 The server's own number is asked for first, since host names and ports change for the same server. Where a server has
 none, or its role may not read it, the address in the URL stands for it. A physical copy of a PostgreSQL server has the

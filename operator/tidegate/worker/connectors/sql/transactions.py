@@ -1,4 +1,4 @@
-"""The transactions that are open in a database, and its own clock. Serves `changes`.
+"""The transactions that are open in a database, and its own clock.
 
 What an open transaction has written is not visible yet, and will be with a cursor from before: with the time at which
 the transaction began, where the database's now() is that, or with a number that it drew.

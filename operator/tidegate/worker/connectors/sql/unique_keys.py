@@ -1,4 +1,4 @@
-"""Unique keys that take for the same what `match` tells apart. Serves `reflect`.
+"""Unique keys that take for the same what `match` tells apart.
 
 A record of the other side whose match field differs from one here by letter case only would be created here, and
 refused as a duplicate by such a key; and this one would be created there, beside it.

@@ -1,4 +1,4 @@
-"""Circles: new records that refer to each other, or to themselves, so that none can be created first. Serves `push`.
+"""Circles: new records that refer to each other, or to themselves, so that none can be created first.
 
 Such a record is created without the references that close the circle, and they are written in the next pass of the
 same run, when the records that they name exist.

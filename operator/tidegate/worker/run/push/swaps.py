@@ -1,4 +1,4 @@
-"""Swaps: records that each wait for a value that the next of them has, so that none can be written. Serves `push`.
+"""Swaps: records that each wait for a value that the next of them has, so that none can be written.
 
 A value that must be unique can move from record to record as long as one of them moves to a free value. In a circle
 none does: two records that exchange their values are the shortest.
