@@ -41,6 +41,12 @@ def test_another_record_has_nothing_of_the_former_one(ids: Ids | None, seen: Any
     assert is_another(item, seen, now, BLANK) is another
 
 
+def test_another_employer_is_no_sign_of_another_record() -> None:
+    fields = FieldRule(("email", "email")), FieldRule(("firm", "firm"), ref="firm")
+    item = SyncedObject("contact", (Part(), Part()), fields, (0,), "park", "unlink")
+    assert not is_another(item, (b"bob", b"1"), (b"bob@new", b"2"), BLANK)
+
+
 @pytest.fixture
 def linked(databases: Databases) -> Databases:
     """Three people on both sides, with notes in erp that are not synced."""
