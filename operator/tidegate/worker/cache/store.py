@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tidegate.worker.cache import accepted, large, parked, reloads, visits
+from tidegate.worker.cache import accepted, large, parked, reloads, settling, visits
 from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
@@ -28,7 +28,7 @@ from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
 _MADE = "cache.made"
-FORMAT = 6
+FORMAT = 7
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -100,6 +100,7 @@ class Cache:
         self.reloads = reloads.Reloads(self._db)
         self.accepted = accepted.Accepted(self._db)
         self.large = large.Large(self._db)
+        self.settling = settling.Settling(self._db)
 
     def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
@@ -108,7 +109,8 @@ class Cache:
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            parts = (_SCHEMA, visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA, accepted.SCHEMA, large.SCHEMA)
+            own = (visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA, accepted.SCHEMA, large.SCHEMA, settling.SCHEMA)
+            parts = (_SCHEMA, *own)
             for statement in ";".join(parts).split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
@@ -279,7 +281,7 @@ class Cache:
         forgotten = _json(rids)
         links = f"SELECT link FROM record WHERE rid IN ({_LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
-        for table in ("record", "dirty", "parked", "shelved", "intent", "departed", "large"):
+        for table in ("record", "dirty", "parked", "shelved", "intent", "departed", "large", "settling"):
             self._remove(table, forgotten)
 
     def let_go(self, rids: Sequence[int]) -> None:

@@ -34,6 +34,8 @@ class Progress:
     # Records that cannot be read, and how many of them the scan before did not have.
     unreadable: int = 0
     newly_unreadable: int = 0
+    # Records that were answered as they were before our last write, and wait for the next run.
+    stale: int = 0
     seconds: float = 0.0
 
     @classmethod

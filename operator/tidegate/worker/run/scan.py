@@ -96,6 +96,7 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     new, changed = [*new, *replaced.values()], [each for each in changed if each[0] not in replaced]
     visited -= replaced.keys()
     cache.reloads.lose_ids(replaced)
+    cache.settling.shown(visited, {rid for rid, _ in changed})
     rids = cache.add(source.number, [*zip([record.key for record in new], source.match_keys_of(new), repeat(None))])
     differing = [*zip(rids, new, strict=True), *changed]
     cache.large.note({rid: size_of(record.values) for rid, record in differing})
@@ -185,8 +186,10 @@ def _finish(session: Session, source: Source, doubt: str) -> None:
 
 
 def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
-    """Records that a whole scan has not met."""
+    """Records that a whole scan has not met; one that we have just created may not be in the list yet."""
     cache, progress = session.cache, session.progress
+    created = {rid for rid, written in cache.settling.of(rids).items() if written.before is None}
+    rids = [rid for rid in rids if rid not in created]
     if progress.push:
         _note_gone(session, source, rids)
         return

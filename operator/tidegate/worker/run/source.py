@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tidegate.worker.cache.reloads import is_former
 from tidegate.worker.cache.shadow import Layout, Shadow
@@ -39,6 +40,12 @@ class Source:
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """The records with these ids that exist; one whose id was given to another record does not."""
         return self.collection.get([key for key in keys if not is_former(key)])
+
+    @property
+    def stale_seconds(self) -> float:
+        """For how long after a write the system may answer with what was before."""
+        stale_for: timedelta = getattr(self.item.settings[self.side], "stale_for", timedelta(0))
+        return stale_for.total_seconds()
 
     def field_hashes(self, records: Sequence[Record]) -> list[FieldHashes]:
         """Of each record the hash of each field's normal form; UNKNOWN for a field that its system leaves out."""

@@ -71,6 +71,7 @@ def _run(session: Session) -> None:
     if progress.phase == "complete":
         with session.commit():
             return
+    _believe_what_has_settled(session)
     recover(session, after_scan=False)
     if progress.phase == "scan":
         scan(session)
@@ -106,6 +107,14 @@ def _accept(session: Session) -> None:
         cache.accepted.apply()
         _whole_scans_count(session)
         session.progress.phase = "accepted"
+
+
+def _believe_what_has_settled(session: Session) -> None:
+    now = session.now()
+    with session.commit():
+        for both in session.pairs:
+            for source in both.sources:
+                session.cache.settling.expire(source.number, now - source.stale_seconds, now)
 
 
 def _enter_push(session: Session) -> None:
@@ -150,6 +159,11 @@ def _remark(session: Session) -> str:
     remarks = [f"{parked} waiting for a decision: see the run's log"] if parked else []
     if unreadable := session.progress.unreadable:
         remarks.append(f"{unreadable} records cannot be read and were set aside: see the run's log")
+    if stale := session.progress.stale:
+        remarks.append(
+            f"{stale} records are still answered as they were before they were written, and are read again by the next "
+            "run; see staleFor"
+        )
     for source, doubt in session.progress.doubts.items():
         remarks.append(
             f"the list of {source} may have left out records: {doubt}; no record that is missing from it counts as "

@@ -41,7 +41,7 @@ from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.http.turns import ClosedError
 from tidegate.worker.connectors.json_documents import Document, dump, key_of
 from tidegate.worker.errors import ConfigurationError, Paused, SystemFailed
-from tidegate.worker.values.normal_form import Value, normal
+from tidegate.worker.values.normal_form import MISSING, Value, normal
 
 _NOT_ALLOWED = 405
 _OUTDATED = 412
@@ -201,7 +201,7 @@ class Resource:
                 raise complaint
             return Poison(self._client.words(answer), answer.status, complaint)
         try:
-            return self._created(answer)
+            return self._created(answer, values)
         except _ENDS as end:
             return Postponed(end, in_doubt=True)
         except (PoisonedError, BadItemError) as error:
@@ -232,7 +232,7 @@ class Resource:
             known[n] = found[0] if len(found) == 1 else answers[n]
         return known
 
-    def _created(self, answer: Answer) -> Record:
+    def _created(self, answer: Answer, sent: Sequence[Value]) -> Record:
         document = self._records.document(answer)
         if self._documents.says_all(document):
             return self._documents.record(document)
@@ -249,9 +249,12 @@ class Resource:
             return self._documents.record(self._records.document(found))
         # Some APIs answer a create with the id as a text, and have a number everywhere else.
         seen = self._records.read(key, of_any_kind=True, finishing=True)
-        if seen is None:
-            raise SystemFailed(f"{self._title}: the API has answered with the new record {key}, and does not have it")
-        return seen.record
+        if seen is not None:
+            return seen.record
+        # Its reads may be behind its writes: it was made, and holds what was sent as far as the answer does not say.
+        answered = self._documents.record(document)
+        held = (mine if shown is MISSING else shown for shown, mine in zip(answered.values, sent, strict=True))
+        return answered._replace(values=tuple(held))
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
         """See Collection."""

@@ -183,13 +183,15 @@ class ResourceSettings(Part):
     asked by a match field: all records are then read once per run to know which there are. `item` is where a record is
     in the answer that has one only. `total` is where an answer says how many records the list has; names in common use
     are found without it, and `none` says that what has such a name is something else. A field that an answer leaves out
-    is `unknown`: it overwrites nothing, and is not overwritten; with `missing: empty` it is empty.
+    is `unknown`: it overwrites nothing, and is not overwritten; with `missing: empty` it is empty. A record that
+    `deleted` marks counts as absent. For `staleFor` after a write, a record that is answered as it was before is not
+    taken for an edit.
     """
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {
             "cursor", "record_path", "items", "item", "paging", "page_size", "total", "since", "newest", "find",
-            "batch", "update", "missing", "deleted",
+            "batch", "update", "missing", "deleted", "stale_for",
         }
     )  # fmt: skip
 
@@ -210,6 +212,7 @@ class ResourceSettings(Part):
     update: Literal["PATCH", "PUT"] = "PATCH"
     missing: Literal["unknown", "empty"] = "unknown"
     deleted: Deleted | None = None
+    stale_for: Duration = timedelta(seconds=30)
 
     @model_validator(mode="after")
     def _fits(self) -> "ResourceSettings":

@@ -7,12 +7,13 @@ another field is seen as the change it is.
 
 from collections.abc import Sequence
 
+from tidegate.worker.cache.settling import Written
 from tidegate.worker.config.rules import SIDES, Side, other
 from tidegate.worker.connectors import NotDeleted, Record, Rejected
 from tidegate.worker.merge.kept import unkept
 from tidegate.worker.merge.three_way import Delete, Forget, Keep, Patch
 from tidegate.worker.run.push.swaps import explain_swaps
-from tidegate.worker.run.push.work import Work, creates_on, values_for
+from tidegate.worker.run.push.work import Work, creates_on, pushed, values_for
 from tidegate.worker.run.references import soil_referring
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair
@@ -90,6 +91,10 @@ def _add_counterparts(session: Session, source: Source, target: Source, made: Se
     for n, record, match, shadow in kept:
         new[n] = rids[n], record.key, match, shadow
     session.cache.add_counterparts(target.number, new, shadows)
+    if target.stale_seconds:
+        made_there = session.cache.known(target.number, [key for _, key, *_ in new])
+        added = [Written(rid, None, None) for _, rid, _ in made_there.values()]
+        session.cache.settling.add(target.number, session.now(), added)
     _nothing_is_left(session, rids)
     for n in altered:
         work, record = made[n]
@@ -163,6 +168,7 @@ def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
         if isinstance(answer, Record):
             values = values_for(work, target.side)
             lost.append((target, unkept(sent, values, work.record(target.side).values, answer.values)))
+            _note_written(session, both, work, target)
             session.progress.pushed[target.name]["update"] += len(lost[-1][1]) < len(sent)
     if work.changed or work.again:
         # Merged again in the next pass, and so are the fields in conflict: one that was not written is counted then.
@@ -173,6 +179,14 @@ def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
         _settled(session, both, work, patch)
     for target, fields in lost:
         _park_unkept(session, target, both.sources[other(target.side)], work, fields)
+
+
+def _note_written(session: Session, both: SourcePair, work: Work, target: Source) -> None:
+    side = target.side
+    if target.stale_seconds and isinstance(work.decision, Patch):
+        before = target.partial_shadow(work.hashes[side])
+        sent = pushed(both, work, side, work.decision.to[side])
+        session.cache.settling.add(target.number, session.now(), [Written(work.row(side).rid, before, sent)])
 
 
 def _settled(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:

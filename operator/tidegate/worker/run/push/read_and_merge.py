@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.worker.cache.parked import Kind
+from tidegate.worker.cache.settling import Written, is_stale
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
 from tidegate.worker.connectors import Key, unread
@@ -42,11 +43,15 @@ def decide(
     policy = Policy(item.conflict, item.deletes, item.exists_on)
     blank = both.sources[0].hasher.blank
     waiting = session.cache.parked.kinds(rid for work in works for rid in work.rids)
+    settling = session.cache.settling.of(rid for work in works for rid in work.rids)
     for work in works:
-        first, second = (_state(source, work) for source in both.sources)
+        first, second = (_state(source, work, settling) for source in both.sources)
         if first is None or second is None:
             continue
         states = first, second
+        if any(_is_stale(*each, work, settling) for each in zip(both.sources, states, strict=True)):
+            session.progress.stale += 1
+            continue
         if item.has_references and None not in work.records:
             states = _follow(both, work, states, blank)
         newer = _newer(session, both, work) if item.conflict == "newest" else None
@@ -119,7 +124,14 @@ def _hash(session: Session, source: Source, works: Sequence[Work]) -> None:
         work.compared[side] = comparable(source, hashes, work.translated[side])
 
 
-def _state(source: Source, work: Work) -> State | None:
+def _is_stale(source: Source, state: State, work: Work, settling: Mapping[int, Written]) -> bool:
+    written = settling.get(work.row(source.side).rid) if state.presence is Presence.PRESENT else None
+    if written is None or written.before is None:
+        return False
+    return is_stale(source.layout.unpack(written.before), state.seen, state.now)
+
+
+def _state(source: Source, work: Work, settling: Mapping[int, Written]) -> State | None:
     side = source.side
     row = work.rows[side]
     if row is None:
@@ -131,6 +143,12 @@ def _state(source: Source, work: Work) -> State | None:
         return State(Presence.GONE if linked else Presence.NEVER)
     now = tuple(None if hashed == UNKNOWN else hashed for hashed in work.hashes[side])
     seen = source.seen(row.shadow, work.record(side).values, work.hashes[side])
+    if (written := settling.get(row.rid)) is not None:
+        # What we have sent is no edit, also where our write was answered with what was before.
+        sent = source.layout.unpack(written.sent)
+        seen = tuple(
+            held if held is not None and held == mine else old for old, held, mine in zip(seen, now, sent, strict=True)
+        )
     return State(Presence.PRESENT, seen, now, work.compared[side])
 
 

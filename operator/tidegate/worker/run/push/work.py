@@ -10,6 +10,7 @@ from tidegate.worker.connectors import Blocked, Changed, Postponed, Record, Reje
 from tidegate.worker.errors import RunEnded
 from tidegate.worker.merge.three_way import Create, Decision
 from tidegate.worker.run.references import Unlinked
+from tidegate.worker.run.source import SourcePair
 from tidegate.worker.values.normal_form import MISSING, Hash, Value
 
 _T = TypeVar("_T")
@@ -88,6 +89,22 @@ def values_for(work: Work, on: Side) -> Sequence[Value]:
     """What the record across would hold on this side; what it hides and unlinked references flow nowhere."""
     values = work.translated[other(on)]
     return [None if value is MISSING or isinstance(value, Unlinked) else value for value in values]
+
+
+def pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> bytes:
+    """The hashes of what a side is going to hold, where it is going to be written."""
+    target, rules, hashed = both.sources[on], both.item.fields, work.hashes[other(on)]
+    hashes: list[Hash | None] = [None] * len(rules)
+    for i in fields:
+        hashes[i] = hashed[i]
+    values, read = values_for(work, on), work.record(other(on)).values
+    for i in fields:
+        if i in work.unfit:
+            hashes[i] = None
+        elif values[i] is not read[i] and read[i] is not MISSING:
+            # It is another id there, or another form.
+            hashes[i] = target.hash_of(i, values[i])
+    return target.partial_shadow(hashes)
 
 
 def creates_on(works: Iterable[Work], side: int) -> list[Work]:

@@ -10,10 +10,9 @@ from tidegate.worker.config.rules import SIDES, Side, other
 from tidegate.worker.connectors import Blocked
 from tidegate.worker.connectors import Write as Update
 from tidegate.worker.merge.three_way import Create, Delete, Patch
-from tidegate.worker.run.push.work import Answer, Work, creates_on, values_for
+from tidegate.worker.run.push.work import Answer, Work, creates_on, pushed, values_for
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import SourcePair
-from tidegate.worker.values.normal_form import MISSING, Hash
 
 
 def intend(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
@@ -34,31 +33,15 @@ def _intents(both: SourcePair, work: Work) -> list[Intent]:
     decision = work.decision
     if isinstance(decision, Create):
         source = both.sources[other(decision.on)]
-        pushed = _pushed(both, work, decision.on, both.item.flowing[decision.on])
-        return [Intent(work.row(source.side).rid, both.numbers[decision.on], pushed, work.match)]
+        fields = pushed(both, work, decision.on, both.item.flowing[decision.on])
+        return [Intent(work.row(source.side).rid, both.numbers[decision.on], fields, work.match)]
     if isinstance(decision, Patch):
         return [
-            Intent(work.row(other(side)).rid, both.numbers[side], _pushed(both, work, side, decision.to[side]), None)
+            Intent(work.row(other(side)).rid, both.numbers[side], pushed(both, work, side, decision.to[side]), None)
             for side in SIDES
             if decision.to[side]
         ]
     return []
-
-
-def _pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> bytes:
-    """The hashes of what a side is going to hold, where it is going to be written."""
-    target, rules, pushed = both.sources[on], both.item.fields, work.hashes[other(on)]
-    hashes: list[Hash | None] = [None] * len(rules)
-    for i in fields:
-        hashes[i] = pushed[i]
-    values, read = values_for(work, on), work.record(other(on)).values
-    for i in fields:
-        if i in work.unfit:
-            hashes[i] = None
-        elif values[i] is not read[i] and read[i] is not MISSING:
-            # It is another id there, or another form.
-            hashes[i] = target.hash_of(i, values[i])
-    return target.partial_shadow(hashes)
 
 
 def write(both: SourcePair, works: Sequence[Work], on: Side) -> None:
