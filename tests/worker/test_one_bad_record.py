@@ -1,12 +1,14 @@
 """One record that a database cannot take does not keep the others of its batch from being written."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from tidegate.worker.connectors import Collection, Description, FieldUse, Record, Rejected, Write, sql
+from tidegate.worker.connectors import Blocked, Collection, Description, FieldUse, Record, Rejected, Write, sql
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
@@ -135,3 +137,34 @@ def test_what_is_beyond_pythons_dates_is_read_and_does_not_stop_the_others(conta
         (created,) = collection.create([["c@x", *records[0].values[1:]]])
         assert isinstance(created, Record)
         assert created.values[1:] == records[0].values[1:], "PostgreSQL itself can hold them"
+
+
+def test_a_sequence_that_lies_behind_is_told_and_overtakes_the_ids(contacts: Database) -> None:
+    contacts.sql("INSERT INTO contact (id, email) VALUES (1, 'x'), (2, 'y'), (3, 'z')")
+    with opened(contacts.worker_url, "email", "tenant") as collection:
+        (refused,) = collection.create([["a@x", None]])
+        assert refused == Blocked(
+            'duplicate key value violates unique constraint "contact_pkey": the database has given it an id that '
+            "another record has, as after a restore; set the sequence of column id to the largest id, with setval()"
+        )
+        while not isinstance(answer := collection.create([["a@x", None]])[0], Record):
+            pass
+    assert answer.key == 4
+
+
+def test_bytes_that_are_no_characters_are_read_from_sqlite_and_do_not_stop_the_others(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "erp.db")) as connection:
+        connection.execute("CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, tenant TEXT)")
+        connection.execute("INSERT INTO contact (email, tenant) VALUES ('a@x', CAST(X'ff61' AS TEXT)), ('b@x', 'ours')")
+        connection.commit()
+    with opened(f"sqlite:///{tmp_path}/erp.db", "email", "tenant") as collection:
+        bad, good = collection.scan(None, 10, None).records
+        assert good.values == ("b@x", "ours")
+        refused, written = collection.create([["c@x", bad.values[1]], ["d@x", "ours"]])
+        assert isinstance(refused, Rejected)
+        assert refused.reason.startswith("column tenant is of type TEXT: the text has half of a character")
+        assert isinstance(written, Record)
+        (stored,) = collection.update([Write(bad, {0: "new@x"})])
+        assert isinstance(stored, Record)
+    with closing(sqlite3.connect(tmp_path / "erp.db")) as connection:
+        assert connection.execute("SELECT hex(tenant) FROM contact WHERE email = 'new@x'").fetchall() == [("FF61",)]

@@ -137,12 +137,24 @@ def read_leniently(connection: Connection, read: Callable[[], _Found]) -> _Found
     try:
         return read()
     except (DBAPIError, UnicodeDecodeError) as error:
+        if connection.dialect.name == "sqlite" and "Could not decode to UTF-8" in str(error):
+            return _read_undecoded(connection, read)
         if connection.dialect.name != "postgresql" or not _is_the_drivers(error):
             raise
     raw: Any = connection.connection.driver_connection
     for name, loader in _LENIENT.items():
         raw.adapters.register_loader(name, loader)
     return read()
+
+
+def _read_undecoded(connection: Connection, read: Callable[[], _Found]) -> _Found:
+    """The same from a file of SQLite, which keeps any bytes as a text: those that are no characters stay."""
+    raw: Any = connection.connection.driver_connection
+    raw.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    try:
+        return read()
+    finally:
+        raw.text_factory = str
 
 
 def _is_the_drivers(error: Exception) -> bool:

@@ -6,6 +6,7 @@ expected, read back what was stored.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta, tzinfo
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from tidegate.worker.connectors import (
+    Blocked,
     Changed,
     Description,
     Key,
@@ -61,6 +63,10 @@ _COLLISIONS = 3
 
 
 _NOT_SHOWN = "the database drops the new record: see the triggers of the table, or the condition of the view"
+_BEHIND = (
+    "the database has given it an id that another record has, as after a restore; set the sequence of column {column} "
+    "to the largest id, with setval()"
+)
 _STILL_THERE = "a trigger or a policy of the database may be why"
 _NO_RIGHT = "the database shows the record and does not let this user change it: see its policies for rows"
 
@@ -160,7 +166,15 @@ class Rows:
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
         """See Collection."""
-        return self._write(records, self._create)
+        return [*map(self._with_advice, self._write(records, self._create))]
+
+    def _with_advice(self, answer: Record | Rejected) -> Record | Rejected:
+        """What to do where the database itself gives out an id that another record has."""
+        key = self._table.primary_key
+        gives_ids = [*key.columns] == [self._id] and all(self._fields[i] is not self._id for i in self._written)
+        if isinstance(answer, Blocked) and gives_ids and key.name and f'"{key.name}"' in answer.reason:
+            return replace(answer, reason=f"{answer.reason}: {_BEHIND.format(column=self._id.name)}")
+        return answer
 
     def _create(self, connection: Connection, records: Sequence[Sequence[Value]]) -> list[Record | Rejected]:
         answers: list[Record | Rejected | None] = [None] * len(records)
