@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.config.rules import SIDES, Sync
-from tidegate.worker.connectors import Connector, Description
+from tidegate.worker.connectors import Connector, Description, Identified
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.report import Report
 from tidegate.worker.run.session import connect
@@ -97,6 +97,9 @@ class _Connector:
     def open(self, description: Description) -> Any:
         return _Collection(self.systems.open(self.side, description), self.side, self.steps)
 
+    def system(self, description: Description) -> Mapping[str, str]:
+        return self.systems.system(self.side, description)
+
     def close(self) -> None:
         pass  # the next process uses it again: what is done outside of a transaction of theirs leaves no trace
 
@@ -106,12 +109,19 @@ class Systems:
 
     def __init__(self, sync: Sync) -> None:
         self._connectors = connect(sync, {})
-        self._collections: dict[tuple[int, str], Any] = {}
+        self._collections: dict[tuple[int, Description], Any] = {}
+        self.exchanged = False  # whether each connector leads to the other one's system
 
     def open(self, side: int, description: Description) -> Any:
-        if (side, description.title) not in self._collections:
-            self._collections[side, description.title] = self._connectors[side].open(description)
-        return self._collections[side, description.title]
+        place = side ^ self.exchanged, description
+        if place not in self._collections:
+            self._collections[place] = self._connectors[place[0]].open(description)
+        return self._collections[place]
+
+    def system(self, side: int, description: Description) -> Mapping[str, str]:
+        connector = self._connectors[side ^ self.exchanged]
+        assert isinstance(connector, Identified)
+        return connector.system(description)
 
     def close(self) -> None:
         for connector in self._connectors:

@@ -1,4 +1,5 @@
-"""Random histories: users on both sides, runs of every kind, and edits and crashes at any step of them.
+"""Random histories: users on both sides, runs of every kind, edits and crashes at any step of them, changes of the
+configuration, and systems that are exchanged for each other.
 
 A history is data that Hypothesis draws, and makes as short as it can when it fails. On the way no run may lose an entry
 in silence, make a record twice, or write when it is read-only; in the end the sync is left alone, and then both sides
@@ -51,9 +52,20 @@ def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_si
             for act in acts:
                 world.act(act)
 
-        @rule(conflict=st.sampled_from(["crm", "erp", "park"]), deletes=st.sampled_from(["unlink", "propagate"]))
-        def change(self, conflict: Literal["crm", "erp", "park"], deletes: Literal["unlink", "propagate"]) -> None:
-            world.change(Policies(conflict, deletes, world.normalises))
+        @rule(
+            conflict=st.sampled_from(["crm", "erp", "park"]),
+            deletes=st.sampled_from(["unlink", "propagate"]),
+            trims=st.booleans(),
+        )
+        def change(
+            self, conflict: Literal["crm", "erp", "park"], deletes: Literal["unlink", "propagate"], trims: bool
+        ) -> None:
+            world.change(Policies(conflict, deletes, world.normalises, trims))
+
+        @precondition(lambda _: world.has_synced)
+        @rule(scope=scopes, push=st.booleans())
+        def exchange(self, scope: Scope, push: bool) -> None:
+            world.sync_exchanged(scope, push=push)
 
         @rule(scope=scopes, disturbed=disturbed)
         def sync(self, scope: Scope, disturbed: Sequence[Disturbances]) -> None:

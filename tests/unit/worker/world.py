@@ -15,8 +15,10 @@ import orjson
 from tidegate.worker.cache.store import FILE
 from tidegate.worker.config.parse import parse
 from tidegate.worker.config.rules import SIDES, other
+from tidegate.worker.errors import Halted
 from tidegate.worker.run.environment import Order, Scope
 
+from .databases import FIELDS as SYNCED
 from .databases import SIDES as NAMES
 from .databases import WITH_CURSOR, Databases
 from .disturbed import Crash, Steps, Systems, attempt, crash
@@ -58,6 +60,8 @@ class Policies:
     conflict: Literal["crm", "erp", "park"]
     deletes: Literal["unlink", "propagate"]
     normalises: bool
+    # Whether spaces in names and phone numbers count. None are entered: only what is remembered of a value is another.
+    trims: bool = False
 
 
 class World:
@@ -91,8 +95,11 @@ class World:
 
     def change(self, policies: Policies) -> None:
         """From the next run on."""
+        email, *others = SYNCED
+        trimmed = [{**field, "normalize": "trim"} for field in others] if policies.trims else others
         config = self._databases.config(
-            crm=WITH_CURSOR, erp=WITH_CURSOR, conflict=policies.conflict, deletes=policies.deletes,
+            crm=WITH_CURSOR, erp=WITH_CURSOR, fields=[email, *trimmed],
+            conflict=policies.conflict, deletes=policies.deletes,
             safety={"maxDeletes": {"percent": 100, "min": 1000}, "emptySide": "allow"},
         )  # fmt: skip
         self._sync = parse(orjson.dumps(config))
@@ -190,6 +197,26 @@ class World:
         except Crash:
             return True
         return False
+
+    def sync_exchanged(self, scope: Scope, *, push: bool) -> None:
+        """A run for which each connector leads to the other system: it halts, and nothing is read or written."""
+        before = [self.contacts(side) for side in SIDES]
+        self._runs += 1
+        self._systems.exchanged = True
+        order = Order(self._runs, scope, push, self._databases.cache, "1", self._databases.directory)
+        try:
+            attempt(order, self._sync, self._systems, Steps({}, self._ledger))
+        except Halted:
+            assert [self.contacts(side) for side in SIDES] == before
+        else:
+            raise AssertionError("a run takes each system for the other")
+        finally:
+            self._systems.exchanged = False
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether a run has met the systems."""
+        return self._runs > 0
 
     def _check_losses(self, report: Mapping[str, Any], *, push: bool) -> None:
         allowed = 0 if self._policies.conflict == "park" else report["conflicts"]
