@@ -95,6 +95,7 @@ _TOOLS = {
         _own("pause", HERE / "pause"),
         _own("kstatus", HERE.parent / "cluster" / "kstatus"),
         _own("prometheusoperator", HERE.parent / "cluster" / "prometheusoperator"),
+        _own("pocketbase", HERE.parent / "worker" / "real" / "pocketbase", "2 minutes the first time"),
         _own("argocd-engine", _GITOPS / "argocd", "3 minutes the first time"),
         _flux("source-controller", "4 minutes and 2 GB of Go modules the first time"),
         _flux("kustomize-controller"),
