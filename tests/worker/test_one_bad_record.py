@@ -162,7 +162,7 @@ def test_bytes_that_are_no_characters_are_read_from_sqlite_and_do_not_stop_the_o
         assert good.values == ("b@x", "ours")
         refused, written = collection.create([["c@x", bad.values[1]], ["d@x", "ours"]])
         assert isinstance(refused, Rejected)
-        assert refused.reason.startswith("column tenant is of type TEXT: the text has half of a character")
+        assert refused.reason.startswith("column tenant is of type TEXT: the text has the byte 0xff")
         assert isinstance(written, Record)
         (stored,) = collection.update([Write(bad, {0: "new@x"})])
         assert isinstance(stored, Record)

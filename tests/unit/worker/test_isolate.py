@@ -157,3 +157,20 @@ class TestTheSystemsOwnFailure:
         monkeypatch.setattr(Rows, "scan", scan_once)
         ended = databases.run()
         assert (ended.code, databases.contacts("erp")) == (1, [])
+
+
+def test_a_text_with_bytes_that_are_no_characters_is_set_aside_and_the_rest_of_its_record_goes_on(
+    databases: Databases,
+) -> None:
+    databases.add("crm", ("a@x", "A", "1"), ("b@x", "B", "2"))
+    databases.sql("crm", "UPDATE contact SET name = CAST(X'ff61' AS TEXT) WHERE email = 'a@x'")
+    reason = (
+        "crm (TEXT) has a text in it, which erp (TEXT) cannot hold: the text has the byte 0xff, which is no character "
+        "in UTF-8"
+    )
+    for _ in range(2):
+        ended = databases.run()
+        assert (ended.code, ended.parked) == (0, [("crm", "name", reason)])
+        assert databases.contacts("erp") == [("a@x", None, "1"), ("b@x", "B", "2")]
+    databases.edit("crm", "a@x", phone="3")
+    assert databases.run().pushed["erp"] == "1 update"

@@ -38,6 +38,14 @@ class Kind(Enum):
     OTHER = "a value of a type of its own"
 
 
+def no_character(text: str, at: int) -> str:
+    """What is wrong with the character at this place, which no encoding has."""
+    code = ord(text[at])
+    if 0xDC80 <= code <= 0xDCFF:  # by these Python stands for a byte (PEP 383)
+        return f"the text has the byte 0x{code - 0xDC00:02x}, which is no character in UTF-8"
+    return "the text has half of a character (a lone surrogate)"
+
+
 class Unfit(ValueError):  # noqa: N818 - it is what a value is, not an error of the program
     """A value cannot become what it should without another meaning. The text says why, without the value."""
 

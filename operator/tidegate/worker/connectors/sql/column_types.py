@@ -19,7 +19,7 @@ from sqlalchemy.types import JSON, REAL, DateTime, Enum, NullType, Time, TypeEng
 from tidegate.worker.connectors.sql.mysql import clock
 from tidegate.worker.connectors.sql.sqlite import in_sqlite, strict_kind
 from tidegate.worker.values.conversions import convert
-from tidegate.worker.values.kinds import Duration, Kind, Spelling, Unfit, in_words, kind_of
+from tidegate.worker.values.kinds import Duration, Kind, Spelling, Unfit, in_words, kind_of, no_character
 from tidegate.worker.values.normal_form import Value, json_text
 
 Adapt = Callable[[Value], Value]
@@ -184,7 +184,7 @@ def _check_characters(text: str, codec: str | None) -> None:
             text.encode(codec)
     except UnicodeEncodeError as error:
         if error.encoding == "utf-8":
-            raise Unfit("the text has half of a character (a lone surrogate)") from None
+            raise Unfit(no_character(text, error.start)) from None
         raise Unfit(f"its character set has no {text[error.start]!r}") from None
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Dialect, Table
 from sqlalchemy.types import Boolean, DateTime, Float, Integer, LargeBinary, NullType, Numeric, String, TypeDecorator
 
 from tidegate.worker.values.conversions import convert
-from tidegate.worker.values.kinds import Kind, Unfit
+from tidegate.worker.values.kinds import Kind, Unfit, no_character
 from tidegate.worker.values.normal_form import Value, normal
 
 # Years, months and days are a date; from the hours on it is a time.
@@ -138,5 +138,5 @@ def _check_number(text: str, *, spelled: bool) -> None:
 def _check_characters(text: str) -> None:
     try:
         text.encode()
-    except UnicodeEncodeError:
-        raise Unfit("the text has half of a character (a lone surrogate)") from None
+    except UnicodeEncodeError as error:
+        raise Unfit(no_character(text, error.start)) from None
