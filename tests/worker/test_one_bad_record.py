@@ -13,7 +13,7 @@ from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 from . import mariadb
-from .postgresql import Database
+from .postgresql import Database, PostgreSQL
 
 
 @contextmanager
@@ -168,3 +168,25 @@ def test_bytes_that_are_no_characters_are_read_from_sqlite_and_do_not_stop_the_o
         assert isinstance(stored, Record)
     with closing(sqlite3.connect(tmp_path / "erp.db")) as connection:
         assert connection.execute("SELECT hex(tenant) FROM contact WHERE email = 'new@x'").fetchall() == [("FF61",)]
+
+
+def test_a_database_that_does_not_check_its_texts_is_read_as_utf8(
+    postgresql_server: PostgreSQL, contacts: Database
+) -> None:
+    contacts.sql("CREATE DATABASE unchecked TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    url = postgresql_server.url("unchecked")
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, tenant TEXT)")
+            connection.execute(r"INSERT INTO contact (email, tenant) VALUES ('a@x', E'\xff\x61'), ('b@x', 'ours')")
+        with opened(url, "email", "tenant") as collection:
+            bad, good = collection.scan(None, 10, None).records
+            assert good.values == ("b@x", "ours")
+            (new,) = collection.create([["c@x", "Zoë"]])
+            assert isinstance(new, Record)
+            assert collection.get([new.key])[new.key].values == ("c@x", "Zoë")
+            (refused,) = collection.create([["d@x", bad.values[1]]])
+            assert isinstance(refused, Rejected)
+            assert "the byte 0xff" in refused.reason
+    finally:
+        contacts.sql("DROP DATABASE unchecked WITH (FORCE)")

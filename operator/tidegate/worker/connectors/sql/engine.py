@@ -67,10 +67,10 @@ def _postgresql(url: URL) -> Engine:
         json_deserializer=read_document,
     )
 
-    @event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect", insert=True)  # before SQLAlchemy asks for the server's version
     def prepare(connection: Any, _: object) -> None:
-        postgresql_values.prepare(connection)
         connection.execute(_POSTGRESQL_SESSION)
+        postgresql_values.prepare(connection)
         connection.commit()
 
     return engine

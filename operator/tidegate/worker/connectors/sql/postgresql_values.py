@@ -68,13 +68,15 @@ class _AnyTextLoader(TextLoader):
         return bytes(data).decode("utf-8", "surrogateescape")
 
 
+_TEXTS = ("text", "varchar", "bpchar")
+
 _LENIENT: dict[str, type[Loader]] = {
     "timestamptz": _lenient(TimestamptzLoader, Kind.INSTANT),
     "timestamp": _lenient(TimestampLoader, Kind.LOCAL),
     "date": _lenient(DateLoader, Kind.DATE),
     "time": _lenient(TimeLoader, Kind.TIME),
     "timetz": _lenient(TimetzLoader, Kind.ZONED_TIME),
-    **dict.fromkeys(("text", "varchar", "bpchar"), _AnyTextLoader),
+    **dict.fromkeys(_TEXTS, _AnyTextLoader),
 }
 
 
@@ -125,6 +127,11 @@ def prepare(connection: Any) -> None:
     adapters.register_loader("interval", _DurationLoader)
     adapters.register_dumper(Duration, _DurationDumper)
     adapters.register_dumper(Spelling, _SpellingDumper)
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        # The server would refuse to send what is not of the client's encoding; psycopg leaves such texts as bytes.
+        connection.execute("SET client_encoding TO 'SQL_ASCII'")
+        for name in (*_TEXTS, "name", '"char"', 0):
+            adapters.register_loader(name, _AnyTextLoader)
 
 
 def fetched(connection: Connection, query: Executable) -> Sequence[Any]:
