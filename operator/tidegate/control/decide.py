@@ -331,7 +331,8 @@ def _make_room(seen: Observation, refusal: Refusal | None, now: datetime) -> tup
     """Before a create that a quota on Jobs has refused, the oldest finished Job goes: its result is in the status."""
     if refusal is None or _QUOTA_ON_JOBS not in refusal.message:
         return ()
-    deletions = {deletion.name: deletion for deletion in finished_jobs(seen, now)[0]}
+    # The create depends on it: it is not put off until afterwards, as housekeeping is.
+    deletions = {job.name: replace(job, housekeeping=False) for job in finished_jobs(seen, now)[0]}
     oldest_first = sorted(seen.jobs, key=lambda job: job.run.number)
     return next(((deletions[job.name],) for job in oldest_first if job.name in deletions), ())
 

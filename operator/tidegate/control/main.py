@@ -189,7 +189,7 @@ async def _work(
             failed = True
         finally:
             metrics.reconciled(time.monotonic() - began)
-            await queue.done(uid, failed=failed)
+            await queue.done(uid, failed=failed, attempt=reconciler.attempt(uid))
 
 
 if __name__ == "__main__":

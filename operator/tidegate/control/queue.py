@@ -8,11 +8,20 @@ import asyncio
 import contextlib
 import heapq
 from collections import deque
+from dataclasses import dataclass, field
 
 FIRST_RETRY = 0.05  # seconds
 LONGEST_RETRY = 60.0
 
 _REPLACED_ALARMS = 100  # that may be kept before the heap is rebuilt
+
+
+@dataclass
+class _Failures:
+    """A key's failures since its last success."""
+
+    in_a_row: int = 0
+    attempts: set[str] = field(default_factory=set)
 
 
 class WorkQueue:
@@ -25,7 +34,7 @@ class WorkQueue:
         self._again: set[str] = set()  # added while being worked on
         self._alarms: list[tuple[float, str]] = []
         self._alarm_of: dict[str, float] = {}  # the one alarm of a key that still counts
-        self._failures: dict[str, int] = {}
+        self._failures: dict[str, _Failures] = {}
         # No lock: nothing is awaited between looking and waiting. A Condition of Python 3.11 stays locked for good when
         # a task that waits on it with a timeout is cancelled twice, as happens at the end of the process.
         self._changed = asyncio.Event()
@@ -63,12 +72,18 @@ class WorkQueue:
                 async with asyncio.timeout_at(self._alarms[0][0] if self._alarms else None):
                     await self._changed.wait()
 
-    async def done(self, key: str, *, failed: bool = False) -> None:
-        """Give `key` back; a failed one is requeued after a pause that doubles with each failure in a row."""
+    async def done(self, key: str, *, failed: bool = False, attempt: str = "") -> None:
+        """Give `key` back; a failed one is requeued after a pause that doubles with each failure in a row.
+
+        `attempt` says what failed. An attempt that has not failed since the last success is progress, and its pause is
+        the first one again: a write whose answer is lost must not slow down those that follow it.
+        """
         self._working.discard(key)
         if failed:
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            self._set_alarm(key, min(FIRST_RETRY * 2 ** min(failures - 1, 30), LONGEST_RETRY))
+            failures = self._failures.setdefault(key, _Failures())
+            failures.in_a_row = failures.in_a_row + 1 if attempt in failures.attempts else 1
+            failures.attempts.add(attempt)
+            self._set_alarm(key, min(FIRST_RETRY * 2 ** min(failures.in_a_row - 1, 30), LONGEST_RETRY))
         else:
             self._failures.pop(key, None)
         if key in self._again:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.decide import decide
 from tidegate.control.history import CREATION_PATIENCE
@@ -53,6 +54,7 @@ class _Memory:
     refusal: Refusal | None = None
     refusals: int = 0
     clean_up_at: datetime = _NEVER
+    attempt: str = ""
 
 
 _STATUS = "status"
@@ -66,6 +68,11 @@ def _earliest(*times: datetime | None) -> datetime | None:
 def _starts(action: Action) -> bool:
     """Whether a Pod follows: a Job is created or resumed."""
     return isinstance(action, CreateJob) or (isinstance(action, SuspendJob) and not action.suspend)
+
+
+def _attempt(status: SyncIntegrationStatus, write: str) -> str:
+    run, last = status.run, status.last_run
+    return f"{write}: {status.phase}, run {run and run.number}, after {last and last.number}: {status.message}"
 
 
 class Reconciler:
@@ -88,6 +95,11 @@ class Reconciler:
         self._wake = wake
         self._seconds = seconds
         self._memories: dict[str, _Memory] = {}
+
+    def attempt(self, uid: str) -> str:
+        """What the last pass over this integration tried last; the same for a repetition of it."""
+        memory = self._memories.get(uid)
+        return memory.attempt if memory else ""
 
     async def reconcile(self, uid: str) -> datetime | None:
         """Reconcile the integration with this UID once; return when to requeue it, if time alone can change anything.
@@ -128,6 +140,7 @@ class Reconciler:
         # A run is claimed by a write even where the status reads the same: the write is the fence.
         if starts or status.to_wire() != integration.stored_status:
             logger.debug("%s/%s: %s: %s", integration.namespace, integration.name, status.phase, status.message)
+            memory.attempt = _attempt(status, "status")
             version = await self._writer.write_status(integration, status.to_wire())
             self._remember(memory, _STATUS, version, now)
             self._metrics.wrote(integration, status)
@@ -135,7 +148,7 @@ class Reconciler:
         chores = [action for action in plan.actions if isinstance(action, DeleteJob) and action.housekeeping]
         deeds = [action for action in plan.actions if action not in announcements and action not in chores]
         try:
-            await self._take(integration, deeds, memory, now, began)
+            await self._take(integration, status, deeds, memory, now, began)
         except RefusedError as refused:
             return self._remember_refusal(seen, plan, refused, memory, now)
         finally:
@@ -145,10 +158,17 @@ class Reconciler:
         return _earliest(plan.look_again_at, await self._clean_up(integration, chores, memory, now))
 
     async def _take(
-        self, integration: Integration, deeds: Sequence[Action], memory: _Memory, now: datetime, began: float
+        self,
+        integration: Integration,
+        status: SyncIntegrationStatus,
+        deeds: Sequence[Action],
+        memory: _Memory,
+        now: datetime,
+        began: float,
     ) -> None:
         for action in deeds:
             logger.debug("%s/%s: %s", integration.namespace, integration.name, action)
+            memory.attempt = _attempt(status, type(action).__name__)
             # From the claim on, as `now` has it: all requests together are given up before OFF may end the claim.
             within = START_WITHIN.total_seconds() - (self._seconds() - began)
             if isinstance(action, CreateCache | CreateJob) or _starts(action):

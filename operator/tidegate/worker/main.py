@@ -55,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     local.add_argument("--cache", type=Path, metavar="DIR", help="where to keep the cache; without it, it is deleted")
     parsed = parser.parse_args(arguments)
     if parsed.command == "check":
-        return _for_a_human(lambda: check(*_manifest(parsed), sys.stdout, as_json=parsed.json))
+        return _for_a_human(lambda: check(*_manifest(parsed), sys.stdout, as_json=parsed.json), as_a_run=True)
     if parsed.command == "run":
-        return _for_a_human(lambda: _run_locally(parsed))
+        return _for_a_human(lambda: _run_locally(parsed), as_a_run=True)
     if parsed.command == "conflicts":
         return _for_a_human(lambda: list_conflicts(os.environ, sys.stdout, values=parsed.values))
     if parsed.command == "schema":
@@ -86,13 +86,13 @@ def _run_locally(parsed: argparse.Namespace) -> int:
         return _run_as_a_process({**environ, **environment_of_a_run(text, directory, push=not parsed.read_only)})
 
 
-def _for_a_human(command: Callable[[], int | None]) -> int:
+def _for_a_human(command: Callable[[], int | None], *, as_a_run: bool = False) -> int:
     try:
         code = command() or 0
         sys.stdout.flush()
     except RunEnded as error:
         print(error, file=sys.stderr)
-        return int(error.exit_code)
+        return int(error.exit_code) if as_a_run else 1
     except BrokenPipeError:  # who reads has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

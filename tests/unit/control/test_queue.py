@@ -238,6 +238,20 @@ class TestBackoff:
 
         run(test())
 
+    def test_an_attempt_that_has_not_failed_before_is_progress(self) -> None:
+        async def test() -> None:
+            queue, times = WorkQueue(), []
+            await queue.add("a")
+            for attempt in ("claim 1", "create 1", "claim 2", "create 2", "create 2", "claim 2", "create 2"):
+                await queue.take()
+                times.append(now())
+                await queue.done("a", failed=True, attempt=attempt)
+            await queue.take()
+            pauses = [later - earlier for earlier, later in pairwise([*times, now()])]
+            assert pauses == pytest.approx([FIRST_RETRY * factor for factor in (1, 1, 1, 1, 2, 4, 8)])
+
+        run(test())
+
     def test_what_happened_during_a_failure_waits_for_the_pause(self) -> None:
         async def test() -> None:
             queue = WorkQueue()

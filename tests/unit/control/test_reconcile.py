@@ -340,5 +340,20 @@ async def test_what_was_refused_for_a_shared_cause_is_retried_when_the_first_one
     assert woken == ["second"]
 
 
+async def test_a_repetition_of_what_failed_is_told_from_the_next_attempt(
+    reconciler: Reconciler, writer: RecordingWriter, clock: Clock
+) -> None:
+    attempts = []
+    writer.failure = TimeoutError()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            await reconciler.reconcile(UID)
+        attempts.append(reconciler.attempt(UID))
+        clock.now += WRITE_VISIBLE_WITHIN
+    assert attempts[0] == attempts[1]
+    assert attempts[0].startswith("CreateJob: Syncing, run 1, after None: ")
+    assert reconciler.attempt("another") == ""
+
+
 def _named(seen: Observation, uid: str) -> Observation:
     return replace(seen, integration=replace(seen.integration, uid=uid, name=uid))
