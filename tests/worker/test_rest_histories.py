@@ -48,6 +48,7 @@ def test_nothing_is_lost_or_invented_whatever_the_api_does(seed: int, steps: int
         api.refuses = lambda document: "no" if "V" in str(document["name"]) and document["email"] == "p7@x" else None
         faults = Faults(api, random)
         systems.fill(10)
+        last: dict[str, dict[str, str]] = {f"p{n}@x": {} for n in range(10)}
         written = {f"N{n}" for n in range(10)}
         for _ in range(steps):
             systems.run(deletes="propagate")
@@ -56,8 +57,10 @@ def test_nothing_is_lost_or_invented_whatever_the_api_does(seed: int, steps: int
                 written.add(value)
                 if random.random() < 0.5 and number + 1 in api.contacts:
                     api.edit(number + 1, name=value)
+                    last[f"p{number}@x"]["crm"] = value
                 else:
                     systems.sql("UPDATE contact SET name = ? WHERE email = ?", value, f"p{number}@x")
+                    last[f"p{number}@x"]["erp"] = value
         faults.are_over = True
         for _ in range(4):
             ended = systems.run(deletes="propagate")
@@ -73,3 +76,5 @@ def test_nothing_is_lost_or_invented_whatever_the_api_does(seed: int, steps: int
         assert {mail: values[1] for mail, values in [*crm.items(), *erp.items()]} == {
             f"p{n}@x": str(n) for n in range(10)
         }
+        for mail in crm.keys() - set_aside:
+            assert not last[mail] or crm[mail][0] in last[mail].values(), "the last edit of a side has won"
