@@ -182,8 +182,8 @@ BUGS = [
     SeededBug(
         "one of several that match is taken",
         f"{_ENGINE}/cache/store.py",
-        "AND twin.lone AND twin.link IS NULL AND twin.rid != ours.rid) ",
-        "AND twin.rid IS NULL) ",
+        "f\"AND {_UNLINKED.format('twin')} AND twin.rid != ours.rid) \"",
+        "f\"AND {_UNLINKED.format('twin')} AND twin.rid IS NULL) \"",
         (f"{_TESTS}/test_pair.py",),
     ),
     SeededBug(

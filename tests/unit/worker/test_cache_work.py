@@ -173,6 +173,7 @@ OF_ALL = (
     "INSERT OR IGNORE INTO parked SELECT * FROM shelved",
     "DELETE FROM parked WHERE (SELECT source",
     "DELETE FROM shelved WHERE (SELECT source",
+    "DELETE FROM settling WHERE source = ?",
     "DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)",
     "DELETE FROM candidate WHERE match IN (SELECT match FROM record WHERE source = ?",
     "CREATE TEMP TABLE candidate AS SELECT old.rid",
