@@ -217,8 +217,22 @@ BUGS = [
     SeededBug(
         "deletes are confirmed once and for all",
         f"{_ENGINE}/run/guard.py",
-        'allowed is not None and allowed == session.cache.recall("halted")',
-        "allowed is not None",
+        'allowed is None or allowed != halted["run"]:',
+        "allowed is None:",
+        (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "who confirms some deletes confirms all that are found later",
+        f"{_ENGINE}/run/guard.py",
+        "    return not more or not exceeds(session.sync.safety.max_deletes, more, found.linked)\n",
+        "    return True\n",
+        (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "small deletes are not added up",
+        f"{_ENGINE}/run/guard.py",
+        "len(deletes) + before, linked + before)",
+        "len(deletes), linked)",
         (f"{_TESTS}/test_guard.py",),
     ),
     SeededBug(

@@ -33,6 +33,7 @@ class Environment:
     CACHE_RUN = "SYNC_CACHE_RUN"  # the newest run that is known to have used the cache; not set: it may be empty
     CONFIG = "SYNC_CONFIG"
     ALLOW_DELETES = "SYNC_ALLOW_DELETES"  # set to the halted run's number, only when a person confirmed it
+    CONFIRMED = "SYNC_CONFIRMED"  # with it: what that run had reported as `found`, a list of JSON objects
     TERMINATION_LOG = "SYNC_TERMINATION_LOG"
 
 

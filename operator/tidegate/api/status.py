@@ -67,6 +67,16 @@ class Activation(ApiModel):
     ] = None
 
 
+class Found(ApiModel):
+    """One thing that halted a run, in its own words: what a confirmation of that run is about."""
+
+    object: str
+    connector: str
+    what: Annotated[str, Field(description="deletes: too many records are gone; empty: all that were there.")]
+    count: Annotated[int, Field(description="How many records.")]
+    digest: Annotated[str, Field(description="Of the records' ids: another set of records has another one.")]
+
+
 class Run(ApiModel):
     """The run that is claimed: its Job exists, or is about to."""
 
@@ -97,6 +107,10 @@ class Run(ApiModel):
     allow_deletes: Annotated[
         int | None, Field(description="The halted run whose deletes were confirmed for this one.")
     ] = None
+    confirmed: Annotated[
+        tuple[Found, ...] | None,
+        Field(description="What that run had found; this one may carry out no more than that."),
+    ] = None
 
 
 class CacheUse(ApiModel):
@@ -126,6 +140,7 @@ class RunReport(ApiModel):
     waiting: Annotated[
         int, Field(description="Fields and records that need manual resolution, those of earlier runs included.")
     ] = 0
+    found: Annotated[tuple[Found, ...] | None, Field(description="What halted it; at most eight.")] = None
 
 
 class ActivityEntry(ApiModel):
@@ -156,6 +171,9 @@ class LastRun(ApiModel):
         Field(description="The resource's generation that its Job was made from; a later one is a reason to retry."),
     ]
     reason: Annotated[str | None, Field(description="Why it did not succeed.")] = None
+    found: Annotated[
+        tuple[Found, ...] | None, Field(description="What halted it: what a confirmation of this run confirms.")
+    ] = None
 
 
 class RecordTotals(ApiModel):

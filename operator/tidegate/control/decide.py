@@ -520,6 +520,7 @@ def _claim(
     integration = seen.integration
     number = status.runs + 1
     last = status.last_run
+    confirmed = last if deletes_confirmed(seen, last) else None
     kind = RunKind.INCREMENTAL if activation.caught_up else RunKind.FULL
     run = Run(
         number=number,
@@ -534,7 +535,8 @@ def _claim(
         started_at=now,
         claimed_at=now,
         generation=integration.generation,
-        allow_deletes=last.number if last is not None and deletes_confirmed(seen, last) else None,
+        allow_deletes=confirmed.number if confirmed else None,
+        confirmed=confirmed.found if confirmed else None,
     )
     claimed = _with_sync_request_handled(seen, status.model_copy(update={"runs": number}))
     return _launch(seen, claimed, run, *announcements)

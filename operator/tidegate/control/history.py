@@ -59,7 +59,13 @@ def record_end(
     finished_at = min((by_worker.ended_at if by_worker else job.finished_at) or now, now)
     entry = entry_of(run, outcome, finished_at, report)
     last = LastRun(
-        number=run.number, kind=run.kind, outcome=outcome, finished_at=now, generation=run.generation, reason=reason
+        number=run.number,
+        kind=run.kind,
+        outcome=outcome,
+        finished_at=now,
+        generation=run.generation,
+        reason=reason,
+        found=report.found if report and outcome is Outcome.HALTED else None,
     )
     worker_ran = succeeded or exit_code_of(job, seen.pods_of(job)) is not None
     activation = status.activation

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TypeGuard
 
-from tidegate.api.status import RunReport
+from tidegate.api.status import Found, RunReport
 from tidegate.control.observation import LARGEST_NUMBER, Job, Pod, inert
 
 _EXIT_CODE_IN_MESSAGE = re.compile(r"^Container \S+ for pod \S+ failed with exit code (\d+) ")
@@ -24,6 +24,7 @@ def exit_code_of(job: Job, pods: tuple[Pod, ...]) -> int | None:
 
 _SIDES = 8
 _SIDE_CHARACTERS = 63
+_FOUND = 8
 
 
 def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
@@ -54,7 +55,23 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
         conflicts=_count(said.get("conflicts")),
         set_aside=_count(said.get("setAside")),
         waiting=_count(said.get("waiting")),
+        found=_found(said.get("found")),
     )
+
+
+def _found(said: object) -> tuple[Found, ...] | None:
+    """What halted the run; all or nothing, since a part of it must not be confirmed for the whole."""
+    entries = said if isinstance(said, list) else []
+    texts = ("object", "connector", "what", "digest")
+    fit = len(entries) <= _FOUND and all(
+        isinstance(each, dict)
+        and _is_count(each.get("count"))
+        and all(isinstance(each.get(name), str) and len(each[name]) <= _SIDE_CHARACTERS for name in texts)
+        for each in entries
+    )
+    if not fit or not entries:
+        return None
+    return tuple(Found(count=each["count"], **{name: inert(each[name]) for name in texts}) for each in entries)
 
 
 def _total(count: object) -> object:

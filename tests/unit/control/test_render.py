@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tidegate.api.spec import SyncIntegrationSpec
-from tidegate.api.status import Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Found, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import render
 from tidegate.control.observation import Integration, job_of
 from tidegate.control.settings import Settings
@@ -153,6 +153,12 @@ class TestTheContract:
 
     def test_confirmed_deletes_are_told_to_the_run_that_they_are_confirmed_for(self) -> None:
         assert environment(run(13, allow_deletes=12))["SYNC_ALLOW_DELETES"] == "12"
+        found = Found(object="contact", connector="crm", what="deletes", count=30, digest="0123456789abcdef")
+        told = environment(run(13, allow_deletes=12, confirmed=(found,)))
+        assert json.loads(told["SYNC_CONFIRMED"]) == [
+            {"object": "contact", "connector": "crm", "what": "deletes", "count": 30, "digest": "0123456789abcdef"}
+        ]
+        assert "SYNC_CONFIRMED" not in environment(run(13))
 
     def test_the_cache_is_prepared_by_the_operator_s_own_image_before_any_worker_runs(self) -> None:
         first = pod()["initContainers"][0]

@@ -176,7 +176,7 @@ class TestWhatIsPending:
         erp = cache.add(1, [(n, None, None) for n in range(3)])
         cache.link(zip(crm[:3], erp, strict=True))
         cache.soil([crm[0], crm[1], crm[3], erp[1]], gone=True)
-        assert cache.count_deletes(0) == (1, 3)
+        assert cache.deletes_of(0) == [crm[0]]
         assert cache.count_gone(0) == 3
 
     def test_is_nothing_after_a_record_was_accepted(self, cache: Cache) -> None:

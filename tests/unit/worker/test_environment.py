@@ -34,6 +34,7 @@ def test_deletes_are_allowed_for_one_halted_run() -> None:
         ("SYNC_RUN", "٧", "SYNC_RUN must be a whole number, not '٧'"),
         ("SYNC_SCOPE", "some", "SYNC_SCOPE must be full or changes, not 'some'"),
         ("SYNC_PUSH", "yes", "SYNC_PUSH must be true or false, not 'yes'"),
+        ("SYNC_CONFIRMED", "30", "SYNC_CONFIRMED must be a list of JSON objects, not '30'"),
         ("SYNC_ALLOW_DELETES", "all", "SYNC_ALLOW_DELETES must be a whole number, not 'all'"),
     ],
 )

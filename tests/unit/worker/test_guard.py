@@ -1,11 +1,15 @@
 """Guard: what looks like an accident stops the run before anything is pushed. Whole runs on real databases."""
 
+import json
+import sqlite3
+from contextlib import closing
 from itertools import count
 from typing import Any
 
 import pytest
 
 from tidegate.api.contract import ExitCode
+from tidegate.worker.cache.store import FILE
 
 from .databases import WITH_CURSOR, Databases
 
@@ -33,7 +37,9 @@ class TestTooManyDeletes:
         before = linked.everything()
         ended = linked.run(**PROPAGATE)
         assert (ended.code, ended.message["outcome"]) == (ExitCode.HALTED, "halted")
-        assert ended.message["reason"] == f"{GONE}safety.maxDeletes allows"
+        assert ended.message["reason"] == (
+            f"{GONE}safety.maxDeletes allows: 1, 2, 3 and 27 more; restore what was not deleted on purpose"
+        )
         assert linked.everything() == before
 
     def test_are_named_in_the_log_at_most_a_hundred(self, linked: Databases) -> None:
@@ -117,9 +123,111 @@ def test_the_limit_is_the_greater_of_a_share_and_a_number(
     assert ended.code == (ExitCode.HALTED if halts else 0)
 
 
-def test_deletes_that_only_unlink_are_not_limited(linked: Databases) -> None:
+def test_deletes_that_only_unlink_are_limited_too(linked: Databases) -> None:
     mass_delete(linked, 90)
-    assert linked.run(deletes="unlink").code == 0
+    ended = linked.run(deletes="unlink")
+    assert ended.code == ExitCode.HALTED
+    assert ended.message["reason"].startswith(
+        "90 of 100 contact records are gone from crm and would no longer be linked to those of erp, more than the 20 %"
+    )
+
+
+class TestAConfirmation:
+    """Is of what the halted run has shown: of so many records of a side, and of those."""
+
+    def halted(self, linked: Databases) -> dict[str, str]:
+        mass_delete(linked, 30)
+        ended = linked.run(**PROPAGATE)
+        (found,) = ended.message["found"]
+        named = {"object": "contact", "connector": "crm", "what": "deletes", "count": 30}
+        assert found == {**named, "digest": found["digest"]}
+        return {"SYNC_ALLOW_DELETES": str(ended.message["run"]), "SYNC_CONFIRMED": json.dumps([found])}
+
+    def test_lets_what_was_shown_through(self, linked: Databases) -> None:
+        confirmation = self.halted(linked)
+        assert linked.run(**PROPAGATE, environment=confirmation).pushed == {"crm": "", "erp": "30 delete"}
+
+    def test_lets_through_what_safety_allows_anyway(self, linked: Databases) -> None:
+        confirmation = self.halted(linked)
+        mass_delete(linked, 50)
+        assert linked.run(**PROPAGATE, environment=confirmation).pushed == {"crm": "", "erp": "50 delete"}
+
+    @pytest.mark.parametrize("gone", [60, 95])
+    def test_does_not_cover_what_is_found_later(self, linked: Databases, gone: int) -> None:
+        confirmation = self.halted(linked)
+        mass_delete(linked, gone)
+        ended = linked.run(**PROPAGATE, environment=confirmation)
+        assert ended.code == ExitCode.HALTED
+        assert ended.message["reason"].startswith(f"{gone} of 100 contact records are gone from crm")
+        assert len(linked.contacts("erp")) == 100
+        again = {"SYNC_ALLOW_DELETES": str(ended.message["run"]), "SYNC_CONFIRMED": json.dumps(ended.message["found"])}
+        assert linked.run(**PROPAGATE, environment=again).pushed == {"crm": "", "erp": f"{gone} delete"}
+
+    def test_does_not_cover_other_records_in_the_same_number(self, linked: Databases) -> None:
+        rows = linked.query("crm", "SELECT id, email, name FROM contact WHERE id <= 30")
+        confirmation = self.halted(linked)
+        for row in rows:
+            linked.query("crm", "INSERT INTO contact (id, email, name) VALUES (?, ?, ?)", *row)
+        linked.query("crm", "DELETE FROM contact WHERE id > 70")
+        assert linked.run(**PROPAGATE, environment=confirmation).code == ExitCode.HALTED
+
+    def test_of_some_does_not_cover_a_side_that_is_emptied_meanwhile(self, linked: Databases) -> None:
+        confirmation = self.halted(linked)
+        mass_delete(linked, 100)
+        ended = linked.run(**PROPAGATE, environment=confirmation)
+        assert (ended.code, ended.message["found"][0]["what"]) == (ExitCode.HALTED, "empty")
+
+    def test_of_one_side_does_not_cover_the_other(self, linked: Databases) -> None:
+        confirmation = self.halted(linked)
+        linked.query("erp", "DELETE FROM contact WHERE id > 70")
+        ended = linked.run(**PROPAGATE, environment=confirmation)
+        assert ended.code == ExitCode.HALTED
+        assert [found["connector"] for found in ended.message["found"]] == ["crm", "erp"]
+
+    def test_of_an_emptied_side_covers_fewer_deletes(self, linked: Databases) -> None:
+        mass_delete(linked, 100)
+        confirmation = {"SYNC_ALLOW_DELETES": str(linked.run(**PROPAGATE).message["run"])}
+        linked.query("crm", "INSERT INTO contact (id, email, name) VALUES (7, 'p6@x', 'name 6')")
+        assert linked.run(**PROPAGATE, environment=confirmation).pushed == {"crm": "", "erp": "99 delete"}
+
+    def test_is_void_when_the_cache_has_shown_something_else(self, linked: Databases) -> None:
+        confirmation = self.halted(linked)
+        (found,) = json.loads(confirmation["SYNC_CONFIRMED"])
+        other = {**confirmation, "SYNC_CONFIRMED": json.dumps([{**found, "digest": "0" * 16}])}
+        assert linked.run(**PROPAGATE, environment=other).code == ExitCode.HALTED
+
+
+class TestManySmallDeletes:
+    def test_count_together_for_a_day(self, linked: Databases) -> None:
+        ends = []
+        for gone in range(10, 100, 10):
+            mass_delete(linked, gone)
+            ends.append(linked.run(**PROPAGATE).code)
+        assert ends == [0, 0] + [ExitCode.HALTED] * 7
+        assert len(linked.contacts("erp")) == 80
+
+    def test_say_so(self, linked: Databases) -> None:
+        for gone in (10, 20, 30):
+            mass_delete(linked, gone)
+            ended = linked.run(**PROPAGATE)
+        assert ended.message["reason"].startswith(
+            "10 of 80 contact records are gone from crm and would be deleted in erp, with 20 more of the last 24 hours "
+            "that is more than the 20 % that safety.maxDeletes allows: 21, 22, 23 and 7 more; "
+        )
+
+    def test_do_not_count_when_they_were_confirmed(self, linked: Databases) -> None:
+        mass_delete(linked, 30)
+        confirmation = {"SYNC_ALLOW_DELETES": str(linked.run(**PROPAGATE).message["run"])}
+        assert linked.run(**PROPAGATE, environment=confirmation).code == 0
+        mass_delete(linked, 40)
+        assert linked.run(**PROPAGATE).code == 0
+
+    def test_do_not_count_after_a_day(self, linked: Databases) -> None:
+        for gone in (20, 30):
+            mass_delete(linked, gone)
+            assert linked.run(**PROPAGATE).code == 0
+            with closing(sqlite3.connect(linked.cache / FILE)) as cache, cache:
+                cache.execute("UPDATE deleted SET at = at - 86401")
 
 
 def test_records_that_are_gone_from_both_sides_are_not_counted(linked: Databases) -> None:
@@ -148,8 +256,28 @@ class TestASideThatIsEmpty:
         mass_delete(linked, 100)
         ended = linked.run(deletes=deletes)
         assert ended.code == ExitCode.HALTED
-        assert ended.message["reason"] == "crm has no contact any more, and had 100 before"
+        assert ended.message["reason"] == (
+            "crm has no contact any more, and had 100 before: 1, 2, 3 and 97 more; "
+            "restore what was not deleted on purpose"
+        )
         assert len(linked.contacts("erp")) == 100
+
+    def test_halts_the_run_although_it_has_new_records(self, linked: Databases) -> None:
+        mass_delete(linked, 100)
+        linked.add("crm", ("new@x", "New"))
+        ended = linked.run(**PROPAGATE)
+        assert ended.code == ExitCode.HALTED
+        assert ended.message["reason"].startswith(
+            "none of the 100 contact records that crm had before is there any more: 1, 2, 3 and 97 more; "
+        )
+
+    def test_halts_the_run_when_the_table_is_small_too(self, databases: Databases) -> None:
+        databases.add("crm", *CONTACTS[:10])
+        databases.run(**PROPAGATE)
+        mass_delete(databases, 10)
+        databases.add("crm", ("new@x", "New"))
+        assert databases.run(**PROPAGATE).code == ExitCode.HALTED
+        assert len(databases.contacts("erp")) == 10
 
     def test_may_be_allowed(self, linked: Databases) -> None:
         mass_delete(linked, 100)

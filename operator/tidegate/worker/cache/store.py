@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tidegate.worker.cache import accepted, large, parked, reloads, settling, visits
+from tidegate.worker.cache import accepted, deletes, large, parked, reloads, settling, visits
 from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
@@ -28,7 +28,7 @@ from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
 _MADE = "cache.made"
-FORMAT = 7
+FORMAT = 8
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -101,6 +101,7 @@ class Cache:
         self.accepted = accepted.Accepted(self._db)
         self.large = large.Large(self._db)
         self.settling = settling.Settling(self._db)
+        self.deletes = deletes.Deletes(self._db)
 
     def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
@@ -109,8 +110,8 @@ class Cache:
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            own = (visits.SCHEMA, parked.SCHEMA, reloads.SCHEMA, accepted.SCHEMA, large.SCHEMA, settling.SCHEMA)
-            parts = (_SCHEMA, *own)
+            modules = (visits, parked, reloads, accepted, deletes, large, settling)
+            parts = (_SCHEMA, *(module.SCHEMA for module in modules))
             for statement in ";".join(parts).split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
@@ -213,6 +214,12 @@ class Cache:
     def count(self, source: int) -> int:
         """How many records of a source are remembered."""
         return self._one("SELECT count(*) FROM record WHERE source = ?", source)
+
+    def count_known(self, source: int) -> int:
+        """How many records of a source earlier runs have dealt with: new ones have neither link nor shadow."""
+        return self._one(
+            "SELECT count(*) FROM record WHERE source = ? AND (link IS NOT NULL OR shadow IS NOT NULL)", source
+        )
 
     def add(self, source: int, records: Sequence[tuple[Key, Hash | None, Shadow | None]]) -> range:
         """Remember new records: id, match key, and shadow if they are taken as they are. Returns their rids."""
@@ -394,14 +401,14 @@ class Cache:
         """How many records of a source are gone."""
         return self._one("SELECT count(*) FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ?", source)
 
-    def count_deletes(self, source: int) -> tuple[int, int]:
-        """How many linked records are gone though their counterparts are not, and how many are linked in all."""
-        gone = self._one(
-            "SELECT count(*) FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ? "
+    def deletes_of(self, source: int) -> list[int]:
+        """The linked records of a source that are gone though their counterparts are not."""
+        found = self._db.execute(
+            "SELECT rid FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ? "
             "AND link IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dirty AS across WHERE across.rid = r.link AND gone)",
-            source,
+            (source,),
         )
-        return gone, self.count(source) - self.count_alone(source)
+        return [rid for (rid,) in found]
 
     # Pushes in flight
 

@@ -29,7 +29,8 @@ def other(side: Side) -> Side:
 
 
 class MaxDeletes(Part):
-    """How many records a run may delete on one side: `min` always, beyond that no more than the percentage."""
+    """How many records runs may delete or unlink on one side in 24 hours: `min` always, beyond that no more than the
+    percentage."""
 
     percent: Annotated[int, Field(ge=0, le=100)] = 20
     min: Annotated[int, Field(ge=0)] = 10

@@ -1,9 +1,10 @@
 """What the operator asks of this run: the environment contract of design section 6.1, read once by `main`."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tidegate.api.contract import PROTOCOL, Environment
 from tidegate.worker.errors import ConfigurationError
@@ -25,6 +26,8 @@ class Order:
     config: Path
     oldest_cache_epoch: str | None = None
     allow_deletes: int | None = None
+    # What the halted run had reported as found, as far as the operator passes it on.
+    confirmed: tuple[Mapping[str, Any], ...] = ()
 
 
 def read(environ: Mapping[str, str]) -> Order:
@@ -60,7 +63,19 @@ def read(environ: Mapping[str, str]) -> Order:
         config=Path(take(Environment.CONFIG)),
         oldest_cache_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH) or None,
         allow_deletes=allow_deletes,
+        confirmed=_found(environ.get(Environment.CONFIRMED, ""), complaints),
     )
     if complaints:
         raise ConfigurationError(*complaints)
     return order
+
+
+def _found(text: str, complaints: list[str]) -> tuple[Mapping[str, Any], ...]:
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        found = None
+    if isinstance(found, list) and all(isinstance(each, dict) for each in found):
+        return tuple(found)
+    complaints.append(f"{Environment.CONFIRMED} must be a list of JSON objects, not {text!r}")
+    return ()

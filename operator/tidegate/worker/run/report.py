@@ -6,7 +6,7 @@ does not fail the run.
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +18,8 @@ VERSION = 1
 # Together with counts and names they stay below the contract's TERMINATION_MESSAGE_BYTES.
 _REASON_BYTES = 1500
 _POSITION_BYTES = 300
+_NAME_BYTES = 40
+_FOUND = 8
 
 _LINE_SECONDS = 1.0
 NAMED_LINES = 100
@@ -76,6 +78,10 @@ class Report:
         before, self._records = self._records, records
         return 0 if before is None else round((records - before) / seconds)
 
+    def found(self, found: Sequence[Mapping[str, object]]) -> None:
+        """What halts the run, as `bounded` has made it; it is told with the end."""
+        self._last["found"] = found
+
     def end(self, outcome: str, reason: str) -> None:
         """The run's end, with what was last committed."""
         message = {**self._last, "outcome": outcome, "reason": _shortened(reason, _REASON_BYTES)}
@@ -113,6 +119,14 @@ class Report:
     def _say(self, said: Mapping[str, Any]) -> None:
         with suppress(OSError):  # nobody listens
             print(_json(said).decode(), file=self._out, flush=True)
+
+
+def bounded(found: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """As much of what halts a run as has a place in its message."""
+    return [
+        {name: _shortened(value, _NAME_BYTES) if isinstance(value, str) else value for name, value in each.items()}
+        for each in found[:_FOUND]
+    ]
 
 
 def _json(said: object) -> bytes:

@@ -1,0 +1,71 @@
+"""What the guard remembers of deletes: a part of the cache.
+
+The records that a halted run has shown to a human are what a confirmation confirms. Those that runs have let go within
+a day count together, so that many small runs cannot delete what one of them would not.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from tidegate.worker.connectors import Key
+
+SCHEMA = """
+CREATE TABLE shown (source INTEGER NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY (source, rid)) WITHOUT ROWID;
+CREATE TABLE deleted (source INTEGER NOT NULL, id NOT NULL, at REAL NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID
+"""
+
+# Together with their number: two sets of that size differ by accident in one of 2^64 cases.
+_DIGEST_CHARACTERS = 16
+
+_LISTED = "SELECT value FROM json_each(?)"
+
+
+def digest_of(keys: Iterable[Key]) -> str:
+    """The same for the same set of ids, in whatever order."""
+    listed = json.dumps(sorted(map(json.dumps, keys)))
+    return hashlib.sha256(listed.encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+class Deletes:
+    """Which records are, or were, about to be deleted."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def forget_shown(self) -> None:
+        """Nothing is shown any more."""
+        self._db.execute("DELETE FROM shown")
+
+    def show(self, source: int, rids: Iterable[int]) -> None:
+        """These records of a source are named to a human, by their number and digest."""
+        self._db.execute("REPLACE INTO shown SELECT ?, value FROM json_each(?)", (source, json.dumps([*rids])))
+
+    def not_shown(self, source: int, rids: Iterable[int]) -> list[int]:
+        """Those of these records that were not shown."""
+        found = self._db.execute(
+            "SELECT value FROM json_each(?) AS sought "
+            "WHERE NOT EXISTS (SELECT 1 FROM shown WHERE source = ? AND rid = sought.value)",
+            (json.dumps([*rids]), source),
+        )
+        return [rid for (rid,) in found]
+
+    def let_through(self, rids: Iterable[int], at: float) -> None:
+        """These records may be deleted; `at` is in seconds."""
+        self._db.execute(
+            f"REPLACE INTO deleted SELECT source, id, ? FROM record WHERE rid IN ({_LISTED})",  # noqa: S608
+            (at, json.dumps([*rids])),
+        )
+
+    def forget_before(self, at: float) -> None:
+        """What was let through before counts no more."""
+        self._db.execute("DELETE FROM deleted WHERE at < ?", (at,))
+
+    def count_let_through(self, source: int, since: float) -> int:
+        """How many records of a source were let through since then, and have not come back."""
+        query = (
+            "SELECT count(*) FROM deleted WHERE source = ? AND at >= ? "
+            "AND NOT EXISTS (SELECT 1 FROM record WHERE record.source = deleted.source AND record.id = deleted.id)"
+        )
+        return int(self._db.execute(query, (source, since)).fetchone()[0])

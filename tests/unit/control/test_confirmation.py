@@ -1,0 +1,49 @@
+"""What a halted run has found travels from its last words, by the status, to the run that a human confirms it for."""
+
+import json
+
+import pytest
+
+from tidegate.api.status import Found, Outcome
+from tidegate.control.observation import JobState
+from tidegate.control.report import report
+from tidegate.control.termination_message import report_of
+
+from .decision_table.notation import asked
+from .situations import FIRST, NOW, RUNNING, job, pod, stalled
+
+FOUND = [{"object": "contact", "connector": "crm", "what": "deletes", "count": 30, "digest": "0123456789abcdef"}]
+
+
+def test_what_halted_a_run_is_remembered() -> None:
+    message = json.dumps({"outcome": "halted", "reason": "30 are gone", "found": FOUND})
+    halted = RUNNING.but(jobs=(job(FIRST, JobState.FAILED),), pods=(pod(FIRST, 3, message=message),))
+    status = report(halted.observe(), halted.decide(), NOW)
+    assert status.last_run is not None
+    assert status.last_run.to_wire()["found"] == FOUND
+
+
+@pytest.mark.parametrize(("confirmed", "passed_on"), [("1", FOUND), ("7", None)])
+def test_the_run_that_it_is_confirmed_for_is_told(confirmed: str, passed_on: object) -> None:
+    given = stalled(Outcome.HALTED)
+    assert given.status.last_run is not None
+    last = given.status.last_run.model_copy(update={"found": tuple(Found.model_validate(each) for each in FOUND)})
+    run = given.but(requests=asked(allow_deletes=confirmed)).remembering(last_run=last).decide().status.run
+    assert (run.to_wire().get("confirmed") if run else None) == passed_on
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "all of them",
+        [*FOUND, "and more"],
+        [{**FOUND[0], "count": "30"}],
+        [{**FOUND[0], "digest": "f" * 64}],
+        [{name: value for name, value in FOUND[0].items() if name != "digest"}],
+        FOUND * 9,
+    ],
+)
+def test_what_does_not_look_like_it_is_nothing(said: object) -> None:
+    words = report_of((pod(FIRST, 3, message=json.dumps({"found": said})),))
+    assert words is not None
+    assert words.found is None
