@@ -178,6 +178,9 @@ OF_ALL = (
     "DELETE FROM candidate WHERE match IN (SELECT match FROM record WHERE source = ?",
     "CREATE TEMP TABLE candidate AS SELECT old.rid",
     "UPDATE record SET shadow = (SELECT shadow FROM accepted WHERE",
+    "DELETE FROM deleted WHERE at <",
+    "SELECT rid FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ?",
+    "SELECT count(*) FROM deleted WHERE source = ?",
 )
 
 
