@@ -113,7 +113,7 @@ BUGS = [
         f"{_ENGINE}/run/steps.py",
         "        guard(session)\n        if progress.push:\n            _enter_push(session)\n",
         "        if progress.push:\n            _enter_push(session)\n            push(session)\n"
-        "        guard(session)\n",
+        "        guard(session)\n        if progress.push:\n            pass\n",
         (f"{_TESTS}/test_guard.py",),
     ),
     SeededBug(
