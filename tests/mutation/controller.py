@@ -82,8 +82,8 @@ BUGS = [
     SeededBug(
         "the delay is counted from the start of the last run",
         f"{_CONTROL}/history.py",
-        "number=run.number, kind=run.kind, outcome=outcome, finished_at=now,",
-        "number=run.number, kind=run.kind, outcome=outcome, finished_at=run.started_at,",
+        "        finished_at=now,\n",
+        "        finished_at=run.started_at,\n",
         _TABLE,
     ),
     SeededBug(
