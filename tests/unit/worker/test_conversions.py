@@ -64,6 +64,10 @@ CONVERSIONS: list[tuple[Any, Kind, Any]] = [
     (Spelling(Kind.INSTANT, "infinity"), Kind.LOCAL, None),
     (b"", Kind.TEXT, ""),
     ("", Kind.WHOLE, None),
+    ("1e999999999", Kind.WHOLE, None),  # four hundred megabytes of digits
+    (Decimal("1e999999999"), Kind.WHOLE, None),
+    (Decimal("Infinity"), Kind.WHOLE, None),
+    (float("nan"), Kind.WHOLE, None),
 ]
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 
 from tidegate.worker.connectors import Key
-from tidegate.worker.values.normal_form import MISSING, Value, normal
+from tidegate.worker.values.normal_form import MISSING, MOST_DIGITS, Value, normal
 
 Document = dict[str, Any]
 
@@ -32,7 +32,6 @@ _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 _KEYS = 1 << 63
 
 # What is beyond these is nobody's data, and costs a process its memory or its stack.
-_MOST_DIGITS = 1000
 _DEEPEST = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -78,7 +77,7 @@ def _number(text: str) -> float | Decimal:
 
 
 def _integer(text: str) -> int | Decimal:
-    return int(text) if len(text) <= _MOST_DIGITS else Decimal(text)
+    return int(text) if len(text) <= MOST_DIGITS else Decimal(text)
 
 
 def _refuse(constant: str) -> None:
@@ -100,8 +99,8 @@ def unusable(value: Any) -> str:
                 return "has half of a character, as a text has that was cut within an emoji"
         elif isinstance(item, Decimal) and not item.is_finite():
             return f"is {item}, which is no number"
-        elif isinstance(item, Decimal) and not -_MOST_DIGITS <= item.adjusted() <= _MOST_DIGITS:
-            return f"is a number of more than {_MOST_DIGITS} digits"
+        elif isinstance(item, Decimal) and not -MOST_DIGITS <= item.adjusted() <= MOST_DIGITS:
+            return f"is a number of more than {MOST_DIGITS} digits"
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from tidegate.worker.values.kinds import Duration, JsonString, Kind, Spelling, Unfit, in_words, kind_of
-from tidegate.worker.values.normal_form import Value, json_text, normal
+from tidegate.worker.values.normal_form import MOST_DIGITS, Value, json_text, normal
 
 Convert = Callable[[Any], Value]
 
@@ -63,6 +63,8 @@ def _decimal(text: str) -> Decimal:
 
 def _whole(value: "str | float | Decimal") -> int:
     number = _decimal(value) if isinstance(value, str) else Decimal(value)
+    if number.adjusted() > MOST_DIGITS:
+        raise Unfit(f"the number has more than {MOST_DIGITS} digits")
     if number != number.to_integral_value():
         raise Unfit("the number is not whole")
     return int(number)

@@ -48,13 +48,13 @@ def normal(value: Value) -> str | None:
 
 # A number beyond this many digits on either side of its point is written with an exponent: eleven characters such as
 # 1e999999999 must not become a gigabyte.
-_MOST_DIGITS = 1000
+MOST_DIGITS = 1000
 
 
 def _number(value: Decimal) -> str:
     if not value.is_finite():
         return str(value)
-    if not -_MOST_DIGITS <= value.adjusted() <= _MOST_DIGITS:
+    if not -MOST_DIGITS <= value.adjusted() <= MOST_DIGITS:
         return _with_exponent(value)
     text = format(value, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
