@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: setup ## see it work: a cluster, two databases, and the toggle acted out and checked
@@ -36,6 +36,10 @@ test-long: lint ## the same with more steps, and every single write of a life di
 .PHONY: bench-worker
 bench-worker: setup ## how fast the sync worker is, beside rclone and dlt: a quarter of an hour
 	@$(IN_TESTS) bench.worker
+
+.PHONY: bench-operator
+bench-operator: setup ## how fast the operator is, beside the CronJob controller: a quarter of an hour
+	@$(IN_TESTS) bench.operator
 
 .PHONY: unit
 unit: setup ## the tests that need no cluster

@@ -1,0 +1,63 @@
+"""What is reported: how late runs start beside CronJobs, what a run costs, and what the number of resources costs."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from .cases import Scale, Starts
+from .cluster import percentile
+
+_MIB = 1024 * 1024
+
+
+def show(
+    at_once: Mapping[str, Starts],
+    steady: Starts,
+    offs: Sequence[float],
+    scales: Sequence[Scale],
+    console: Console,
+) -> None:
+    """Print the tables; the first case of `at_once` is ours."""
+    ours = next(iter(at_once.values()))
+    table = Table("from due to Job seen", "p50", "p99", "", box=None, pad_edge=False)
+    for title, starts in at_once.items():
+        p99 = percentile(starts.late, 0.99)
+        beside = "" if starts is ours else f"ours: {percentile(ours.late, 0.99) / p99:.2f} ×"
+        table.add_row(
+            f"{len(starts.late):,} {title} at once", _seconds(percentile(starts.late, 0.5)), _seconds(p99), beside
+        )
+    table.add_row(
+        "one after the other", _seconds(percentile(steady.late, 0.5)), _seconds(percentile(steady.late, 0.99)), ""
+    )
+    table.add_row("OFF honoured", _seconds(percentile(offs, 0.5)), _seconds(percentile(offs, 0.99)), "")
+    console.print(table)
+    start, run = 1000 * ours.cpu_seconds, 1000 * steady.cpu_seconds
+    console.print(f"\nCPU of the operator: {start:.1f} ms per start, {run:.1f} ms per run")
+    console.print(f"requests per run: {_requests(steady.requests)}\n")
+    table = Table(
+        *("idle", "first start", "restart: ready", "due run", "per 1,000", "RSS", "CPU", "requests a minute"),
+        box=None,
+        pad_edge=False,
+    )
+    for scale in scales:
+        table.add_row(
+            f"{scale.resources:,}",
+            f"{scale.first_start:.1f} s",
+            f"{scale.restart_ready:.1f} s",
+            f"{scale.restart_due:.1f} s",
+            f"{1000 * scale.restart_ready / scale.resources:.2f} s",
+            f"{scale.resident_bytes / _MIB:.0f} MiB",
+            f"{100 * scale.idle_cpu:.1f} %",
+            _requests(scale.idle_requests),
+        )
+    console.print(table)
+
+
+def _seconds(number: float) -> str:
+    return f"{1000 * number:,.0f} ms"
+
+
+def _requests(requests: Counter[str] | None) -> str:
+    return ", ".join(f"{count} {verb}" for verb, count in sorted((requests or {}).items()) if count) or "none"
