@@ -72,7 +72,7 @@ def _starts(action: Action) -> bool:
 
 def _attempt(status: SyncIntegrationStatus, write: str) -> str:
     run, last = status.run, status.last_run
-    return f"{write}: {status.phase}, run {run and run.number}, after {last and last.number}: {status.message}"
+    return f"{write}: {status.phase}, run {run and run.number}, after {last and last.number}"
 
 
 class Reconciler:

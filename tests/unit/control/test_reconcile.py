@@ -351,7 +351,7 @@ async def test_a_repetition_of_what_failed_is_told_from_the_next_attempt(
         attempts.append(reconciler.attempt(UID))
         clock.now += WRITE_VISIBLE_WITHIN
     assert attempts[0] == attempts[1]
-    assert attempts[0].startswith("CreateJob: Syncing, run 1, after None: ")
+    assert attempts[0] == "CreateJob: Syncing, run 1, after None"
     assert reconciler.attempt("another") == ""
 
 
