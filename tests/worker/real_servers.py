@@ -180,7 +180,7 @@ def _installed(name: str, lock_file: str, install: Callable[[Path, Path], Sequen
 def _npm(source: Path, place: Path) -> Sequence[Sequence[str]]:
     npm = shutil.which("npm")
     if npm is None:
-        _cannot_be_had("json-server needs npm, which is not on the PATH")
+        pytest.skip("json-server needs npm, which is not on the PATH; the project itself needs no Node.js")
     for file in source.glob("package*.json"):
         shutil.copy(file, place)
     return [[npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]]
@@ -192,11 +192,11 @@ def _pip(source: Path, place: Path) -> Sequence[Sequence[str]]:
 
 
 def _node() -> str:
-    return shutil.which("node") or _cannot_be_had("json-server needs Node.js, which is not on the PATH")
+    return shutil.which("node") or pytest.skip("json-server needs Node.js, which is not on the PATH")
 
 
 def _cannot_be_had(reason: str) -> NoReturn:
-    """Skip the test; in CI, where everything can be had, fail it."""
+    """Skip the test; in CI, where what Python and Go install can be had, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
