@@ -49,7 +49,7 @@ def test_its_smallest_worker_keeps_the_contract(
         monkeypatch.setenv(name, str(place))
     outbox, inbox = (shlex.quote(str(places[name])) for name in ("FROM", "TO"))
     systems = (
-        f"rm -rf {outbox} {inbox}; mkdir {outbox} {inbox}; for n in $(seq 20); do echo $n > {outbox}/$n; done",
+        f"rm -rf {outbox} {inbox}; mkdir {outbox} {inbox}; for n in $(seq 100); do echo $n > {outbox}/$n; done",
         f"cd {inbox}; grep -r . | sort",
         f"date +%N >> {outbox}/7",
     )
