@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from devcluster.cluster import Cluster
 
 _TESTS = Path(__file__).parents[1]
 
 
+@pytest.mark.long
 def test_the_benchmark_reports_every_figure(control_plane: Cluster) -> None:
     """The control plane is there to show that one can be had; the benchmark starts its own."""
     sizes = ["--at-once=20", "--resources=20", "--rate=2", "--seconds=10", "--idle", "20", "40"]
