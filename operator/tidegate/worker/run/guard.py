@@ -45,9 +45,10 @@ def guard(session: Session) -> None:
             cache.deletes.forget_before(since)
             for both in session.pairs:
                 for number in both.numbers:
-                    # What was confirmed is not held against later runs.
-                    unseen = cache.deletes.not_shown(number, cache.deletes_of(number)) if confirmed else None
-                    cache.deletes.let_through(cache.deletes_of(number) if unseen is None else unseen, session.now())
+                    deletes = cache.deletes_of(number)
+                    if confirmed:  # what was confirmed is not held against later runs
+                        deletes = cache.deletes.not_shown(number, deletes)
+                    cache.deletes.let_through(deletes, session.now())
         return
     _show(session, found)
     raise Halted("; ".join(f"{each.reason}: {_ids(session, each)}" for each in found))
