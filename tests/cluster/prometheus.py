@@ -12,9 +12,9 @@ from typing import Any, Self
 import pytest
 
 from cluster.namespace import Object, wait_for
-from cluster.test_watchdog import free_port
 from devcluster import packages
 from devcluster.errors import DevclusterError
+from devcluster.free_port import free_port
 from devcluster.progress import for_stderr
 
 

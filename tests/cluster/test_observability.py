@@ -15,8 +15,8 @@ from cluster.namespace import Namespace, Object, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_node import PlayedNode
 from cluster.prometheus import Prometheus, promtool
-from cluster.test_watchdog import free_port
 from devcluster.cluster import Cluster
+from devcluster.free_port import free_port
 from devcluster.paths import ROOT
 
 ALL_ON = tuple(f"--set=metrics.{part}.enabled=true" for part in ("serviceMonitor", "rules", "dashboard"))

@@ -1,6 +1,5 @@
 """A watch that is dead or silent ends the process, to be started anew; until then it says that it is blind."""
 
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,13 +11,7 @@ from cluster.fault_proxy import FaultProxy
 from cluster.namespace import Namespace, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_node import PlayedNode
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from devcluster.free_port import free_port
 
 
 def get(port: int, path: str) -> tuple[int, str]:

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import pytest
 
 from devcluster import toolchain
 from devcluster.errors import DevclusterError
+from devcluster.free_port import free_port
 from devcluster.lock import file_lock
 from devcluster.paths import cache_home
 from devcluster.progress import for_stderr
@@ -126,9 +126,7 @@ def pocketbase(directory: Path) -> Iterator[RealApi]:
 @contextmanager
 def _running(directory: Path, command: Callable[[int], Sequence[str]], ready: str) -> Iterator[str]:
     """The server's URL, for as long as the context lasts."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = directory / "server.log"
     with log.open("wb") as out:

@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import os
-import socket
 import time
 import urllib.request
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Self
 
 from cluster.operator_process import OperatorProcess
 from devcluster.cluster import Cluster
+from devcluster.free_port import free_port
 
 from .cluster import (
     NAMESPACE,
@@ -40,9 +40,7 @@ class Operator:
     """The operator while it is entered, and what it uses."""
 
     def __init__(self, cluster: Cluster, directory: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port: int = probe.getsockname()[1]
+        self._port = free_port()
         self._process = OperatorProcess(
             kubeconfig_of_operator(cluster), NAMESPACE, directory / "operator.log", f"--port={self._port}"
         )

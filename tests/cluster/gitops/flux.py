@@ -1,13 +1,13 @@
 """Flux's source controller and kustomize controller, as processes that serve the whole cluster."""
 
 import os
-import socket
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from devcluster import toolchain
+from devcluster.free_port import free_port
 
 CONTROLLERS = ("source-controller", "kustomize-controller")
 
@@ -30,7 +30,7 @@ class Flux:
     def __enter__(self) -> Self:
         artifacts = self._directory / "artifacts"
         artifacts.mkdir()
-        address = f"127.0.0.1:{_free_port()}"
+        address = f"127.0.0.1:{free_port()}"
         storage = (f"--storage-path={artifacts}", f"--storage-addr={address}", f"--storage-adv-addr={address}")
         self._start("source-controller", *storage)
         self._start("kustomize-controller")
@@ -46,10 +46,3 @@ class Flux:
     def log(self) -> str:
         """What both have said of late."""
         return "\n".join((self._directory / f"{name}.log").read_text()[-6000:] for name in CONTROLLERS)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
