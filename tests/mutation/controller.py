@@ -11,8 +11,8 @@ BUGS = [
     SeededBug(
         "no claim: the Job is created without its number in the status",
         f"{_CONTROL}/decide.py",
-        'claimed = status.model_copy(update={"run": run, "next_run_at": None})',
-        'claimed = status.model_copy(update={"next_run_at": None})',
+        "claimed = status.replace(partial(SyncIntegrationStatus, run=run, next_run_at=None))",
+        "claimed = status.replace(partial(SyncIntegrationStatus, next_run_at=None))",
         _TABLE,
     ),
     SeededBug(
@@ -68,8 +68,8 @@ BUGS = [
     SeededBug(
         "a run number is used again",
         f"{_CONTROL}/decide.py",
-        '"runs": max(status.runs, runs),',
-        '"runs": status.runs,',
+        "runs=max(status.runs, runs),",
+        "runs=status.runs,",
         _TABLE,
     ),
     SeededBug(

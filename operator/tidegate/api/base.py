@@ -2,7 +2,8 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Self
 
 import durationpy
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
@@ -21,6 +22,13 @@ class ApiModel(BaseModel):
     def to_wire(self) -> dict[str, Any]:
         """The JSON value as the API server stores it: camelCase, without what is None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def replace(self, changes: partial[Self]) -> Self:
+        """A copy with some fields changed: `run.replace(partial(Run, cancelling=True))`.
+
+        The type checker knows a partial call, and so refuses misspelt fields and wrong types, which `model_copy` takes.
+        """
+        return self.model_copy(update=changes.keywords)
 
 
 def parse_duration(text: object) -> object:

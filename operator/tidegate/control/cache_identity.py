@@ -4,7 +4,7 @@ A volume that is not the one that the runs before have used is never taken for a
 cache: after a FutureOnly sync that would push everything that it was told to leave alone (invariant I4).
 """
 
-from typing import Any
+from functools import partial
 
 from tidegate.api.status import Activation, CacheUse, Run, SyncIntegrationStatus
 from tidegate.control.observation import Observation
@@ -51,23 +51,33 @@ def difference(seen: Observation, status: SyncIntegrationStatus) -> str | None:
 def reset(status: SyncIntegrationStatus) -> SyncIntegrationStatus:
     """Begin a new epoch, in which the present cache is deleted."""
     oldest = status.cache_epoch if status.oldest_cache_epoch is None else status.oldest_cache_epoch
-    return _in_new_epoch(status, oldest_cache_epoch=oldest)
+    return _in_new_epoch(status, oldest, status.activation)
 
 
 def begin_again(status: SyncIntegrationStatus, why: str) -> SyncIntegrationStatus:
     """Begin a new epoch because the cache is lost, and owe a full sync in the activation's own mode."""
     activation = status.activation and owing(status.activation, why)
-    return _in_new_epoch(status, oldest_cache_epoch=None, activation=activation)
+    return _in_new_epoch(status, None, activation)
 
 
 def owing(activation: Activation, why: str) -> Activation:
     """The activation, not caught up any more."""
-    return activation.model_copy(update={"caught_up": False, "cache_lost": why})
+    return activation.replace(partial(Activation, caught_up=False, cache_lost=why))
 
 
-def _in_new_epoch(status: SyncIntegrationStatus, **changes: Any) -> SyncIntegrationStatus:
-    # The number of the run that begins it: like run numbers, an epoch never comes twice.
-    return status.model_copy(update={"cache_epoch": status.runs + 1, "cache": None, **changes})
+def _in_new_epoch(
+    status: SyncIntegrationStatus, oldest: int | None, activation: Activation | None
+) -> SyncIntegrationStatus:
+    return status.replace(
+        partial(
+            SyncIntegrationStatus,
+            # The number of the run that begins it: like run numbers, an epoch never comes twice.
+            cache_epoch=status.runs + 1,
+            oldest_cache_epoch=oldest,
+            cache=None,
+            activation=activation,
+        )
+    )
 
 
 def announce(why: str) -> Announce:

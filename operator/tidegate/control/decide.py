@@ -6,10 +6,20 @@ only: the declared state, the remembered status and what the cluster holds. Noth
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from tidegate.api import names
 from tidegate.api.spec import Mode, OffPolicy, Switch
-from tidegate.api.status import Activation, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import (
+    Activation,
+    HandledRequests,
+    LastRun,
+    Outcome,
+    Phase,
+    Run,
+    RunKind,
+    SyncIntegrationStatus,
+)
 from tidegate.control import cache_identity, ending
 from tidegate.control.due import deletes_confirmed, sync_requested, wait_for_next_run
 from tidegate.control.history import (
@@ -100,13 +110,14 @@ def _remembered(seen: Observation) -> SyncIntegrationStatus:
         run = None if job.finished else job.run
     runs = max((job.run.number for job in seen.jobs), default=0)
     epoch = max((job.run.cache_epoch for job in seen.jobs), default=0)
-    return status.model_copy(
-        update={
-            "run": run,
-            "runs": max(status.runs, runs),
-            "cache_epoch": max(status.cache_epoch, epoch),
-            "recent_activity": status.recent_activity[: seen.integration.spec.activity_limit],
-        }
+    return status.replace(
+        partial(
+            SyncIntegrationStatus,
+            run=run,
+            runs=max(status.runs, runs),
+            cache_epoch=max(status.cache_epoch, epoch),
+            recent_activity=status.recent_activity[: seen.integration.spec.activity_limit],
+        )
     )
 
 
@@ -118,7 +129,11 @@ def _adopt_stray_job(seen: Observation, status: SyncIntegrationStatus) -> SyncIn
     newest = max((job for job in seen.jobs if not job.finished), key=lambda job: job.run.number, default=None)
     if newest is None or newest.run.number <= seen.integration.status.runs:
         return status
-    return status.model_copy(update={"run": newest.run})
+    return _with_run(status, newest.run)
+
+
+def _with_run(status: SyncIntegrationStatus, run: Run) -> SyncIntegrationStatus:
+    return status.replace(partial(SyncIntegrationStatus, run=run))
 
 
 def _is_claimed(job: Job, status: SyncIntegrationStatus) -> bool:
@@ -165,10 +180,10 @@ def _continue_run(
         return _watch_over(seen, Phase.SYNCING, status, now)
     if wants_reset(seen, status):
         # That the run is given up is written first, so that its Job is never made again.
-        cancelling = status.model_copy(update={"run": run.model_copy(update={"cancelling": True})})
+        cancelling = _with_run(status, run.replace(partial(Run, cancelling=True)))
         return Plan(Phase.SYNCING, cancelling, _put_away(seen, job))
     # The new time makes the status differ, so that its write is a fence against an old view of the switch.
-    resumed = status.model_copy(update={"run": run.model_copy(update={"claimed_at": now})})
+    resumed = _with_run(status, run.replace(partial(Run, claimed_at=now)))
     resume = SuspendJob(job.name, job.uid, job.resource_version, suspend=False)
     return Plan(Phase.SYNCING, resumed, (resume, Announce("Resumed", f"run {run.number} picks up where it left off")))
 
@@ -181,7 +196,7 @@ def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Jo
     """Another has suspended the Job: it is theirs to resume. OFF with PauseRun makes the suspension the operator's."""
     words = _held_words(job)
     if is_interrupted(seen, run):
-        status = status.model_copy(update={"run": run.model_copy(update={"interrupted": True})})
+        status = _with_run(status, run.replace(partial(Run, interrupted=True)))
     off = seen.integration.spec.status is Switch.OFF
     if off and seen.integration.spec.off_policy is OffPolicy.PAUSE_RUN:
         pause = SuspendJob(job.name, job.uid, job.resource_version, suspend=True)
@@ -206,18 +221,18 @@ def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run
 
 def _give_up_unstarted(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, why: str) -> Plan:
     # Written first, so that the Job is never made again.
-    given_up = run.model_copy(update={"cancelling": True, "unstarted": True})
+    given_up = run.replace(partial(Run, cancelling=True, unstarted=True))
     note = f"run {run.number} is cancelled, because its worker could not start: {why}"
     announcement = Announce("RunGivenUp", note, warning=True)
-    given_up_first = status.model_copy(update={"run": given_up})
+    given_up_first = _with_run(status, given_up)
     return Plan(_phase_of_running(seen), given_up_first, (*_put_away(seen, job), announcement))
 
 
 def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
     if run.unstarted and worker_may_have_started(seen, status, run):
         # It started after all, between the look and the suspension: it is paused, and nothing of it is lost.
-        kept = run.model_copy(update={"cancelling": False, "unstarted": False})
-        return _continue_run(seen, status.model_copy(update={"run": kept}), kept, (), now)
+        kept = run.replace(partial(Run, cancelling=False, unstarted=False))
+        return _continue_run(seen, _with_run(status, kept), kept, (), now)
     free_at = min(run.claimed_at, now) + CREATION_PATIENCE
     if job.suspended and now < free_at:
         # Its name is a lock while another creation of it may be on its way: the run would be made again.
@@ -261,7 +276,7 @@ def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, 
     if run is not None:
         trouble_at, why = obstacle_due_at(seen, run, now), obstacle(seen, run, now)
         if is_interrupted(seen, run):
-            status = status.model_copy(update={"run": run.model_copy(update={"interrupted": True})})
+            status = _with_run(status, run.replace(partial(Run, interrupted=True)))
         if why is not None:
             phase = Phase.WAITING if phase is Phase.SYNCING else phase
             if not _is_told(seen, CANNOT_START):
@@ -293,7 +308,7 @@ def _be_paused(seen: Observation, status: SyncIntegrationStatus, run: Run, now: 
     if status.phase is Phase.PAUSED:
         return Plan(Phase.PAUSED, status)
     entry = entry_of(run, Outcome.PAUSED, now)
-    paused = status.model_copy(update={"recent_activity": with_entry(seen, status, entry)})
+    paused = status.replace(partial(SyncIntegrationStatus, recent_activity=with_entry(seen, status, entry)))
     return Plan(Phase.PAUSED, paused, (Announce("Paused", f"run {run.number} is paused"),))
 
 
@@ -311,7 +326,7 @@ def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, 
         return replace(plan, look_again_at=now + LOOK_AGAIN)
     if seen.absent_job != run.job_name:
         return replace(plan, actions=(*plan.actions, LookUpJob(run.job_name)), look_again_at=now + LOOK_UP_AGAIN)
-    again = run.model_copy(update={"claimed_at": now, "generation": seen.integration.generation})
+    again = run.replace(partial(Run, claimed_at=now, generation=seen.integration.generation))
     launched = _launch(seen, _with_sync_request_handled(seen, status), again)
     room = _make_room(seen, refusal, now)
     gone = () if refusal else (_job_gone(run, "it is created again"),)
@@ -351,15 +366,15 @@ def _be_refused(seen: Observation, status: SyncIntegrationStatus, run: Run, refu
 
 
 def _with_sync_request_handled(seen: Observation, status: SyncIntegrationStatus) -> SyncIntegrationStatus:
-    handled = status.handled.model_copy(update={"sync_requested_at": seen.integration.requests.sync})
-    return status.model_copy(update={"handled": handled})
+    handled = status.handled.replace(partial(HandledRequests, sync_requested_at=seen.integration.requests.sync))
+    return status.replace(partial(SyncIntegrationStatus, handled=handled))
 
 
 def _give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
     """End a claim whose Job does not exist and, as certain as can be, will not come to exist any more."""
     phase = _phase_of_running(seen)
     if run.claimed_at > now:  # the clock was set back
-        status = status.model_copy(update={"run": run.model_copy(update={"claimed_at": now})})
+        status = _with_run(status, run.replace(partial(Run, claimed_at=now)))
     certain_at = min(run.claimed_at, now) + CREATION_PATIENCE
     if now < certain_at:
         return Plan(phase, status, look_again_at=certain_at)
@@ -372,14 +387,14 @@ def _give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, n
 
 def _end_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
     cancelled = with_entry(seen, status, entry_of(run, Outcome.CANCELLED, now))
-    ended = status.model_copy(update={"run": None, "recent_activity": cancelled})
+    ended = status.replace(partial(SyncIntegrationStatus, run=None, recent_activity=cancelled))
     if seen.integration.spec.status is Switch.OFF:
         plan = _be_off(seen, ended)
         if run.cancelling or _refusal_of(seen, run):  # told already why
             return plan
         return replace(plan, actions=(*plan.actions, _job_gone(run, "it is cancelled, because OFF is declared")))
     if not run.unstarted:
-        ended = ended.model_copy(update={"activation": None})
+        ended = ended.replace(partial(SyncIntegrationStatus, activation=None))
     return _start_next_run(seen, ended, now)
 
 
@@ -401,16 +416,16 @@ def _launch(seen: Observation, status: SyncIntegrationStatus, run: Run, *announc
     operator and against an older self: who cannot write the claim creates nothing (invariant I1).
     """
     cache: tuple[Action, ...] = (CreateCache(),) if cache_identity.lacks_cache(seen) else ()
-    claimed = status.model_copy(update={"run": run, "next_run_at": None})
+    claimed = status.replace(partial(SyncIntegrationStatus, run=run, next_run_at=None))
     return Plan(Phase.SYNCING, claimed, (*cache, CreateJob(run), *announcements))
 
 
 def _be_off(seen: Observation, status: SyncIntegrationStatus) -> Plan:
     if seen.has_live_pod:  # the check mark must be true: no sync is running
         return Plan(Phase.TURNING_OFF, status)
-    handled = status.handled.model_copy(update={"sync_requested_at": seen.integration.requests.sync})
-    off = status.model_copy(
-        update={"activation": None, "next_run_at": None, "consecutive_failures": 0, "handled": handled}
+    handled = status.handled.replace(partial(HandledRequests, sync_requested_at=seen.integration.requests.sync))
+    off = status.replace(
+        partial(SyncIntegrationStatus, activation=None, next_run_at=None, consecutive_failures=0, handled=handled)
     )
     announcements = (Announce("TurnedOff", "OFF is honoured: no sync is running"),) if status.activation else ()
     return Plan(Phase.OFF, off, announcements)
@@ -443,10 +458,12 @@ def _start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datet
     last = status.last_run
     if last is not None and last.finished_at > now:
         # The clock was set back: the run ended before now, whatever it says.
-        status = status.model_copy(update={"last_run": last.model_copy(update={"finished_at": now})})
+        status = status.replace(
+            partial(SyncIntegrationStatus, last_run=last.replace(partial(LastRun, finished_at=now)))
+        )
     wait = wait_for_next_run(seen, status, now)
     if wait is not None:
-        waiting = status.model_copy(update={"next_run_at": wait.until})
+        waiting = status.replace(partial(SyncIntegrationStatus, next_run_at=wait.until))
         return Plan(Phase.WAITING, waiting, look_again_at=wait.until, stalled=wait.stalled)
     if cache_identity.is_gone(seen, status):
         return _make_cache(seen, status, now)
@@ -495,13 +512,14 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
     requested = seen.integration.requests.reset
     if requested is None:
         requested = status.handled.reset_requested_at
-    begun = status.model_copy(
-        update={
-            "activation": activation,
-            "activations": activation.number,
-            "consecutive_failures": 0,
-            "handled": status.handled.model_copy(update={"reset_requested_at": requested}),
-        }
+    begun = status.replace(
+        partial(
+            SyncIntegrationStatus,
+            activation=activation,
+            activations=activation.number,
+            consecutive_failures=0,
+            handled=status.handled.replace(partial(HandledRequests, reset_requested_at=requested)),
+        )
     )
     what = "read-only full sync" if activation.mode is Mode.FUTURE_ONLY else "full sync"
     first = "; all cached data is deleted first" if activation.reset else ""
@@ -538,5 +556,5 @@ def _claim(
         allow_deletes=confirmed.number if confirmed else None,
         confirmed=confirmed.found if confirmed else None,
     )
-    claimed = _with_sync_request_handled(seen, status.model_copy(update={"runs": number}))
+    claimed = _with_sync_request_handled(seen, status.replace(partial(SyncIntegrationStatus, runs=number)))
     return _launch(seen, claimed, run, *announcements)

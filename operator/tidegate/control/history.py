@@ -5,6 +5,7 @@ deleted only when its result is stored and its name can no longer be needed as a
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 from tidegate.api.contract import ExitCode
@@ -71,22 +72,23 @@ def record_end(
     activation = status.activation
     caught_up = succeeded and activation is not None and _pays(run, activation) and not set_everything_aside(entry)
     if activation and caught_up:
-        activation = activation.model_copy(update={"caught_up": True, "cache_lost": None})
+        activation = activation.replace(partial(Activation, caught_up=True, cache_lost=None))
     if run.cancelling and not run.unstarted:  # it ended first; what it was cancelled for is still owed
         activation = None
-    updated = status.model_copy(
-        update={
-            "run": None,
-            "activation": activation,
-            "oldest_cache_epoch": None if worker_ran else status.oldest_cache_epoch,
-            "cache": cache_identity.used(seen, status, run) if worker_ran else status.cache,
-            "last_run": last,
-            "last_synced_at": finished_at if succeeded else status.last_synced_at,
-            "consecutive_failures": 0 if succeeded else status.consecutive_failures + 1,
-            "recent_activity": with_entry(seen, status, entry),
-            "waiting_records": waiting_after(status, entry),
-            "record_totals": totals_after(status, report),
-        }
+    updated = status.replace(
+        partial(
+            SyncIntegrationStatus,
+            run=None,
+            activation=activation,
+            oldest_cache_epoch=None if worker_ran else status.oldest_cache_epoch,
+            cache=cache_identity.used(seen, status, run) if worker_ran else status.cache,
+            last_run=last,
+            last_synced_at=finished_at if succeeded else status.last_synced_at,
+            consecutive_failures=0 if succeeded else status.consecutive_failures + 1,
+            recent_activity=with_entry(seen, status, entry),
+            waiting_records=waiting_after(status, entry),
+            record_totals=totals_after(status, report),
+        )
     )
     more = (
         *_sidecar_stopped(run, by_worker),
@@ -163,7 +165,7 @@ def entry_of(run: Run, outcome: Outcome, finished_at: datetime, report: RunRepor
         duration=max(finished_at - run.started_at, timedelta(0)),
         report=report,
     )
-    return entry.model_copy(update={"summary": summary_of(entry)})
+    return entry.replace(partial(ActivityEntry, summary=summary_of(entry)))
 
 
 def with_entry(seen: Observation, status: SyncIntegrationStatus, entry: ActivityEntry) -> tuple[ActivityEntry, ...]:

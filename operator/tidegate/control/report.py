@@ -5,6 +5,7 @@ The one place that makes messages and conditions. Conditions follow kstatus (`Re
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from tidegate.api.base import format_time
@@ -21,15 +22,16 @@ from tidegate.control.termination_message import report_of
 def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatus:
     """The status to be stored. It holds no relative time, so that nothing is written while nothing happens."""
     message = _message(seen, plan)
-    return plan.status.model_copy(
-        update={
-            "observed_generation": seen.integration.generation,
-            "declared": seen.integration.spec.status,
-            "phase": plan.phase,
-            "message": message,
-            "activity": _activity(plan),
-            "conditions": _conditions(seen, plan, message, now),
-        }
+    return plan.status.replace(
+        partial(
+            SyncIntegrationStatus,
+            observed_generation=seen.integration.generation,
+            declared=seen.integration.spec.status,
+            phase=plan.phase,
+            message=message,
+            activity=_activity(plan),
+            conditions=_conditions(seen, plan, message, now),
+        )
     )
 
 
