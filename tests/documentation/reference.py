@@ -119,7 +119,7 @@ def fields_of(schema: Schema, definitions: Schema, path: str = "") -> Iterator[R
         field = resolved(declared, definitions)
         kind = type_of(field, definitions)
         default = "required" if name in schema.get("required", ()) else default_of(declared, kind)
-        yield f"`{path}{name}`", kind, default, meaning(field) if kind != FROM_ENVIRONMENT else ""
+        yield f"`{path}{name}`", kind, default, meaning(field)
         inner = resolved(field.get("items", field), definitions)
         if kind == "mapping":
             yield from fields_of(inner, definitions, f"{path}{name}.")

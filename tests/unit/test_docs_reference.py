@@ -18,3 +18,10 @@ def test_it_has_all_that_users_find_on_objects() -> None:
         name for key, name in vars(names).items() if key.endswith(("_REQUESTED_ANNOTATION", "_DELETES_ANNOTATION"))
     }
     assert ANNOTATIONS.keys() == asked
+
+
+def test_every_field_is_described() -> None:
+    rows = [line for line in PAGE.text.splitlines() if line.startswith("| `")]
+    silent = [row for row in rows if row.endswith("|  |")]
+    assert len(rows) > 200
+    assert silent == [], "describe the field in its model: by a docstring below it, or by Field(description=…)"

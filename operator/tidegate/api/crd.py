@@ -67,7 +67,12 @@ _COLUMNS = [
         "jsonPath": ".spec.delay",
         "description": "From one run's end to the next one's start.",
     },
-    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Age",
+        "type": "date",
+        "jsonPath": ".metadata.creationTimestamp",
+        "description": "Since the resource was created.",
+    },
     {
         "name": "Reason",
         "type": "string",

@@ -70,8 +70,8 @@ class Activation(ApiModel):
 class Found(ApiModel):
     """One thing that halted a run, in its own words: what a confirmation of that run is about."""
 
-    object: str
-    connector: str
+    object: Annotated[str, Field(description="The object of spec.sync.")]
+    connector: Annotated[str, Field(description="The side whose records are gone.")]
     what: Annotated[str, Field(description="deletes: too many records are gone; empty: all that were there.")]
     count: Annotated[int, Field(description="How many records.")]
     digest: Annotated[str, Field(description="Of the records' ids: another set of records has another one.")]
@@ -80,17 +80,17 @@ class Found(ApiModel):
 class Run(ApiModel):
     """The run that is claimed: its Job exists, or is about to."""
 
-    number: int
+    number: Annotated[int, Field(description="Counted over the life of the resource.")]
     kind: RunKind
     push: Annotated[bool, Field(description="false: read-only, nothing is written to either system.")]
-    cache_epoch: int
+    cache_epoch: Annotated[int, Field(description="The cache epoch that its worker uses.")]
     oldest_cache_epoch: Annotated[
         int | None, Field(description="A cache of this epoch or a later one is kept; absent: only one of cacheEpoch.")
     ] = None
     cache_run: Annotated[
         int | None, Field(description="A run that has used the cache; absent: the cache may be empty.")
     ] = None
-    job_name: str
+    job_name: Annotated[str, Field(description="The name of its Job.")]
     started_at: Annotated[Time, Field(description="When the run was claimed first.")]
     # To the microsecond: every claim has to differ from the one before, so that its write is a fence.
     claimed_at: Annotated[MicroTime, Field(description="When its Job was last about to be created or resumed.")]
@@ -146,21 +146,21 @@ class RunReport(ApiModel):
 class ActivityEntry(ApiModel):
     """A run that is not running any more."""
 
-    run: int
+    run: Annotated[int, Field(description="Its number.")]
     kind: RunKind
     outcome: Outcome
     mark: Annotated[str, Field(description="✓ done, ✗ not done, ⏸ paused.")]
     summary: Annotated[str, Field(description="The mark and the run, as `kubectl get` shows them.")]
-    started_at: Time
-    finished_at: Time
-    duration: Duration
+    started_at: Annotated[Time, Field(description="When the run was claimed first.")]
+    finished_at: Annotated[Time, Field(description="When the operator saw its end.")]
+    duration: Annotated[Duration, Field(description="From the one to the other.")]
     report: RunReport | None = None
 
 
 class LastRun(ApiModel):
     """The newest run that ended."""
 
-    number: int
+    number: Annotated[int, Field(description="Counted over the life of the resource.")]
     kind: RunKind
     outcome: Outcome
     finished_at: Annotated[
@@ -189,19 +189,19 @@ class RecordTotals(ApiModel):
 class HandledRequests(ApiModel):
     """The newest value of each request annotation that has been acted upon."""
 
-    sync_requested_at: str | None = None
-    reset_requested_at: str | None = None
+    sync_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/sync-requested-at.")] = None
+    reset_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/reset-requested-at.")] = None
 
 
 class Condition(ApiModel):
     """A condition as Kubernetes defines it (metav1.Condition)."""
 
-    type: str
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str
-    observed_generation: int
-    last_transition_time: Time
+    type: Annotated[str, Field(description="Ready, Reconciling, Stalled or Syncing.")]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it holds.")]
+    reason: Annotated[str, Field(description="Why, in one word for programs.")]
+    message: Annotated[str, Field(description="Why, in a sentence for people.")]
+    observed_generation: Annotated[int, Field(description="The generation of the spec that it is of.")]
+    last_transition_time: Annotated[Time, Field(description="When its status changed last.")]
 
 
 class SyncIntegrationStatus(ApiModel):
@@ -256,4 +256,7 @@ class SyncIntegrationStatus(ApiModel):
     recent_activity: Annotated[
         tuple[ActivityEntry, ...], Field(description="Runs that are not running, newest first.")
     ] = ()
-    conditions: tuple[Condition, ...] = ()
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(description="Where the sync stands, for programs: kstatus, kubectl wait, Flux, Argo CD."),
+    ] = ()

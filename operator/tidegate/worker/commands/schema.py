@@ -64,6 +64,6 @@ def _of(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _connector(name: str, kind: ConnectorType, definitions: dict[str, Any]) -> dict[str, Any]:
     schema = _of(kind.settings, definitions)
-    schema["properties"]["type"] = {"const": name}
+    schema["properties"]["type"] = {"const": name, "description": schema["properties"]["type"].get("description", "")}
     schema["properties"] |= _of(models.AnyConnector, definitions)["properties"]
     return schema

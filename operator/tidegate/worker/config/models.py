@@ -33,42 +33,55 @@ class Top(Part):
     """All of it."""
 
     connectors: dict[str, dict[str, Any]]
+    """The two systems, under names of your choice."""
     objects: list[dict[str, Any]]
+    """The kinds of records that are synced, in this order."""
     safety: Safety = Safety()
+    """When to stop and ask, before anything is pushed."""
     pace: Pace | None = None
+    """A limit that protects the connected systems; without it there is none."""
     full_scan_every: Duration = timedelta(hours=24)
+    """How often an object with a cursor is read whole, which finds deletes."""
     overlap: Duration = timedelta(seconds=30)
+    """How much earlier than the last run's start a run begins to read, for changes that became visible late."""
 
 
 class AnyConnector(Part):
-    """One of `connectors`; beside it the settings of its type.
-
-    `identity` is a name of your choice for the system. Without it a run stops when the address leads to another server,
-    database or API than the one that the cache was made for; a system that has moved is named, and syncs on.
-    """
+    """One of `connectors`; beside it the settings of its type."""
 
     identity: Annotated[str, Field(min_length=1)] | None = None
+    """A name of your choice for the system. Without it a run stops when the address leads to another server, database
+    or API than the one that the cache was made for; a system that has moved is named, and syncs on."""
 
 
 class Object(Part):
-    """One of `objects`; beside it, under each connector's name, where that one has these records.
-
-    `ids` says whether the systems may give the id of a deleted record to another one. Without it a record of which
-    nothing is as it was counts as another.
-    """
+    """One of `objects`; beside it, under each connector's name, where that one has these records."""
 
     name: Annotated[str, Field(min_length=1)]
+    """What messages call these records, and what a `ref` names."""
     match: list[str]
+    """The fields by which records that are not yet linked find each other."""
     fields: list[dict[str, Any]]
+    """The fields that are synced."""
     conflict: str = "park"
+    """Who wins where both sides have changed a field: a connector's name, or newest, by the cursor. With park the field
+    stays as it is on both sides, and waits for a decision."""
     deletes: Literal["unlink", "propagate"] = "unlink"
+    """What a delete does to the record on the other side: unlink lets it stand, propagate deletes it."""
     ids: Ids | None = None
+    """Whether the systems may give the id of a deleted record to another one: stable says never, reused that they do.
+    Without it a record of which nothing is as it was counts as another."""
 
 
 class FieldPair(Part):
     """One of an object's `fields`; beside it, under each connector's name, the field's name there."""
 
     direction: str | None = None
-    match: Literal["casefold"] | None = None  # the same as to normalize by it
+    """to- and a connector's name: the field is written to that one only. Without it values flow both ways."""
+    match: Literal["casefold"] | None = None
+    """casefold: texts that differ in letter case only are the same, as with normalize."""
     normalize: Normalizations = Field(default=[])
+    """What is no difference between two values: letter case, white space at the ends and in a row, what is no digit,
+    how a number is written, how a time is written."""
     ref: str | None = None
+    """The object to whose records the field's values refer: its ids are translated into those of the other side."""

@@ -33,7 +33,9 @@ class MaxDeletes(Part):
     percentage."""
 
     percent: Annotated[int, Field(ge=0, le=100)] = 20
+    """Beyond `min`, at most this share of the linked records."""
     min: Annotated[int, Field(ge=0)] = 10
+    """Up to this many are allowed in any case."""
 
 
 class MaxRekeyed(Part):
@@ -41,7 +43,9 @@ class MaxRekeyed(Part):
     than the percentage. Many at once are a sign of another system, or of another tenant's records."""
 
     percent: Annotated[int, Field(ge=0, le=100)] = 20
+    """Beyond `min`, at most this share of the linked records."""
     min: Annotated[int, Field(ge=0)] = 10
+    """Up to this many are allowed in any case."""
 
 
 class Safety(Part):
@@ -50,12 +54,14 @@ class Safety(Part):
     max_deletes: MaxDeletes = MaxDeletes()
     max_rekeyed: MaxRekeyed = MaxRekeyed()
     empty_side: Literal["halt", "allow"] = "halt"
+    """What a run does when a side that had records has none: halt, or allow it and carry on."""
 
 
 class Pace(Part):
     """A limit that protects the connected systems: records read and records pushed, together, per second."""
 
     records_per_second: Annotated[int, Field(ge=1)]
+    """Records read and records pushed, together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,19 @@ Token = Any
 
 
 class Part(BaseModel):
-    """A part of `spec.sync`: camelCase, frozen, and nothing in it that we do not know."""
+    """A part of `spec.sync`: camelCase, frozen, and nothing in it that we do not know.
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    The docstring below a field describes it in the reference, in editors and in `kubectl explain`.
+    """
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
     # Of an object's settings: those that do not say which records these are. They may change without a reset.
     incidental: ClassVar[frozenset[str]] = frozenset({"cursor"})

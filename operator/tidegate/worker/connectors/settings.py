@@ -27,6 +27,7 @@ class FromEnvironment(Part):
     """A setting whose value is in an environment variable, so that a Secret's content is not in the resource."""
 
     env: str
+    """The variable's name; `spec.template` fills it from a Secret."""
 
 
 def _text_or_env(raw: object) -> object:

@@ -22,17 +22,17 @@ from tidegate.worker.connectors.settings import Duration, Text, TimeZone
 
 
 class Settings(Part):
-    """A directory, bucket or the like. A file is read and replaced as a whole.
-
-    `storageOptions` are the options of the URL's fsspec file system; {env: NAME} stands for a value of the environment
-    at any depth. `timezone` is what cursors are in that are times without a zone; the conflict policy `newest` needs it
-    for them.
-    """
+    """A directory, bucket or the like. A file is read and replaced as a whole."""
 
     type: Literal["file"]
+    """file: CSV and JSON Lines files."""
     url: Text
+    """A directory in a volume of the Pod, such as /data, or a URL that fsspec knows, such as s3://bucket/exports;
+    {env: NAME} for one that is in an environment variable."""
     storage_options: dict[str, Any] = Field(default_factory=dict)
+    """Options of the URL's fsspec file system; {env: NAME} stands for a value of the environment at any depth."""
     timezone: TimeZone | None = None
+    """What cursors are in that are times without a zone; the conflict policy newest needs it for them."""
 
 
 def _ascii_compatible(encoding: str) -> str:
@@ -49,30 +49,35 @@ Encoding = Annotated[str, AfterValidator(_ascii_compatible)]
 
 
 class FileSettings(Part):
-    """An object's file: its path below the connector's url, and its unique id column or field.
-
-    A file has no changes to ask for: it is always read whole. `cursor` names the column that says when a record was
-    changed; it serves the conflict policy `newest` only. New records get the next whole number as their id where all
-    ids are such, else a UUID; `newId` decides for a file that is empty. A file that is not there is an error, unless
-    `create` is true: then it is an empty one. A row that cannot be read stops the sync; with `badRows: setAside` it
-    stays in the file as it is, the others are synced, and no record that it may have been counts as deleted. Nor does
-    one that is missing while the file was changed less than `settled` ago: it may be still being written.
-    """
+    """An object's file. It has no changes to ask for: it is always read whole."""
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {"cursor", "new_id", "create", "encoding", "delimiter", "bad_rows", "settled"}
     )
 
     path: str
+    """The file's path below the connector's url."""
     format: Literal["csv", "jsonl"] | None = None
+    """csv or jsonl; without it the path's ending tells: .csv, .tsv and .txt, or .jsonl and .ndjson."""
     id: str
+    """The column or field that identifies a record."""
     cursor: str | None = None
+    """The column that says when a record was changed, for the conflict policy newest only."""
     new_id: Literal["number", "uuid"] | None = None
+    """The id of a new record: the next whole number or a UUID. Without it the number where all ids are such, else a
+    UUID."""
     create: bool = False
+    """true: a file that is not there is an empty one. Without it, it is an error."""
     bad_rows: Literal["stop", "setAside"] = "stop"
+    """What a row that cannot be read does: stop ends the sync. With setAside the row stays in the file as it is, the
+    others are synced, and no record that it may have been counts as deleted."""
     settled: Duration = timedelta(seconds=10)
+    """How long a file must not have been changed before a record that is missing in it counts as deleted: it may be
+    still being written."""
     encoding: Encoding = "utf-8"
+    """How a CSV file's text is encoded, such as utf-8 or cp1252."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """What stands between the columns of a CSV file."""
 
     @property
     def kind(self) -> Literal["csv", "jsonl"]:

@@ -43,22 +43,29 @@ class Basic(Part):
     """A user name and a password."""
 
     username: Text
+    """The user's name, or {env: NAME} for one that is in an environment variable."""
     password: Secret
+    """{env: NAME}: the variable that holds the password."""
 
 
 class Header(Part):
     """A header of the API's own, such as X-Api-Key."""
 
     name: str
+    """The header's name."""
     value: Secret
+    """{env: NAME}: the variable that holds the header's value."""
 
 
 class Authentication(Part):
     """How the API knows us: one of these."""
 
     bearer: Secret | None = None
+    """{env: NAME}: the variable that holds a token, which is sent as Authorization: Bearer."""
     basic: Basic | None = None
+    """A user name and a password."""
     header: Header | None = None
+    """A header of the API's own, such as X-Api-Key."""
 
     @model_validator(mode="after")
     def _is_one(self) -> "Authentication":
@@ -67,60 +74,70 @@ class Authentication(Part):
 
 
 class Settings(Part):
-    """An API. Proxies and certificates of one's own come by the usual variables, HTTPS_PROXY and SSL_CERT_FILE.
-
-    `timezone` is what cursors are in that are times without a zone; the conflict policy `newest` needs it for them.
-    `timeoutSeconds` is for each part of an answer; all of it must come within four times as long, and have no more than
-    `maxAnswerMegabytes`. An API that asks for a wait, such as with Retry-After, is waited for within the run, for
-    `longestWait` at most.
-    """
+    """An API. Proxies and certificates of one's own come by the usual variables, HTTPS_PROXY and SSL_CERT_FILE."""
 
     type: Literal["http"]
+    """http: a REST API that speaks JSON."""
     base_url: Text
+    """What all paths begin with, such as https://crm.example/api; {env: NAME} for one that is in an environment
+    variable."""
     auth: Authentication | None = None
+    """How the API knows us: one of bearer, basic and header."""
     headers: dict[str, str] = Field(default_factory=dict)
+    """Headers of every request, such as {Accept-Language: en}. Secrets belong under auth."""
     requests_per_second: Annotated[float, Field(ge=0.01)] | None = None
+    """No more requests than this, on average; without it there is no limit."""
     concurrency: Annotated[int, Field(ge=1, le=32)] = 4
+    """How many requests are under way at once."""
     timeout_seconds: Annotated[int, Field(ge=1)] = 30
+    """How long each part of an answer may take; all of it must come within four times as long."""
     max_answer_megabytes: Annotated[int, Field(ge=1)] = 16
+    """An answer that is larger is refused."""
     longest_wait: Duration = timedelta(hours=1)
+    """How long a run waits at most where the API asks for it, such as with Retry-After. For a longer one the run ends,
+    and is retried."""
     timezone: TimeZone | None = None
+    """What cursors are in that are times without a zone; the conflict policy newest needs it for them."""
 
 
 class CursorPaging(Part):
-    """An answer says where the next page begins: at a value that is sent back as it is; none after the last page.
-
-    `stable` says that a page begins after a record, and not after so many of them: nothing shifts it.
-    """
+    """An answer says where the next page begins: at a value that is sent back as it is; none after the last page."""
 
     parameter: str = "cursor"
+    """The query parameter that takes the value."""
     next: str = "nextCursor"
+    """Where an answer has the value, with dots, such as meta.nextCursor."""
     stable: bool = False
+    """true: a page begins after a record, and not after so many of them, so that nothing shifts it."""
 
 
 class AfterPaging(Part):
     """A page begins after the last record's id. The last page is an empty one, or says so in the field `more`."""
 
     parameter: str = "after"
+    """The query parameter that takes the id."""
     more: str | None = None
+    """The answer's field that says whether there are more records."""
 
 
 class PagePaging(Part):
     """Pages have numbers, or with `counts: records` that of their first record. The last page is an empty one."""
 
     parameter: str = "page"
+    """The query parameter that takes the number."""
     first: int = 1
+    """The first page's number."""
     counts: Literal["pages", "records"] = "pages"
+    """What the number counts: pages, or records before the page."""
 
 
 class LinkPaging(Part):
-    """An answer has the next page's URL: in its Link header as rel=next, or in the field `next`.
-
-    `stable` says that a page begins after a record, and not after so many of them: nothing shifts it.
-    """
+    """An answer has the next page's URL: in its Link header as rel=next, or in the field `next`."""
 
     next: str | None = None
+    """The answer's field that has the URL; without it the Link header does."""
     stable: bool = False
+    """true: a page begins after a record, and not after so many of them, so that nothing shifts it."""
 
 
 class NoPaging(Part):
@@ -131,10 +148,15 @@ class Paging(Part):
     """How a long list goes on: one of these."""
 
     cursor: CursorPaging | None = None
+    """An answer says where the next page begins, by a value."""
     after: AfterPaging | None = None
+    """A page begins after the last record's id."""
     page: PagePaging | None = None
+    """Pages have numbers."""
     link: LinkPaging | None = None
+    """An answer has the next page's URL."""
     none: NoPaging | None = None
+    """All records come in one answer."""
 
     @model_validator(mode="after")
     def _is_one(self) -> "Paging":
@@ -146,14 +168,18 @@ class PageSize(Part):
     """How many records a page is to have."""
 
     parameter: str
+    """The query parameter that takes the number."""
     records: Annotated[int, Field(ge=1)] = 100
+    """The number."""
 
 
 class Batch(Part):
     """How to ask for records by several ids at once: the query parameter that takes them with commas in between."""
 
     parameter: str
+    """The query parameter that takes the ids."""
     size: Annotated[int, Field(ge=1)] = 50
+    """How many ids a request has at most."""
 
 
 def _without_query(path: str) -> str:
@@ -176,17 +202,7 @@ def _templates_or_scan(raw: object) -> object:
 
 
 class ResourceSettings(Part):
-    """An object's resource.
-
-    `since` needs `cursor`, whose newest value has to be known: where it is a time the server's clock is enough, else
-    `newest` are the query parameters by which the newest record comes first. `find: scan` is for APIs that cannot be
-    asked by a match field: all records are then read once per run to know which there are. `item` is where a record is
-    in the answer that has one only. `total` is where an answer says how many records the list has; names in common use
-    are found without it, and `none` says that what has such a name is something else. A field that an answer leaves out
-    is `unknown`: it overwrites nothing, and is not overwritten; with `missing: empty` it is empty. A record that
-    `deleted` marks counts as absent. For `staleFor` after a write, a record that is answered as it was before is not
-    taken for an edit.
-    """
+    """An object's resource."""
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {
@@ -196,23 +212,43 @@ class ResourceSettings(Part):
     )  # fmt: skip
 
     path: Annotated[str, AfterValidator(_without_query)]
+    """The resource's path below baseUrl: GET lists its records, POST creates one."""
     id: str
+    """The field that identifies a record."""
     record_path: Annotated[str, AfterValidator(_with_an_id)] | None = None
+    """The path of one record, such as /contact/{id}; without it, path and the id."""
     query: dict[str, str] = Field(default_factory=dict)
+    """Query parameters of every list, such as {sort: id}: an order that does not change while the list is read."""
     items: str | None = None
+    """Where the list is in the answer, with dots; without it the answer is the list."""
     item: str | None = None
+    """Where the record is in an answer that has one only, with dots; without it the answer is the record."""
     paging: Paging = Paging(link=LinkPaging())
+    """How a long list goes on: one of cursor, after, page, link and none. Without it, by the Link header."""
     page_size: PageSize | None = None
+    """How many records a page is to have; without it the API decides."""
     total: str | None = None
+    """Where an answer says how many records the list has, with dots. Names in common use are found without it; none
+    says that what has such a name is something else."""
     cursor: str | None = None
+    """The field that every change moves on, such as updatedAt."""
     since: str | None = None
+    """The query parameter that asks for what was changed since then; it needs cursor."""
     newest: dict[str, str] | None = None
+    """Query parameters by which the newest record comes first: for a cursor that is not a time."""
     find: Annotated[dict[str, str] | Literal["scan"] | None, BeforeValidator(_templates_or_scan)] = None
+    """Query parameters that find a record by its match fields, such as {email: "{email}"}. scan: the API cannot be
+    asked for that, and all records are read once in each run that creates something."""
     batch: Batch | None = None
+    """How to ask for records by several ids at once; without it they are asked for one by one."""
     update: Literal["PATCH", "PUT"] = "PATCH"
+    """How a record is updated: PATCH with the fields that change, PUT with the whole record."""
     missing: Literal["unknown", "empty"] = "unknown"
+    """What a field is that an answer leaves out: unknown overwrites nothing and is not overwritten, or empty."""
     deleted: Deleted | None = None
+    """The field that marks a deleted record: a marked record counts as absent."""
     stale_for: Duration = timedelta(seconds=30)
+    """For so long after a write, a record that is answered as it was before is not taken for an edit."""
 
     @model_validator(mode="after")
     def _fits(self) -> "ResourceSettings":

@@ -9,28 +9,31 @@ from tidegate.worker.connectors.settings import Duration, Text, TimeZone
 
 
 class Settings(Part):
-    """A database.
-
-    `timezone` is what cursors are in that are times without a zone, such as Europe/Berlin or UTC: the values of fields
-    are not converted. Where it is not written, reading of changes reaches back by half a day.
-    """
+    """A database: PostgreSQL, MySQL, MariaDB or SQLite."""
 
     type: Literal["sql"]
+    """sql: a database."""
     url: Text
+    """The database, as postgresql://user:password@host/database, mysql://user:password@host/database or sqlite:///path;
+    {env: NAME} for one that is in an environment variable."""
     timezone: TimeZone | None = None
+    """What cursors are in that are times without a zone, such as Europe/Berlin or UTC: the values of fields are not
+    converted. Without it the reading of changes reaches back by half a day."""
 
 
 class TableSettings(Part):
-    """An object's table: `schema.table` or `table`, its unique id column, and the column that every change moves on.
-
-    A row that `deleted` marks counts as absent. For `staleFor` after a write, a row that is read as it was before is
-    not taken for an edit: for tables that are read from a replica.
-    """
+    """An object's table."""
 
     incidental: ClassVar[frozenset[str]] = frozenset({"cursor", "deleted", "stale_for"})
 
     table: str
+    """The table: `table` or `schema.table`."""
     id: str
+    """The column that identifies a record: unique, of whole numbers, texts or UUIDs."""
     cursor: str | None = None
+    """The column that every change moves on. With it a run reads what has changed, without it the whole table."""
     deleted: Deleted | None = None
+    """The column that marks a deleted row: a marked row counts as absent."""
     stale_for: Duration = timedelta(0)
+    """For so long after a write, a row that is read as it was before is not taken for an edit: for tables that are read
+    from a replica."""
