@@ -8,6 +8,7 @@ from . import connector_systems
 from .mariadb import Database, MariaDB, mariadb
 from .postgresql import Database as PostgreSQLDatabase
 from .postgresql import PostgreSQL, postgresql
+from .rest_and_sqlite import RestAndSqlite
 from .rest_server import Api, rest_server
 
 
@@ -68,3 +69,11 @@ def make_system(kind: str, request: pytest.FixtureRequest, directory: Path) -> c
 def api() -> Iterator[Api]:
     with rest_server() as server:
         yield server
+
+
+@pytest.fixture
+def systems(api: Api, tmp_path: Path) -> RestAndSqlite:
+    """The REST API answers all contacts in one page."""
+    systems = RestAndSqlite(api, tmp_path)
+    systems.place |= {"paging": {"none": {}}}
+    return systems

@@ -5,14 +5,7 @@ from typing import Any
 import pytest
 
 from .rest_and_sqlite import NOTHING, RestAndSqlite
-from .rest_server import Api, Reply, Request, Serve
-
-
-@pytest.fixture
-def systems(api: Api, tmp_path: Any) -> RestAndSqlite:
-    systems = RestAndSqlite(api, tmp_path)
-    systems.place |= {"paging": {"none": {}}}
-    return systems
+from .rest_server import Reply, Request, Serve
 
 
 def spoilt(systems: RestAndSqlite, spoil: dict[Any, bytes]) -> None:

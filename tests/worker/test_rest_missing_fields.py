@@ -8,15 +8,13 @@ import pytest
 from tidegate.worker.connectors.json_documents import Document
 
 from .rest_and_sqlite import NOTHING, RestAndSqlite
-from .rest_server import Api, Reply, Request, Serve
+from .rest_server import Reply, Request, Serve
 
 
 @pytest.fixture
-def systems(api: Api, tmp_path: Any) -> RestAndSqlite:
-    api.totals = "header"
-    systems = RestAndSqlite(api, tmp_path)
+def systems(systems: RestAndSqlite) -> RestAndSqlite:
+    systems.api.totals = "header"
     systems.fill(20)
-    systems.place |= {"paging": {"none": {}}}
     return systems
 
 

@@ -1,11 +1,9 @@
 """One record that the API fails on is set aside, the others go on, and the same failure on many is the system's."""
 
-from typing import Any
-
 import pytest
 
 from .rest_and_sqlite import NOTHING, RestAndSqlite
-from .rest_server import Api, Reply, Request, Serve
+from .rest_server import Reply, Request, Serve
 
 
 @pytest.fixture(autouse=True)
@@ -14,10 +12,8 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def systems(api: Api, tmp_path: Any) -> RestAndSqlite:
-    api.totals = "header"
-    systems = RestAndSqlite(api, tmp_path)
-    systems.place |= {"paging": {"none": {}}}
+def systems(systems: RestAndSqlite) -> RestAndSqlite:
+    systems.api.totals = "header"
     return systems
 
 

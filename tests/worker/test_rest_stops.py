@@ -10,7 +10,7 @@ from tidegate.worker.connectors.http import client
 from tidegate.worker.connectors.http.turns import Turns
 
 from .rest_and_sqlite import RestAndSqlite
-from .rest_server import Api, Reply, Request, Serve
+from .rest_server import Reply, Request, Serve
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +19,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def systems(api: Api, tmp_path: Any) -> RestAndSqlite:
-    systems = RestAndSqlite(api, tmp_path)
-    systems.place |= {"paging": {"none": {}}}
+def systems(systems: RestAndSqlite) -> RestAndSqlite:
     systems.connector = {"concurrency": 2}
     return systems
 

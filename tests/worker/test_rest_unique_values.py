@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from .rest_and_sqlite import NOTHING, RestAndSqlite
-from .rest_server import Api, Reply, Request, Serve
+from .rest_server import Reply, Request, Serve
 
 REFUSALS: dict[str, Reply] = {
     "409": Reply(409),
@@ -17,9 +17,7 @@ REFUSALS: dict[str, Reply] = {
 
 
 @pytest.fixture
-def systems(api: Api, tmp_path: Any) -> RestAndSqlite:
-    systems = RestAndSqlite(api, tmp_path)
-    systems.place |= {"paging": {"none": {}}}
+def systems(systems: RestAndSqlite) -> RestAndSqlite:
     systems.connector = {"concurrency": 1}
     return systems
 

@@ -40,9 +40,7 @@ class Replica:
 
 
 @pytest.fixture
-def systems(api: Api, tmp_path: Path) -> RestAndSqlite:
-    systems = RestAndSqlite(api, tmp_path)
-    systems.place |= {"paging": {"none": {}}}
+def systems(systems: RestAndSqlite) -> RestAndSqlite:
     systems.fill(3)
     systems.run()
     return systems

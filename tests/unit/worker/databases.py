@@ -84,6 +84,13 @@ class Databases:
             rows = [(*contact, None, None)[:3] for contact in contacts]
             connection.executemany("INSERT INTO contact (email, name, phone) VALUES (?, ?, ?)", rows)
 
+    def link(self, *contacts: tuple[str | None, ...]) -> None:
+        """The same contacts on both sides, with notes in erp that are not synced."""
+        self.sql("erp", "ALTER TABLE contact ADD COLUMN notes TEXT")
+        self.add("crm", *contacts)
+        self.run()
+        self.sql("erp", "UPDATE contact SET notes = 'notes on ' || name")
+
     def edit(self, side: str, email: str, /, **values: str | None) -> None:
         for name, value in values.items():
             self.query(side, f"UPDATE contact SET {name} = ? WHERE email = ?", value, email)  # noqa: S608

@@ -15,10 +15,7 @@ EVERY_POLICY = pytest.mark.parametrize("deletes", ["unlink", "propagate"])
 @pytest.fixture
 def linked(databases: Databases) -> Databases:
     """Three people on both sides, with notes in erp that are not synced."""
-    databases.sql("erp", "ALTER TABLE contact ADD COLUMN notes TEXT")
-    databases.add("crm", *PEOPLE)
-    databases.run()
-    databases.sql("erp", "UPDATE contact SET notes = 'notes on ' || name")
+    databases.link(*PEOPLE)
     return databases
 
 

@@ -60,10 +60,7 @@ class TestCompare:
 @pytest.fixture
 def linked(databases: Databases) -> Databases:
     """Thirty people on both sides, with notes in erp that are not synced."""
-    databases.sql("erp", "ALTER TABLE contact ADD COLUMN notes TEXT")
-    databases.add("crm", *PEOPLE)
-    databases.run()
-    databases.sql("erp", "UPDATE contact SET notes = 'notes on ' || name")
+    databases.link(*PEOPLE)
     return databases
 
 

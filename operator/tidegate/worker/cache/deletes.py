@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
+from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.connectors import Key
 
 SCHEMA = """
@@ -19,13 +20,11 @@ CREATE TABLE deleted (source INTEGER NOT NULL, id NOT NULL, at REAL NOT NULL, PR
 # Together with their number: two sets of that size differ by accident in one of 2^64 cases.
 _DIGEST_CHARACTERS = 16
 
-_LISTED = "SELECT value FROM json_each(?)"
-
 
 def digest_of(keys: Iterable[Key]) -> str:
     """The same for the same set of ids, in whatever order."""
-    listed = json.dumps(sorted(map(json.dumps, keys)))
-    return hashlib.sha256(listed.encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARACTERS]
+    ordered = json.dumps(sorted(map(json.dumps, keys)))
+    return hashlib.sha256(ordered.encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARACTERS]
 
 
 class Deletes:
@@ -40,22 +39,22 @@ class Deletes:
 
     def show(self, source: int, rids: Iterable[int]) -> None:
         """These records of a source are named to a human, by their number and digest."""
-        self._db.execute("REPLACE INTO shown SELECT ?, value FROM json_each(?)", (source, json.dumps([*rids])))
+        self._db.execute("REPLACE INTO shown SELECT ?, value FROM json_each(?)", (source, listed(rids)))
 
     def not_shown(self, source: int, rids: Iterable[int]) -> list[int]:
         """Those of these records that were not shown."""
         found = self._db.execute(
             "SELECT value FROM json_each(?) AS sought "
             "WHERE NOT EXISTS (SELECT 1 FROM shown WHERE source = ? AND rid = sought.value)",
-            (json.dumps([*rids]), source),
+            (listed(rids), source),
         )
         return [rid for (rid,) in found]
 
     def let_through(self, rids: Iterable[int], at: float) -> None:
         """These records may be deleted; `at` is in seconds."""
         self._db.execute(
-            f"REPLACE INTO deleted SELECT source, id, ? FROM record WHERE rid IN ({_LISTED})",  # noqa: S608
-            (at, json.dumps([*rids])),
+            f"REPLACE INTO deleted SELECT source, id, ? FROM record WHERE rid IN ({LISTED})",  # noqa: S608
+            (at, listed(rids)),
         )
 
     def forget_before(self, at: float) -> None:

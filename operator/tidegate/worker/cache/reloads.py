@@ -9,10 +9,10 @@ The opposite is an id that its system has given to another record: the remembere
 system has, until it is found under another id or dealt with as deleted.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable
 
+from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.connectors import Key
 
 SCHEMA = """
@@ -21,7 +21,6 @@ CREATE TABLE departed (
 CREATE INDEX departed_by_match ON departed (source, match)
 """
 
-_LISTED = "SELECT value FROM json_each(?)"
 _GONE = "EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = {}.rid AND gone)"
 # Nothing is known of it that a record which comes could keep.
 _UNMERGED = "({0}.link IS NULL AND {0}.shadow IS NULL)"
@@ -83,9 +82,9 @@ class Reloads:
 
     def lose_ids(self, rids: Iterable[int]) -> None:
         """These records are gone, and others have their ids."""
-        gone = json.dumps([*rids])
+        gone = listed(rids)
         self._db.execute(
-            f"UPDATE record SET id = id || ' of record ' || rid || ? WHERE rid IN ({_LISTED})",  # noqa: S608
+            f"UPDATE record SET id = id || ' of record ' || rid || ? WHERE rid IN ({LISTED})",  # noqa: S608
             (_FORMER, gone),
         )
         self._db.execute("REPLACE INTO dirty SELECT value, TRUE FROM json_each(?)", (gone,))
@@ -139,15 +138,15 @@ class Reloads:
     def depart(self, rids: Iterable[int]) -> None:
         """Before these records are forgotten: keep what is known of those whose counterparts stay."""
         self._db.execute(
-            f"REPLACE INTO departed SELECT link, source, id, match, shadow FROM record WHERE rid IN ({_LISTED}) "  # noqa: S608
+            f"REPLACE INTO departed SELECT link, source, id, match, shadow FROM record WHERE rid IN ({LISTED}) "  # noqa: S608
             "AND link IS NOT NULL AND match IS NOT NULL",
-            (json.dumps([*rids]),),
+            (listed(rids),),
         )
 
     def forget(self, rids: Iterable[int]) -> None:
         """Forget what has departed from these records: they have another counterpart now, or are gone."""
         if self._one("SELECT EXISTS (SELECT 1 FROM departed)"):
-            self._db.execute(f"DELETE FROM departed WHERE rid IN ({_LISTED})", (json.dumps([*rids]),))  # noqa: S608
+            self._db.execute(f"DELETE FROM departed WHERE rid IN ({LISTED})", (listed(rids),))  # noqa: S608
 
     def _one(self, query: str, *values: object) -> int:
         return int(self._db.execute(query, values).fetchone()[0])

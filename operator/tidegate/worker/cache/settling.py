@@ -5,19 +5,17 @@ take back what was just pushed. It is kept, for as long as the object's `staleFo
 write and what it was sent; of one that we have created, that it was not there.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
+from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
 SCHEMA = """
 CREATE TABLE settling (rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, written REAL NOT NULL, before BLOB, sent BLOB)
 """
-
-_LISTED = "SELECT value FROM json_each(?)"
 
 
 class Written(NamedTuple):
@@ -52,19 +50,19 @@ class Settling:
         """
         if not self._db.execute("SELECT EXISTS (SELECT 1 FROM settling)").fetchone()[0]:
             return
-        met, unchanged = json.dumps([*rids]), json.dumps([*{*rids} - changed])
-        self._db.execute(f"DELETE FROM settling WHERE rid IN ({_LISTED}) AND before IS NULL", (met,))  # noqa: S608
+        met, unchanged = listed(rids), listed({*rids} - changed)
+        self._db.execute(f"DELETE FROM settling WHERE rid IN ({LISTED}) AND before IS NULL", (met,))  # noqa: S608
         shadow = f"SELECT substr(shadow, {HASH_BYTES + 1}) FROM record WHERE record.rid = settling.rid"  # noqa: S608
         self._db.execute(
-            f"DELETE FROM settling WHERE rid IN ({_LISTED}) "  # noqa: S608
+            f"DELETE FROM settling WHERE rid IN ({LISTED}) "  # noqa: S608
             f"AND substr(before, {HASH_BYTES + 1}) IS NOT ({shadow})",
             (unchanged,),
         )
 
     def of(self, rids: Iterable[int]) -> dict[int, Written]:
         """Those of these records that were written a moment ago."""
-        query = f"SELECT rid, before, sent FROM settling WHERE rid IN ({_LISTED})"  # noqa: S608
-        return {row[0]: Written(*row) for row in self._db.execute(query, (json.dumps([*rids]),))}
+        query = f"SELECT rid, before, sent FROM settling WHERE rid IN ({LISTED})"  # noqa: S608
+        return {row[0]: Written(*row) for row in self._db.execute(query, (listed(rids),))}
 
 
 def is_stale(before: Sequence[Hash | None], seen: Sequence[Hash | None], now: Sequence[Hash | None]) -> bool:

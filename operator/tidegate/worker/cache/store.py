@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
 from tidegate.worker.cache import accepted, deletes, large, parked, reloads, settling, visits
+from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
@@ -39,8 +38,6 @@ CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL);
 CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
 """
 
-# The numbers in a list of JSON.
-_LISTED = "SELECT value FROM json_each(?)"
 # It has no counterpart. The + keeps SQLite from the index `alone`, which holds all of these, where `by_match` finds the
 # few that are sought.
 _UNLINKED = "{0}.lone AND +{0}.link IS NULL"
@@ -170,7 +167,7 @@ class Cache:
 
     def rows(self, rids: Iterable[int]) -> dict[int, Row]:
         """The records with these rids that are remembered."""
-        found = self._select(f"rid IN ({_LISTED})", _json(rids))
+        found = self._select(f"rid IN ({LISTED})", listed(rids))
         return {row.rid: row for row in found}
 
     def row_of(self, source: int, key: Key) -> Row | None:
@@ -189,7 +186,7 @@ class Cache:
             "WHERE EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ours.source AND twin.match = ours.match "
             f"AND {_UNLINKED.format('twin')} AND twin.rid != ours.rid "
             "AND NOT EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = twin.rid AND gone))",
-            (_json(rids),),
+            (listed(rids),),
         )
         return {rid for (rid,) in found}
 
@@ -285,8 +282,8 @@ class Cache:
 
     def forget(self, rids: Iterable[int]) -> None:
         """Remember these records no more; their counterparts stand alone."""
-        forgotten = _json(rids)
-        links = f"SELECT link FROM record WHERE rid IN ({_LISTED})"  # noqa: S608
+        forgotten = listed(rids)
+        links = f"SELECT link FROM record WHERE rid IN ({LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
         for table in ("record", "dirty", "parked", "shelved", "intent", "departed", "large", "settling"):
             self._remove(table, forgotten)
@@ -342,11 +339,11 @@ class Cache:
 
     def soil(self, rids: Iterable[int], *, gone: bool = False) -> None:
         """Note that these records differ from their shadows."""
-        self._db.execute("REPLACE INTO dirty SELECT value, ? FROM json_each(?)", (gone, _json(rids)))
+        self._db.execute("REPLACE INTO dirty SELECT value, ? FROM json_each(?)", (gone, listed(rids)))
 
     def clean(self, rids: Iterable[int]) -> None:
         """Note that these records have been dealt with."""
-        self._remove("dirty", _json(rids))
+        self._remove("dirty", listed(rids))
 
     def doubt_absence(self, source: int) -> None:
         """Before a whole scan: what an earlier one has missed may be there again."""
@@ -356,8 +353,8 @@ class Cache:
         """The next batch to be dealt with, in the order of the rids; without those whose last push is in doubt."""
         found = self._db.execute(
             "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "  # noqa: S608
-            f"WHERE dirty.rid > ? AND source IN ({_LISTED}) AND {_CERTAIN.format('r')} ORDER BY dirty.rid LIMIT ?",
-            (after, _json(sources), limit),
+            f"WHERE dirty.rid > ? AND source IN ({LISTED}) AND {_CERTAIN.format('r')} ORDER BY dirty.rid LIMIT ?",
+            (after, listed(sources), limit),
         )
         rows = [Row(*row) for row in found]
         return rows[: self.large.fitting([(row.rid, row.link) for row in rows])]
@@ -365,7 +362,7 @@ class Cache:
     def still_pending(self, rids: Iterable[int]) -> list[Row]:
         """Those of these records that are to be dealt with, as they are remembered now."""
         pending = f"rid IN (SELECT rid FROM dirty) AND {_CERTAIN.format('record')}"  # noqa: S608
-        return self._select(f"rid IN ({_LISTED}) AND {pending} ORDER BY rid", _json(rids))
+        return self._select(f"rid IN ({LISTED}) AND {pending} ORDER BY rid", listed(rids))
 
     def changed_and_linked(self, source: int, after: int, limit: int) -> list[Row]:
         """The next records of a source that have a counterpart, are there, and differ from their shadows."""
@@ -379,13 +376,13 @@ class Cache:
 
     def gone(self, rids: Iterable[int | None]) -> set[int]:
         """Those of these records that a whole scan has not met any more."""
-        query = f"SELECT rid FROM dirty WHERE gone AND rid IN ({_LISTED})"  # noqa: S608
-        return {rid for (rid,) in self._db.execute(query, (_json(rids),))}
+        query = f"SELECT rid FROM dirty WHERE gone AND rid IN ({LISTED})"  # noqa: S608
+        return {rid for (rid,) in self._db.execute(query, (listed(rids),))}
 
     def are_pending(self, rids: Iterable[int | None]) -> bool:
         """Whether any of these records is to be dealt with."""
-        query = f"SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN ({_LISTED}))"  # noqa: S608
-        return bool(self._one(query, _json(rids)))
+        query = f"SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN ({LISTED}))"  # noqa: S608
+        return bool(self._one(query, listed(rids)))
 
     def is_pending(self, source: int) -> bool:
         """Whether any record of a source is to be dealt with."""
@@ -423,17 +420,13 @@ class Cache:
 
     def settle(self, rids: Iterable[int]) -> None:
         """What happened to these intents is known."""
-        self._remove("intent", _json(rids))
+        self._remove("intent", listed(rids))
 
     def _remove(self, table: str, rids: str) -> None:
-        self._db.execute(f"DELETE FROM {table} WHERE rid IN ({_LISTED})", (rids,))  # noqa: S608
+        self._db.execute(f"DELETE FROM {table} WHERE rid IN ({LISTED})", (rids,))  # noqa: S608
 
     def _one(self, query: str, *values: Any) -> int:
         return int(self._db.execute(query, values).fetchone()[0])
-
-
-def _json(numbers: Iterable[int | None]) -> str:
-    return orjson.dumps([*numbers]).decode()
 
 
 def _blob(data: bytes | None) -> bytearray | None:
