@@ -2,10 +2,11 @@
 
 import itertools
 import tempfile
+from collections import Counter
 from pathlib import Path
 from random import Random
 
-from hypothesis import given, note, settings
+from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
 from .rest_and_sqlite import NOTHING, RestAndSqlite
@@ -13,16 +14,22 @@ from .rest_server import Api, Reply, Request, Serve, rest_server
 
 
 class Faults:
-    """A server that fails as real ones do, by chance, until it is mended."""
+    """A server that fails as real ones do, by chance, until it is mended.
 
-    def __init__(self, api: Api, random: Random) -> None:
-        self._api = api
-        self._random = random
+    What becomes of a request depends on the request and on how often it was sent, not on those sent beside it: so a
+    seed fails again.
+    """
+
+    def __init__(self, api: Api, seed: int) -> None:
+        self._seed = seed
+        self._times: Counter[str] = Counter()
         self.are_over = False
         api.around = self._answer
 
     def _answer(self, request: Request, serve: Serve) -> Reply:
-        chance = 1.0 if self.are_over else self._random.random()
+        name = f"{request.method} {request.path} {request.query} {request.body}"
+        self._times[name] += 1
+        chance = 1.0 if self.are_over else Random(f"{self._seed} {name} {self._times[name]}").random()  # noqa: S311
         if chance < 0.02:
             return Reply(503, {"title": "busy"}, {"Retry-After": "0"})
         if chance < 0.03:
@@ -37,6 +44,7 @@ class Faults:
 
 # Thirty seconds with the usual profile, and ten minutes with the long one.
 @settings(max_examples=settings().max_examples // 4)
+@example(seed=11, steps=1)  # the first run does not create all that is edited afterwards
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 4))
 def test_nothing_is_lost_or_invented_whatever_the_api_does(seed: int, steps: int) -> None:
     note(f"seed {seed}")
@@ -46,7 +54,7 @@ def test_nothing_is_lost_or_invented_whatever_the_api_does(seed: int, steps: int
         systems = RestAndSqlite(api, Path(directory))
         systems.place |= {"paging": {"after": {}}, "staleFor": "0s"}
         api.refuses = lambda document: "no" if "V" in str(document["name"]) and document["email"] == "p7@x" else None
-        faults = Faults(api, random)
+        faults = Faults(api, seed)
         systems.fill(10)
         last: dict[str, dict[str, str]] = {f"p{n}@x": {} for n in range(10)}
         written = {f"N{n}" for n in range(10)}
@@ -58,7 +66,7 @@ def test_nothing_is_lost_or_invented_whatever_the_api_does(seed: int, steps: int
                 if random.random() < 0.5 and number + 1 in api.contacts:
                     api.edit(number + 1, name=value)
                     last[f"p{number}@x"]["crm"] = value
-                else:
+                elif f"p{number}@x" in systems.erp():  # a run that has failed may not have created it
                     systems.sql("UPDATE contact SET name = ? WHERE email = ?", value, f"p{number}@x")
                     last[f"p{number}@x"]["erp"] = value
         faults.are_over = True
