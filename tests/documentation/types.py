@@ -86,7 +86,7 @@ def _held(database: Database, columns: Sequence[Column]) -> Held:
         )
     connector = sql.TYPE.connect(Settings(type="sql", url=database.url), {}, "types")
     try:
-        uses = tuple(FieldUse(f"f{n}", True, False) for n in range(len(columns)))
+        uses = tuple(FieldUse(f"f{n}", True) for n in range(len(columns)))
         place = TableSettings(table="types", id="id")
         rows = connector.open(Description("types", place, uses, (0,), creates=False))
         assert isinstance(rows, Typed)

@@ -48,7 +48,9 @@ def opened(
     naps = naps or Naps()
     settings = Settings.model_validate({"type": "http", "baseUrl": api.url, **(connector or {})})
     client = Client("crm", settings, environ or {}, naps.sleep, naps.clock)
-    uses = tuple(FieldUse(name, written, name in casefold) for name in (fields or ("email", "name")))
+    uses = tuple(
+        FieldUse(name, written, ("casefold",) if name in casefold else ()) for name in (fields or ("email", "name"))
+    )
     resource = ResourceSettings.model_validate({"path": "/contacts", "id": "id", "find": FIND, **place})
     description = Description("object contact, connector crm", resource, uses, (0,), written)
     connected = Connected(client, settings.concurrency)

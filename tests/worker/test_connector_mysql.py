@@ -54,7 +54,7 @@ def opened(
     returning: bool = True,
     written: bool = True,
 ) -> Iterator[Collection]:
-    uses = tuple(FieldUse(name, written, name in casefold) for name in fields)
+    uses = tuple(FieldUse(name, written, ("casefold",) if name in casefold else ()) for name in fields)
     description = Description(
         "object contact, connector erp", TableSettings(table=table, id=id), uses, tuple(match), written
     )

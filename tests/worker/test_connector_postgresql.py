@@ -19,7 +19,7 @@ def opened(
     database: Database, *fields: str, casefold: Sequence[str] = (), match: Sequence[int] = (0,)
 ) -> Iterator[Collection]:
     database.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO worker")
-    uses = tuple(FieldUse(name, True, name in casefold) for name in fields)
+    uses = tuple(FieldUse(name, True, ("casefold",) if name in casefold else ()) for name in fields)
     connector = sql.TYPE.connect(Settings(type="sql", url=database.worker_url), {}, "erp")
     try:
         place = TableSettings(table="contact", id="id")

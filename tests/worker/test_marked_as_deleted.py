@@ -170,7 +170,7 @@ def test_what_is_no_value_in_mariadb_marks_nothing(
     mariadb_database.sql(f"INSERT INTO contact VALUES (1, 'a@x', {kept}), (2, 'b@x', {marked})")  # noqa: S608
     connector = sql.TYPE.connect(Settings(type="sql", url=mariadb_database.url), {}, "erp")
     place = TableSettings.model_validate({"table": "contact", "id": "id", "deleted": {"field": "mark"}})
-    uses = (FieldUse("email", True, False),)
+    uses = (FieldUse("email", True),)
     try:
         collection = connector.open(Description("object contact, connector erp", place, uses, (0,), True))
         assert [record.key for record in collection.scan(None, 100, None).records] == [1]

@@ -29,7 +29,7 @@ def quoted(system: str, name: str) -> str:
 
 @contextmanager
 def opened(url: str, table: str, key: str, fields: list[str], cursor: str | None = None) -> Iterator[Collection]:
-    uses = tuple(FieldUse(name, True, n == 1) for n, name in enumerate(fields))
+    uses = tuple(FieldUse(name, True, ("casefold",) if n == 1 else ()) for n, name in enumerate(fields))
     connector = sql.TYPE.connect(Settings(type="sql", url=url), {}, "erp")
     try:
         place = TableSettings(table=table, id=key, cursor=cursor)

@@ -18,7 +18,7 @@ from .postgresql import Database, PostgreSQL
 
 @contextmanager
 def opened(url: str, *fields: str) -> Iterator[Collection]:
-    uses = tuple(FieldUse(name, True, False) for name in fields)
+    uses = tuple(FieldUse(name, True) for name in fields)
     connector = sql.TYPE.connect(Settings(type="sql", url=url), {}, "erp")
     try:
         place = TableSettings(table="contact", id="id")

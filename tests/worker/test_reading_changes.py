@@ -65,7 +65,7 @@ def opened(url: str, cursor: str = "at", **settings: Any) -> Iterator[Collection
     try:
         place = TableSettings(table="contact", id="id", cursor=cursor)
         yield connector.open(
-            Description("object contact, connector erp", place, (FieldUse("name", True, False),), (0,), False)
+            Description("object contact, connector erp", place, (FieldUse("name", True),), (0,), False)
         )
     finally:
         connector.close()

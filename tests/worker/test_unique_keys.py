@@ -10,13 +10,16 @@ import pytest
 from tidegate.worker.connectors import Description, FieldUse, sql
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.values.normal_form import Normalization
 
 from . import mariadb, postgresql
 
 
-def check(url: str, *, casefold: Sequence[str] = (), match: Sequence[int] = (0,), creates: bool = True) -> str:
+def check(
+    url: str, *, normalize: tuple[Normalization, ...] = (), match: Sequence[int] = (0,), creates: bool = True
+) -> str:
     """What is complained of; nothing where the table can be synced."""
-    uses = tuple(FieldUse(name, True, name in casefold) for name in ("email", "name"))
+    uses = tuple(FieldUse(name, True, normalize if name == "email" else ()) for name in ("email", "name"))
     connector = sql.TYPE.connect(Settings(type="sql", url=url), {}, "erp")
     try:
         place = TableSettings(table="contact", id="id")
@@ -40,14 +43,28 @@ ON_MARIADB = [
 def test_of_mariadb_by_the_collation(mariadb_database: mariadb.Database, columns: str, wider: bool) -> None:
     mariadb_database.sql(f"CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, {columns})")
     assert ("write match: casefold for field email" in check(mariadb_database.url)) is wider
-    assert check(mariadb_database.url, casefold=["email"]) == ""
+    assert check(mariadb_database.url, normalize=("casefold",)) == ""
     assert check(mariadb_database.url, creates=False) == ""
+
+
+def test_of_mariadb_accents_are_a_remark_since_most_of_its_collations_ignore_them(
+    mariadb_database: mariadb.Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    mariadb_database.sql("CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email VARCHAR(9) UNIQUE, name TEXT)")
+    assert check(mariadb_database.url, normalize=("casefold",)) == ""
+    assert "differ only in accents" in caplog.text
+    assert "write normalize: [casefold, accents] for field email" in caplog.text
+    caplog.clear()
+    assert check(mariadb_database.url, normalize=("casefold", "accents")) == caplog.text == ""
 
 
 ON_POSTGRESQL = [
     ("email TEXT, name TEXT", "CREATE UNIQUE INDEX one_each ON contact (lower(email))", True),
     ("email VARCHAR(9), name TEXT", "CREATE UNIQUE INDEX one_each ON contact (lower(email))", True),
     ("email TEXT COLLATE any_case UNIQUE, name TEXT", "SELECT", True),
+    ("email any_text UNIQUE, name TEXT", "SELECT", True),
+    ("email TEXT, name TEXT", "CREATE UNIQUE INDEX one_each ON contact (upper(btrim(email)))", True),
+    ("email TEXT, name TEXT", "CREATE UNIQUE INDEX one_each ON contact (reverse(email))", False),
     ("email TEXT UNIQUE, name TEXT", "CREATE INDEX found_by ON contact (lower(email))", False),
     ("email TEXT, name TEXT", "CREATE UNIQUE INDEX one_each ON contact (lower(email), name)", False),
 ]
@@ -59,15 +76,43 @@ def test_of_postgresql_by_index_and_collation(
 ) -> None:
     postgresql_database.sql(
         "CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false); "
+        "CREATE DOMAIN any_text AS TEXT COLLATE any_case; "
         f"CREATE TABLE contact (id SERIAL PRIMARY KEY, {columns}); {index}; GRANT ALL ON contact TO worker"
     )
-    assert ("write match: casefold for field email" in check(postgresql_database.worker_url)) is wider
-    assert check(postgresql_database.worker_url, casefold=["email"]) == ""
+    said = check(postgresql_database.worker_url)
+    assert ("differ only in letter case" in said and "for field email" in said) is wider
+    assert check(postgresql_database.worker_url, normalize=("casefold", "trim")) == ""
 
 
-@pytest.mark.parametrize(("collation", "wider"), [("NOCASE", True), ("BINARY", False)])
-def test_of_sqlite_by_the_collation(tmp_path: Path, collation: str, wider: bool) -> None:
+WIDER_THAN_CASE = [
+    ("email TEXT COLLATE base_letters UNIQUE", "SELECT", "[casefold, accents]"),
+    ("email TEXT", "CREATE UNIQUE INDEX one_each ON contact (lower(unaccent(email)))", "[casefold, accents]"),
+    ("email TEXT", "CREATE UNIQUE INDEX one_each ON contact (lower(TRIM(email)))", "[casefold, trim]"),
+]
+
+
+@pytest.mark.parametrize(("column", "index", "setting"), WIDER_THAN_CASE)
+def test_of_postgresql_accents_and_spaces_count_too(
+    postgresql_database: postgresql.Database, column: str, index: str, setting: str
+) -> None:
+    postgresql_database.sql(
+        "CREATE COLLATION base_letters (provider = icu, locale = 'und-u-ks-level1', deterministic = false); "
+        "CREATE FUNCTION unaccent(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT translate($1, 'é', 'e') $$; "
+        f"CREATE TABLE contact (id SERIAL PRIMARY KEY, {column}, name TEXT); {index}; GRANT ALL ON contact TO worker"
+    )
+    assert f"write normalize: {setting} for field email" in check(postgresql_database.worker_url)
+    assert f"write normalize: {setting} for field email" in check(
+        postgresql_database.worker_url, normalize=("casefold",)
+    )
+    assert check(postgresql_database.worker_url, normalize=("casefold", "accents", "trim")) == ""
+
+
+@pytest.mark.parametrize(
+    ("collation", "setting"), [("NOCASE", "match: casefold"), ("RTRIM", "normalize: [trim]"), ("BINARY", "")]
+)
+def test_of_sqlite_by_the_collation(tmp_path: Path, collation: str, setting: str) -> None:
     with closing(sqlite3.connect(tmp_path / "erp.db")) as connection:
         connection.execute(f"CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT COLLATE {collation}, name TEXT)")
         connection.execute("CREATE UNIQUE INDEX one_each ON contact (email)")
-    assert ("unique key one_each" in check(f"sqlite:///{tmp_path}/erp.db")) is wider
+    said = check(f"sqlite:///{tmp_path}/erp.db")
+    assert ("unique key one_each takes texts" in said and f"write {setting} for" in said) if setting else said == ""

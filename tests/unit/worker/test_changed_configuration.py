@@ -270,7 +270,7 @@ ROWS = {
     "an object that is new": test_identity.test_an_object_may_be_added,
     "an object that is removed": TestAnObject.test_that_is_removed_is_remembered_with_what_waits_of_it,
     "an object that is renamed": TestAnObject.test_that_is_renamed_is_known_by_its_tables,
-    "connectors' names and types, tables, paths, ids, match fields and their `match: casefold`": (
+    "connectors' names and types, tables, paths, ids, match fields and how they are normalized": (
         test_identity.test_what_gives_ids_links_and_keys_their_meaning_needs_a_reset
     ),
 }

@@ -31,6 +31,17 @@ def test_a_field_may_be_matched_whatever_its_capitals(databases: Databases, matc
     assert len(databases.contacts("crm")) == len(databases.contacts("erp")) == (1 if paired else 2)
 
 
+@pytest.mark.parametrize("there", ["José", "Jose\u0301", "JOSE  ", " jose"])
+def test_accents_and_spaces_may_be_no_difference_to_a_match_field(databases: Databases, there: str) -> None:
+    fields = [{"crm": "email", "erp": "email", "normalize": ["trim", "accents", "casefold"]}, *FIELDS[1:]]
+    databases.add("crm", ("Jose", "Ada", "1"))
+    databases.add("erp", (there, "Ada", "1"))
+    assert databases.run(fields=fields).pushed == UNTOUCHED, "both are the same record, and nothing differs"
+    databases.add("crm", ("josé", "Another", "2"))
+    ended = databases.run(fields=fields)
+    assert (ended.pushed, len(ended.parked)) == (UNTOUCHED, 1), "two records of one name are not guessed"
+
+
 def test_more_than_one_field_may_be_needed_to_match(databases: Databases) -> None:
     databases.add("crm", ("info@x", "Ada", "1"), ("info@x", "Bob", "2"))
     databases.add("erp", ("info@x", "Bob", None))

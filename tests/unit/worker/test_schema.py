@@ -24,7 +24,7 @@ BEYOND_A_SCHEMA: list[tuple[str, Any]] = [
     ("objects/0/fields/0/sap", "x"),
     ("objects/0/fields/1/crm", "email"),
     ("objects/0/fields/2", {"crm": "fax", "erp": "phone"}),
-    ("objects/0/fields/0/normalize", "trim"),
+    ("objects/0/fields/0/normalize", "digits"),
     ("objects/0/fields/0/ref", "contact"),
     ("objects/0/fields/1/ref", "firm"),
     ("objects/0/conflict", "sap"),

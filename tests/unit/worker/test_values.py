@@ -103,6 +103,8 @@ class TestTheNormalForm:
 
 NORMALIZED: list[tuple[list[Normalization], str, list[str | None]]] = [
     (["casefold"], "strasse", ["STRASSE", "Straße", "strasse"]),
+    (["accents"], "Jose Munoz", ["José Muñoz", "Jose\u0301 Mun\u0303oz", "Jose Munoz"]),
+    (["accents"], "한", ["\ud55c", "\u1112\u1161\u11ab"]),
     (["trim"], "Ada Lovelace", [" Ada  Lovelace", "Ada\tLovelace\n"]),
     (["digits"], "4420718", ["+44 (207) 18", "44-20718"]),
     (["number"], "5", ["5", " 5.00 ", "5e0", "+5"]),

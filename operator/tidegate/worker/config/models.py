@@ -81,7 +81,7 @@ class FieldPair(Part):
     match: Literal["casefold"] | None = None
     """casefold: texts that differ in letter case only are the same, as with normalize."""
     normalize: Normalizations = Field(default=[])
-    """What is no difference between two values: letter case, white space at the ends and in a row, what is no digit,
-    how a number is written, how a time is written."""
+    """What is no difference between two values: letter case, accents, white space at the ends and in a row, what is no
+    digit, how a number is written, how a time is written."""
     ref: str | None = None
     """The object to whose records the field's values refer: its ids are translated into those of the other side."""

@@ -63,6 +63,9 @@ def parse(text: bytes) -> Sync:
     )
 
 
+# Records are looked for by these: what differs in more than them is hardly a name of the same record.
+_OF_MATCH_FIELDS: frozenset[Normalization] = frozenset({"casefold", "accents", "trim"})
+
 # What may be written for a connector of any type, beside the type's own settings.
 _FOR_ANY = tuple(AnyConnector.model_fields)
 
@@ -176,9 +179,10 @@ def _match(names: list[str], rules: tuple[FieldRule, ...], where: str, found: li
             problem = "names more than one of the fields" if fitting else "is not one of the fields"
             found.append(f"{where}: match: {name} {problem} {', '.join(rule.title for rule in rules)}")
     for rule in (rules[i] for i in indexes):
-        if rule.ref is not None or set(rule.normalize) - {"casefold"}:
-            # The systems are asked for such records, and cannot look for more than letters of either case.
-            found.append(f"{where}: match: {rule.title} may be normalized by casefold only, and have no ref")
+        if rule.ref is not None or not {*rule.normalize} <= _OF_MATCH_FIELDS:
+            found.append(
+                f"{where}: match: {rule.title} may be normalized by casefold, accents and trim only, and have no ref"
+            )
     return tuple(indexes)
 
 

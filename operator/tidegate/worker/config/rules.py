@@ -124,7 +124,7 @@ class SyncedObject:
 
     def uses(self, side: Side) -> tuple[FieldUse, ...]:
         """The fields as the side's connector sees them."""
-        return tuple(FieldUse(rule.names[side], rule.to[side], "casefold" in rule.normalize) for rule in self.fields)
+        return tuple(FieldUse(rule.names[side], rule.to[side], rule.normalize) for rule in self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from tidegate.worker.errors import RunEnded
 from tidegate.worker.values.kinds import Kind
-from tidegate.worker.values.normal_form import Value, normal
+from tidegate.worker.values.normal_form import Normalization, Value, normal
 
 # A record's id as the cache keeps it; a connector translates what its system has.
 Key = int | str
@@ -153,7 +153,12 @@ class FieldUse:
 
     name: str
     written: bool
-    casefold: bool
+    normalize: tuple[Normalization, ...] = ()
+
+    @property
+    def casefold(self) -> bool:
+        """Whether letter case makes no difference."""
+        return "casefold" in self.normalize
 
 
 @dataclass(frozen=True, slots=True)

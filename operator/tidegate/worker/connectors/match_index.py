@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
 from tidegate.worker.connectors import Description, Key, Record
-from tidegate.worker.values.normal_form import Value, normal
+from tidegate.worker.values.normal_form import Value, normal, normalized
 
 _HASH_BYTES = 16
 
@@ -18,7 +18,7 @@ class MatchIndex:
 
     def __init__(self, db: sqlite3.Connection, description: Description) -> None:
         self._db = db
-        self._match = [(i, description.fields[i].casefold) for i in description.match]
+        self._match = [(i, description.fields[i].normalize) for i in description.match]
         db.execute("DROP TABLE IF EXISTS sought")
         db.execute("CREATE TABLE sought (key PRIMARY KEY, match BLOB NOT NULL) WITHOUT ROWID")
         db.execute("CREATE INDEX by_match ON sought (match)")
@@ -45,9 +45,8 @@ class MatchIndex:
 
     def _hash(self, values: Sequence[Value]) -> bytes:
         state = blake2b(digest_size=_HASH_BYTES)
-        for value, (_, casefold) in zip(values, self._match, strict=True):
-            text = normal(value) or ""
-            data = (text.casefold() if casefold else text).encode("utf-8", "surrogatepass")
+        for value, (_, how) in zip(values, self._match, strict=True):
+            data = (normalized(normal(value), how) or "").encode("utf-8", "surrogatepass")
             state.update(len(data).to_bytes(8))
             state.update(data)
         return state.digest()

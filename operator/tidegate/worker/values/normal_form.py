@@ -10,6 +10,7 @@ from enum import Enum
 from hashlib import blake2b
 from json.encoder import encode_basestring
 from typing import Any, Literal
+from unicodedata import combining, normalize
 
 import orjson
 
@@ -141,7 +142,7 @@ def are_identical(values: Sequence[Value], others: Sequence[Value]) -> bool:
     return values == others and _PLAIN.issuperset(map(type, values)) and _PLAIN.issuperset(map(type, others))
 
 
-Normalization = Literal["casefold", "trim", "digits", "number", "time"]
+Normalization = Literal["casefold", "accents", "trim", "digits", "number", "time"]
 
 
 def normalized(text: str | None, how: Sequence[Normalization]) -> str | None:
@@ -167,8 +168,15 @@ def _as_time(text: str) -> str:
         return text
 
 
+def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
+    return normalize("NFC", "".join(letter for letter in normalize("NFD", text) if not combining(letter)))
+
+
 _NORMALIZED: Mapping[Normalization, Callable[[str], str]] = {
     "casefold": str.casefold,
+    "accents": _without_accents,
     "trim": lambda text: " ".join(text.split()),
     "digits": lambda text: "".join(character for character in text if character.isdigit()),
     "number": _as_number,  # however it is written

@@ -19,7 +19,7 @@ def opened(
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Collection]:
     """One object's records, as its connector's and its own settings say."""
-    uses = tuple(FieldUse(name, written, name in casefold) for name in fields)
+    uses = tuple(FieldUse(name, written, ("casefold",) if name in casefold else ()) for name in fields)
     parsed = kind.object_settings.model_validate(place)
     description = Description("object contact, connector crm", parsed, uses, tuple(match), written)
     connector = kind.connect(kind.settings.model_validate(settings), environ or {}, "crm")

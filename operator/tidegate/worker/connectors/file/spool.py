@@ -23,6 +23,7 @@ from tidegate.worker.connectors.file.format import (
 )
 from tidegate.worker.connectors.file.storage import Storage, Version
 from tidegate.worker.errors import SystemFailed
+from tidegate.worker.values.normal_form import normalized
 
 _CHUNK = 1 << 20
 
@@ -168,10 +169,10 @@ class Spool:
         return BadDataError(f"{said}; correct the file, or write badRows: setAside to sync the other rows meanwhile")
 
     def may_hold(self, texts: Sequence[str]) -> Unreadable | None:
-        """One of the rows that cannot be read in which all of these are written, whatever the case of the letters."""
-        sought = [text.casefold().encode() for text in texts]
+        """One of the rows that cannot be read in which all of these may be written, in whatever form."""
+        sought = [*map(_widest, texts)]
         for row, text in self._bad_texts:
-            there = text.decode(errors="replace").casefold().encode()
+            there = _widest(text.decode(errors="replace"))
             if sought and all(each in there for each in sought):
                 return row
         return None
@@ -290,6 +291,11 @@ class Spool:
             chunk = os.pread(self._copy.fileno(), min(_CHUNK, end - start), start)
             start += len(chunk)
             yield chunk
+
+
+def _widest(text: str) -> str:
+    """What is left of a text by all the forms in which match fields are compared."""
+    return normalized(text, ("trim", "accents", "casefold")) or ""
 
 
 class _Outdated(Exception):  # noqa: N818 - it never leaves this module

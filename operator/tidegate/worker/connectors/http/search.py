@@ -84,6 +84,13 @@ class Asking:
         self._is_known = False
         self._names = [description.fields[i].name for i in description.match]
         self._casefold = [description.fields[i].casefold for i in description.match]
+        if unasked := [
+            use.name for i in description.match if {*(use := description.fields[i]).normalize} - {"casefold"}
+        ]:
+            raise ConfigurationError(
+                f"{self._title}: find: an API cannot be asked for {unasked[0]} without its accents or spaces; write "
+                "find: scan, which reads all records once per run"
+            )
         used = [name for template in templates.values() for name in _PLACEHOLDER.findall(template)]
         unknown = [name for name in used if name not in self._names]
         if unknown or not used:

@@ -1,5 +1,6 @@
 """Columns of ids: their values to and from the form in which the cache keeps them."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,6 +46,8 @@ _UNSIGNED = KeyCodec(lambda key: key if key < 1 << 63 else str(key), int)
 
 _UUID_BYTES = 16
 
+_OF_UNICODE = re.compile(r"_(unicode(_520)?(_nopad)?|uca1400(_nopad)?_ai|0900_ai)_ci$")
+
 
 def key_codec(column: Column[Any]) -> KeyCodec | None:
     """How ids in this column are kept; None when they cannot be."""
@@ -68,5 +71,16 @@ def new_key(column: Column[Any]) -> UUID | bytes:
 
 def ignores_case(column: Column[Any]) -> bool:
     """Whether the column's own equality is that of letters in any case, as by most of MySQL's collations."""
-    collation = getattr(column.type, "collation", None) or column.table.kwargs.get("mysql_collate")
-    return str(collation).endswith("_ci")
+    return _collation(column).endswith("_ci")
+
+
+def ignores_accents(column: Column[Any]) -> bool:
+    """Whether the column's own equality is that of letters in any case and without their accents.
+
+    So it is by Unicode's own order; others know some letters only, and no accent that is a character of its own.
+    """
+    return _OF_UNICODE.search(_collation(column)) is not None
+
+
+def _collation(column: Column[Any]) -> str:
+    return str(getattr(column.type, "collation", None) or column.table.kwargs.get("mysql_collate"))

@@ -27,8 +27,9 @@ _POSTGRESQL_SESSION = (
 
 _MYSQL_SESSION = (
     "SET SESSION time_zone = '+00:00', "
-    # Without it MySQL cuts texts and numbers to what fits. The server's other modes stay.
-    "sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES'), "
+    # Without the strict mode MySQL cuts texts and numbers to what fits; with the other one it fills up each CHAR that
+    # it shows. The server's other modes stay.
+    "sql_mode = CONCAT_WS(',', NULLIF(REPLACE(@@sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', ''), ''), 'STRICT_ALL_TABLES'), "
     f"innodb_lock_wait_timeout = {_LOCK_WAIT_SECONDS}, lock_wait_timeout = {_LOCK_WAIT_SECONDS}"
 )
 

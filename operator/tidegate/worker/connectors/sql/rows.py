@@ -95,7 +95,7 @@ class Rows:
             column.name for i in self._written if (column := self._fields[i]).nullable and column is not self._id
         ]
         self._makes_key = makes_key(self._id)
-        self._search = Search(engine, self._fields, description)
+        self._search = Search(engine, self._id, self._fields, description)
         self._codec = codec
         self._changes: Changes | None = None
         if settings.cursor:

@@ -1,39 +1,54 @@
 """Which rows may have the match fields that are sought.
 
 Letters in any case are left to the database, whose notion of them is not quite Python's; it may answer more than was
-meant, and must not answer less.
+meant, and must not answer less. What no database can be asked for, such as texts without their accents, is looked for
+here, in the match fields of all rows.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Engine, bindparam, false, func, or_, text
+from sqlalchemy import Column, ColumnElement, Engine, bindparam, false, func, or_, select, text
 
 from tidegate.worker.connectors import Description
 from tidegate.worker.connectors.sql.column_types import adapter
-from tidegate.worker.connectors.sql.columns import ignores_case, python_type
+from tidegate.worker.connectors.sql.columns import ignores_accents, ignores_case, python_type
 from tidegate.worker.connectors.sql.one_of import are_one_of, is_one_of
-from tidegate.worker.values.normal_form import Value
+from tidegate.worker.connectors.sql.postgresql_values import read_leniently
+from tidegate.worker.values.normal_form import Value, normal, normalized
 
 # PostgreSQL's letters beyond ASCII, also in a database of the locale C.
 _ICU = "und-x-icu"
+
+# So many are fetched at once where all rows are read.
+_ROWS = 5000
 
 
 class Search:
     """Look-ups in one table."""
 
-    def __init__(self, engine: Engine, columns: Sequence[Column[Any]], description: Description) -> None:
+    def __init__(
+        self, engine: Engine, id: Column[Any], columns: Sequence[Column[Any]], description: Description
+    ) -> None:
         self._engine = engine
+        self._id = id
         self._columns = [columns[i] for i in description.match]
         self._adapters = [adapter(column, engine.dialect) for column in self._columns]
         self._folded = [
             description.fields[i].casefold and python_type(columns[i]) in (str, None) and not ignores_case(columns[i])
             for i in description.match
         ]
+        self._normalize = [description.fields[i].normalize for i in description.match]
+        self._is_read = any(
+            "trim" in how or ("accents" in how and not ignores_accents(column))
+            for how, column in zip(self._normalize, self._columns, strict=True)
+        )
         self._has_icu: bool | None = None
 
     def condition(self, wanted: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         """What is true of the rows whose match fields may equal one of these."""
+        if self._is_read:
+            return self._is_like_one_of(wanted)
         sought = self._adapted(wanted)
         # SQLite's letters are lowered by Python, whichever they are.
         plain = [row for row in sought if self._engine.dialect.name == "sqlite" or all(map(_is_ascii, row))]
@@ -44,6 +59,19 @@ class Search:
         if beyond:
             conditions.append(self._is_beyond_ascii(beyond))
         return or_(*conditions) if conditions else false()
+
+    def _is_like_one_of(self, wanted: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
+        sought = {*map(self._form, wanted)}
+        query = select(self._id, *self._columns).execution_options(yield_per=_ROWS)
+        with self._engine.connect() as connection:
+            keys = read_leniently(
+                connection,
+                lambda: [row[0] for row in connection.execute(query) if self._form(row[1:]) in sought],
+            )
+        return is_one_of(self._engine, self._id, keys) if keys else false()
+
+    def _form(self, values: Sequence[Value]) -> tuple[str | None, ...]:
+        return tuple(normalized(normal(value), how) for value, how in zip(values, self._normalize, strict=True))
 
     def _adapted(self, wanted: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
         columns = zip(*wanted, strict=True)

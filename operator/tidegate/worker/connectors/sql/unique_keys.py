@@ -1,78 +1,141 @@
 """Unique keys that take for the same what `match` tells apart.
 
 A record of the other side whose match field differs from one here by letter case only would be created here, and
-refused as a duplicate by such a key; and this one would be created there, beside it.
+refused as a duplicate by such a key; and this one would be created there, beside it. What a database takes for the
+same is asked of it by comparing two texts as the column does.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Engine, Table, inspect, text
+from sqlalchemy import Connection, Engine, Table, inspect, text
 
 from tidegate.worker.connectors import Description
 from tidegate.worker.connectors.sql.postgresql import quoted_name
+from tidegate.worker.values.normal_form import Normalization
+
+_log = logging.getLogger(__name__)
+
+# What makes no difference to a key, for each of its columns that is a text.
+_Ignored: TypeAlias = Mapping[str, frozenset[Normalization]]
+
+_WORDS: Mapping[Normalization, str] = {"casefold": "letter case", "accents": "accents", "trim": "trailing spaces"}
 
 _MYSQL = text("""
-    SELECT column_name FROM information_schema.columns WHERE table_schema = COALESCE(:schema, DATABASE())
-    AND table_name = :table AND collation_name LIKE '%\\_ci'
+    SELECT column_name, character_set_name, collation_name FROM information_schema.columns
+    WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table AND collation_name IS NOT NULL
 """)
-# A citext, and a text whose collation says that other texts may be equal to it.
+# A citext, also of a domain, and a text whose collation says that other texts may be equal to it.
 _POSTGRESQL = text("""
-    SELECT attname FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+    SELECT attname, base.oid::regtype::text, quote_ident(nspname) || '.' || quote_ident(collname)
+    FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+    JOIN pg_type AS base ON base.oid = CASE pg_type.typtype WHEN 'd' THEN pg_type.typbasetype ELSE pg_type.oid END
     LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+    LEFT JOIN pg_namespace ON pg_namespace.oid = collnamespace
     WHERE attrelid = CAST(:name AS regclass) AND attnum > 0 AND NOT attisdropped
-    AND (typname = 'citext' OR NOT COALESCE(collisdeterministic, true))
+    AND (base.typname = 'citext' OR NOT COALESCE(collisdeterministic, true))
 """)
-_SQLITE = text("SELECT name FROM pragma_index_xinfo(:index) WHERE key = 1 AND upper(coll) = 'NOCASE'")
+_SQLITE = text("SELECT name, upper(coll) FROM pragma_index_xinfo(:index) WHERE key = 1 AND name IS NOT NULL")
+_OF_SQLITE: _Ignored = {"NOCASE": frozenset({"casefold"}), "RTRIM": frozenset({"trim"})}
 
-_LOWERED = re.compile(r"lower\(\(*\"?([^\"():]+)\"?\)*(?:::(?:text|character varying))?\)*")
+# An expression of an index: functions around a column, each perhaps with a cast.
+_CALL = re.compile(r"\(*([a-z_.\"]+)\((?:.*, |(?:both|leading|trailing) from )?(.*)\)\)*", re.IGNORECASE)
+_COLUMN = re.compile(r"\(*\"?([^\"():]+)\"?\)*(?:::[a-z ]+)?\)*")
+_OF_FUNCTIONS: Mapping[str, Normalization] = {
+    "lower": "casefold", "upper": "casefold", "unaccent": "accents", "btrim": "trim", "rtrim": "trim", "trim": "trim",
+}  # fmt: skip
 
 
 def complaints(engine: Engine, table: Table, description: Description) -> list[str]:
     """What to set for each match field that a unique key takes wider than `match` does."""
-    casefolded = {description.fields[i].name: description.fields[i].casefold for i in description.match}
-    exact = [name for name, folds in casefolded.items() if not folds]
-    if not exact:
+    normalize = {description.fields[i].name: description.fields[i].normalize for i in description.match}
+    if all({*_WORDS} <= {*how} for how in normalize.values()):
         return []
-    return [
-        f"match: unique key {key} takes texts that differ only in letter case for the same, and field {name} is "
-        f"matched exactly, so that records would be made twice or refused; write match: casefold for field {name}"
-        for key, columns, folded in _unique_keys(engine, table)
-        if {*columns} == casefolded.keys()
-        for name in exact
-        if name in folded
-    ]
+    found = []
+    for key, columns, ignored in _unique_keys(engine, table):
+        if {*columns} != normalize.keys():
+            continue
+        for name, how in normalize.items():
+            wider = ignored.get(name, frozenset()) - {*how}
+            if engine.dialect.name == "mysql" and "accents" in wider:
+                # So it is by most of its collations, for an e-mail address as well: where it matters is not known.
+                _log.warning("%s: %s", description.title, _complaint(key, name, how, wider))
+                wider -= {"accents"}
+            if wider:
+                found.append(_complaint(key, name, how, wider))
+    return found
 
 
-def _unique_keys(engine: Engine, table: Table) -> Iterator[tuple[str, Sequence[str], set[str]]]:
-    """Each unique key: its name, its columns, and those in which it does not tell letter case."""
+def _complaint(key: str, name: str, how: Sequence[Normalization], wider: frozenset[Normalization]) -> str:
+    differences = " or ".join(words for each, words in _WORDS.items() if each in wider)
+    wanted = [each for each in _WORDS if each in wider or each in how]
+    setting = "match: casefold" if wanted == ["casefold"] else f"normalize: [{', '.join(wanted)}]"
+    return (
+        f"match: unique key {key} takes texts that differ only in {differences} for the same, and field {name} is "
+        f"matched more exactly, so that records would be made twice or refused; write {setting} for field {name}"
+    )
+
+
+def _unique_keys(engine: Engine, table: Table) -> Iterator[tuple[str, Sequence[str], _Ignored]]:
+    """Each unique key: its name, its columns, and what it ignores in them."""
     inspector = inspect(engine)
-    folded = _folded_columns(engine, table)
+    ignored = _ignored(engine, table)
     primary = inspector.get_pk_constraint(table.name, table.schema)
-    yield str(primary.get("name") or "PRIMARY KEY"), primary["constrained_columns"], folded
+    yield str(primary.get("name") or "PRIMARY KEY"), primary["constrained_columns"], ignored
     for constraint in inspector.get_unique_constraints(table.name, table.schema):
-        yield str(constraint["name"] or "UNIQUE"), constraint["column_names"], folded
+        yield str(constraint["name"] or "UNIQUE"), constraint["column_names"], ignored
     for index in inspector.get_indexes(table.name, table.schema):
         if index["unique"]:
-            yield _index(engine, index, folded)
+            yield _index(engine, index, ignored)
 
 
-def _index(engine: Engine, index: Mapping[str, Any], folded: set[str]) -> tuple[str, Sequence[str], set[str]]:
+def _index(engine: Engine, index: Mapping[str, Any], ignored: _Ignored) -> tuple[str, Sequence[str], _Ignored]:
     name = str(index["name"])
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
-            return name, index["column_names"], {*connection.execute(_SQLITE, {"index": name}).scalars()}
-    expressions = index.get("expressions") or index["column_names"]
-    lowered = {each: found[1] for each in expressions if each and (found := _LOWERED.fullmatch(each))}
-    return name, [lowered.get(each, each) for each in expressions], folded | {*lowered.values()}
+            of_index = connection.execute(_SQLITE, {"index": name}).all()
+            return name, index["column_names"], {column: _OF_SQLITE.get(how, frozenset()) for column, how in of_index}
+    read = [_peeled(each) for each in index.get("expressions") or index["column_names"] if each]
+    merged = {column: ignored.get(column, frozenset()) | by_functions for column, by_functions in read}
+    return name, [column for column, _ in read], {**ignored, **merged}
 
 
-def _folded_columns(engine: Engine, table: Table) -> set[str]:
-    """Columns whose own equality does not tell letter case."""
+def _peeled(expression: str) -> tuple[str, frozenset[Normalization]]:
+    """The column that functions are around, and what these leave out; of another expression, the expression."""
+    inner, left_out = expression, set[Normalization]()
+    while call := _CALL.fullmatch(inner):
+        name = call[1].rpartition(".")[2].strip('"').lower()
+        known = next((how for function, how in _OF_FUNCTIONS.items() if name.endswith(function)), None)
+        if known is None:
+            return expression, frozenset()
+        left_out.add(known)
+        inner = call[2]
+    column = _COLUMN.fullmatch(inner)
+    return (column[1] if column and left_out else inner), frozenset(left_out)
+
+
+def _ignored(engine: Engine, table: Table) -> _Ignored:
+    """What the columns' own equality takes for no difference."""
     with engine.connect() as connection:
         if engine.dialect.name == "mysql":
-            return {*connection.execute(_MYSQL, {"schema": table.schema, "table": table.name}).scalars()}
-        if engine.dialect.name == "postgresql":
-            return {*connection.execute(_POSTGRESQL, {"name": quoted_name(engine.dialect, table)}).scalars()}
-    return set()
+            columns = connection.execute(_MYSQL, {"schema": table.schema, "table": table.name}).all()
+            forms = {(charset, how): f"CONVERT({{}} USING {charset}) COLLATE {how}" for _, charset, how in columns}
+        elif engine.dialect.name == "postgresql":
+            columns = connection.execute(_POSTGRESQL, {"name": quoted_name(engine.dialect, table)}).all()
+            forms = {(type_, how): f"CAST({{}} AS {type_}) COLLATE {how}" for _, type_, how in columns}
+        else:
+            return {}
+        found = {of: _compared(connection, form) for of, form in forms.items()}
+    return {column: found[type_, how] for column, type_, how in columns}
+
+
+_PAIRS: Mapping[Normalization, tuple[str, str]] = {"casefold": ("a", "A"), "accents": ("e", "\u00e9")}
+
+
+def _compared(connection: Connection, form: str) -> frozenset[Normalization]:
+    comparisons = [f"{form.format(f':{how}1')} = {form.format(f':{how}2')}" for how in _PAIRS]
+    texts = {f"{how}{n}": each for how, pair in _PAIRS.items() for n, each in enumerate(pair, 1)}
+    answers = connection.execute(text(f"SELECT {', '.join(comparisons)}"), texts).one()
+    return frozenset(how for how, are_equal in zip(_PAIRS, answers, strict=True) if are_equal)
