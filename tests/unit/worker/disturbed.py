@@ -67,6 +67,14 @@ class _Collection:
     def cursor_type(self) -> Any:
         return self._inner.cursor_type()
 
+    @property
+    def where(self) -> Any:
+        return self._inner.where
+
+    @property
+    def outside(self) -> Any:
+        return self._inner.outside
+
     def __getattr__(self, verb: str) -> Any:
         method = getattr(self._inner, verb)
         writes = verb in ("create", "update", "delete")
@@ -109,11 +117,11 @@ class Systems:
 
     def __init__(self, sync: Sync) -> None:
         self._connectors = connect(sync, {})
-        self._collections: dict[tuple[int, Description], Any] = {}
+        self._collections: dict[tuple[int, str], Any] = {}
         self.exchanged = False  # whether each connector leads to the other one's system
 
     def open(self, side: int, description: Description) -> Any:
-        place = side ^ self.exchanged, description
+        place = side ^ self.exchanged, repr(description)
         if place not in self._collections:
             self._collections[place] = self._connectors[place[0]].open(description)
         return self._collections[place]

@@ -19,8 +19,10 @@ def plain(value: object) -> str:
 class Ledger:
     """A Witness."""
 
-    def __init__(self, contacts: Callable[[int], Contacts]) -> None:
+    def __init__(self, contacts: Callable[[int], Contacts], synced: Callable[[int], Contacts] | None = None) -> None:
+        """`synced` are those of the contacts that a filter does not leave out."""
         self._contacts = contacts
+        self._synced = synced or contacts
         self._entries = 0
         self._unseen: dict[str, int] = {}  # entries that have not reached the other side, with where they were made
         self._made_by_users: tuple[set[str], set[str]] = (set(), set())  # since the sync has last looked there
@@ -49,7 +51,7 @@ class Ledger:
 
     def unseen(self) -> set[str]:
         """Entries that are still where they were made, and nowhere else."""
-        there = [{plain(value) for contact in self._contacts(side).values() for value in contact} for side in (0, 1)]
+        there = [{plain(value) for contact in self._synced(side).values() for value in contact} for side in (0, 1)]
         return {value for value, side in self._unseen.items() if value in there[side]}
 
     def before(self, side: int, verb: str, items: Any) -> None:

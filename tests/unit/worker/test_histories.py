@@ -23,11 +23,15 @@ HISTORIES = 2100  # in all
 
 deeds = [
     "add", "add", "edit name", "edit name", "edit phone", "edit phone", "clear", "rename", "delete", "reload",
-    "reload and edit",
+    "reload and edit", "leave", "leave", "enter",
 ]  # fmt: skip
 acts = st.builds(Act, st.sampled_from([0, 1]), st.sampled_from(deeds), st.integers(0, 39))
 policies = st.builds(
-    Policies, st.sampled_from(["crm", "erp", "park"]), st.sampled_from(["unlink", "propagate"]), st.booleans()
+    Policies,
+    st.sampled_from(["crm", "erp", "park"]),
+    st.sampled_from(["unlink", "propagate"]),
+    st.booleans(),
+    filtered=st.booleans(),
 )
 scopes: st.SearchStrategy[Scope] = st.sampled_from(["full", "changes"])
 edits = st.lists(st.dictionaries(st.integers(1, 50), acts, max_size=3), max_size=1)
@@ -56,11 +60,16 @@ def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_si
             conflict=st.sampled_from(["crm", "erp", "park"]),
             deletes=st.sampled_from(["unlink", "propagate"]),
             trims=st.booleans(),
+            filtered=st.booleans(),
         )
         def change(
-            self, conflict: Literal["crm", "erp", "park"], deletes: Literal["unlink", "propagate"], trims: bool
+            self,
+            conflict: Literal["crm", "erp", "park"],
+            deletes: Literal["unlink", "propagate"],
+            trims: bool,
+            filtered: bool,
         ) -> None:
-            world.change(Policies(conflict, deletes, world.normalises, trims))
+            world.change(Policies(conflict, deletes, world.normalises, trims, filtered))
 
         @precondition(lambda _: world.has_synced)
         @rule(scope=scopes, push=st.booleans())

@@ -285,7 +285,7 @@ class Cache:
         forgotten = listed(rids)
         links = f"SELECT link FROM record WHERE rid IN ({LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
-        for table in ("record", "dirty", "parked", "shelved", "intent", "departed", "large", "settling"):
+        for table in ("record", "dirty", "parked", "shelved", "intent", "departed", "accepted", "large", "settling"):
             self._remove(table, forgotten)
 
     def let_go(self, rids: Sequence[int]) -> None:

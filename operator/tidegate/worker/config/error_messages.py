@@ -1,7 +1,7 @@
 """What is wrong with a configuration, in sentences for its author instead of pydantic's words."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -51,7 +51,11 @@ def _complaint(problem: dict[str, Any], where: str, model: type[BaseModel], besi
 
 def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     for part in path:
+        if isinstance(part, int):
+            continue  # an entry of the list that came before
         inner = next((f.annotation for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        if get_origin(inner) is list:
+            (inner,) = get_args(inner)
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         model = inner

@@ -77,7 +77,8 @@ class Page(NamedTuple):
 
     On a scan's last page `doubt` says why the scan may have left out a record that was there all the time: half a
     sentence for a human. It is empty where the scan is proved whole, which a database's own order does by itself.
-    `gone` are records that their system still has, and marks as deleted.
+    `gone` are records that their system still has, and marks as deleted; `outside` are those that the object's filter
+    leaves out.
     """
 
     records: Sequence[Record]
@@ -85,6 +86,7 @@ class Page(NamedTuple):
     doubt: str = ""
     unreadable: Sequence["Unreadable"] = ()
     gone: Sequence[Key] = ()
+    outside: Sequence[Key] = ()
 
 
 class Write(NamedTuple):
@@ -267,6 +269,32 @@ class MayNotRead(Protocol):
 def unread(collection: Collection) -> Mapping[Key, str]:
     """The records that the last `get` could not read: they are not gone, and what they hold is unknown."""
     return collection.unread if isinstance(collection, MayNotRead) else {}
+
+
+@runtime_checkable
+class Filtered(Protocol):
+    """A Collection of which a filter (`where`) may leave out records that are there.
+
+    `scan`, `get` and `find` answer without them, and a write of one is Changed. A create of one is Rejected.
+    """
+
+    @property
+    def where(self) -> Any:
+        """What the filter is, as plain JSON; None where there is none. Another filter is another value."""
+
+    @property
+    def outside(self) -> Mapping[Key, Record]:
+        """The records that the last `get` or `find` met, and left out because they are outside the filter."""
+
+
+def filter_of(collection: Collection) -> Any:
+    """What the collection is filtered by; None where it has all records."""
+    return collection.where if isinstance(collection, Filtered) else None
+
+
+def outside(collection: Collection) -> Mapping[Key, Record]:
+    """The records that the last `get` or `find` left out: they are there, and are not synced."""
+    return collection.outside if isinstance(collection, Filtered) else {}
 
 
 class Connector(Protocol):

@@ -67,7 +67,9 @@ def _findings(session: Session, both: SourcePair, side: Side, since: float) -> I
         return
     linked = cache.count(source.number) - cache.count_alone(source.number)
     name = both.item.name
-    if safety.empty_side == "halt" and len(gone) >= known > 0:
+    # What has left the filter is still there: the side is not empty, and the same.
+    is_empty = len(gone) >= known > 0 and not session.progress.left.get(source.title)
+    if safety.empty_side == "halt" and is_empty:
         reason = f"{source.name} has no {name} any more, and had {known} before"
         if cache.count(source.number) > len(gone):
             reason = f"none of the {known} {name} records that {source.name} had before is there any more"

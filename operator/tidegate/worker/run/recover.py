@@ -53,7 +53,7 @@ def _give_up(session: Session, intent: Intent) -> None:
 def _doubted_target(session: Session, intent: Intent) -> Source | None:
     """The intent's target, if its last scan may have left out records."""
     sources = (source for both in session.pairs for source in both.sources if source.number == intent.target)
-    return next((each for each in sources if f"{each.name} {each.item.name}" in session.progress.doubts), None)
+    return next((each for each in sources if each.title in session.progress.doubts), None)
 
 
 def _set_aside(session: Session, intent: Intent, target: Source) -> None:

@@ -11,9 +11,10 @@ the next run reads the same changes again.
 from collections.abc import Sequence
 from itertools import repeat
 
-from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, unread
+from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, filter_of, outside, unread
 from tidegate.worker.connectors.sizes import size_of
 from tidegate.worker.merge.same_record import is_another
+from tidegate.worker.run.departures import leave_filter
 from tidegate.worker.run.references import soil_referring
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
@@ -50,6 +51,7 @@ def _scan_source(session: Session, source: Source) -> None:
         page = source.collection.scan(progress.after, session.pace.batch(PAGE), window)
         with session.commit():
             _take_deletes(session, source, page.gone)
+            _take_departures(session, source, page.outside)
             _take(session, source, page.records)
             progress.after = page.after
             if page.after is None:
@@ -74,6 +76,8 @@ def _must_read_whole(session: Session, source: Source) -> bool:
         return True  # what an earlier run has left undone is to be accepted too
     remembered = session.cache.recall(f"source {source.number}") or {}
     if remembered.get("cursor") != source.cursor or remembered.get("watermark") is None:
+        return True
+    if remembered.get("where") != filter_of(source.collection):
         return True
     read_whole_at = remembered.get("readWholeAt")
     due = session.sync.full_scan_every.total_seconds()
@@ -144,6 +148,12 @@ def _take_deletes(session: Session, source: Source, keys: Sequence[Key]) -> None
     _note_gone(session, source, [rid for _, rid, _ in known.values()])
 
 
+def _take_departures(session: Session, source: Source, keys: Sequence[Key]) -> None:
+    """Records that are outside the filter now."""
+    if keys:
+        leave_filter(session, source, [rid for _, rid, _ in session.cache.known(source.number, keys).values()])
+
+
 def _note_gone(session: Session, source: Source, rids: Sequence[int]) -> None:
     session.progress.changed[source.name] += len(set(rids) - session.cache.gone(rids))
     session.cache.soil(rids, gone=True)  # `push` reads each by its id before anything is done about it
@@ -171,10 +181,13 @@ def _finish(session: Session, source: Source, doubt: str) -> None:
     cache, progress = session.cache, session.progress
     remembered = cache.recall(f"source {source.number}") or {}
     found = {"cursor": source.cursor, "watermark": progress.until, "scannedWhole": progress.whole}
+    if (where := filter_of(source.collection)) is not None or "where" in remembered:
+        found["where"] = where
     if doubt:
-        progress.doubts[f"{source.name} {source.item.name}"] = doubt
+        progress.doubts[source.title] = doubt
         same = remembered.get("cursor") == source.cursor
         found |= {"watermark": remembered.get("watermark") if same else None, "scannedWhole": False}
+        found |= {"where": remembered["where"]} if "where" in remembered else {}
     elif progress.whole:
         for missed in list(cache.visits.missed(source.number)):
             _missed(session, source, missed)
@@ -186,11 +199,14 @@ def _finish(session: Session, source: Source, doubt: str) -> None:
 
 
 def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
-    """Records that a whole scan has not met; one that we have just created may not be in the list yet."""
+    """Records that a whole scan has not met; one that we have just created may not be in the list yet.
+
+    Of a side with a filter each is asked for by its id, which tells a delete from a record that has left the filter.
+    """
     cache, progress = session.cache, session.progress
     created = {rid for rid, written in cache.settling.of(rids).items() if written.before is None}
     rids = [rid for rid in rids if rid not in created]
-    if progress.push:
+    if progress.push and filter_of(source.collection) is None:
         _note_gone(session, source, rids)
         return
     rows = list(cache.rows(rids).values())
@@ -200,9 +216,11 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
         batch = batch[: cache.large.fitting([(row.rid, None) for row in batch])]
         rows = rows[len(batch) :]
         found = source.get([row.key for row in batch])
+        left = outside(source.collection)
         _take(session, source, list(found.values()))
-        gone = [row.rid for row in batch if row.key not in {*found, *unread(source.collection)}]
-        _note_gone(session, source, gone)
+        leave_filter(session, source, [row.rid for row in batch if row.key in left])
+        there = {*found, *left, *unread(source.collection)}
+        _note_gone(session, source, [row.rid for row in batch if row.key not in there])
 
 
 def _recognise_reloaded(session: Session, source: Source) -> None:

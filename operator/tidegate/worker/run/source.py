@@ -33,6 +33,11 @@ class Source:
     floats: bool = True
 
     @property
+    def title(self) -> str:
+        """The source, as the progress and messages name it."""
+        return f"{self.name} {self.item.name}"
+
+    @property
     def cursor(self) -> str | None:
         """The name of the column or property by which changes are read."""
         return getattr(self.item.settings[self.side], "cursor", None)

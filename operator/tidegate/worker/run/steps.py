@@ -164,6 +164,8 @@ def _remark(session: Session) -> str:
             f"{stale} records are still answered as they were before they were written, and are read again by the next "
             "run; see staleFor"
         )
+    for source, left in session.progress.left.items():
+        remarks.append(f"{left} records have left the filter of {source} and are no longer linked")
     for source, doubt in session.progress.doubts.items():
         remarks.append(
             f"the list of {source} may have left out records: {doubt}; no record that is missing from it counts as "

@@ -11,6 +11,7 @@ from typing import Any
 
 from tidegate.worker.connectors import ConnectorType, Description
 from tidegate.worker.connectors.file.comma_separated import CommaSeparated
+from tidegate.worker.connectors.file.filter import with_conditions
 from tidegate.worker.connectors.file.format import Format
 from tidegate.worker.connectors.file.json_lines import JsonLines
 from tidegate.worker.connectors.file.records import FileRecords
@@ -54,7 +55,8 @@ class Directory:
         settings = description.settings
         assert isinstance(settings, FileSettings)  # noqa: S101
         path = self._storage.path(settings.path)
-        format: Format = CommaSeparated(description) if settings.kind == "csv" else JsonLines(description)
+        read = with_conditions(description, settings.where)
+        format: Format = CommaSeparated(read) if settings.kind == "csv" else JsonLines(read)
         directory = Path(self._temporary.name) / str(len(self._spools))
         directory.mkdir()
         sets_aside = settings.bad_rows == "setAside"

@@ -55,7 +55,10 @@ class CommaSeparated:
     def _check(self, header: Sequence[str]) -> None:
         settings, title = self._settings, self._description.title
         uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
-        uses += [(f"field {field.name}", field.name) for field in self._description.fields]
+        fields = self._description.fields
+        mapped = fields[: len(fields) - len(settings.where)]
+        uses += [(f"field {field.name}", field.name) for field in mapped]
+        uses += [("where", condition.field) for condition in settings.where]
         if not header:
             raise ConfigurationError(f"{title}: {settings.path} is empty; its first line must be a header")
         complaints = [

@@ -57,7 +57,9 @@ class Documents:
         self._cursor = settings.cursor
         self._names = [field.name for field in description.fields]
         self._written = [field.written for field in description.fields]
-        self._match = [self._names[i] for i in description.match]
+        # None of the records may have what says that a field is there.
+        compared = [each.field for each in settings.where if each.operator not in ("Exists", "DoesNotExist")]
+        self._telling = [*(self._names[i] for i in description.match), *compared]
         self._kinds = Kinds(len(self._names))
         self._plain = not any("." in name for name in self._names)
 
@@ -77,7 +79,7 @@ class Documents:
             if len(first) < _TELLING:
                 first.append(document)
             yield Entry(key, start, len(line))
-        if missing := names_of_nothing(first, self._match):
+        if missing := names_of_nothing(first, self._telling):
             there = ", ".join(dict.fromkeys(name for document in first for name in document))
             raise MalformedError(f"has no {missing[0]}, nor have the records that follow; they have {there}", 0)
 

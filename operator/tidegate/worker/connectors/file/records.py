@@ -7,7 +7,7 @@ is one replacement of the file; when the file is changed in between, the batch i
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tidegate.worker.connectors import (
     Changed,
@@ -21,11 +21,13 @@ from tidegate.worker.connectors import (
     Write,
     is_as_expected,
 )
+from tidegate.worker.connectors.file.filter import split
 from tidegate.worker.connectors.file.new_ids import NewIds
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.connectors.file.spool import Spool, speaking_of
 from tidegate.worker.connectors.match_index import MatchIndex
 from tidegate.worker.connectors.sizes import page_of
+from tidegate.worker.connectors.where import OUTSIDE, in_words
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values.normal_form import Value, normal
 
@@ -63,9 +65,21 @@ class FileRecords:
         )
         self._index: MatchIndex | None = None
         self._new_ids: NewIds | None = None
+        self._where = settings.where
+        self._outside: dict[Key, Record] = {}
         with speaking_of(connector):
             if not spool.read(make=settings.create):
                 raise ConfigurationError(f"{description.title}: {missing()}")
+
+    @property
+    def where(self) -> Any:
+        """See Filtered."""
+        return [condition.model_dump(mode="json") for condition in self._where] or None
+
+    @property
+    def outside(self) -> Mapping[Key, Record]:
+        """See Filtered."""
+        return self._outside
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection. A file is always read whole."""
@@ -77,9 +91,11 @@ class FileRecords:
             if after is None:
                 self._refresh()
             records, more = self._page(after, limit)
+        inside, left_out = split(records, self._where)
+        outside = [record.key for record in left_out]
         if more:
-            return Page(records, records[-1].key)
-        return Page(records, None, self._doubt(), self._spool.unreadable)
+            return Page(inside, records[-1].key, outside=outside)
+        return Page(inside, None, self._doubt(), self._spool.unreadable, outside=outside)
 
     def _page(self, after: Key | None, limit: int) -> tuple[list[Record], bool]:
         def read(count: int) -> Sequence[Record]:
@@ -102,11 +118,18 @@ class FileRecords:
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""
+        self._outside = {}
         if not keys:
             return {}
         with speaking_of(self._connector):
             self._refresh()
-            return self._get(keys)
+            inside, self._outside = self._split(keys)
+            return inside
+
+    def _split(self, keys: Sequence[Key]) -> tuple[dict[Key, Record], dict[Key, Record]]:
+        """Those of these records that are inside the filter, and those outside."""
+        inside, outside = split([*self._get(keys).values()], self._where)
+        return {record.key: record for record in inside}, {record.key: record for record in outside}
 
     def _get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         texts = self._spool.texts(keys)
@@ -118,7 +141,8 @@ class FileRecords:
             self._refresh()
             if self._index is None:
                 self._index = self._indexed()
-            return list(self._get(self._index.keys(wanted)).values())
+            inside, self._outside = self._split(self._index.keys(wanted))
+            return [*inside.values()]
 
     def _indexed(self) -> MatchIndex:
         index = MatchIndex(self._spool.db, self._description)
@@ -153,10 +177,14 @@ class FileRecords:
             key = self._key(values)
             if key in batch.new or self._spool.texts([key]) or key in self._unreadable_keys:
                 return Rejected(f"there is a record with the {self._settings.id} {key} already")
-            batch.new[key] = layout.create(key, values)
+            text = layout.create(key, values)
         except ValueError as error:
             return Rejected(str(error))
-        return layout.records([batch.new[key]])[0]
+        inside, _ = split(layout.records([text]), self._where)
+        if not inside:
+            return Rejected(OUTSIDE.format(where=in_words(self._where)))
+        batch.new[key] = text
+        return inside[0]
 
     def _key(self, values: Sequence[Value]) -> Key:
         given = None if self._id_field is None else values[self._id_field]
@@ -184,7 +212,8 @@ class FileRecords:
     def _update_one(self, write: Write, text: bytes | None, batch: _Batch) -> Record | Changed | Rejected:
         expected, values = write
         layout = self._spool.layout
-        if text is None or not is_as_expected(layout.records([text])[0], expected):
+        inside, _ = split([] if text is None else layout.records([text]), self._where)
+        if text is None or not inside or not is_as_expected(inside[0], expected):
             return Changed()
         if self._id_field in values:
             return Rejected(f"{self._settings.id} is the record's id, which cannot be changed")
@@ -192,18 +221,19 @@ class FileRecords:
             batch.edits[expected.key] = edited = layout.update(text, values)
         except ValueError as error:
             return Rejected(str(error))
-        return layout.records([edited])[0]
+        inside, outside = split(layout.records([edited]), self._where)
+        return [*inside, *outside][0]  # it may have left the filter by it
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
         """See Collection."""
         return self._write(lambda batch: self._delete(expected, batch)) if expected else []
 
     def _delete(self, expected: Sequence[Record], batch: _Batch) -> list[Changed | Rejected | None]:
-        current = self._get([record.key for record in expected])
+        current, outside = self._split([record.key for record in expected])
         answers: list[Changed | Rejected | None] = []
         for record in expected:
             found = current.get(record.key)
-            if found is not None and not is_as_expected(found, record):
+            if record.key in outside or (found is not None and not is_as_expected(found, record)):
                 answers.append(Changed())
                 continue
             if found is not None:

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.settings import Duration, Text, TimeZone
+from tidegate.worker.connectors.where import Condition
 
 
 class Settings(Part):
@@ -52,7 +53,7 @@ class FileSettings(Part):
     """An object's file. It has no changes to ask for: it is always read whole."""
 
     incidental: ClassVar[frozenset[str]] = frozenset(
-        {"cursor", "new_id", "create", "encoding", "delimiter", "bad_rows", "settled"}
+        {"cursor", "new_id", "create", "encoding", "delimiter", "bad_rows", "settled", "where"}
     )
 
     path: str
@@ -63,6 +64,8 @@ class FileSettings(Part):
     """The column or field that identifies a record."""
     cursor: str | None = None
     """The column that says when a record was changed, for the conflict policy newest only."""
+    where: list[Condition] = Field(default=[])
+    """The conditions that records must all meet to be synced; what leaves them is unlinked, and not deleted."""
     new_id: Literal["number", "uuid"] | None = None
     """The id of a new record: the next whole number or a UUID. Without it the number where all ids are such, else a
     UUID."""

@@ -12,6 +12,7 @@ from sqlalchemy.types import INTEGER
 from tidegate.worker.connectors import Description, deleted
 from tidegate.worker.connectors.sql import deleted as marks
 from tidegate.worker.connectors.sql import mysql, postgresql_values, unique_keys
+from tidegate.worker.connectors.sql import where as filters
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
 from tidegate.worker.connectors.sql.cursors import can_be_cursor
 from tidegate.worker.connectors.sql.mysql import without_transactions
@@ -65,6 +66,7 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     columns = table.columns
     uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
     uses += [("deleted", settings.deleted.field)] if settings.deleted else []
+    uses += [("where", condition.field) for condition in settings.where]
     uses += [(f"field {field.name}", field.name) for field in description.fields]
     missing = [
         f"{use}: table {settings.table} has no column {name}; it has {', '.join(columns.keys())}"
@@ -76,6 +78,7 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     complaints = deleted.complaints(settings.deleted, description)
     if settings.deleted:
         complaints += marks.complaints(engine, columns[settings.deleted.field], settings.deleted)
+    complaints += filters.complaints(engine, table, settings.where)
     id_column = columns[settings.id]
     if settings.cursor and not can_be_cursor(columns[settings.cursor]):
         complaints.append(

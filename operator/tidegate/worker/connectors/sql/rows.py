@@ -19,7 +19,6 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
-    not_,
     select,
     update,
 )
@@ -42,9 +41,9 @@ from tidegate.worker.connectors import (
 from tidegate.worker.connectors.sql.changes import Changes
 from tidegate.worker.connectors.sql.column_types import ColumnType, column_type
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key, new_key
-from tidegate.worker.connectors.sql.deleted import is_deleted
 from tidegate.worker.connectors.sql.errors import NotKeptError, is_collision, speaking_of
 from tidegate.worker.connectors.sql.insert import insert_rows
+from tidegate.worker.connectors.sql.membership import Membership
 from tidegate.worker.connectors.sql.one_by_one import Outcome, outcome_for_one, write_each
 from tidegate.worker.connectors.sql.one_of import is_one_of
 from tidegate.worker.connectors.sql.pages import read_page
@@ -52,6 +51,7 @@ from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
+from tidegate.worker.connectors.where import OUTSIDE, in_words
 from tidegate.worker.values.kinds import Unfit
 from tidegate.worker.values.normal_form import Value
 
@@ -105,12 +105,11 @@ class Rows:
         fields = [column.label(f"field{i}") for i, column in enumerate(self._fields)]
         self._first_field = 1 + len(cursor)
         self._columns = [self._id.label("key"), *cursor, *fields]
-        everything = select(*self._columns)
-        self._deleted: ColumnElement[bool] | None = None
-        if settings.deleted is not None:
-            self._deleted = is_deleted(engine, table.columns[settings.deleted.field], settings.deleted)
-        self._select: Select[Any] = everything if self._deleted is None else everything.where(not_(self._deleted))
-        self._locked = self._select.with_for_update(of=table).order_by(self._id)
+        self._where = settings.where
+        self._outside: dict[Key, Record] = {}
+        keys = self._key, self._native
+        self._members = Membership(engine, table, settings, select(*self._columns), keys)
+        self._locked = self._members.inside.with_for_update(of=table).order_by(self._id)
 
     def field_types(self) -> Sequence[ColumnType]:
         """See Typed."""
@@ -119,6 +118,16 @@ class Rows:
     def cursor_type(self) -> ColumnType | None:
         """See Typed."""
         return None if self._changes is None else column_type(self._changes.cursor, self._engine.dialect)
+
+    @property
+    def where(self) -> Any:
+        """See Filtered."""
+        return [condition.model_dump(mode="json") for condition in self._where] or None
+
+    @property
+    def outside(self) -> Mapping[Key, Record]:
+        """See Filtered."""
+        return self._outside
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection."""
@@ -134,35 +143,41 @@ class Rows:
                 assert self._changes is not None  # noqa: S101 - only what has a cursor has a window
                 everything = select(*self._columns)
                 page = self._changes.page(connection, everything, self._records, after, limit, window)
-                return self._without_deleted(connection, page)
-            query = self._select.where(self._id.is_not(None) if after is None else self._id > self._native(after))
+                return self._members.sort_out(connection, page)
+            query = self._members.inside.where(
+                self._id.is_not(None) if after is None else self._id > self._native(after)
+            )
             records, more = read_page(connection, query.order_by(self._id), self._records, limit)
         return Page(records, records[-1].key if more else None)
 
-    def _without_deleted(self, connection: Connection, page: Page) -> Page:
-        """Changed rows may have been marked as deleted: that is their change."""
-        if self._deleted is None or not page.records:
-            return page
-        changed = is_one_of(self._engine, self._id, [self._native(record.key) for record in page.records])
-        gone = {self._key(key) for key in connection.execute(select(self._id).where(changed, self._deleted)).scalars()}
-        return page._replace(records=[each for each in page.records if each.key not in gone], gone=[*gone])
-
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""
+        self._outside = {}
         if not keys:
             return {}
-        with speaking_of(self._connector), self._engine.connect() as connection:
-            return self._read(connection, keys)
+        wanted = is_one_of(self._engine, self._id, [self._native(key) for key in keys])
+        with speaking_of(self._connector):
+            return {record.key: record for record in self._found(wanted)}
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         """See Collection."""
+        self._outside = {}
         if not wanted:
             return []
         with speaking_of(self._connector):
-            query = self._select.where(self._search.condition(wanted))
-            with self._engine.connect() as connection:
+            return self._found(self._search.condition(wanted), by_search=True)
+
+    def _found(self, condition: ColumnElement[bool], *, by_search: bool = False) -> list[Record]:
+        """The records of which it is true; those outside the filter are noted, as they are at the same moment."""
+        query = self._members.everywhere.where(condition)
+        with self._engine.connect() as connection:
+            if by_search:
                 prefer_indexes(connection)
+            if self._members.condition is None:
                 return self._records(fetched(connection, query))
+            rows = fetched(connection, query.add_columns(self._members.condition.label("inside")))
+        self._outside = {record.key: record for record in self._records([row[:-1] for row in rows if not row[-1]])}
+        return self._records([row[:-1] for row in rows if row[-1]])
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
         """See Collection."""
@@ -177,6 +192,26 @@ class Rows:
         return answer
 
     def _create(self, connection: Connection, records: Sequence[Sequence[Value]]) -> list[Record | Rejected]:
+        if self._members.condition is None:
+            return self._insert(connection, records)
+        # What the database makes of them is known when they are there, and one outside the filter must not stay.
+        answers: dict[int, Record | Rejected] = {}
+        left = [*range(len(records))]
+        while left:
+            with connection.begin_nested() as attempt:
+                made = dict(zip(left, self._insert(connection, [records[n] for n in left]), strict=True))
+                created = [record for record in made.values() if isinstance(record, Record)]
+                outside = self._members.outside(connection, created)
+                refused = {n for n, each in made.items() if isinstance(each, Record) and each.key in outside}
+                if not refused:
+                    answers |= made
+                    break
+                attempt.rollback()
+            answers |= {n: Rejected(OUTSIDE.format(where=in_words(self._where))) for n in refused}
+            left = [n for n in left if n not in refused]
+        return [answers[n] for n in range(len(records))]
+
+    def _insert(self, connection: Connection, records: Sequence[Sequence[Value]]) -> list[Record | Rejected]:
         answers: list[Record | Rejected | None] = [None] * len(records)
         rows: dict[int, dict[str, Value]] = {}
         for n, values in enumerate(records):
@@ -188,7 +223,7 @@ class Rows:
         inserted = insert_rows(connection, self._table, self._id, self._columns, [*rows.values()])
         keys = [*map(self._key, inserted.ids)]
         found = {record.key: record for record in self._records(inserted.stored)}
-        found |= self._read(connection, [key for key in keys if key not in found])
+        found |= self._read(connection, [key for key in keys if key not in found], self._members.everywhere)
         for n, key in zip(rows, keys, strict=True):
             if key not in found:
                 raise NotKeptError(_NOT_SHOWN)
@@ -200,7 +235,7 @@ class Rows:
         return self._write(writes, self._update)
 
     def _update(self, connection: Connection, writes: Sequence[Write]) -> list[Record | Changed | Rejected]:
-        current = self._read(connection, [write.expected.key for write in writes], lock=True)
+        current = self._read(connection, [write.expected.key for write in writes], self._locked)
         answers: list[Record | Changed | Rejected] = [Changed()] * len(writes)
         alike: dict[tuple[str, ...], list[dict[str, Value]]] = defaultdict(list)
         written: dict[int, Key] = {}
@@ -222,7 +257,8 @@ class Rows:
         for names, rows in alike.items():
             statement = update(self._table).where(self._id == bindparam("the_key", type_=self._id.type))
             connection.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
-        stored = self._read(connection, list(written.values()))
+        # By what was written one may have left the filter.
+        stored = self._read(connection, list(written.values()), self._members.everywhere)
         for n, key in written.items():
             if key not in stored:
                 raise NotKeptError("the view would not show the record any more")
@@ -236,20 +272,21 @@ class Rows:
     ) -> dict[Key, int]:
         """Records that could be read and not be locked: a policy of the database keeps their rows from us."""
         missing = {record.key: n for n, record in enumerate(expected) if record.key not in current}
-        return {key: missing[key] for key in self._read(connection, list(missing))}
+        return {key: missing[key] for key in self._read(connection, list(missing), self._members.inside)}
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
         """See Collection."""
         return self._write(expected, self._delete)
 
     def _delete(self, connection: Connection, expected: Sequence[Record]) -> list[Changed | Rejected | None]:
-        current = self._read(connection, [record.key for record in expected], lock=True)
+        current = self._read(connection, [record.key for record in expected], self._locked)
         due = [record.key for record in expected if is_as_expected(current.get(record.key), record)]
         if due:
             connection.execute(delete(self._table).where(self._id.in_([self._native(key) for key in due])))
         answers: list[Changed | Rejected | None] = [Changed()] * len(expected)
-        remaining = self._read(connection, due)
-        gone = {*due, *(record.key for record in expected if record.key not in current)} - remaining.keys()
+        remaining = self._read(connection, due, self._members.inside)
+        missing = [record.key for record in expected if record.key not in current]
+        gone = {*due, *missing} - remaining.keys() - self._read(connection, missing, self._members.everywhere).keys()
         for n, record in enumerate(expected):
             if record.key in gone:
                 answers[n] = None
@@ -287,11 +324,10 @@ class Rows:
         with engine.begin() as connection:
             return write_each(connection, items, write)
 
-    def _read(self, connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> dict[Key, Record]:
+    def _read(self, connection: Connection, keys: Sequence[Key], rows: Select[Any]) -> dict[Key, Record]:
         if not keys:
             return {}
-        wanted = is_one_of(self._engine, self._id, [self._native(key) for key in keys])
-        query = (self._locked if lock else self._select).where(wanted)
+        query = rows.where(is_one_of(self._engine, self._id, [self._native(key) for key in keys]))
         return {record.key: record for record in self._records(fetched(connection, query))}
 
     def _records(self, rows: Sequence[Any]) -> list[Record]:

@@ -3,9 +3,12 @@
 from datetime import timedelta
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.deleted import Deleted
 from tidegate.worker.connectors.settings import Duration, Text, TimeZone
+from tidegate.worker.connectors.where import Condition
 
 
 class Settings(Part):
@@ -24,7 +27,7 @@ class Settings(Part):
 class TableSettings(Part):
     """An object's table."""
 
-    incidental: ClassVar[frozenset[str]] = frozenset({"cursor", "deleted", "stale_for"})
+    incidental: ClassVar[frozenset[str]] = frozenset({"cursor", "deleted", "where", "stale_for"})
 
     table: str
     """The table: `table` or `schema.table`."""
@@ -34,6 +37,8 @@ class TableSettings(Part):
     """The column that every change moves on. With it a run reads what has changed, without it the whole table."""
     deleted: Deleted | None = None
     """The column that marks a deleted row: a marked row counts as absent."""
+    where: list[Condition] = Field(default=[])
+    """The conditions that rows must all meet to be synced; what leaves them is unlinked, and not deleted."""
     stale_for: Duration = timedelta(0)
     """For so long after a write, a row that is read as it was before is not taken for an edit: for tables that are read
     from a replica."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, other
-from tidegate.worker.connectors import Record
+from tidegate.worker.connectors import Record, outside
 from tidegate.worker.run.push.work import Work, creates_on
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair
@@ -46,19 +46,26 @@ class _LookUp:
         rows = [(work.row(self.source.side), key) for work, key in sought]
         self.session.cache.set_matches((row.rid, key) for row, key in rows if row.match != key)
         twins = self.session.cache.with_twins(row.rid for row, _ in rows)
-        found = self._find(sought)
+        found, left_out = self._find(sought)
         for work, key in sought:
             if work.row(self.source.side).rid in twins:
                 self._set_aside(work, f"other records of {self.source.name} have the same {self._match_titles}")
             elif key in found:
                 self._judge(work, key, found[key])
+            elif key in left_out:
+                self._set_aside(
+                    work,
+                    f"{self.target.name} has a record with the same {self._match_titles} that its filter (where) "
+                    "leaves out, and none is created beside it",
+                )
 
     @property
     def _match_titles(self) -> str:
         item = self.both.item
         return ", ".join(item.fields[i].title for i in item.match)
 
-    def _find(self, sought: Sequence[tuple[Work, Hash]]) -> dict[Hash, list[Record]]:
+    def _find(self, sought: Sequence[tuple[Work, Hash]]) -> tuple[dict[Hash, list[Record]], set[Hash | None]]:
+        """The records with these keys, by them, and the keys of those that the target's filter leaves out."""
         match = self.both.item.match
         wanted = [tuple(work.record(self.source.side).values[i] for i in match) for work, _ in sought]
         found: dict[Hash, list[Record]] = defaultdict(list)
@@ -66,7 +73,7 @@ class _LookUp:
         for record, key in zip(records, self.target.match_keys_of(records), strict=True):
             if key is not None:
                 found[key].append(record)
-        return found
+        return found, set(self.target.match_keys_of([*outside(self.target.collection).values()]))
 
     def _judge(self, work: Work, key: Hash, found: Sequence[Record]) -> None:
         cache, fields = self.session.cache, self._match_titles

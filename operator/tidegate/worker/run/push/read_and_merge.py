@@ -3,18 +3,19 @@
 What the merge decides is held back as far as it refers to records that the other side does not have, or not yet.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.worker.cache.parked import Kind
 from tidegate.worker.cache.settling import Written, is_stale
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
-from tidegate.worker.connectors import Key, unread
+from tidegate.worker.connectors import Key, outside, unread
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.merge.fit import zone_is_missing
 from tidegate.worker.merge.newest import ZoneUnknownError, newer_side
 from tidegate.worker.merge.three_way import Create, Delete, Parked, Patch, Policy, Presence, State, merge
+from tidegate.worker.run.departures import leave_filter
 from tidegate.worker.run.push.circles import Circles
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.references import Unlinked, comparable, translate
@@ -97,7 +98,23 @@ def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Wo
                 work.records[side] = found.get(work.row(side).key)
         if failed := unread(source.collection):
             works = _without(session, source, works, failed)
+        if left := outside(source.collection):
+            works = _unlink(session, source, works, left)
     return works
+
+
+def _unlink(session: Session, source: Source, works: Sequence[Work], left: Collection[Key]) -> list[Work]:
+    """Let the records go that are outside the filter by now; their counterparts stand alone."""
+    side, across = source.side, other(source.side)
+    departing = [work for work in works if (row := work.rows[side]) is not None and row.key in left]
+    with session.cache.transaction():
+        leave_filter(session, source, [work.row(side).rid for work in departing])
+    for work in departing:
+        row = work.rows[across]
+        alone = row and row._replace(link=None)
+        work.rows = (None, alone) if side == 0 else (alone, None)
+        work.gone = (False, work.gone[1]) if side == 0 else (work.gone[0], False)
+    return [work for work in works if work.rids]
 
 
 def _without(session: Session, source: Source, works: Sequence[Work], failed: Mapping[Key, str]) -> list[Work]:

@@ -1,0 +1,54 @@
+"""Which rows of a table are records of an object: those that are not marked as deleted, and are inside its filter."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Table, not_, select
+
+from tidegate.worker.connectors import Key, Page, Record
+from tidegate.worker.connectors.sql.deleted import is_deleted
+from tidegate.worker.connectors.sql.one_of import is_one_of
+from tidegate.worker.connectors.sql.settings import TableSettings
+from tidegate.worker.connectors.sql.where import is_inside
+
+
+class Membership:
+    """Of one table. `everywhere` selects also what is outside the filter, `inside` does not."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        table: Table,
+        settings: TableSettings,
+        everything: Select[Any],
+        keys: tuple[Callable[[Any], Key], Callable[[Key], Any]],
+    ) -> None:
+        """`keys` make a key of a database's id, and the other way round."""
+        self._engine = engine
+        self._id: Column[Any] = table.columns[settings.id]
+        self._key, self._native = keys
+        self._deleted: ColumnElement[bool] | None = None
+        if settings.deleted is not None:
+            self._deleted = is_deleted(engine, table.columns[settings.deleted.field], settings.deleted)
+        self.condition = is_inside(engine, table, settings.where) if settings.where else None
+        self.everywhere = everything if self._deleted is None else everything.where(not_(self._deleted))
+        self.inside = self.everywhere if self.condition is None else self.everywhere.where(self.condition)
+
+    def outside(self, connection: Connection, records: Sequence[Record]) -> set[Key]:
+        """The ids of those of these records that are outside the filter."""
+        return self._those(connection, records, None if self.condition is None else not_(self.condition))
+
+    def sort_out(self, connection: Connection, page: Page) -> Page:
+        """Changed rows may have been marked as deleted, or have left the filter: that is their change."""
+        gone = self._those(connection, page.records, self._deleted)
+        outside = self.outside(connection, page.records) - gone
+        records = [each for each in page.records if each.key not in gone and each.key not in outside]
+        return page._replace(records=records, gone=[*gone], outside=[*outside])
+
+    def _those(
+        self, connection: Connection, records: Sequence[Record], condition: ColumnElement[bool] | None
+    ) -> set[Key]:
+        if condition is None or not records:
+            return set()
+        among = is_one_of(self._engine, self._id, [self._native(record.key) for record in records])
+        return {self._key(key) for key in connection.execute(select(self._id).where(among, condition)).scalars()}

@@ -1,0 +1,95 @@
+"""Which of an object's records are synced: the setting `where`, as users write it, and what its conditions mean. Pure.
+
+A record that does not meet all conditions is outside the filter. It is not deleted: whatever it was linked to is left
+as it is. `sql/where` has the same conditions as SQL.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from operator import ge, gt, le, lt
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tidegate.worker.connectors import Part
+from tidegate.worker.values.normal_form import Value, normal
+
+Operator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Ge", "Lt", "Le"]
+Compared = str | int | float | bool
+
+# Why a new record is refused.
+OUTSIDE = (
+    "the new record would be outside this side's own filter ({where}); give the field a value that meets it, or write "
+    "a where for the other side too if such records are not to be synced"
+)
+
+_EXISTENCE = ("Exists", "DoesNotExist")
+_LISTS = ("In", "NotIn")
+
+ORDER: Mapping[Operator, Callable[[Any, Any], Any]] = {"Gt": gt, "Ge": ge, "Lt": lt, "Le": le}
+
+
+class Condition(Part):
+    """A condition on one field. A field without a value meets NotIn and DoesNotExist only."""
+
+    field: str
+    """The column or field, which need not be one of those that are synced."""
+    operator: Operator
+    """In and NotIn compare with a list of values, Gt, Ge, Lt and Le with one number, time or text; Exists and
+    DoesNotExist ask whether there is a value."""
+    values: list[Compared] = Field(default=[])
+    """What the field is compared with; none for Exists and DoesNotExist."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Condition":
+        if self.operator in _EXISTENCE and self.values:
+            raise ValueError(f"{self.operator} takes no values")
+        if self.operator in _LISTS and not self.values:
+            raise ValueError(f"{self.operator} needs values: the list to compare with")
+        if self.operator in ORDER and len(self.values) != 1:
+            raise ValueError(f"{self.operator} needs values with one entry, such as values: [100]")
+        return self
+
+    def __str__(self) -> str:
+        values = f" {', '.join(map(str, self.values))}" if self.values else ""
+        return f"{self.field} {self.operator}{values}"
+
+    def is_met_by(self, value: Value) -> bool:
+        """Whether a record whose field has this value meets the condition."""
+        form = normal(value)
+        if self.operator in _EXISTENCE:
+            return (form is not None) == (self.operator == "Exists")
+        if self.operator in _LISTS:
+            return (form in {normal(each) for each in self.values}) == (self.operator == "In")
+        return form is not None and _in_order(value, self.values[0], ORDER[self.operator])
+
+
+def in_words(where: Sequence[Condition]) -> str:
+    """A filter as a message names it."""
+    return " and ".join(map(str, where))
+
+
+def _in_order(value: Value, bound: Compared, compare: Callable[[Any, Any], Any]) -> bool:
+    """Numbers are compared as numbers, times as instants, and all else as texts."""
+    for read in (_as_number, _as_instant):
+        if (limit := read(bound)) is not None:
+            found = read(value)
+            return found is not None and bool(compare(found, limit))
+    return bool(compare(normal(value), normal(bound)))
+
+
+def _as_number(value: Value) -> Decimal | None:
+    try:
+        number = Decimal(str(normal(value)))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _as_instant(value: Value) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value.isoformat() if isinstance(value, date) else str(normal(value)))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
