@@ -105,16 +105,17 @@ def test_a_manifest_is_tried_without_a_cluster_as_it_says(tmp_path: Path) -> Non
     (tmp_path / "contacts.yaml").write_text(CONTACTS)
     os.utime(tmp_path / "erp.csv", (0, 0))  # a file that was changed a moment ago may be still being written
     section = PAGE.section("Without a cluster")
-    install, check, run = (command.text for command in section.commands())
+    install, check, plan, run = (command.text for command in section.commands())
     assert install == "pip install '.[worker]'"
-    checked, ran = (
+    checked, planned, ran = (
         subprocess.run(
             ["bash", "-euc", command.replace("tidegate-worker", f"{sys.executable} -m tidegate.worker.main", 1)],
             cwd=tmp_path, check=True, capture_output=True, text=True,
         ).stdout
-        for command in (check, run)
+        for command in (check, plan, run)
     )  # fmt: skip
     assert f"```\n{checked}```" in section.text
+    assert f"```\n{planned}```" in section.text
     end = json.loads(ran.splitlines()[-1])
     assert (end["outcome"], end["push"], end["read"]) == ("complete", False, {"crm": 2, "erp": 1})
     assert (tmp_path / "erp.csv").read_text() == "nr,mail,name\n7,cy@example,Cy\n"
@@ -124,6 +125,6 @@ def test_the_worker_s_commands_on_it_exist(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
-    for command in ("check", "run", "conflicts", "schema", "conformance"):
+    for command in ("check", "plan", "run", "conflicts", "schema", "conformance"):
         assert f"tidegate-worker {command}" in PAGE.text
         assert re.search(rf"^    {command}\b", told, re.M)

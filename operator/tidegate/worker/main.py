@@ -3,20 +3,18 @@
 The outermost layer: it knows of signals and exit codes, `run` knows of neither. SIGTERM lets the batch in flight
 finish (design section 6.1); a second one ends the process at once, which loses nothing either.
 
-Beside the run, which needs no argument, there are commands for people: check or run a manifest without a cluster, list
-what needs a decision, print the configuration's schema, and check that another worker keeps the contract.
+Beside the run, which needs no argument, there are commands for people: check, plan or run a manifest without a cluster,
+list what needs a decision, print the configuration's schema, and check that another worker keeps the contract.
 """
 
 import argparse
 import gc
-import logging
 import os
 import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
@@ -28,11 +26,12 @@ from tidegate.worker.commands.conflicts import list_conflicts
 from tidegate.worker.commands.conformance import command as conformance
 from tidegate.worker.commands.local_run import environment_of_a_run
 from tidegate.worker.commands.manifest import read_sync, read_variables
+from tidegate.worker.commands.plan import plan, print_plan
 from tidegate.worker.commands.schema import print_schema
 from tidegate.worker.config.parse import parse
 from tidegate.worker.errors import ConfigurationError, RunEnded
 from tidegate.worker.run import environment
-from tidegate.worker.run.report import Report
+from tidegate.worker.run.report import Report, warnings_go_to
 from tidegate.worker.run.steps import run
 
 _DEFECT = 1
@@ -53,9 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_manifest(local)
     local.add_argument("--read-only", action="store_true", help="read both systems, and push nothing")
     local.add_argument("--cache", type=Path, metavar="DIR", help="where to keep the cache; without it, it is deleted")
+    planned = commands.add_parser("plan", help="find out what the next full run of a manifest would do")
+    _add_manifest(planned)
+    planned.add_argument("--cache", type=Path, metavar="DIR", help="the cache of earlier runs; without it, a first run")
+    planned.add_argument("--details", action="store_true", help="list the records, with the names of their fields")
+    planned.add_argument("--values", action="store_true", help="list the records, with their values")
+    planned.add_argument("--json", action="store_true", help="print the plan as JSON")
     parsed = parser.parse_args(arguments)
     if parsed.command == "check":
         return _for_a_human(lambda: check(*_manifest(parsed), sys.stdout, as_json=parsed.json), as_a_run=True)
+    if parsed.command == "plan":
+        return _for_a_human(lambda: _plan(parsed), as_a_run=True)
     if parsed.command == "run":
         return _for_a_human(lambda: _run_locally(parsed), as_a_run=True)
     if parsed.command == "conflicts":
@@ -86,6 +93,12 @@ def _run_locally(parsed: argparse.Namespace) -> int:
         return _run_as_a_process({**environ, **environment_of_a_run(text, directory, push=not parsed.read_only)})
 
 
+def _plan(parsed: argparse.Namespace) -> int:
+    text, environ = _manifest(parsed)
+    planned = plan(text, environ, parsed.cache, _until_sigterm(), details=parsed.details, values=parsed.values)
+    return print_plan(planned, sys.stdout, as_json=parsed.json)
+
+
 def _for_a_human(command: Callable[[], int | None], *, as_a_run: bool = False) -> int:
     try:
         code = command() or 0
@@ -100,6 +113,15 @@ def _for_a_human(command: Callable[[], int | None], *, as_a_run: bool = False) -
 
 
 def _run_as_a_process(environ: Mapping[str, str]) -> int:
+    interrupted = _until_sigterm()
+    _collect_seldom()
+    code = work(environ, sys.stdout, interrupted)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the run has ended: the code that says how is to be heard
+    return code
+
+
+def _until_sigterm() -> Callable[[], bool]:
+    """Whether there has been a SIGTERM from now on; a second one ends the process."""
     terminated = False
 
     def terminate(_signal: int, _frame: object) -> None:
@@ -108,10 +130,7 @@ def _run_as_a_process(environ: Mapping[str, str]) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     signal.signal(signal.SIGTERM, terminate)
-    _collect_seldom()
-    code = work(environ, sys.stdout, lambda: terminated)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the run has ended: the code that says how is to be heard
-    return code
+    return lambda: terminated
 
 
 def _collect_seldom() -> None:
@@ -125,7 +144,7 @@ def work(environ: Mapping[str, str], out: TextIO, interrupted: Callable[[], bool
     """Do the run that the environment asks for; returns the exit code."""
     report = Report(Path(environ.get(Environment.TERMINATION_LOG) or environment.TERMINATION_LOG), out)
     try:
-        with _warnings_go_to(report):
+        with warnings_go_to(report):
             remark = _run(environ, report, interrupted)
     except RunEnded as end:
         report.end(end.outcome, str(end))
@@ -140,22 +159,6 @@ def work(environ: Mapping[str, str], out: TextIO, interrupted: Callable[[], bool
         return _DEFECT
     report.end("complete", remark)
     return int(ExitCode.COMPLETE)
-
-
-@contextmanager
-def _warnings_go_to(report: Report) -> Iterator[None]:
-    """Connectors know no report: they use the standard library's logging."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            report.warning(record.getMessage())
-
-    logger, handler = logging.getLogger("tidegate.worker"), Handler(logging.WARNING)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def _run(environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]) -> str:

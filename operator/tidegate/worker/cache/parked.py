@@ -79,6 +79,11 @@ class Parked:
         """How many of those that wait were set aside by this run; one that an earlier run set aside is not counted."""
         return int(self._db.execute("SELECT count(*) FROM parked WHERE run = ?", (run,)).fetchone()[0])
 
+    def count_by_source(self) -> dict[int, int]:
+        """How many wait, by the number of their source."""
+        query = "SELECT source, count(*) FROM parked JOIN record USING (rid) GROUP BY source"
+        return dict(self._db.execute(query))
+
     def oldest(self, limit: int) -> list[Waiting]:
         """Those that have waited longest first; a negative limit is none."""
         found = self._db.execute(

@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -432,6 +432,21 @@ class Cache:
 def _blob(data: bytes | None) -> bytearray | None:
     """As sqlite3 takes it at once; for every `bytes` it searches for a registered adapter."""
     return None if data is None else bytearray(data)
+
+
+def copy_cache(directory: Path, target: Path) -> None:
+    """Copy a cache, which stays as it is. Raises CacheLocked while another process works on it."""
+    _refuse_lost(directory)
+    try:
+        with (
+            closing(sqlite3.connect(f"{(directory / FILE).resolve().as_uri()}?mode=rw", uri=True, timeout=1)) as cache,
+            closing(sqlite3.connect(target / FILE)) as copy,
+        ):
+            cache.execute("PRAGMA locking_mode = EXCLUSIVE")  # or else SQLite keeps a file beside it
+            cache.execute("SELECT 1 FROM sqlite_master")  # takes the lock, for which `backup` would wait for ever
+            cache.backup(copy)
+    except sqlite3.Error as error:
+        raise meaning_of(error) from error
 
 
 def _refuse_lost(directory: Path) -> None:

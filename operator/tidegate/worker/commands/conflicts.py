@@ -4,7 +4,6 @@ There is no command to settle a conflict: who edits the record in either system,
 the next run takes the edit over. With values, both systems are asked what they hold now: the cache holds no values.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, TextIO
 from tidegate.api.contract import Environment
 from tidegate.worker.cache.parked import Waiting
 from tidegate.worker.cache.store import FILE, Cache
+from tidegate.worker.commands.shown import inert, shown
 from tidegate.worker.config.parse import parse
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.run.session import connect, open_pairs
@@ -31,7 +31,7 @@ def list_conflicts(environ: Mapping[str, str], out: TextIO, *, values: bool) -> 
         for each in waiting:
             print(_line(each, objects[each.source // 2], sides), file=out)
             for name, value in _values(each, sources):
-                print(f"    {name}: {_shown(value)}", file=out)
+                print(f"    {name}: {shown(value)}", file=out)
     last = f"{len(waiting)} waiting for a decision: edit the records in either system, and the next run takes it over"
     print(last if waiting else "nothing waits for a decision", file=out)
 
@@ -47,11 +47,11 @@ def _place(environ: Mapping[str, str]) -> Path:
 
 def _line(waiting: Waiting, title: str, sides: list[str]) -> str:
     side = waiting.source % 2
-    records = f"{title} {_shown(waiting.key)} of {sides[side]}"
+    records = f"{title} {shown(waiting.key)} of {sides[side]}"
     if waiting.across is not None:
-        records += f" and {_shown(waiting.across)} of {sides[1 - side]}"
+        records += f" and {shown(waiting.across)} of {sides[1 - side]}"
     field = f", field {waiting.field}" if waiting.field else ""
-    return _inert(f"{records}{field}, since run {waiting.run}: {waiting.reason}")
+    return inert(f"{records}{field}, since run {waiting.run}: {waiting.reason}")
 
 
 def _sources(environ: Mapping[str, str], cache: Cache, open_until_then: ExitStack) -> dict[int, Source]:
@@ -76,12 +76,3 @@ def _values(waiting: Waiting, sources: Mapping[int, Source]) -> Iterator[tuple[s
         titles = [rule.title for rule in source.item.fields]
         if record is not None and waiting.field in titles:
             yield source.name, record.values[titles.index(waiting.field)]
-
-
-def _shown(value: Any) -> str:
-    return _inert(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _inert(text: str) -> str:
-    """What others have written, unable to write to the terminal as it likes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -5,9 +5,10 @@ does not fail the run.
 """
 
 import json
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -119,6 +120,22 @@ class Report:
     def _say(self, said: Mapping[str, Any]) -> None:
         with suppress(OSError):  # nobody listens
             print(_json(said).decode(), file=self._out, flush=True)
+
+
+@contextmanager
+def warnings_go_to(report: Report) -> Iterator[None]:
+    """Connectors know no report: they use the standard library's logging."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            report.warning(record.getMessage())
+
+    logger, handler = logging.getLogger("tidegate.worker"), Handler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def bounded(found: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:

@@ -47,6 +47,8 @@ class Session:
     pace: Pace
     report: Report
     now: Callable[[], float] = time.time
+    # Of a planned run: why a run would halt. Other runs do halt.
+    would_halt: list[str] | None = None
     began: float = field(default_factory=time.monotonic)
     seconds_before: float = 0.0
 
@@ -108,7 +110,7 @@ def open_pairs(
     complaints: list[str] = []
     for item in sync.objects:
         for side in SIDES:
-            title = f"object {item.name}, connector {sync.names[side]}"
+            title = title_of(item, sync.names[side])
             creates = item.exists_on[side]
             description = Description(title, item.settings[side], item.uses(side), item.match, creates)
             try:
@@ -137,6 +139,11 @@ def open_pairs(
         return SourcePair(item, (first, second), (_crossings(second, first), _crossings(first, second)))
 
     return tuple(map(pair, sync.objects))
+
+
+def title_of(item: SyncedObject, name: str) -> str:
+    """How messages of a connector name one object on one side."""
+    return f"object {item.name}, connector {name}"
 
 
 def _system(connector: Connector, description: Description, name: str | None) -> System:

@@ -1,18 +1,21 @@
 """One run, step by step: recover → scan → pair → guard → push. Called by `main`.
 
 A read-only run does not push: it accepts both sides as they are once the guard has passed, and pairs them after that.
+A planned run takes the same steps on systems that are never written; see `planned`.
 
 Where a run that was cut short stands is in its progress: the same run number continues there, another starts over
 and keeps the cache.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from tidegate.worker.cache.compatibility import fields_were_read
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.config.rules import Sync
 from tidegate.worker.connectors import Interruptible
+from tidegate.worker.errors import Halted
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.guard import guard
 from tidegate.worker.run.pair import pair
@@ -25,6 +28,12 @@ from tidegate.worker.run.scan import scan
 from tidegate.worker.run.session import Connects, Session, connect, open_pairs
 from tidegate.worker.run.throttle import Pace
 
+Opens = Callable[[Order], Cache]
+
+
+def _open_cache(order: Order) -> Cache:
+    return Cache(order.cache_dir, order.cache_epoch, order.oldest_cache_epoch)
+
 
 def run(
     order: Order,
@@ -34,10 +43,28 @@ def run(
     interrupted: Callable[[], bool],
     *,
     connects: Connects = connect,
-    opens: Callable[[Order], Cache] = lambda order: Cache(order.cache_dir, order.cache_epoch, order.oldest_cache_epoch),
+    opens: Opens = _open_cache,
     now: Callable[[], float] = time.time,
 ) -> str:
     """Do the run, or the rest of it. Returns what a person should know of a complete run; raises RunEnded otherwise."""
+    with opened(order, sync, environ, report, interrupted, connects=connects, opens=opens, now=now) as session:
+        return complete(session)
+
+
+@contextmanager
+def opened(
+    order: Order,
+    sync: Sync,
+    environ: Mapping[str, str],
+    report: Report,
+    interrupted: Callable[[], bool],
+    *,
+    connects: Connects = connect,
+    opens: Opens = _open_cache,
+    now: Callable[[], float] = time.time,
+    would_halt: list[str] | None = None,
+) -> Iterator[Session]:
+    """Connect both systems and open the cache for as long as the run takes; with `would_halt` the run is planned."""
     connectors = connects(sync, environ)
     for connector in connectors:
         if isinstance(connector, Interruptible):
@@ -49,15 +76,19 @@ def run(
             progress = Progress.resume(cache.recall("progress"), order) or _start(order, sync, cache)
             pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
             seconds = progress.seconds
-            session = Session(order, sync, cache, pairs, progress, pace, report, now, seconds_before=seconds)
-            _run(session)
-            _tell_what_waits(session)
-            return _remark(session)
+            yield Session(order, sync, cache, pairs, progress, pace, report, now, would_halt, seconds_before=seconds)
         finally:
             cache.close()
     finally:
         for connector in connectors:
             connector.close()
+
+
+def complete(session: Session) -> str:
+    """Take the steps that are left. Returns what a person should know."""
+    _run(session)
+    _tell_what_waits(session)
+    return _remark(session)
 
 
 def _start(order: Order, sync: Sync, cache: Cache) -> Progress:
@@ -81,8 +112,7 @@ def _run(session: Session) -> None:
         with session.commit():
             progress.phase = "guard"
     if progress.phase == "guard":
-        guard_against_other_records(session)
-        guard(session)
+        _guard(session)
         if progress.push:
             _enter_push(session)
         else:
@@ -94,6 +124,16 @@ def _run(session: Session) -> None:
     if progress.phase == "push":
         push(session)
         _complete(session)
+
+
+def _guard(session: Session) -> None:
+    for check in (guard_against_other_records, guard):
+        try:
+            check(session)
+        except Halted as halted:
+            if session.would_halt is None:
+                raise
+            session.would_halt.append(str(halted))
 
 
 def _accept(session: Session) -> None:

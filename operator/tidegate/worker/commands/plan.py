@@ -1,0 +1,155 @@
+"""`tidegate-worker plan`: find out what the next full run of a manifest would do, and write nothing. `main` runs it.
+
+It works on a copy of the cache; without one it plans a first run.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+
+from tidegate.api.contract import ExitCode
+from tidegate.worker.cache.parked import Waiting
+from tidegate.worker.cache.store import FILE, copy_cache
+from tidegate.worker.commands.local_run import environment_of_a_run
+from tidegate.worker.commands.shown import inert, shown
+from tidegate.worker.config.parse import parse
+from tidegate.worker.config.rules import SIDES, Sync
+from tidegate.worker.connectors import Connector
+from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.run import environment
+from tidegate.worker.run.planned import Change, Changes, PlannedConnector
+from tidegate.worker.run.report import Report, warnings_go_to
+from tidegate.worker.run.session import Session, connect, title_of
+from tidegate.worker.run.source import Source
+from tidegate.worker.run.steps import complete, opened
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSide:
+    """What the run would do to one object's records on one side; `set_aside` waits for a person afterwards."""
+
+    object: str
+    connector: str
+    create: int
+    update: int
+    delete: int
+    set_aside: int
+    details: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, and each reason for which it would halt before it does anything."""
+
+    first: bool
+    sides: Sequence[PlannedSide]
+    would_halt: Sequence[str]
+    remarks: Sequence[str]
+
+
+def plan(
+    text: bytes,
+    environ: Mapping[str, str],
+    cache: Path | None,
+    interrupted: Callable[[], bool],
+    *,
+    details: bool = False,
+    values: bool = False,
+) -> Plan:
+    """Plan the next full run that pushes, with the cache of a directory; `values` shows the records' values too.
+
+    Raises RunEnded where a run would end before it comes to its guard: it cannot be planned.
+    """
+    sync = parse(text)
+    if cache is not None and not (cache / FILE).exists():
+        raise ConfigurationError(f"there is no cache in {cache}: leave out --cache to plan a first run")
+    with TemporaryDirectory(prefix="tidegate-plan-") as temporary:
+        directory = Path(temporary)
+        if cache is not None:
+            copy_cache(cache, directory)
+        order = environment.read(environment_of_a_run(text, directory, push=True))
+        said, would_halt = StringIO(), list[str]()
+        report = Report(Path(os.devnull), said)
+        with closing(Changes(directory)) as changes, warnings_go_to(report):
+
+            def connects(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connector]:
+                first, second = connect(sync, environ)
+                return PlannedConnector(first, changes), PlannedConnector(second, changes)
+
+            with opened(order, sync, environ, report, interrupted, connects=connects, would_halt=would_halt) as session:
+                remark = complete(session)
+                sides = list(_sides(session, changes, details=details or values, values=values))
+    warnings = [line["reason"] for line in map(json.loads, said.getvalue().splitlines()) if line["type"] == "warning"]
+    return Plan(cache is None, sides, would_halt, [*warnings, *([remark] if remark else [])])
+
+
+def _sides(session: Session, changes: Changes, *, details: bool, values: bool) -> Iterator[PlannedSide]:
+    counted = session.cache.parked.count_by_source()
+    waiting = session.cache.parked.oldest(-1) if details else []
+    for both in session.pairs:
+        for side in SIDES:
+            source = both.sources[side]
+            title = title_of(source.item, source.name)
+            told: list[Mapping[str, Any]] = []
+            if details:
+                told += [_change(source, change, values=values) for change in changes.of(title)]
+                told += [_set_aside(each) for each in waiting if each.source == source.number]
+            counts = changes.count(title)
+            set_aside = counted.get(source.number, 0)
+            yield PlannedSide(source.item.name, source.name, *counts, set_aside=set_aside, details=told)
+
+
+def _change(source: Source, change: Change, *, values: bool) -> dict[str, Any]:
+    key, before, after = change
+    what = "create" if before is None else "delete" if after is None else "update"
+    held = [record.values if record else (None,) * len(source.item.fields) for record in (before, after)]
+    names = [rule.names[source.side] for rule in source.item.fields]
+    changed = {name: pair for name, *pair in zip(names, *held, strict=True) if pair[0] != pair[1]}
+    return {"what": what, "id": key, "fields": changed if values else list(changed)}
+
+
+def _set_aside(waiting: Waiting) -> dict[str, Any]:
+    which = {"what": "set aside", "id": waiting.key}
+    return {**which, **({"fields": [waiting.field]} if waiting.field else {}), "reason": waiting.reason}
+
+
+def print_plan(planned: Plan, out: TextIO, *, as_json: bool) -> int:
+    """Print a plan; returns the exit code that the run would end with."""
+    if as_json:
+        print(json.dumps(asdict(planned), ensure_ascii=False, default=str), file=out)
+    else:
+        print(*_lines(planned), sep="\n", file=out)
+    return int(ExitCode.HALTED if planned.would_halt else ExitCode.COMPLETE)
+
+
+def _lines(planned: Plan) -> Iterator[str]:
+    for side in planned.sides:
+        counts = f"{side.create} created, {side.update} updated, {side.delete} deleted"
+        aside = f", {side.set_aside} set aside" if side.set_aside else ""
+        yield f"{side.object} in {side.connector}: {counts}{aside}"
+        yield from (f"    {_line(detail)}" for detail in side.details)
+    yield from (f"! {inert(remark)}" for remark in planned.remarks)
+    yield from (f"✗ the run would halt: {inert(reason)}" for reason in planned.would_halt)
+    if planned.first:
+        yield "this is a first run: without --cache nothing is known of earlier ones"
+    yield "✓ nothing was written; PastAndFuture pushes this, and FutureOnly lets it go"
+
+
+def _line(detail: Mapping[str, Any]) -> str:
+    fields = detail.get("fields", ())
+    if isinstance(fields, Mapping):
+        fields = [f"{name} {_values(detail['what'], *held)}" for name, held in fields.items()]
+    line = f"{detail['what']} {detail['id']}" + (f": {', '.join(fields)}" if fields else "")
+    return inert(f"{line}: {detail['reason']}" if "reason" in detail else line)
+
+
+def _values(what: str, before: Any, after: Any) -> str:
+    if what == "update":
+        return f"{shown(before)} → {shown(after)}"
+    return shown(after if what == "create" else before)

@@ -1,0 +1,36 @@
+"""`tidegate-worker plan` on a database that refuses every write: it works there, so it writes nothing."""
+
+import json
+from typing import Any
+
+from tidegate.worker.commands.plan import plan
+
+from .postgresql import PostgreSQL
+
+_CONTACTS = """
+CREATE TABLE contact (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text, name text);
+INSERT INTO contact (email, name) VALUES ('{0}@x', '{0}'), ('b@x', '{0}');
+"""
+
+
+def test_a_plan_needs_no_more_than_a_database_that_is_read_only(postgresql_server: PostgreSQL) -> None:
+    databases = {name: postgresql_server.database() for name in ("crm", "erp")}
+    try:
+        for name, database in databases.items():
+            database.sql(_CONTACTS.format(name))
+            (current,) = database.sql("SELECT current_database()")[0]
+            database.sql(f'ALTER DATABASE "{current}" SET default_transaction_read_only = on')
+            database.sql("GRANT SELECT ON contact TO worker")
+        place = {"table": "contact", "id": "id"}
+        config: dict[str, Any] = {
+            "connectors": {name: {"type": "sql", "url": database.worker_url} for name, database in databases.items()},
+            "objects": [{
+                "name": "contact", "crm": place, "erp": place, "match": ["email"], "conflict": "crm",
+                "fields": [{"crm": name, "erp": name} for name in ("email", "name")],
+            }],
+        }  # fmt: skip
+        found = plan(json.dumps(config).encode(), {}, None, lambda: False)
+        assert [(side.create, side.update, side.delete) for side in found.sides] == [(1, 0, 0), (1, 1, 0)]
+    finally:
+        for database in databases.values():
+            database.close()
