@@ -97,8 +97,8 @@ BUGS = [
     SeededBug(
         "other records under the same ids are edits",
         f"{_ENGINE}/run/steps.py",
-        "        guard_against_other_records(session)\n",
-        "",
+        "(guard_against_other_records, guard)",
+        "(guard,)",
         (f"{_TESTS}/test_systems.py",),
     ),
     SeededBug(
@@ -132,9 +132,9 @@ BUGS = [
     SeededBug(
         "the guard comes after the push",
         f"{_ENGINE}/run/steps.py",
-        "        guard(session)\n        if progress.push:\n            _enter_push(session)\n",
+        "        _guard(session)\n        if progress.push:\n            _enter_push(session)\n",
         "        if progress.push:\n            _enter_push(session)\n            push(session)\n"
-        "        guard(session)\n        if progress.push:\n            pass\n",
+        "        _guard(session)\n        if progress.push:\n            pass\n",
         (f"{_TESTS}/test_guard.py",),
     ),
     SeededBug(
@@ -147,9 +147,16 @@ BUGS = [
     SeededBug(
         "a read-only run has no guard",
         f"{_ENGINE}/run/steps.py",
-        "        guard(session)\n        if progress.push:\n",
-        "        if progress.push:\n            guard(session)\n        if progress.push:\n",
+        "        _guard(session)\n        if progress.push:\n",
+        "        if progress.push:\n            _guard(session)\n        if progress.push:\n",
         (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "a plan writes what it plans",
+        f"{_ENGINE}/run/planned.py",
+        "        updated = [_written(write) for write in writes]\n",
+        "        updated = [_written(write) for write in writes]\n        self._inner.update(writes)\n",
+        (f"{_TESTS}/test_plan.py",),
     ),
     SeededBug(
         "the visited bitmap is lost between pages",
