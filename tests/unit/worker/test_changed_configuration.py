@@ -108,6 +108,24 @@ class TestAnotherNormalize:
         assert (ended.pushed, ended.parked) == ({"crm": "1 update", "erp": "1 update"}, [])
         assert linked.contacts("erp")[0] == linked.contacts("crm")[0] == ("ada@x", "Ada Lovelace", "+11")
 
+    def test_may_be_taken_back_before_a_run_that_is_killed(
+        self, linked: Databases, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create = Rows.create
+
+        def die_after(rows: Rows, records: Sequence[Any]) -> Any:
+            create(rows, records)
+            raise Killed
+
+        linked.run(**self.CHANGE)
+        linked.add("crm", ("zoe@x", "Zoe", "4"))
+        monkeypatch.setattr(Rows, "create", die_after)
+        with pytest.raises(Killed):
+            linked.run()
+        monkeypatch.undo()
+        ended = linked.run()
+        assert (ended.code, ended.pushed, len(linked.contacts("erp"))) == (0, UNTOUCHED, 4)
+
 
 class TestAFieldThatIsMappedToAnotherColumn:
     def other_column(self, databases: Databases) -> dict[str, Any]:

@@ -86,3 +86,9 @@ class TestAFieldThatIsNormalizedInAnotherWay:
         patched = layout.patched(before.pack(UNKNOWN, [b"an email", b"a number"]), {1: b"another!"})
         assert layout.formerly(patched, 0) == (b"a number", Former(1, ("digits",)))
         assert layout.unpack(layout.patched(None, {1: b"another!"})) == (None, b"another!")
+
+    def test_may_have_been_normalized_in_the_present_way_before_the_former_one(self) -> None:
+        slots, _ = lay_out([], self.BEFORE)
+        slots, _ = lay_out(slots, self.AFTER)
+        _, layout = lay_out(slots, self.BEFORE)
+        assert layout.unpack(layout.patched(None, {1: b"a number"})) == (None, b"a number")

@@ -45,6 +45,11 @@ class Layout:
         return any(self.former)
 
     @cached_property
+    def _last_slot(self) -> int:
+        """Also of those that belonged to a field before: they come later where a change has been taken back."""
+        return max((*self.slots, *(former.slot for each in self.former for former in each)))
+
+    @cached_property
     def _in_order(self) -> bool:
         return self.slots == tuple(range(len(self.slots)))
 
@@ -62,7 +67,7 @@ class Layout:
         """The shadow with these hashes, by field; all else stays known, and the record has to be looked at again."""
         known = shadow or b""
         parts = [known[start : start + HASH_BYTES] for start in range(0, len(known), HASH_BYTES)]
-        parts += [UNKNOWN] * (max(self.slots) + 2 - len(parts))
+        parts += [UNKNOWN] * (self._last_slot + 2 - len(parts))
         parts[0] = UNKNOWN
         for field, seen in fields.items():
             for former in self.former[field] if self.former else ():
