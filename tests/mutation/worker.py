@@ -140,8 +140,8 @@ BUGS = [
     SeededBug(
         "a read-only run accepts one side before it has read the other",
         f"{_ENGINE}/run/scan.py",
-        "    _recognise_reloaded(session, source)\n    # A whole",
-        "    _recognise_reloaded(session, source)\n    cache.accepted.apply()\n    # A whole",
+        "    recognise_reloaded(session, source)\n    # A whole",
+        "    recognise_reloaded(session, source)\n    cache.accepted.apply()\n    # A whole",
         (f"{_TESTS}/test_accept.py",),
     ),
     SeededBug(
@@ -322,8 +322,15 @@ BUGS = [
     SeededBug(
         "a record that comes back under a new id is another one",
         f"{_ENGINE}/run/scan.py",
-        "    _recognise_reloaded(session, source)\n    # A whole",
+        "    recognise_reloaded(session, source)\n    # A whole",
         "    # A whole",
+        (f"{_TESTS}/test_reloads.py",),
+    ),
+    SeededBug(
+        "a record that two others may have been is never recognised",
+        f"{_ENGINE}/run/push/batches.py",
+        " or _recognise_reloaded(session) else",
+        " else",
         (f"{_TESTS}/test_reloads.py",),
     ),
     SeededBug(

@@ -101,6 +101,21 @@ def test_another_record_under_an_id_that_was_given_out_again_is_not_the_one_that
     assert notes(linked)[2:] == [(3, "eve@x", "notes on Eve"), (4, "zoe@x", None)]
 
 
+def test_a_record_that_two_others_may_have_been_is_recognised_once_one_of_them_is_dealt_with(linked: Databases) -> None:
+    places: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR, "deletes": "propagate"}
+    linked.run(**places)
+    linked.delete("crm", "ada@x")
+    linked.add("crm", ("ada@x", "Ada", "1"))
+    linked.edit("erp", "ada@x", email="lovelace@x")
+    linked.run("changes", **places)  # it does not see that the former Ada of crm is gone
+    linked.delete("crm", "ada@x")
+    linked.add("crm", ("ada@x", "Ada L.", "1"))
+    ended = linked.run(**places)
+    assert (ended.pushed, ended.parked) == ({"crm": "1 create", "erp": "1 update"}, [])
+    assert linked.contacts("crm") == linked.contacts("erp")
+    assert linked.run(**places).pushed == UNTOUCHED
+
+
 class TestAReadOnlyRun:
     def test_takes_the_reload_for_what_it_is_and_pushes_none_of_its_edits_later(self, linked: Databases) -> None:
         reload(linked, ada="Ada L.")

@@ -15,7 +15,7 @@ from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, f
 from tidegate.worker.connectors.sizes import size_of
 from tidegate.worker.merge.same_record import is_another
 from tidegate.worker.run.departures import leave_filter
-from tidegate.worker.run.references import soil_referring
+from tidegate.worker.run.reloaded import recognise_reloaded
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
 
@@ -191,7 +191,7 @@ def _finish(session: Session, source: Source, doubt: str) -> None:
     elif progress.whole:
         for missed in list(cache.visits.missed(source.number)):
             _missed(session, source, missed)
-    _recognise_reloaded(session, source)
+    recognise_reloaded(session, source)
     # A whole scan counts as done only when what it found has passed the guard: see `run`.
     cache.remember(f"source {source.number}", remembered | found)
     progress.sources_done += 1
@@ -221,13 +221,3 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
         leave_filter(session, source, [row.rid for row in batch if row.key in left])
         there = {*found, *left, *unread(source.collection)}
         _note_gone(session, source, [row.rid for row in batch if row.key not in there])
-
-
-def _recognise_reloaded(session: Session, source: Source) -> None:
-    """Of the records that are gone some may only have another id now."""
-    cache = session.cache
-    if cache.count_gone(source.number):
-        cache.index_matches()
-        former = cache.reloads.recognise(source.number, accepting=not session.progress.push)
-        if session.progress.push:
-            soil_referring(session, source.item.name, source.side, former)

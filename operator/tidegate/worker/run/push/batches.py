@@ -22,6 +22,7 @@ from tidegate.worker.run.push.isolate import Tally, push_isolated
 from tidegate.worker.run.push.read_and_merge import decide
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.push.write import intend, write
+from tidegate.worker.run.reloaded import recognise_reloaded
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import SourcePair
 
@@ -50,13 +51,19 @@ def push(session: Session) -> None:
             _push_once(session, both, this)
         if not this.again:
             break
-        idle = 0 if this.settled or circles.open() else idle + 1
+        idle = 0 if this.settled or circles.open() or _recognise_reloaded(session) else idle + 1
     intents = {intent.rid for intent in session.cache.intents()}
     if in_doubt := len(intents - {rid for rid, field in session.cache.parked.fields(intents) if not field}):
         raise SystemFailed(
             f"a batch failed, and it is unknown whether {in_doubt} of its records were written; all others were, and "
             "the next attempt reads both systems whole to find out"
         )
+
+
+def _recognise_reloaded(session: Session) -> bool:
+    with session.cache.transaction():
+        found = [recognise_reloaded(session, source) for both in session.pairs for source in both.sources]
+    return any(found)
 
 
 @dataclass(slots=True)
