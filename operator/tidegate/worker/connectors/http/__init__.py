@@ -1,7 +1,7 @@
 """The `http` connector: REST APIs that speak JSON, through httpx.
 
-`resource` reads and writes the records of one object, with `listing` and `paging` for its lists and `finding` for
-look-ups; `client` sends the requests.
+`resource` is one object's records: `reader`, `listing` and `paging` read its lists, `records` single ones, `search`
+finds some by their match fields, and `writing` writes them. `client` sends the requests.
 """
 
 from collections.abc import Callable, Mapping
