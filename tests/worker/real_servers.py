@@ -1,5 +1,7 @@
 """Servers with a REST API that nobody here wrote: json-server, Django REST framework and PocketBase, with contacts.
 
+One has an authorization server that nobody here wrote: Django OAuth Toolkit.
+
 What they need is installed once, into the user's cache, at the versions that the lock files in real/ name; where that
 cannot be had, their tests are skipped.
 """
@@ -93,6 +95,15 @@ def django_rest_framework(directory: Path) -> Iterator[RealApi]:
     with _running(directory, lambda port: [*command, str(port)], "/contacts/") as url:
         # Its pages cannot be made longer: the tests have fewer contacts with it than a page.
         yield RealApi(url, place, "results", "", "/")
+
+
+@contextmanager
+def django_oauth_toolkit(directory: Path) -> Iterator[str]:
+    """The URL of Django REST framework that takes the tokens of Django OAuth Toolkit only, which is at /o/."""
+    programs = _installed("django-oauth", "requirements.txt", _pip)
+    command = [str(programs / "bin" / "python"), str(HERE / "django-oauth" / "contacts.py"), str(directory)]
+    with _running(directory, lambda port: [*command, str(port)], "/o/.well-known/oauth-authorization-server") as url:
+        yield url
 
 
 @contextmanager

@@ -114,10 +114,10 @@ class RestAndSqlite:
         message = json.loads((self._directory / "message").read_text())
         return Ended(code, message, [json.loads(line) for line in out.getvalue().splitlines()])
 
-    def checked(self) -> tuple[int, dict[str, Any]]:
+    def checked(self, environ: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
         """What `tidegate-worker check` finds for the configuration of the last run: its exit code, and its JSON."""
         out = io.StringIO()
-        code = check((self._directory / "sync.json").read_bytes(), {}, out, as_json=True)
+        code = check((self._directory / "sync.json").read_bytes(), environ or {}, out, as_json=True)
         return code, json.loads(out.getvalue())
 
     def everything_remembered(self) -> str:

@@ -252,6 +252,13 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def _body(content: bytes, content_type: str) -> Any:
+    """JSON as it is, and a form as the texts by their names."""
+    if content_type == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(content.decode(), keep_blank_values=True))
+    return parse_exactly(content) if content else None
+
+
 @contextmanager
 def rest_server() -> Iterator[Api]:
     """The API, for as long as the context lasts."""
@@ -265,8 +272,8 @@ def rest_server() -> Iterator[Api]:
         def _handle(self) -> None:
             split = urlsplit(self.path)
             length = int(self.headers.get("content-length", 0))
-            body = parse_exactly(self.rfile.read(length)) if length else None
             headers = {name.lower(): value for name, value in self.headers.items()}
+            body = _body(self.rfile.read(length), headers.get("content-type", ""))
             reply = api.answer(Request(self.command, split.path, dict(parse_qsl(split.query, True)), headers, body))
             if reply.status == 0:
                 self.close_connection = True

@@ -21,16 +21,19 @@ SMALL = {"maxAnswerMegabytes": 1}
 LARGE = "x" * 1_100_000
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n["
+
+
 @contextmanager
-def dripping(seconds: float) -> Iterator[str]:
-    """The URL of a server that answers a list, one byte each so many seconds."""
+def dripping(seconds: float, head: bytes = HEAD) -> Iterator[str]:
+    """The URL of a server that answers a list: its head at once, and then one byte each so many seconds."""
     over = threading.Event()
     server = socket.create_server(("127.0.0.1", 0))
 
     def answer(connection: socket.socket) -> None:
         with connection:
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[")
+            connection.sendall(head)
             while not over.wait(seconds):
                 try:
                     connection.sendall(b" ")
@@ -82,19 +85,21 @@ def test_an_answer_that_is_compressed_counts_as_what_it_is(api: Api) -> None:
             everything(collection)
 
 
-def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("head", [HEAD, b"HTTP/1.1 200 OK\r\nX-Padding: "], ids=["body", "header"])
+def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
     monkeypatch.setattr("tidegate.worker.connectors.http.client._ATTEMPTS", 1)
     monkeypatch.setattr("tidegate.worker.connectors.http.client._ANSWER_TIMEOUTS", 0.5)
     complaint = r"was not complete after 0\.5 seconds"
     with (
-        dripping(0.05) as url,
+        dripping(0.05, head) as url,
         pytest.raises(SystemFailed, match=complaint),
         opened(Api(url=url), connector={"timeoutSeconds": 1}),
     ):
         pass
 
 
-def test_a_sigterm_ends_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("head", [HEAD, b"HTTP/1.1 200 OK\r\nX-Padding: "], ids=["body", "header"])
+def test_a_sigterm_ends_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
     terminated = threading.Event()
 
     def turns(*arguments: Any) -> Turns:
@@ -104,5 +109,5 @@ def test_a_sigterm_ends_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(client, "Turns", turns)
     threading.Timer(0.2, terminated.set).start()
-    with dripping(0.05) as url, pytest.raises(Paused), opened(Api(url=url)):
+    with dripping(0.05, head) as url, pytest.raises(Paused), opened(Api(url=url)):
         pass

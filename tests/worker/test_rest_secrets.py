@@ -93,3 +93,45 @@ def test_a_header_of_ones_own_replaces_the_usual_one(systems: RestAndSqlite) -> 
     assert systems.run().code == 0
     assert {request.headers["accept"] for request in systems.api.requests} == {"application/vnd.api+json"}
     assert systems.api.sent("POST")[0].headers["content-type"] == "application/merge-patch+json"
+
+
+def test_a_key_in_the_query_is_sent_with_every_request_and_shown_nowhere(
+    systems: RestAndSqlite, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    systems.api.paging, systems.api.page_size = "link", 5
+    systems.fill(12)
+    systems.sql("INSERT INTO contact (email) VALUES ('new@x')")
+    systems.connector = {"auth": {"query": {"name": "api_key", "value": {"env": "T"}}}}
+    systems.place["query"] = {"sort": "id"}
+    ended = systems.run(environ={"T": TOKEN})
+    assert (ended.code, ended.pushed) == (0, {"crm": "1 create", "erp": "12 create"})
+    assert {request.query.get("api_key") for request in systems.api.requests} == {TOKEN}
+    assert {request.query.get("sort") for request in systems.api.requests if request.method == "POST"} == {None}
+    systems.api.around = lambda request, _serve: Reply(400, {"message": f"{request.query} cannot be understood"})
+    refused = systems.run(environ={"T": TOKEN})
+    assert refused.code == 2
+    for text in (said(ended), said(refused), systems.everything_remembered(), caplog.text):
+        assert TOKEN[:12] not in text
+        assert quote(TOKEN, safe="")[:12] not in text
+
+
+@pytest.mark.parametrize(
+    ("auth", "words"),
+    [
+        ({"query": {"name": "key", "value": "written down"}}, "write {env: NAME}"),
+        ({"query": {"name": "key"}}, "auth.query.value"),
+        ({"query": {"name": "key", "value": {"env": "T"}}, "bearer": {"env": "T"}},
+         "write one of bearer, basic, header, query, oauth2"),
+        ({}, "write one of bearer, basic, header, query, oauth2"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_auth_is_named_and_nothing_is_sent(
+    systems: RestAndSqlite, auth: dict[str, Any], words: str
+) -> None:
+    systems.connector = {"auth": auth}
+    ended = systems.run(environ={"T": TOKEN})
+    assert ended.code == 2
+    assert words in ended.reason
+    assert "written down" not in said(ended)
+    assert systems.api.requests == []

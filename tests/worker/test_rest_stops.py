@@ -15,7 +15,7 @@ from .rest_server import Reply, Request, Serve
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidegate.worker.connectors.http.client._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("tidegate.worker.connectors.http.turns._FIRST_BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture

@@ -24,8 +24,11 @@ MARKER = ".tidegate-epoch"
 # A file of its own: an older version of this program compares the epoch's marker to the letter, and deletes the cache.
 RUN_MARKER = ".tidegate-run"
 
-# Made by the file system, and not ours to delete.
-_LEFT_ALONE = "lost+found"
+# What the built-in worker must not lose with a reset: a refresh token that its server has replaced is nowhere else.
+CREDENTIALS = ".tidegate-credentials"
+
+# The other one is made by the file system, and not ours to delete.
+_LEFT_ALONE = ("lost+found", CREDENTIALS)
 
 
 class CacheLostError(Exception):
@@ -91,7 +94,7 @@ def prepare(directory: Path, expected: Expected) -> str:
     _flush(directory)
     deleted = 0
     for entry in sorted(directory.iterdir()):
-        if entry.name == _LEFT_ALONE:
+        if entry.name in _LEFT_ALONE:
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -29,6 +29,8 @@ from tidegate.worker.commands.manifest import read_sync, read_variables
 from tidegate.worker.commands.plan import plan, print_plan
 from tidegate.worker.commands.schema import print_schema
 from tidegate.worker.config.parse import parse
+from tidegate.worker.connectors.settings import CREDENTIALS_DIRECTORY
+from tidegate.worker.epoch import CREDENTIALS
 from tidegate.worker.errors import ConfigurationError, RunEnded
 from tidegate.worker.run import environment
 from tidegate.worker.run.report import Report, warnings_go_to
@@ -90,7 +92,9 @@ def _run_locally(parsed: argparse.Namespace) -> int:
     text, environ = _manifest(parsed)
     with TemporaryDirectory(prefix="tidegate-run-") as temporary:
         directory = parsed.cache or Path(temporary)
-        return _run_as_a_process({**environ, **environment_of_a_run(text, directory, push=not parsed.read_only)})
+        kept = {} if parsed.cache else {CREDENTIALS_DIRECTORY: environ.get(CREDENTIALS_DIRECTORY, "")}
+        ordered = environment_of_a_run(text, directory, push=not parsed.read_only)
+        return _run_as_a_process({**environ, **kept, **ordered})
 
 
 def _plan(parsed: argparse.Namespace) -> int:
@@ -168,6 +172,8 @@ def _run(environ: Mapping[str, str], report: Report, interrupted: Callable[[], b
         text = order.config.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"the configuration cannot be read: {error}") from error
+    # A run whose cache is thrown away keeps no credentials either: `run` without --cache says so by an empty value.
+    environ = {CREDENTIALS_DIRECTORY: str(order.cache_dir / CREDENTIALS), **environ}
     return run(order, parse(text), environ, report, interrupted)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import tidegate
 from tidegate.worker import epoch
-from tidegate.worker.epoch import MARKER, RUN_MARKER, CacheLostError, Expected
+from tidegate.worker.epoch import CREDENTIALS, MARKER, RUN_MARKER, CacheLostError, Expected
 
 
 def prepare(directory: Path, expected_epoch: str, oldest_epoch: str | None = None, **told: Any) -> str:
@@ -39,8 +39,9 @@ def entries(cache: Path) -> set[str]:
 
 def test_a_new_volume_is_given_its_epoch(tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
+    (tmp_path / CREDENTIALS).mkdir()
     assert prepare(tmp_path, "1") == "the cache had no epoch: 0 entries deleted, now of epoch 1"
-    assert entries(tmp_path) == {MARKER, "lost+found"}
+    assert entries(tmp_path) == {MARKER, "lost+found", CREDENTIALS}
 
 
 def test_the_cache_of_the_same_epoch_is_kept_however_often_the_pod_is_retried(cache: Path) -> None:

@@ -19,6 +19,10 @@ from tidegate.worker.errors import ConfigurationError
 # A longer message is cut: it may be a whole page of HTML.
 _SAID = 300
 
+# The environment variable with the directory in which connectors may keep credentials from one run to the next; not set
+# where nothing is kept.
+CREDENTIALS_DIRECTORY = "TIDEGATE_CREDENTIALS_DIRECTORY"
+
 # So many characters of a secret in a row are worth hiding.
 _PART = 8
 
@@ -72,6 +76,13 @@ def _known_zone(name: str) -> str:
 
 # The name of a time zone.
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+def one_of(part: Part) -> None:
+    """Raise ValueError unless exactly one of a part's settings is written."""
+    fields = type(part).model_fields
+    if sum(getattr(part, name) is not None for name in fields) != 1:
+        raise ValueError(f"write one of {', '.join(field.alias or name for name, field in fields.items())}")
 
 
 def text_of(setting: str | FromEnvironment, environ: Mapping[str, str], connector: str) -> str:

@@ -3,31 +3,28 @@
 What an answer's status means for the whole run is decided here; what it means for one record is left to the caller.
 """
 
-import base64
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from urllib.parse import quote, unquote_plus, urljoin
+from urllib.parse import urljoin
 
 import httpx
 
 from tidegate.worker.connectors.http.answers import Answer
-from tidegate.worker.connectors.http.bodies import CutShortError, TooLargeError, read_body
+from tidegate.worker.connectors.http.authentication import credentials, refuse_control_characters
 from tidegate.worker.connectors.http.error_words import is_login_place
+from tidegate.worker.connectors.http.exchange import Connections, CutShortError, TooLargeError
+from tidegate.worker.connectors.http.known_secrets import KnownSecrets
 from tidegate.worker.connectors.http.settings import Settings
 from tidegate.worker.connectors.http.turns import Turns
-from tidegate.worker.connectors.settings import FromEnvironment, fingerprint, hidden, text_of
+from tidegate.worker.connectors.settings import FromEnvironment, fingerprint, text_of
 from tidegate.worker.errors import ConfigurationError, RunEnded, SystemFailed
 
 _ATTEMPTS = 5
-_FIRST_PAUSE_SECONDS = 0.5
 
 # Many quotas count requests a minute: an API that does not say when it can be asked again is asked for over a minute.
 _ATTEMPTS_TOO_SOON = 9
-_LONGEST_BACKOFF_SECONDS = 30.0
 
-_CONNECT_SECONDS = 10.0
 _MOVED = range(300, 400)
 
 # `timeoutSeconds` is for a part of an answer; so many times as long is for all of it.
@@ -65,20 +62,18 @@ class Client:
         self._name = name
         self._settings = settings
         self.turns = Turns(name, settings.requests_per_second, settings.longest_wait, sleep, clock)
-        self._secrets: list[str] = []
-        self._secrets_of: dict[str, str] = {}  # by header, the variable that its value comes from
+        self.secrets = KnownSecrets()
         self._base = self._base_url(settings, environ)
+        self._credentials = credentials(settings, environ, name, self.secrets, self.turns)
         usual = {"accept": "application/json", "user-agent": "tidegate"}
-        given = {**settings.headers, **self._authentication(settings, environ)}
-        for header, value in given.items():
-            self._check_header(header, value)
+        for header, value in settings.headers.items():
+            refuse_control_characters(name, f"headers: {header}", value)
+        given = {**settings.headers, **self._credentials.headers}
         names = {header.lower() for header in given}
         headers = {header: value for header, value in usual.items() if header not in names} | given
         self._content_type = next((v for h, v in given.items() if h.lower() == "content-type"), "application/json")
-        limits = httpx.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency)
-        timeout = httpx.Timeout(settings.timeout_seconds, connect=_CONNECT_SECONDS, pool=None)
         try:
-            self._http = httpx.Client(headers=headers, timeout=timeout, limits=limits, follow_redirects=False)
+            self._connections = Connections(headers, settings.timeout_seconds, settings.concurrency)
         except Exception as error:  # such as a proxy variable or a header that is none
             raise ConfigurationError(f"connector {name}: {self._hidden(error)}") from None
 
@@ -86,7 +81,7 @@ class Client:
         text = text_of(settings.base_url, environ, self._name)
         self._base_is_secret = isinstance(settings.base_url, FromEnvironment)
         if self._base_is_secret:
-            self._secrets.append(text)
+            self.secrets.add(text)
         try:
             url = httpx.URL(text)
         except httpx.InvalidURL:
@@ -106,57 +101,11 @@ class Client:
         place = f"{host}{self._base.path.rstrip('/')}"
         return fingerprint(place) if self._base_is_secret else place
 
-    def _authentication(self, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-        auth = settings.auth
-
-        def secret(setting: FromEnvironment) -> str:
-            self._secrets.append(text_of(setting, environ, self._name))
-            return self._secrets[-1]
-
-        if auth is None:
-            return {}
-        if auth.bearer is not None:
-            self._secrets_of["authorization"] = auth.bearer.env
-            return {"authorization": f"Bearer {secret(auth.bearer)}"}
-        if auth.header is not None:
-            self._secrets_of[auth.header.name.lower()] = auth.header.value.env
-            return {auth.header.name: secret(auth.header.value)}
-        assert auth.basic is not None  # noqa: S101 - it is one of the three
-        pair = f"{text_of(auth.basic.username, environ, self._name)}:{secret(auth.basic.password)}"
-        self._secrets.append(base64.b64encode(pair.encode()).decode())
-        return {"authorization": f"Basic {self._secrets[-1]}"}
-
-    def _check_header(self, header: str, value: str) -> None:
-        """Raise ConfigurationError for a value that no header can have, without showing it: it may be a secret."""
-        if not any(ord(character) < 32 or ord(character) == 127 for character in value):
-            return
-        env = self._secrets_of.get(header.lower())
-        where = f"headers: {header}" if env is None else f"the environment variable {env}"
-        raise ConfigurationError(
-            f"connector {self._name}: {where} has a line break or another control character inside, such as from "
-            "base64 that was wrapped; it is not shown here"
-        )
-
     def close(self) -> None:
         """End all connections."""
-        self._http.close()
-
-    def sealed(self, url: str) -> str:
-        """A URL without our secrets, to be kept; `unsealed` gives it back."""
-        place, mark, query = url.partition("?")
-        parts = []
-        for part in query.split("&"):
-            name, equals, value = part.partition("=")
-            plain = unquote_plus(value)
-            number = next((number for number, secret in enumerate(self._secrets) if plain == secret), None)
-            parts.append(part if number is None else f"{name}{equals}{{secret {number}}}")
-        return f"{place}{mark}{'&'.join(parts)}"
-
-    def unsealed(self, url: str) -> str:
-        """The URL that was sealed."""
-        for number, secret in enumerate(self._secrets):
-            url = url.replace(f"{{secret {number}}}", quote(secret, safe=""))
-        return url
+        self._connections.close()
+        if self._credentials.oauth2 is not None:
+            self._credentials.oauth2.close()
 
     def url(self, path: str) -> str:
         """The URL of a path, or of a page whose URL the API has given. Raises ConfigurationError for another host."""
@@ -196,8 +145,9 @@ class Client:
         when it breaks off, and ConfigurationError when it does not know us, or wants to be asked elsewhere.
         """
         headers = {**(headers or {}), **({} if content is None else {"content-type": self._content_type})}
-        attempt, waited = 0, 0.0
+        attempt, waited, renewed = 0, 0.0, False
         while True:
+            headers, token = self._authorized(headers, finishing=finishing)
             self.turns.wait(finishing=finishing)
             once = finishing and self.turns.is_stopping
             try:
@@ -210,6 +160,10 @@ class Client:
                     raise self._failed(method, path, self._hidden(error), None, sent=sent) from None
                 self.pause(attempt)
                 attempt += 1
+                continue
+            if answer.status == 401 and token is not None and not renewed:
+                renewed = True
+                self._authorized(headers, token, finishing=finishing)
                 continue
             passing = answer.is_too_soon or (answer.status >= 500 and method == "GET")
             seconds = answer.retry_after(datetime.now(UTC)) if passing and answer.is_of_the_system else 0.0
@@ -246,22 +200,25 @@ class Client:
         finishing: bool,
     ) -> Answer:
         """One request and its answer. A write's answer that is too large has no body: the record is read instead."""
-        request = self._http.build_request(
-            method, self.url(path), params=[*parameters] or None, content=content, headers=headers
-        )
-        response = self._http.send(request, stream=True)
         reads = method == "GET"
         stoppable = reads and not finishing
-        seconds = self._settings.timeout_seconds * (_ANSWER_TIMEOUTS if stoppable else 1)
-        most = self._settings.max_answer_megabytes * _MEGABYTE
+        url = httpx.URL(self.url(path))
+        if parameters:
+            url = url.copy_with(params=[*parameters])
         try:
-            body = read_body(response, most, seconds, lambda: stoppable and self.turns.is_stopping)
+            answer, is_whole = self._connections.exchange(
+                method,
+                url.copy_merge_params(self._credentials.query) if self._credentials.query else url,
+                content,
+                headers,
+                seconds=self._settings.timeout_seconds * (_ANSWER_TIMEOUTS if stoppable else 1),
+                most=self._settings.max_answer_megabytes * _MEGABYTE,
+                is_stopping=lambda: stoppable and self.turns.is_stopping,
+            )
         except CutShortError:
             self.turns.wait(finishing=False)  # raises Paused
             raise
-        finally:
-            response.close()
-        if body is None and reads and response.is_success:
+        if not is_whole and reads and answer.is_success:
             raise TooLargeError(
                 self._about(
                     method,
@@ -270,7 +227,16 @@ class Client:
                     "with paging and pageSize, or write a larger maxAnswerMegabytes for the connector",
                 )
             )
-        return _answer(response, body or b"")
+        return answer
+
+    def _authorized(
+        self, headers: Mapping[str, str], refused: str | None = None, *, finishing: bool
+    ) -> tuple[Mapping[str, str], str | None]:
+        """The headers with an access token that is not `refused`, and the token; None where the API wants none."""
+        if self._credentials.oauth2 is None:
+            return headers, None
+        token = self._credentials.oauth2.token(refused, finishing=finishing)
+        return {**headers, "authorization": f"Bearer {token}"}, token
 
     def _wait_as_asked(self, method: str, path: str, answer: Answer) -> None:
         """Of a write that may have been carried out: whatever asks next waits until then."""
@@ -289,8 +255,7 @@ class Client:
 
     def pause(self, attempt: int) -> None:
         """Leave the API alone, longer at each attempt."""
-        backoff = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_BACKOFF_SECONDS)
-        self.turns.rest(backoff * random.uniform(0.5, 1))  # noqa: S311 - it only spreads requests
+        self.turns.back_off(attempt)
 
     def complaint(self, method: str, path: str, answer: Answer, advice: str = "") -> RunEnded:
         """What an answer means that no record can be blamed for: the configuration's fault, unless it passes."""
@@ -307,20 +272,14 @@ class Client:
 
     def inert(self, said: str) -> str:
         """What an API has said, without secrets, and no longer than a sentence."""
-        return hidden(said, self._secrets)
+        return self.secrets.hidden(said)
 
     def _failed(self, method: str, path: str, problem: str, answer: Answer | None, *, sent: bool) -> Failing:
         return (Unanswered if sent and method != "GET" else Failing)(self._about(method, path, problem), answer)
 
     def _about(self, method: str, path: str, problem: str) -> str:
         # Without the query: it may have values of records.
-        return hidden(f"connector {self._name}: {method} {path.partition('?')[0]}: {problem}", self._secrets)
+        return self.secrets.hidden(f"connector {self._name}: {method} {path.partition('?')[0]}: {problem}")
 
     def _hidden(self, error: Exception) -> str:
-        return hidden(str(error) or type(error).__name__, self._secrets)
-
-
-def _answer(response: httpx.Response, content: bytes) -> Answer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    link = response.links.get("next", {}).get("url")
-    return Answer(response.status_code, headers, content, str(response.url), link)
+        return self.secrets.hidden(str(error) or type(error).__name__)

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.http.answers import Answer
-from tidegate.worker.connectors.http.bodies import TooLargeError
 from tidegate.worker.connectors.http.client import Client, Failing
 from tidegate.worker.connectors.http.documents import BadItemError, Documents
+from tidegate.worker.connectors.http.exchange import TooLargeError
 from tidegate.worker.connectors.http.listing import Listing
 from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError
 from tidegate.worker.connectors.http.pool import Pool

@@ -107,10 +107,12 @@ class Resource:
 
     def _sealed(self, reading: Reading) -> Reading:
         """What is kept of a reading: a link to a page may have our key in it."""
-        return replace(reading, at=self._client.sealed(reading.at)) if isinstance(reading.at, str) else reading
+        return replace(reading, at=self._client.secrets.sealed(reading.at)) if isinstance(reading.at, str) else reading
 
     def _unsealed(self, reading: Reading) -> Reading:
-        return replace(reading, at=self._client.unsealed(reading.at)) if isinstance(reading.at, str) else reading
+        return (
+            replace(reading, at=self._client.secrets.unsealed(reading.at)) if isinstance(reading.at, str) else reading
+        )
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""

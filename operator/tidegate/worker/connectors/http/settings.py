@@ -30,47 +30,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.deleted import Deleted
-from tidegate.worker.connectors.settings import Duration, Secret, Text, TimeZone
-
-
-def _one_of(part: Part) -> None:
-    fields = type(part).model_fields
-    if sum(getattr(part, name) is not None for name in fields) != 1:
-        raise ValueError(f"write one of {', '.join(field.alias or name for name, field in fields.items())}")
-
-
-class Basic(Part):
-    """A user name and a password."""
-
-    username: Text
-    """The user's name, or {env: NAME} for one that is in an environment variable."""
-    password: Secret
-    """{env: NAME}: the variable that holds the password."""
-
-
-class Header(Part):
-    """A header of the API's own, such as X-Api-Key."""
-
-    name: str
-    """The header's name."""
-    value: Secret
-    """{env: NAME}: the variable that holds the header's value."""
-
-
-class Authentication(Part):
-    """How the API knows us: one of these."""
-
-    bearer: Secret | None = None
-    """{env: NAME}: the variable that holds a token, which is sent as Authorization: Bearer."""
-    basic: Basic | None = None
-    """A user name and a password."""
-    header: Header | None = None
-    """A header of the API's own, such as X-Api-Key."""
-
-    @model_validator(mode="after")
-    def _is_one(self) -> "Authentication":
-        _one_of(self)
-        return self
+from tidegate.worker.connectors.http.authentication_settings import Authentication
+from tidegate.worker.connectors.settings import Duration, Text, TimeZone, one_of
 
 
 class Settings(Part):
@@ -82,7 +43,7 @@ class Settings(Part):
     """What all paths begin with, such as https://crm.example/api; {env: NAME} for one that is in an environment
     variable."""
     auth: Authentication | None = None
-    """How the API knows us: one of bearer, basic and header."""
+    """How the API knows us: one of bearer, basic, header, query and oauth2."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Headers of every request, such as {Accept-Language: en}. Secrets belong under auth."""
     requests_per_second: Annotated[float, Field(ge=0.01)] | None = None
@@ -160,7 +121,7 @@ class Paging(Part):
 
     @model_validator(mode="after")
     def _is_one(self) -> "Paging":
-        _one_of(self)
+        one_of(self)
         return self
 
 

@@ -6,6 +6,7 @@ is acknowledged, and the run ends with the reason.
 """
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from datetime import UTC, datetime, timedelta
 from tidegate.worker.errors import Paused, SystemFailed
 
 _LOGGER = logging.getLogger(__name__)
+
+_FIRST_BACKOFF_SECONDS = 0.5
+_LONGEST_BACKOFF_SECONDS = 30.0
 
 # Sleeps are cut short, so that a SIGTERM is obeyed at once.
 _NAP_SECONDS = 0.05
@@ -96,6 +100,11 @@ class Turns:
     def rest(self, seconds: float) -> None:
         """Sleep for so long, or until the run is asked to stop."""
         self._sleep(seconds)
+
+    def back_off(self, attempt: int) -> None:
+        """Leave the API alone, longer at each attempt."""
+        backoff = min(_FIRST_BACKOFF_SECONDS * 2**attempt, _LONGEST_BACKOFF_SECONDS)
+        self.rest(backoff * random.uniform(0.5, 1))  # noqa: S311 - it only spreads requests
 
     def _nap(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -22,6 +22,7 @@ from tidegate.worker.connectors import (
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.client import Client, Unanswered
 from tidegate.worker.connectors.http.documents import BadItemError, Documents
+from tidegate.worker.connectors.http.oauth2 import NoTokenError
 from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Poison, PoisonedError, refused
 from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.records import GONE, Records, Seen
@@ -39,7 +40,7 @@ _OUTDATED = 412
 _ATTEMPTS = 4
 
 # Why no further request is sent.
-_ENDS = (Paused, ClosedError)
+_ENDS = (Paused, ClosedError, NoTokenError)
 
 # How often it is looked whether what was deleted is gone: some APIs delete a little later.
 _LOOKS = 3
