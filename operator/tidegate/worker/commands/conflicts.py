@@ -62,7 +62,7 @@ def _sources(environ: Mapping[str, str], cache: Cache, open_until_then: ExitStac
     connectors = connect(sync, environ)
     for connector in connectors:
         open_until_then.callback(connector.close)
-    pairs = open_pairs(sync, connectors, cache, learn=False)
+    pairs = open_pairs(sync, connectors, cache, learn=False, pushes=False)
     return {source.number: source for both in pairs for source in both.sources}
 
 

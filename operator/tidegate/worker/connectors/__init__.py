@@ -165,13 +165,19 @@ class FieldUse:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """All that a connector knows of an object: its own settings, and the fields in their order."""
+    """All that a connector knows of an object: its own settings, and the fields in their order.
+
+    `creates` and `deletes` say whether records are created and deleted here. `pushes` is false for what only reads,
+    such as a read-only run: then the right to write is not needed.
+    """
 
     title: str
     settings: Part
     fields: tuple[FieldUse, ...]
     match: tuple[int, ...]
     creates: bool
+    deletes: bool = False
+    pushes: bool = True
 
 
 class FieldType(Protocol):

@@ -99,9 +99,11 @@ def connect(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connecto
 
 
 def open_pairs(
-    sync: Sync, connectors: tuple[Connector, Connector], cache: Cache, *, learn: bool = True
+    sync: Sync, connectors: tuple[Connector, Connector], cache: Cache, *, learn: bool = True, pushes: bool = True
 ) -> tuple[SourcePair, ...]:
     """Open all objects on both sides; the cache learns of the configuration unless `learn` is false.
+
+    The rights to write are asked for where the run `pushes`.
 
     Raises ConfigurationError with all complaints, before the cache is touched.
     """
@@ -112,7 +114,9 @@ def open_pairs(
         for side in SIDES:
             title = title_of(item, sync.names[side])
             creates = item.exists_on[side]
-            description = Description(title, item.settings[side], item.uses(side), item.match, creates)
+            deletes = creates and item.deletes == "propagate"
+            uses = item.uses(side)
+            description = Description(title, item.settings[side], uses, item.match, creates, deletes, pushes)
             try:
                 collections[item.name, side] = connectors[side].open(description)
                 systems[item.name].append(_system(connectors[side], description, sync.identities[side]))

@@ -72,7 +72,7 @@ def opened(
     try:
         cache = opens(order)
         try:
-            pairs = open_pairs(sync, connectors, cache)
+            pairs = open_pairs(sync, connectors, cache, pushes=order.push and would_halt is None)
             progress = Progress.resume(cache.recall("progress"), order) or _start(order, sync, cache)
             pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
             seconds = progress.seconds

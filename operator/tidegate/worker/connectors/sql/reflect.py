@@ -11,7 +11,7 @@ from sqlalchemy.types import INTEGER
 
 from tidegate.worker.connectors import Description, deleted
 from tidegate.worker.connectors.sql import deleted as marks
-from tidegate.worker.connectors.sql import mysql, postgresql_values, unique_keys
+from tidegate.worker.connectors.sql import mysql, postgresql_values, privileges, unique_keys
 from tidegate.worker.connectors.sql import where as filters
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
 from tidegate.worker.connectors.sql.cursors import can_be_cursor
@@ -114,6 +114,8 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
             for column in columns
             if column.name not in written and not column.nullable and not _gets_value(table, column)
         ]
+    if description.pushes:
+        complaints += privileges.complaints(engine, table, description)
     return complaints
 
 

@@ -1,0 +1,110 @@
+"""Whether the database's user may do what the sync does to a table, asked before anything is written.
+
+PostgreSQL has functions that tell. MySQL and MariaDB check the rights of a statement that they only explain; their
+lists of grants leave out those of roles. SQLite has no users.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import Column, Connection, Engine, Table, text
+from sqlalchemy.exc import DBAPIError
+
+from tidegate.worker.connectors import Description
+from tidegate.worker.connectors.sql.columns import makes_key
+from tidegate.worker.connectors.sql.postgresql import quoted_name
+from tidegate.worker.connectors.sql.settings import TableSettings
+
+_MAY_USE_COLUMN = text("SELECT has_column_privilege(CAST(:table AS regclass), CAST(:column AS name), :privilege)")
+_MAY_DELETE = text("SELECT has_table_privilege(CAST(:table AS regclass), 'DELETE')")
+# The sequence of a serial column, if the user may not use it. That of an identity column needs no right.
+_SEQUENCE = text("""
+    SELECT sequence FROM (
+        SELECT pg_get_serial_sequence(:table, attname) AS sequence FROM pg_attribute
+        WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND attidentity = ''
+    ) AS of_the_column WHERE sequence IS NOT NULL AND NOT has_sequence_privilege(sequence, 'USAGE')
+""")
+
+# MySQL: of a table, and of a column.
+_DENIED = frozenset({1142, 1143})
+
+
+def complaints(engine: Engine, table: Table, description: Description) -> list[str]:
+    """What the user has to be granted."""
+    settings = description.settings
+    assert isinstance(settings, TableSettings)  # noqa: S101
+    if engine.dialect.name == "sqlite":
+        return []
+    with engine.connect() as connection:
+        user = str(connection.execute(text("SELECT CURRENT_USER")).scalar())
+        rights = list(_missing(connection, table, description, settings))
+        sequence = _sequence(connection, table, settings.id) if description.creates else None
+    said = []
+    if rights:
+        listed = ", ".join(rights)
+        said.append(f"the user {user} has no right to {listed} on table {settings.table}: GRANT {listed} on it")
+    if sequence is not None:
+        said.append(
+            f"the user {user} has no right to use the sequence {sequence}, which makes the ids of new records: "
+            f"GRANT USAGE ON SEQUENCE {sequence}"
+        )
+    return said
+
+
+def _missing(connection: Connection, table: Table, description: Description, settings: TableSettings) -> Iterator[str]:
+    fields = description.fields
+    id_column = table.columns[settings.id]
+    read = {settings.id: id_column} | {field.name: table.columns[field.name] for field in fields}
+    others = [settings.cursor] if settings.cursor else []
+    others += [settings.deleted.field] if settings.deleted else []
+    others += [condition.field for condition in settings.where]
+    read |= {name: table.columns[name] for name in others}
+    written = {field.name: table.columns[field.name] for field in fields if field.written}
+    created = written | ({settings.id: id_column} if makes_key(id_column) else {})
+    lacks = _lacks_on_postgresql if connection.dialect.name == "postgresql" else _lacks_on_mysql
+    uses: Iterable[tuple[str, Sequence[Column[object]]]] = (
+        ("SELECT", [*read.values()]),
+        ("INSERT", [*created.values()] if description.creates else []),
+        ("UPDATE", [*written.values()]),
+        ("DELETE", [id_column] if description.deletes else []),
+    )
+    return (privilege for privilege, columns in uses if columns and lacks(connection, table, privilege, columns))
+
+
+def _lacks_on_postgresql(
+    connection: Connection, table: Table, privilege: str, columns: Sequence[Column[object]]
+) -> bool:
+    name = quoted_name(connection.dialect, table)
+    if privilege == "DELETE":
+        return not connection.execute(_MAY_DELETE, {"table": name}).scalar()
+    asked = [{"table": name, "column": column.name, "privilege": privilege} for column in columns]
+    return not all(connection.execute(_MAY_USE_COLUMN, each).scalar() for each in asked)
+
+
+def _sequence(connection: Connection, table: Table, id_column: str) -> str | None:
+    if connection.dialect.name != "postgresql":
+        return None
+    asked = {"table": quoted_name(connection.dialect, table), "column": id_column}
+    found = connection.execute(_SEQUENCE, asked).scalar()
+    return None if found is None else str(found)
+
+
+def _lacks_on_mysql(connection: Connection, table: Table, privilege: str, columns: Sequence[Column[object]]) -> bool:
+    name = quoted_name(connection.dialect, table)
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    names = [quote(column.name).replace("%%", "%") for column in columns]
+    listed, nulls = ", ".join(names), ", ".join("NULL" for _ in names)
+    use = {
+        "SELECT": f"SELECT {listed} FROM {name}",  # noqa: S608 - the names are quoted, here and below
+        "INSERT": f"INSERT INTO {name} ({listed}) VALUES ({nulls})",  # noqa: S608
+        "UPDATE": f"UPDATE {name} SET {', '.join(f'{each} = NULL' for each in names)} WHERE 1 = 0",  # noqa: S608
+        "DELETE": f"DELETE FROM {name} WHERE 1 = 0",  # noqa: S608
+    }
+    try:
+        connection.exec_driver_sql(f"EXPLAIN {use[privilege]}").all()
+    except DBAPIError as error:
+        # Whatever else keeps it from being explained is no matter of rights.
+        number = error.orig.args[0] if error.orig is not None and error.orig.args else None
+        return number in _DENIED
+    finally:
+        connection.rollback()
+    return False
