@@ -217,6 +217,15 @@ class Kinds:
             return normal(value)
         return _plain(value)
 
+    def stored(self, field: int, value: Value) -> Any:
+        """The same, or the reason why JSON cannot hold it. Raises ValueError."""
+        if value is None:
+            return None
+        written = self.in_json(field, value)
+        if problem := unusable(written):
+            raise ValueError(f"its value {problem}")
+        return written
+
 
 def _kind(value: Value) -> Kind | None:
     if value is None or value is MISSING:

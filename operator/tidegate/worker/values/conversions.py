@@ -174,7 +174,7 @@ def _list(text: str) -> list[Any]:
 def _in_json(value: Value) -> Value:
     """A document that stands for a value of which JSON has no type: the text of its normal form."""
     if isinstance(value, (list, tuple)):
-        return [None if each is None else _in_json(each) for each in value]
+        return [None if each is None else _element(_in_json(each)) for each in value]
     if isinstance(value, (bool, int, dict, JsonString)):
         return value
     if isinstance(value, (float, Decimal)):
@@ -182,6 +182,10 @@ def _in_json(value: Value) -> Value:
             raise Unfit(f"JSON has no {normal(value)}")
         return value
     return JsonString(normal(value) or "")
+
+
+def _element(value: Value) -> Value:
+    return str(value) if isinstance(value, JsonString) else value  # within a document a text is nothing else
 
 
 def _text(value: Value) -> str:

@@ -97,6 +97,9 @@ class _Lines:
 class Cells:
     """A Layout."""
 
+    type_name = "CSV"
+    is_json = False
+
     def __init__(self, header: Sequence[str], carriage_returns: bool, description: Description) -> None:
         settings = description.settings
         assert isinstance(settings, FileSettings)  # noqa: S101
@@ -169,6 +172,12 @@ class Cells:
         """See Layout."""
         return str(normal(value))
 
+    def stored(self, field: int, value: Value) -> Value:
+        """See Layout."""
+        text = str(value) if isinstance(value, str) else normal(value)
+        _encoded(text or "", self._settings)
+        return text or None
+
     def create(self, key: Key, values: Sequence[Value]) -> bytes:
         """See Layout."""
         row = [""] * self._width
@@ -196,7 +205,11 @@ def _written(row: Sequence[str], settings: FileSettings, newline: bytes) -> byte
     text = io.StringIO()
     # By this line terminator both of its characters are put in quotes.
     csv.writer(text, delimiter=settings.delimiter, lineterminator="\r\n").writerow(row)
+    return _encoded(text.getvalue().removesuffix("\r\n"), settings) + newline
+
+
+def _encoded(text: str, settings: FileSettings) -> bytes:
     try:
-        return text.getvalue().removesuffix("\r\n").encode(settings.encoding) + newline
+        return text.encode(settings.encoding)
     except UnicodeEncodeError as error:
         raise ValueError(f"{settings.encoding} has no {error.object[error.start]!r}") from None

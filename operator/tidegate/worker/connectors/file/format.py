@@ -50,6 +50,8 @@ class Layout(Protocol):
     """How the records of one file are written, by its head. Raises MalformedError where they are not."""
 
     newline: bytes
+    type_name: str  # of all its fields
+    is_json: bool
 
     def entries(self, file: BinaryIO) -> Iterator[Entry | BadEntry]:
         """All records from the file's position on, which is the end of its head."""
@@ -59,6 +61,9 @@ class Layout(Protocol):
 
     def key(self, value: Value) -> Key:
         """A value as a record's id. Raises ValueError when it cannot be one."""
+
+    def stored(self, field: int, value: Value) -> Value:
+        """What a value becomes in the file. Raises ValueError when the format cannot hold it."""
 
     def create(self, key: Key, values: Sequence[Value]) -> bytes:
         """A new record. Raises ValueError when the format cannot hold a value."""

@@ -49,6 +49,9 @@ class JsonLines:
 class Documents:
     """A Layout."""
 
+    type_name = "JSON"
+    is_json = True
+
     def __init__(self, newline: bytes, description: Description) -> None:
         settings = description.settings
         assert isinstance(settings, FileSettings)  # noqa: S101
@@ -120,6 +123,10 @@ class Documents:
             value = int(value)
         key = key_of({"id": value}, "id")
         return str(normal(value)) if key is None else key
+
+    def stored(self, field: int, value: Value) -> Value:
+        """See Layout."""
+        return self._kinds.stored(field, value)
 
     def create(self, key: Key, values: Sequence[Value]) -> bytes:
         """See Layout."""

@@ -7,6 +7,7 @@ is one replacement of the file; when the file is changed in between, the batch i
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from tidegate.worker.connectors import (
@@ -27,6 +28,7 @@ from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.connectors.file.spool import Spool, speaking_of
 from tidegate.worker.connectors.match_index import MatchIndex
 from tidegate.worker.connectors.sizes import page_of
+from tidegate.worker.connectors.untyped import Untyped
 from tidegate.worker.connectors.where import OUTSIDE, in_words
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values.normal_form import Value, normal
@@ -80,6 +82,20 @@ class FileRecords:
     def outside(self) -> Mapping[Key, Record]:
         """See Filtered."""
         return self._outside
+
+    def field_types(self) -> Sequence[Untyped]:
+        """See Typed. The file may be read again, and then has another layout."""
+        layout = self._spool.layout
+        return [
+            Untyped(layout.type_name, partial(self._stored, field), layout.is_json)
+            for field in range(len(self._description.fields))
+        ]
+
+    def _stored(self, field: int, value: Value) -> Value:
+        return self._spool.layout.stored(field, value)
+
+    def cursor_type(self) -> None:
+        """See Typed. Whether its times have a zone is known of each only."""
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """See Collection. A file is always read whole."""

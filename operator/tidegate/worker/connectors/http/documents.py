@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from tidegate.worker.connectors import Description, Key, Record
@@ -17,6 +18,7 @@ from tidegate.worker.connectors.json_documents import (
     unusable,
     value_at,
 )
+from tidegate.worker.connectors.untyped import Untyped
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.normal_form import MISSING, Value
 
@@ -47,6 +49,10 @@ class Documents:
         self._uses = description.fields
         self._match = [self._names[i] for i in description.match]
         self._kinds = Kinds(len(self._names))
+
+    def field_types(self) -> Sequence[Untyped]:
+        """What each field can hold."""
+        return [Untyped("JSON", partial(self._kinds.stored, i), is_json=True) for i in range(len(self._names))]
 
     def record(self, document: Any) -> Record:
         """What a document says. Raises BadItemError when it is none, has no id, or a value that cannot be used."""

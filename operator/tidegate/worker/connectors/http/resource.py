@@ -29,6 +29,7 @@ from tidegate.worker.connectors.http.records import Records
 from tidegate.worker.connectors.http.search import Asking, Finder, Scanning
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.http.writing import Writer
+from tidegate.worker.connectors.untyped import Untyped
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values.normal_form import Value
 
@@ -75,6 +76,13 @@ class Resource:
         """Let go of temporary files."""
         if self._finder is not None:
             self._finder.close()
+
+    def field_types(self) -> Sequence[Untyped]:
+        """See Typed."""
+        return self._documents.field_types()
+
+    def cursor_type(self) -> None:
+        """See Typed. Whether its times have a zone is known of each only."""
 
     # Reading
 
