@@ -78,16 +78,28 @@ def test_a_file_that_may_be_still_being_written_is_read_again(files: Files) -> N
     assert "line 3 has 2 cells" in ended.message["reason"]
 
 
+NOT_CSV = "line 3 is not CSV in utf-8"
+ADVICE = "; write encoding: cp1252 if a spreadsheet on Windows wrote it"
+
 BAD_BOB: dict[str, tuple[str | bytes, str]] = {
     "short": ("2,bob@x\n", "line 3 has 2 cells, and the header has 4"),
     "without an id": (",bob@x,Bob,22\n", "line 3 has no id"),
-    "of another encoding": (b"2,bob@x,B\xf6b,22\n", "line 3 is not CSV in utf-8: invalid start byte at 0xf6"),
-    "with an undecodable id": (b"\xff2,bob@x,Bob,22\n", "line 3 is not CSV in utf-8: invalid start byte at 0xff"),
+    "of another encoding": (
+        b"2,bob@x,B\xf6b,22\n",
+        "line 3 is not CSV in utf-8: invalid start byte at 0xf6, column 10" + ADVICE,
+    ),
+    "with an undecodable id": (
+        b"\xff2,bob@x,Bob,22\n",
+        "line 3 is not CSV in utf-8: invalid start byte at 0xff, column 1" + ADVICE,
+    ),
     "over two lines, undecodable": (
         b'2,bob@x,"B\n\xf6b",22\n',
-        "line 3 is not CSV in utf-8: invalid start byte at 0xf6",
+        f"{NOT_CSV}: invalid start byte at 0xf6{ADVICE}",
     ),
-    "with a stray quote": ('2,bob@x,"Bob" x "Bo",22\n', "line 3 is not CSV in utf-8: ',' expected after '\"'"),
+    "with a stray quote": (
+        '2,bob@x,"Bob" x "Bo",22\n',
+        f"{NOT_CSV}: ',' expected after '\"', column 14",
+    ),
     "twice": (BOB + "2,bob@x,Robert,22\n", "lines 3 and 4 have the same id 2; ids must be unique"),
 }
 

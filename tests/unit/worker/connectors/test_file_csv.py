@@ -88,9 +88,16 @@ def test_what_a_spreadsheet_writes_is_read_and_what_is_written_the_spreadsheet_r
 MALFORMED: dict[str, tuple[str | bytes, str]] = {
     "a record that is cut off": ("id,name\n1,Ann\n2\n", "line 3 has 1 cells, and the header has 2"),
     "a quote that is not closed": ('id,name\n1,"Ann\n', "line 2 is not CSV in utf-8: unexpected end of data"),
+    "a record with more than the header": ("id,name\n1,Ann,,x\n", "line 2 has 4 cells, and the header has 2"),
+    "a record with a zero byte": ("id,name\n1,A\0nn\n", "line 2 has a zero byte, which no text has"),
+    "a stray quote": ('id,name\n1,"Ann" x\n', "line 2 is not CSV in utf-8: .*, column 8"),
+    "a quote within a cell": ('id,name\n1,Ann\n2,"B"o"b"\n', "line 3 is not CSV in utf-8: .*, column 6"),
     "a record without an id": ("id,name\n1,Ann\n\n,Bob\n", "line 4 has no id"),
     "an id that is there twice": ("id,name\n1,Ann\n2,Bob\n1,Cyd\n", "lines 2 and 4 have the same id 1"),
-    "another encoding": ("id,name\n1,Zo\xeb\n".encode("latin-1"), "line 2 is not CSV in utf-8"),
+    "another encoding": (
+        "id,name\n1,Zo\xeb\n".encode("latin-1"),
+        "line 2 is not CSV in utf-8: .* at 0xeb, column 5; write encoding: cp1252",
+    ),
 }
 
 
@@ -125,11 +132,26 @@ def test_an_encoding_whose_line_breaks_are_not_one_byte_is_a_configuration_error
         ("id,nme", "field name: c.csv has no column name; it has id, nme"),
         ("key,name", "id: c.csv has no column id; it has key, name"),
         ("id,name,name", "c.csv has two columns name"),
+        ("id;name\n", 'id: c.csv has no column id; it has id;name; write delimiter: ";"'),
+        ("id\tname\n", r'id: c.csv has no column id; it has id\tname; write delimiter: "\\t"'),
+        ("\ufeffid,name\n".encode("utf-16-le"), "c.csv is UTF-16, as some programs save what they call Unicode text"),
+        ("id,name\n".encode("utf-16-le"), "c.csv is UTF-16"),
+        (
+            "id,Größe\n".encode("cp1252"),
+            "c.csv has a header that is not CSV in utf-8: .* at 0xf6, column 6; write encoding: cp1252",
+        ),
+        ("id,name\r1,Ann\r", "c.csv has lines that end in CR alone; save it with LF or CRLF"),
+        ('id,"name" x\n', "c.csv has a header that is not CSV: "),
+        ("id,na\0me,name\n", "c.csv has a zero byte in its header"),
+        (",,\n", "c.csv is empty"),
+        ("\ufeff", "c.csv is empty"),
         ("", "c.csv is empty; its first line must be a header"),
     ],
 )
-def test_a_header_that_does_not_fit_is_a_configuration_error(tmp_path: Path, header: str, complaint: str) -> None:
-    (tmp_path / "c.csv").write_text(header)
+def test_a_header_that_does_not_fit_is_a_configuration_error(
+    tmp_path: Path, header: str | bytes, complaint: str
+) -> None:
+    (tmp_path / "c.csv").write_bytes(header if isinstance(header, bytes) else header.encode())
     with (
         pytest.raises(ConfigurationError, match=f"object contact, connector crm: {complaint}"),
         contacts(tmp_path, "name"),

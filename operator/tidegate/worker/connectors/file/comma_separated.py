@@ -12,14 +12,15 @@ from operator import itemgetter
 from typing import BinaryIO
 
 from tidegate.worker.connectors import Description, Key, Record
+from tidegate.worker.connectors.file.csv_head import Head, Lines, complaints, place_of, read_head, undecodable
 from tidegate.worker.connectors.file.format import BadEntry, Entry, MalformedError
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.normal_form import Value, normal
 
-_MARK = b"\xef\xbb\xbf"  # Excel begins UTF-8 with it
-
 csv.field_size_limit(sys.maxsize)
+
+_ZERO = "has a zero byte, which no text has; a file that was not written to its end may have some"
 
 
 class CommaSeparated:
@@ -36,62 +37,14 @@ class CommaSeparated:
         settings = self._settings
         names = [settings.id, *(field.name for field in self._description.fields)]
         names += [settings.cursor] if settings.cursor else []
-        return _written(list(dict.fromkeys(names)), settings, b"\n")
+        return _written(list(dict.fromkeys(names)), settings, b"\n", settings.delimiter)
 
     def begin(self, file: BinaryIO) -> "Cells":
         """See Format."""
-        settings = self._settings
-        if file.read(len(_MARK)) != _MARK:
-            file.seek(0)
-        lines = _Lines(file, settings.encoding)
-        try:
-            header = next(csv.reader(lines, delimiter=settings.delimiter, strict=True), [])
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{self._description.title}: the header of {settings.path}: {error}") from None
-        file.seek(lines.length)
-        self._check(header)
-        return Cells(header, lines.last.endswith(b"\r\n"), self._description)
-
-    def _check(self, header: Sequence[str]) -> None:
-        settings, title = self._settings, self._description.title
-        uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
-        fields = self._description.fields
-        mapped = fields[: len(fields) - len(settings.where)]
-        uses += [(f"field {field.name}", field.name) for field in mapped]
-        uses += [("where", condition.field) for condition in settings.where]
-        if not header:
-            raise ConfigurationError(f"{title}: {settings.path} is empty; its first line must be a header")
-        complaints = [
-            f"{title}: {use}: {settings.path} has no column {name}; it has {', '.join(header)}"
-            for use, name in uses
-            if name not in header
-        ]
-        twice = [name for name in dict.fromkeys(header) if header.count(name) > 1]
-        complaints += [f"{title}: {settings.path} has two columns {name}" for name in twice]
-        if complaints:
-            raise ConfigurationError(*complaints)
-
-
-class _Lines:
-    """A file's lines as texts, for the csv module; `length` is how many bytes have been read.
-
-    After an error it goes on with the next line. What `errors` lets through becomes surrogates, which no text has.
-    """
-
-    def __init__(self, file: BinaryIO, encoding: str, errors: str = "strict") -> None:
-        self._file = file
-        self._encoding = encoding
-        self._errors = errors
-        self.length = file.tell()
-        self.last = b""
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        self.last = next(self._file)
-        self.length += len(self.last)
-        return self.last.decode(self._encoding, self._errors)
+        head = read_head(file, self._description)
+        if found := complaints(head, self._description):
+            raise ConfigurationError(*found)
+        return Cells(head, self._description)
 
 
 class Cells:
@@ -100,11 +53,13 @@ class Cells:
     type_name = "CSV"
     is_json = False
 
-    def __init__(self, header: Sequence[str], carriage_returns: bool, description: Description) -> None:
-        settings = description.settings
+    def __init__(self, head: Head, description: Description) -> None:
+        settings, header = description.settings, head.names
         assert isinstance(settings, FileSettings)  # noqa: S101
-        self.newline = b"\r\n" if carriage_returns else b"\n"
+        self.newline = head.newline
+        self.encoding = settings.encoding
         self._settings = settings
+        self._delimiter = head.delimiter
         self._width = len(header)
         self._id = header.index(settings.id)
         self._cursor = header.index(settings.cursor) if settings.cursor else None
@@ -114,10 +69,10 @@ class Cells:
     def entries(self, file: BinaryIO) -> Iterator[Entry | BadEntry]:
         """See Layout."""
         encoding = self._settings.encoding
-        lines, end = _Lines(file, encoding), file.tell()
-        rows = csv.reader(lines, delimiter=self._settings.delimiter, strict=True)
+        lines, end = Lines(file, encoding), file.tell()
+        rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
         width, id_ = self._width, self._id
-        undecodable = ""
+        problem_of_text = ""
         while True:
             start = end
             try:
@@ -126,29 +81,36 @@ class Cells:
                 return
             except UnicodeDecodeError as error:
                 # The row is read again, now with a surrogate for each such byte: it may go on in the next lines.
-                undecodable = f"is not CSV in {encoding}: {error.reason} at 0x{error.object[error.start]:02x}"
+                is_first_line = lines.length - start == len(lines.last)
+                problem_of_text = undecodable(error, encoding, is_first_line=is_first_line)
                 file.seek(start)
-                lines = _Lines(file, encoding, "surrogateescape")
-                rows = csv.reader(lines, delimiter=self._settings.delimiter, strict=True)
+                lines = Lines(file, encoding, "surrogateescape")
+                rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
                 continue
             except csv.Error as error:
                 end = lines.length
                 if end - start > len(lines.last) or lines.last.count(b'"') % 2:
                     # What follows may be the rest of this row.
                     raise MalformedError(f"is not CSV in {encoding}: {error}", start) from None
-                yield BadEntry(f"is not CSV in {encoding}: {error}", start, end - start)
+                where = place_of(lines.last.decode(encoding, "replace"), self._delimiter)
+                yield BadEntry(f"is not CSV in {encoding}: {error}, {where}", start, end - start)
                 continue
             end = lines.length
-            if undecodable and any(map(_has_surrogate, row)):
-                yield BadEntry(undecodable, start, end - start, self._certain_key(row, lines.last))
-            elif len(row) == width and row[id_]:
+            has_zero, lines.has_zero = lines.has_zero, False
+            if has_zero:
+                yield BadEntry(_ZERO, start, end - start, self._certain_key(row, lines.last))
+            elif problem_of_text and any(map(_has_surrogate, row)):
+                yield BadEntry(problem_of_text, start, end - start, self._certain_key(row, lines.last))
+            elif (len(row) == width or self._fits(row)) and row[id_]:
                 yield Entry(row[id_], start, end - start)
-            elif row:  # not an empty line
-                is_short = len(row) != width
-                problem = (
-                    f"has {len(row)} cells, and the header has {width}" if is_short else f"has no {self._settings.id}"
-                )
+            elif any(row):  # not an empty line, nor one of a spreadsheet, such as `;;;`
+                cells = f"has {len(row)} cells, and the header has {width}"
+                problem = f"has no {self._settings.id}" if self._fits(row) else cells
                 yield BadEntry(problem, start, end - start, self._certain_key(row, lines.last))
+
+    def _fits(self, row: Sequence[str]) -> bool:
+        """Whether a row has a cell for each column; spreadsheets end rows with empty ones more."""
+        return len(row) >= self._width and not any(row[self._width :])
 
     def _certain_key(self, row: Sequence[str], line: bytes) -> Key | None:
         """The id of a row that is wrong somewhere: none where cells before it, or the line's end, may be missing."""
@@ -161,7 +123,7 @@ class Cells:
         # With a second column it is a tuple that comes back, also for one field.
         pick = itemgetter(*self._fields, id_)
         records = []
-        for row in csv.reader([text.decode(encoding) for text in texts], delimiter=self._settings.delimiter):
+        for row in csv.reader([text.decode(encoding) for text in texts], delimiter=self._delimiter):
             values = pick(row)[:-1]
             if "" in values:
                 values = tuple(value or None for value in values)
@@ -183,13 +145,18 @@ class Cells:
         row = [""] * self._width
         self._fill(row, dict(enumerate(values)))
         row[self._id] = str(key)
-        return _written(row, self._settings, self.newline)
+        return self._text(row, self.newline)
 
     def update(self, text: bytes, values: Mapping[int, Value]) -> bytes:
         """See Layout."""
-        (row,) = csv.reader([text.decode(self._settings.encoding)], delimiter=self._settings.delimiter)
+        (row,) = csv.reader([text.decode(self._settings.encoding)], delimiter=self._delimiter)
         self._fill(row, values)
-        return _written(row, self._settings, self.newline)
+        # Lines of one file may end in both ways.
+        own = next((each for each in (b"\r\n", b"\n") if text.endswith(each)), self.newline)
+        return self._text(row, own)
+
+    def _text(self, row: Sequence[str], newline: bytes) -> bytes:
+        return _written(row, self._settings, newline, self._delimiter)
 
     def _fill(self, row: list[str], values: Mapping[int, Value]) -> None:
         for i, value in values.items():
@@ -201,10 +168,10 @@ def _has_surrogate(text: str) -> bool:
     return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
 
 
-def _written(row: Sequence[str], settings: FileSettings, newline: bytes) -> bytes:
+def _written(row: Sequence[str], settings: FileSettings, newline: bytes, delimiter: str) -> bytes:
     text = io.StringIO()
     # By this line terminator both of its characters are put in quotes.
-    csv.writer(text, delimiter=settings.delimiter, lineterminator="\r\n").writerow(row)
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(row)
     return _encoded(text.getvalue().removesuffix("\r\n"), settings) + newline
 
 

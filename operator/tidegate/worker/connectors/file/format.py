@@ -50,6 +50,7 @@ class Layout(Protocol):
     """How the records of one file are written, by its head. Raises MalformedError where they are not."""
 
     newline: bytes
+    encoding: str
     type_name: str  # of all its fields
     is_json: bool
 

@@ -49,6 +49,7 @@ class JsonLines:
 class Documents:
     """A Layout."""
 
+    encoding = "utf-8"
     type_name = "JSON"
     is_json = True
 

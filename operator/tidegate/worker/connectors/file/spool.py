@@ -172,7 +172,7 @@ class Spool:
         """One of the rows that cannot be read in which all of these may be written, in whatever form."""
         sought = [*map(_widest, texts)]
         for row, text in self._bad_texts:
-            there = _widest(text.decode(errors="replace"))
+            there = _widest(text.decode(self.layout.encoding, "replace"))
             if sought and all(each in there for each in sought):
                 return row
         return None
