@@ -32,6 +32,20 @@ BUGS = [
         (f"{_TESTS}/test_push.py",),
     ),
     SeededBug(
+        "a value that a map has no entry for is written as it is",
+        f"{_ENGINE}/values/value_map.py",
+        "else Unmapped(value)\n",
+        "else value\n",
+        (f"{_TESTS}/test_maps.py",),
+    ),
+    SeededBug(
+        "a side that may not be updated is",
+        f"{_ENGINE}/merge/three_way.py",
+        "to_side = rule.to[0] and policy.updates_on[0], rule.to[1] and policy.updates_on[1]",
+        "to_side = rule.to",
+        (f"{_TESTS}/test_maps.py",),
+    ),
+    SeededBug(
         "what has left the filter counts as deleted",
         f"{_ENGINE}/run/scan.py",
         "    if progress.push and filter_of(source.collection) is None:\n",

@@ -92,7 +92,7 @@ COMPLAINTS: list[tuple[str, Any, str]] = [
     (
         "objects/0/sap",
         {},
-        f"{CONTACT}: sap is not known; known are name, match, fields, conflict, deletes, ids, crm, erp",
+        f"{CONTACT}: sap is not known; known are name, match, fields, conflict, deletes, ids, writes, crm, erp",
     ),
     ("objects/0/match", MISSING, f"{CONTACT}: match is missing"),
     ("objects/0/match", "email", f"{CONTACT}: match must be a list, not 'email'"),
@@ -178,7 +178,7 @@ class TestWhatIsRead:
     ) -> None:
         (contact,) = parsed(changed("objects/0/fields/0/direction", direction)).objects
         assert contact.fields[0] == FieldRule(("email", "mail"), to, normalize=("casefold",))
-        assert contact.exists_on == to
+        assert contact.creates_on == contact.deletes_on == to
 
     @pytest.mark.parametrize("name", ["email", "mail"])
     def test_a_match_field_may_be_called_by_either_name(self, name: str) -> None:

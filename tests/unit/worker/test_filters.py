@@ -13,6 +13,7 @@ from tidegate.worker.connectors.sql.rows import Rows
 from tidegate.worker.connectors.where import Condition
 
 from .databases import FIELDS, PLACE, SIDES, WITH_CURSOR, Databases
+from .test_plan import counts, planned
 
 ADA, BOB, EVE = ("ada@x", "Ada", "1"), ("bob@x", "Bob", "2"), ("eve@x", "Eve", "3")
 UNTOUCHED = {"crm": "", "erp": ""}
@@ -95,6 +96,12 @@ class TestARecordThatLeavesTheFilter:
         linked.delete("crm", "bob@x")
         assert linked.run(crm=crm, deletes=deletes).pushed == UNTOUCHED
         assert linked.contacts("erp") == [ADA, BOB], "what is deleted outside the filter is no delete"
+
+    def test_is_no_delete_of_a_plan_either(self, linked: Databases) -> None:
+        make(linked, "lead", "ada@x")
+        linked.delete("crm", "bob@x")
+        config = linked.config(crm=FILTERED, deletes="propagate")
+        assert counts(planned(linked, config)) == {"crm": "", "erp": "1 delete"}
 
     def test_is_told_from_one_that_is_deleted(self, linked: Databases) -> None:
         make(linked, "lead", "ada@x")

@@ -139,7 +139,7 @@ ONE_SIDED: list[tuple[str, State, State, Policy, Decision]] = [
         "a new record stays alone where none may be made",
         side("?>a"),
         ABSENT,
-        replace(PARK, exists_on=(True, False)),
+        replace(PARK, creates_on=(True, False), deletes_on=(True, False)),
         Keep(),
     ),
     ("what is known and stands alone stays alone", side("a>a"), ABSENT, PARK, Keep()),
@@ -147,7 +147,13 @@ ONE_SIDED: list[tuple[str, State, State, Policy, Decision]] = [
     ("a delete is propagated", side("a>a"), GONE, PARK, Delete(0)),
     ("a delete only unlinks", side("a>a"), GONE, replace(PARK, deletes="unlink"), Keep()),
     ("an edit beats a delete", side("a>b"), GONE, PARK, Create(1)),
-    ("a delete does not go where records do not", side("a>a"), GONE, replace(PARK, exists_on=(False, True)), Keep()),
+    (
+        "a delete does not go where records do not",
+        side("a>a"),
+        GONE,
+        replace(PARK, creates_on=(False, True), deletes_on=(False, True)),
+        Keep(),
+    ),
 ]
 
 
@@ -210,7 +216,13 @@ class Situation:
         return Situation(
             self.states[::-1],
             [replace(rule, to=rule.to[::-1]) for rule in self.rules],
-            replace(self.policy, conflict=conflict, exists_on=self.policy.exists_on[::-1]),
+            replace(
+                self.policy,
+                conflict=conflict,
+                creates_on=self.policy.creates_on[::-1],
+                updates_on=self.policy.updates_on[::-1],
+                deletes_on=self.policy.deletes_on[::-1],
+            ),
             None if self.newer is None else other(self.newer),
         )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from tidegate.worker.config.rules import Ids, Pace, Safety
+from tidegate.worker.config.rules import Ids, Operation, Pace, Safety
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.settings import Duration
 from tidegate.worker.values.normal_form import Normalization
@@ -17,7 +17,22 @@ from tidegate.worker.values.normal_form import Normalization
 NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
 
 # Words with a meaning of their own beside an object's or a field's two connectors.
-RESERVED = {"name", "match", "fields", "conflict", "deletes", "direction", "normalize", "ref", "newest", "park", "ids"}
+RESERVED = {
+    "name",
+    "match",
+    "fields",
+    "conflict",
+    "deletes",
+    "direction",
+    "normalize",
+    "ref",
+    "newest",
+    "park",
+    "ids",
+    "map",
+    "constant",
+    "writes",
+}
 
 
 def _one_or_more(raw: object) -> object:
@@ -27,6 +42,15 @@ def _one_or_more(raw: object) -> object:
 Normalizations = Annotated[
     list[Normalization], BeforeValidator(_one_or_more, json_schema_input_type=Normalization | list[Normalization])
 ]
+
+
+Scalar = str | int | float | bool
+
+
+def _pairs(raw: object) -> object:
+    if raw is None or (isinstance(raw, list) and all(isinstance(entry, dict) for entry in raw)):
+        return raw
+    raise ValueError("write a list of entries with the value of each connector, such as - {crm: open, erp: Offen}")
 
 
 class Top(Part):
@@ -71,6 +95,8 @@ class Object(Part):
     ids: Ids | None = None
     """Whether the systems may give the id of a deleted record to another one: stable says never, reused that they do.
     Without it a record of which nothing is as it was counts as another."""
+    writes: dict[str, list[Operation]] = Field(default={})
+    """What may be done in a system, by connector: a list of create, update and delete. Without it all of them."""
 
 
 class FieldPair(Part):
@@ -85,3 +111,9 @@ class FieldPair(Part):
     digit, how a number is written, how a time is written."""
     ref: str | None = None
     """The object to whose records the field's values refer: its ids are translated into those of the other side."""
+    map: Annotated[list[dict[str, Scalar | None]] | None, BeforeValidator(_pairs)] = None
+    """What values are called on the other side: a list of entries with the value of each connector, such as {crm: open,
+    erp: Offen}. A value without an entry is set aside."""
+    constant: Scalar | None = None
+    """What a new record gets, for a field that only one of the two connectors is named for. Later it is left as it
+    is."""

@@ -5,18 +5,20 @@ What does not fit is gathered, so that a configuration is corrected once and not
 
 import re
 from collections import Counter
-from typing import Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
 from tidegate.worker.config.error_messages import complaints
 from tidegate.worker.config.models import NAME, RESERVED, AnyConnector, FieldPair, Object, Top
-from tidegate.worker.config.rules import SIDES, FieldRule, Side, Sync, SyncedObject
+from tidegate.worker.config.rules import EVERY_OPERATION, SIDES, FieldRule, Operation, Side, Sync, SyncedObject, other
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.values.normal_form import Normalization
+from tidegate.worker.values.normal_form import Normalization, Value
+from tidegate.worker.values.value_map import ValueMap
 
 
 def parse(text: bytes) -> Sync:
@@ -115,17 +117,76 @@ def _object(
         )
     if own is None:
         return None
-    fields = [_field(field, where, n, names, found) for n, field in enumerate(own.fields, 1)]
+    numbered = [*enumerate(own.fields, 1)]
+    constants = [_constant(field, where, n, names, types, found) for n, field in numbered if "constant" in field]
+    fields = [_field(field, where, n, names, found) for n, field in numbered if "constant" not in field]
     rules = tuple(field for field in fields if field)
     match = _match(own.match, rules, where, found) if rules and len(rules) == len(fields) else ()
     conflict = _conflict(own.conflict, settings, names, where, found)
     if not fields:
         found.append(f"{where}: fields: there is none")
-    found += _written_twice(rules, names, where)
+    ours, theirs = (tuple(one.pair for one in constants if one and one.side == side) for side in SIDES)
+    found += _written_twice(rules, names, where, (ours, theirs))
+    writes = _writes(own.writes, names, where, found)
+    if any(rule.ref is not None for rule in rules):
+        found += [
+            f"{where}: writes: {name} may be given create without update, and a field has a ref: records that refer to "
+            "each other are created without it, and it follows as an update; allow update too"
+            for name, allowed in zip(names, writes, strict=True)
+            if "create" in allowed and "update" not in allowed
+        ]
     first, second = settings
     if first is None or second is None or len(found) > before:
         return None
-    return SyncedObject(own.name, (first, second), rules, match, conflict, own.deletes, own.ids)
+    item = SyncedObject(own.name, (first, second), rules, match, conflict, own.deletes, own.ids, writes, (ours, theirs))
+    found += [
+        f"{where}: constant: no record is created in {names[side]}, so {item.constants[side][0][0]} is never written"
+        for side in SIDES
+        if item.constants[side] and not item.creates_on[side]
+    ]
+    return None if len(found) > before else item
+
+
+class _Constant(NamedTuple):
+    side: Side
+    pair: tuple[str, Value]
+
+
+def _constant(
+    raw: dict[str, Any], where: str, number: int, names: tuple[str, str], types: list[str], found: list[str]
+) -> _Constant | None:
+    """What new records get in a field that only one side has."""
+    before = len(found)
+    named = [side for side in SIDES if names[side] in raw]
+    where = f"{where}, field {raw[names[named[0]]] if named else number}"
+    own = _checked(FieldPair, {key: value for key, value in raw.items() if key not in names}, where, found, names)
+    if len(named) != 1:
+        found.append(f"{where}: constant is for a field that only one side has: name it for {names[0]} or {names[1]}")
+    elif not isinstance(raw[names[named[0]]], str) or not raw[names[named[0]]]:
+        found.append(f"{where}: {names[named[0]]} must be the name of the field in {names[named[0]]}")
+    elif (kind := CONNECTORS.get(types[named[0]])) is not None and not kind.takes_constants:
+        found.append(f"{where}: constant: connectors of type {types[named[0]]} do not take one")
+    if own is not None and own.constant is None:
+        found.append(f"{where}: constant must be a text, a number, true or false, not nothing")
+    found += [f"{where}: {word} cannot be used with constant" for word in _NOT_WITH_CONSTANT if word in raw]
+    if own is None or len(found) > before:
+        return None
+    return _Constant(named[0], (raw[names[named[0]]], own.constant))
+
+
+_NOT_WITH_CONSTANT = ("direction", "match", "normalize", "ref", "map")
+
+
+def _writes(
+    given: dict[str, list[Operation]], names: tuple[str, str], where: str, found: list[str]
+) -> tuple[frozenset[Operation], frozenset[Operation]]:
+    found += [
+        f"{where}: writes: {name} is not one of the connectors {names[0]} and {names[1]}"
+        for name in given
+        if name not in names
+    ]
+    first, second = (frozenset(given[name]) if name in given else EVERY_OPERATION for name in names)
+    return first, second
 
 
 def _field(raw: dict[str, Any], where: str, number: int, names: tuple[str, str], found: list[str]) -> FieldRule | None:
@@ -144,7 +205,44 @@ def _field(raw: dict[str, Any], where: str, number: int, names: tuple[str, str],
     if own.ref is not None and own.normalize:
         found.append(f"{where}: normalize cannot be used with ref: an id is taken as it is")
     normalize: tuple[Normalization, ...] = (*own.normalize, *([own.match] if own.match else []))
-    return FieldRule((raw[names[0]], raw[names[1]]), directions[own.direction], normalize, own.ref)
+    to = directions[own.direction]
+    values = None if own.map is None else _map(own.map, to, normalize, names, where, found)
+    if own.map is not None and own.ref is not None:
+        found.append(f"{where}: map cannot be used with ref: an id is translated by the record that it names")
+    return FieldRule((raw[names[0]], raw[names[1]]), to, normalize, own.ref, values)
+
+
+def _map(
+    entries: list[dict[str, Any]],
+    to: tuple[bool, bool],
+    normalize: tuple[Normalization, ...],
+    names: tuple[str, str],
+    where: str,
+    found: list[str],
+) -> ValueMap | None:
+    """Where values flow both ways, no value has two counterparts; in one direction several may become one."""
+    if not entries:
+        found.append(f"{where}: map has no entry")
+    wrong = [entry for entry in entries if {*entry} != {*names}]
+    for entry in wrong:
+        found.append(
+            f"{where}: map: each entry has a value for {names[0]} and one for {names[1]}, and one has "
+            f"{' and '.join(entry) or 'neither'}"
+        )
+    if wrong:
+        return None
+    values = ValueMap(tuple((entry[names[0]], entry[names[1]]) for entry in entries), normalize)
+    for side in SIDES:
+        across = other(side)
+        if not to[across]:
+            continue  # its values are not translated
+        for value in values.repeated(side):
+            hint = f"; to give several of {names[across]} one, set direction: to-{names[side]}" if to[side] else ""
+            found.append(
+                f"{where}: map: more than one entry has {value!r} for {names[side]}, and it can become one value "
+                f"of {names[across]} only{hint}"
+            )
+    return values
 
 
 def _unknown_references(objects: list[SyncedObject], titles: list[str]) -> list[str]:
@@ -157,12 +255,15 @@ def _unknown_references(objects: list[SyncedObject], titles: list[str]) -> list[
     ]
 
 
-def _written_twice(rules: tuple[FieldRule, ...], names: tuple[str, str], where: str) -> list[str]:
+def _written_twice(
+    rules: tuple[FieldRule, ...], names: tuple[str, str], where: str, constants: Sequence[Sequence[tuple[str, Value]]]
+) -> list[str]:
     """No rule says which value would win."""
+    written = [[*(r.names[s] for r in rules if r.to[s]), *(name for name, _ in constants[s])] for s in SIDES]
     return [
         f"{where}: fields: {field} of {names[side]} would be written by more than one field"
         for side in SIDES
-        for field, times in Counter(rule.names[side] for rule in rules if rule.to[side]).items()
+        for field, times in Counter(written[side]).items()
         if times > 1
     ]
 
@@ -179,6 +280,8 @@ def _match(names: list[str], rules: tuple[FieldRule, ...], where: str, found: li
             problem = "names more than one of the fields" if fitting else "is not one of the fields"
             found.append(f"{where}: match: {name} {problem} {', '.join(rule.title for rule in rules)}")
     for rule in (rules[i] for i in indexes):
+        if rule.map is not None:
+            found.append(f"{where}: match: {rule.title} may not have a map: both systems are asked for the same value")
         if rule.ref is not None or not {*rule.normalize} <= _OF_MATCH_FIELDS:
             found.append(
                 f"{where}: match: {rule.title} may be normalized by casefold, accents and trim only, and have no ref"

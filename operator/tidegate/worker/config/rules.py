@@ -14,13 +14,18 @@ import orjson
 from pydantic import Field
 
 from tidegate.worker.connectors import FieldUse, Part
-from tidegate.worker.values.normal_form import Normalization
+from tidegate.worker.values.normal_form import Normalization, Value
+from tidegate.worker.values.value_map import ValueMap
 
 Side = Literal[0, 1]
 
 # Whether the systems never give an id to another record, or do.
 Ids = Literal["stable", "reused"]
 SIDES: tuple[Side, Side] = (0, 1)
+
+# What a sync does in a system.
+Operation = Literal["create", "update", "delete"]
+EVERY_OPERATION: frozenset[Operation] = frozenset({"create", "update", "delete"})
 
 
 def other(side: Side) -> Side:
@@ -69,13 +74,21 @@ class FieldRule:
     """One field as both sides have it.
 
     Values flow to the sides for which `to` is true; they are the same when their normalized forms are. With `ref` they
-    are ids of that object's records, and the same when those records are linked.
+    are ids of that object's records, and the same when those records are linked. With `map` they are the same when an
+    entry has both.
     """
 
     names: tuple[str, str]
     to: tuple[bool, bool] = (True, True)
     normalize: tuple[Normalization, ...] = ()
     ref: str | None = None
+    map: ValueMap | None = None
+
+    def is_compared_as_translated(self, side: Side) -> bool:
+        """Whether a side's values are compared as the other side would hold them; the other side's are as they are."""
+        if self.map is not None:
+            return not self.to[side] if self.to != (True, True) else side == 0
+        return self.ref is not None and side == 0
 
     @property
     def title(self) -> str:
@@ -100,15 +113,34 @@ class SyncedObject:
     deletes: Literal["unlink", "propagate"]
     # None: what is left of a record tells whether another one has its id.
     ids: Ids | None = None
+    # What may be done on either side.
+    writes: tuple[frozenset[Operation], frozenset[Operation]] = (EVERY_OPERATION, EVERY_OPERATION)
+    # What new records of either side get beside their fields.
+    constants: tuple[tuple[tuple[str, Value], ...], tuple[tuple[str, Value], ...]] = ((), ())
 
     @property
-    def exists_on(self) -> tuple[bool, bool]:
-        """Whether records' coming and going flows to a side.
+    def creates_on(self) -> tuple[bool, bool]:
+        """Whether new records flow to a side.
 
-        It does where all match fields flow: a record made without them would not be found again after a reset, and
+        They do where all match fields flow: a record made without them would not be found again after a reset, and
         would be made a second time.
         """
-        first, second = (all(self.fields[i].to[side] for i in self.match) for side in SIDES)
+        return self._may("create")
+
+    @property
+    def updates_on(self) -> tuple[bool, bool]:
+        """Whether the fields of records that are there flow to a side."""
+        return "update" in self.writes[0], "update" in self.writes[1]
+
+    @property
+    def deletes_on(self) -> tuple[bool, bool]:
+        """Whether deletes flow to a side, as new records do."""
+        return self._may("delete")
+
+    def _may(self, operation: Operation) -> tuple[bool, bool]:
+        first, second = (
+            operation in self.writes[side] and all(self.fields[i].to[side] for i in self.match) for side in SIDES
+        )
         return first, second
 
     @cached_property
@@ -118,13 +150,19 @@ class SyncedObject:
         return first, second
 
     @cached_property
+    def has_translations(self) -> bool:
+        """Whether a field's values mean something else on the other side."""
+        return self.has_references or any(rule.map is not None for rule in self.fields)
+
+    @cached_property
     def has_references(self) -> bool:
         """Whether a field refers to other records."""
         return any(rule.ref is not None for rule in self.fields)
 
     def uses(self, side: Side) -> tuple[FieldUse, ...]:
         """The fields as the side's connector sees them."""
-        return tuple(FieldUse(rule.names[side], rule.to[side], rule.normalize) for rule in self.fields)
+        writes = bool(self.writes[side] & {"create", "update"})
+        return tuple(FieldUse(rule.names[side], rule.to[side] and writes, rule.normalize) for rule in self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,9 @@ class Description:
     creates: bool
     deletes: bool = False
     pushes: bool = True
+    updates: bool = True
+    # Names and values that a new record gets beside its fields.
+    constants: tuple[tuple[str, Value], ...] = ()
 
 
 class FieldType(Protocol):
@@ -350,3 +353,5 @@ class ConnectorType:
     settings: type[Part]
     object_settings: type[Part]
     connect: Connect
+    # Whether a new record gets the description's constants.
+    takes_constants: bool = False

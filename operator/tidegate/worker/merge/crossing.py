@@ -12,6 +12,7 @@ from tidegate.worker.connectors import FieldType
 from tidegate.worker.values.conversions import convert
 from tidegate.worker.values.kinds import JsonString, Kind, Spelling, Unfit, in_words, kind_of
 from tidegate.worker.values.normal_form import Value, normal
+from tidegate.worker.values.value_map import Unmapped
 
 # JSON has no types for these, and the text of their normal form stands for them.
 _NOT_IN_JSON = frozenset((Kind.LIST, Kind.DURATION, Kind.OTHER))
@@ -57,6 +58,25 @@ class Crossing:
         if self.compared(back) != self.compared(value):
             raise Unfit("it would come back as another value")
         return stored
+
+
+@dataclass(frozen=True, slots=True)
+class MappedCrossing:
+    """The same of a field whose values have been translated by its `map`: what is stored is the target's own word."""
+
+    target: FieldType | None
+    names: tuple[str, str]
+
+    def carry(self, value: Value) -> Value:
+        """What the target is to store. Raises Unfit for a value that the map has no entry for."""
+        has, holds = self.names
+        if isinstance(value, Unmapped):
+            said = "no value" if value.value is None else in_words(value.value)
+            raise Unfit(f"{has} has {said} in it that map has no entry for; add one, or edit the record")
+        try:
+            return value if self.target is None else self.target.stored(value)
+        except ValueError as error:
+            raise Unfit(f"{holds} cannot hold what map says: {error}") from None
 
 
 def _as_met(value: Value, source: FieldType, target: FieldType) -> Value:

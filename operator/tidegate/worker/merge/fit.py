@@ -6,7 +6,7 @@ writes anything. What only single values decide, such as a text that is too long
 
 from collections.abc import Sequence
 
-from tidegate.worker.config.rules import SIDES, SyncedObject, other
+from tidegate.worker.config.rules import SIDES, FieldRule, Side, SyncedObject, other
 from tidegate.worker.connectors import FieldType
 from tidegate.worker.values.kinds import Kind
 
@@ -31,6 +31,9 @@ def complaints(item: SyncedObject, names: tuple[str, str], types: Sequence[Seque
     for i, rule in enumerate(item.fields):
         for side in SIDES:
             source, target = types[other(side)][i], types[side][i]
+            if rule.to[side] and rule.map is not None:
+                found += _unfit_entries(item, rule, side, names, target)
+                continue
             if not rule.to[side] or rule.ref is not None or source.kind is None or target.kind is None:
                 continue
             if source.kind not in _HOLDS_NO.get(target.kind, ()):
@@ -44,6 +47,21 @@ def complaints(item: SyncedObject, names: tuple[str, str], types: Sequence[Seque
                 f"object {item.name}, field {rule.title}: {rule.names[side]} of {names[side]} is {target.name} and "
                 f"cannot hold what {rule.names[other(side)]} of {across} holds, which is {source.name}; map another "
                 f"field, set direction: to-{across}{way_out}"
+            )
+    return found
+
+
+def _unfit_entries(
+    item: SyncedObject, rule: FieldRule, side: Side, names: tuple[str, str], target: FieldType
+) -> list[str]:
+    found = []
+    for pair in rule.map.pairs if rule.map is not None else ():
+        try:
+            target.stored(pair[side])
+        except ValueError as error:
+            found.append(
+                f"object {item.name}, field {rule.title}: map: {rule.names[side]} of {names[side]} is {target.name} "
+                f"and cannot hold {pair[side]!r}: {error}"
             )
     return found
 

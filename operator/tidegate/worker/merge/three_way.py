@@ -47,7 +47,9 @@ class Policy:
 
     conflict: Side | Literal["newest", "park"]
     deletes: Literal["unlink", "propagate"]
-    exists_on: tuple[bool, bool] = (True, True)
+    creates_on: tuple[bool, bool] = (True, True)
+    updates_on: tuple[bool, bool] = (True, True)
+    deletes_on: tuple[bool, bool] = (True, True)
 
 
 class Parked(NamedTuple):
@@ -125,14 +127,14 @@ def _one_sided(
 ) -> Decision:
     there = other(here)
     state = states[here]
-    made = Create(there) if policy.exists_on[there] else Keep()
+    made = Create(there) if policy.creates_on[there] else Keep()
     if not any(state.seen):
         return made  # it is new
     flowing = [(seen, now) for rule, seen, now in zip(rules, state.seen, state.now, strict=True) if rule.to[there]]
     edited = any(now is not None and seen not in (None, now) for seen, now in flowing) or any(
         rules[i].to[there] for i in parked
     )
-    deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.exists_on[here]
+    deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.deletes_on[here]
     # A field that was never seen may hold an edit, and then the delete is beaten.
     doubtful = deleted and any(seen is None and now is not None for seen, now in flowing)
     if edited or doubtful:
@@ -157,12 +159,13 @@ def _two_sided(
         now = states[0].now[i], states[1].now[i]
         if None not in now and states[0].compared[i] == states[1].compared[i]:
             continue
-        sources = _sources(rule, (states[0].seen[i], states[1].seen[i]), now, blank)
+        to_side = rule.to[0] and policy.updates_on[0], rule.to[1] and policy.updates_on[1]
+        sources = _sources(to_side, (states[0].seen[i], states[1].seen[i]), now, blank)
         if None in now:
             hidden += [i] * len(sources)
             continue
         if not sources and i in parked_before and winner is not None:
-            sources = tuple(side for side in SIDES if rule.to[other(side)])
+            sources = tuple(side for side in SIDES if to_side[other(side)])
         if len(sources) == len(SIDES):
             conflicts.append(i)
             if winner is None:
@@ -175,10 +178,10 @@ def _two_sided(
 
 
 def _sources(
-    rule: FieldRule, seen: tuple[Hash | None, Hash | None], now: tuple[Hash | None, Hash | None], blank: Hash
+    to_side: tuple[bool, bool], seen: tuple[Hash | None, Hash | None], now: tuple[Hash | None, Hash | None], blank: Hash
 ) -> tuple[Side, ...]:
     """The sides whose value, which differs, has a claim to flow to the other; two of them are a conflict."""
-    shown = [side for side in SIDES if rule.to[other(side)] and now[side] is not None]
+    shown = [side for side in SIDES if to_side[other(side)] and now[side] is not None]
     if seen[0] is None or seen[1] is None:
         return tuple(side for side in shown if now[side] != blank)
     return tuple(side for side in shown if now[side] != seen[side])

@@ -79,7 +79,7 @@ def _findings(session: Session, both: SourcePair, side: Side, since: float) -> I
     before = cache.deletes.count_let_through(source.number, since)
     if not deletes or not exceeds(safety.max_deletes, len(deletes) + before, linked + before):
         return
-    deleted = both.item.deletes == "propagate" and both.item.exists_on[across.side]
+    deleted = both.item.deletes == "propagate" and both.item.deletes_on[across.side]
     would = f"be deleted in {across.name}" if deleted else f"no longer be linked to those of {across.name}"
     allowed = f"more than the {safety.max_deletes.percent} % that safety.maxDeletes allows"
     together = f"with {before} more of the last 24 hours that is " if before else ""

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tidegate.worker.connectors import (
     Collection,
@@ -28,6 +28,8 @@ from tidegate.worker.connectors import (
     Typed,
     Window,
     Write,
+    filter_of,
+    outside,
     unread,
 )
 from tidegate.worker.values.normal_form import Value
@@ -148,6 +150,14 @@ class _PlannedCollection:
     @property
     def unread(self) -> Mapping[Key, str]:
         return unread(self._inner)
+
+    @property
+    def where(self) -> Any:
+        return filter_of(self._inner)
+
+    @property
+    def outside(self) -> Mapping[Key, Record]:
+        return outside(self._inner)
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         return self._inner.watermark(last, overlap)

@@ -20,6 +20,7 @@ from tidegate.worker.run.references import Unlinked, translate
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
 from tidegate.worker.values.normal_form import Hash
+from tidegate.worker.values.value_map import Unmapped
 
 
 def recover(session: Session, *, after_scan: bool) -> None:
@@ -205,7 +206,7 @@ def _absorb(
     """What the target holds as intended is what both sides held then."""
     values, now = translate(session, target, record), target.field_hashes([record])[0]
     intended = target.seen(intent.fields, record.values, now)
-    echoed = [i for i in range(len(now)) if intended[i] == now[i] and not isinstance(values[i], Unlinked)]
+    echoed = [i for i in range(len(now)) if intended[i] == now[i] and not isinstance(values[i], (Unlinked, Unmapped))]
     at_origin = source.layout.patched(origin.shadow, {i: source.hash_of(i, values[i]) for i in echoed})
     at_target = target.layout.patched(written.shadow, {i: now[i] for i in echoed})
     session.cache.set_shadows([(origin.rid, at_origin), (written.rid, at_target)])

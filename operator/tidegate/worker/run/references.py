@@ -1,4 +1,4 @@
-"""References: what a record says of another one, translated by that other one's link.
+"""References: what a record says of another one, translated by that other one's link; and values with a `map`.
 
 An id means nothing on the other side. A field with `ref` therefore flows as the id that the counterpart has there, and
 two such fields are the same when the records that they name are linked.
@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from tidegate.worker.config.rules import Side
+from tidegate.worker.config.rules import FieldRule, Side
 from tidegate.worker.connectors import Key, Record
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
-from tidegate.worker.values.normal_form import Hash, Value, normal
+from tidegate.worker.values.normal_form import MISSING, Hash, Value, normal
+from tidegate.worker.values.value_map import Unmapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +27,28 @@ class Unlinked:
     rid: int | None = None
 
 
-def translate(session: Session, source: Source, record: Record) -> tuple[Value | Unlinked, ...]:
+def translate(session: Session, source: Source, record: Record) -> tuple[Value | Unlinked | Unmapped, ...]:
     """The record's values as the other side would hold them."""
-    if not source.item.has_references:
+    if not source.item.has_translations:
         return record.values
     rules = source.item.fields
-    return tuple(
-        value if rule.ref is None else _translate(session, source, rule.ref, value)
-        for rule, value in zip(rules, record.values, strict=True)
-    )
+    return tuple(_across(session, source, rule, value) for rule, value in zip(rules, record.values, strict=True))
 
 
-def comparable(source: Source, hashes: tuple[Hash, ...], translated: tuple[Value | Unlinked, ...]) -> tuple[Hash, ...]:
+def _across(session: Session, source: Source, rule: FieldRule, value: Value) -> Value | Unlinked | Unmapped:
+    if rule.map is not None and value is not MISSING:
+        return rule.map.translated(value, source.side)
+    return value if rule.ref is None else _translate(session, source, rule.ref, value)
+
+
+def comparable(
+    source: Source, hashes: tuple[Hash, ...], translated: tuple[Value | Unlinked | Unmapped, ...]
+) -> tuple[Hash, ...]:
     """Hashes by which the two sides are compared: of side 0's references, those of what side 1 would hold."""
-    if source.side == 1 or not source.item.has_references:
+    if not source.item.has_translations:
         return hashes
     return tuple(
-        hashed if rule.ref is None else _hash_of(source, i, value)
+        _hash_of(source, i, value) if rule.is_compared_as_translated(source.side) else hashed
         for i, (rule, hashed, value) in enumerate(zip(source.item.fields, hashes, translated, strict=True))
     )
 
@@ -72,8 +78,10 @@ def soil_referring(session: Session, name: str, side: Side, keys: Sequence[Key])
     return found
 
 
-def _hash_of(source: Source, field: int, value: Value | Unlinked) -> Hash:
+def _hash_of(source: Source, field: int, value: Value | Unlinked | Unmapped) -> Hash:
     # What has no counterpart equals nothing that the other side can hold: no id has a zero byte.
+    if isinstance(value, Unmapped):
+        return source.hasher.something_else
     return source.hash_of(field, f"\0{value.title}" if isinstance(value, Unlinked) else value)
 
 

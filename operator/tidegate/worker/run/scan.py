@@ -10,6 +10,7 @@ the next run reads the same changes again.
 
 from collections.abc import Sequence
 from itertools import repeat
+from typing import Any
 
 from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, filter_of, outside, unread
 from tidegate.worker.connectors.sizes import size_of
@@ -77,11 +78,17 @@ def _must_read_whole(session: Session, source: Source) -> bool:
     remembered = session.cache.recall(f"source {source.number}") or {}
     if remembered.get("cursor") != source.cursor or remembered.get("watermark") is None:
         return True
-    if remembered.get("where") != filter_of(source.collection):
+    if any(remembered.get(name) != now for name, now in _read_by(source).items()):
         return True
     read_whole_at = remembered.get("readWholeAt")
     due = session.sync.full_scan_every.total_seconds()
     return read_whole_at is None or not 0 <= session.now() - read_whole_at < due
+
+
+def _read_by(source: Source) -> dict[str, Any]:
+    """The settings with which a record may be synced, or may have to be, that nobody has edited."""
+    maps = [[list(pair) for pair in rule.map.pairs] for rule in source.item.fields if rule.map is not None]
+    return {"where": filter_of(source.collection), "map": maps or None}
 
 
 def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
@@ -181,13 +188,12 @@ def _finish(session: Session, source: Source, doubt: str) -> None:
     cache, progress = session.cache, session.progress
     remembered = cache.recall(f"source {source.number}") or {}
     found = {"cursor": source.cursor, "watermark": progress.until, "scannedWhole": progress.whole}
-    if (where := filter_of(source.collection)) is not None or "where" in remembered:
-        found["where"] = where
+    found |= {name: now for name, now in _read_by(source).items() if now is not None or name in remembered}
     if doubt:
         progress.doubts[source.title] = doubt
         same = remembered.get("cursor") == source.cursor
         found |= {"watermark": remembered.get("watermark") if same else None, "scannedWhole": False}
-        found |= {"where": remembered["where"]} if "where" in remembered else {}
+        found |= {name: remembered.get(name) for name in _read_by(source) if name in found}
     elif progress.whole:
         for missed in list(cache.visits.missed(source.number)):
             _missed(session, source, missed)

@@ -18,7 +18,7 @@ from tidegate.worker.connectors import Collection, Connector, Description, Field
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.merge import fit
-from tidegate.worker.merge.crossing import crossing
+from tidegate.worker.merge.crossing import Crossing, MappedCrossing, crossing
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.progress import Progress
 from tidegate.worker.run.report import Report
@@ -113,10 +113,11 @@ def open_pairs(
     for item in sync.objects:
         for side in SIDES:
             title = title_of(item, sync.names[side])
-            creates = item.exists_on[side]
-            deletes = creates and item.deletes == "propagate"
-            uses = item.uses(side)
-            description = Description(title, item.settings[side], uses, item.match, creates, deletes, pushes)
+            creates, deletes = item.creates_on[side], item.deletes_on[side] and item.deletes == "propagate"
+            description = Description(
+                title, item.settings[side], item.uses(side), item.match, creates, deletes, pushes,
+                item.updates_on[side], item.constants[side],
+            )  # fmt: skip
             try:
                 collections[item.name, side] = connectors[side].open(description)
                 systems[item.name].append(_system(connectors[side], description, sync.identities[side]))
@@ -176,9 +177,17 @@ def _crossings(source: Source, target: Source) -> Crossings:
     rules = source.item.fields
     froms, tos = (types_of(each.collection) or (None,) * len(rules) for each in (source, target))
     return tuple(
-        None if rule.ref is not None else crossing(from_, to, (source.name, target.name), _compared(rule))
+        None if rule.ref is not None else _crossing(rule, from_, to, (source.name, target.name))
         for rule, from_, to in zip(rules, froms, tos, strict=True)
     )
+
+
+def _crossing(
+    rule: FieldRule, source: FieldType | None, target: FieldType | None, names: tuple[str, str]
+) -> Crossing | MappedCrossing | None:
+    if rule.map is not None:
+        return MappedCrossing(target, names)
+    return crossing(source, target, names, _compared(rule))
 
 
 def _compared(rule: FieldRule) -> Callable[[Value], str | None]:

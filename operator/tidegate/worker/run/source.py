@@ -8,11 +8,11 @@ from tidegate.worker.cache.reloads import is_former
 from tidegate.worker.cache.shadow import Layout, Shadow
 from tidegate.worker.config.rules import Side, SyncedObject
 from tidegate.worker.connectors import Collection, Key, Record
-from tidegate.worker.merge.crossing import Crossing
+from tidegate.worker.merge.crossing import Crossing, MappedCrossing
 from tidegate.worker.values.normal_form import MISSING, UNKNOWN, Hash, Hasher, Value, normal, normalized
 
 FieldHashes = tuple[Hash, ...]
-Crossings = tuple[Crossing | None, ...]
+Crossings = tuple[Crossing | MappedCrossing | None, ...]
 
 _TEXTS = frozenset((str, type(None)))
 

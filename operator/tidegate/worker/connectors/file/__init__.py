@@ -11,7 +11,7 @@ from typing import Any
 
 from tidegate.worker.connectors import ConnectorType, Description
 from tidegate.worker.connectors.file.comma_separated import CommaSeparated
-from tidegate.worker.connectors.file.filter import with_conditions
+from tidegate.worker.connectors.file.filter import as_read
 from tidegate.worker.connectors.file.format import Format
 from tidegate.worker.connectors.file.json_lines import JsonLines
 from tidegate.worker.connectors.file.records import FileRecords
@@ -55,7 +55,7 @@ class Directory:
         settings = description.settings
         assert isinstance(settings, FileSettings)  # noqa: S101
         path = self._storage.path(settings.path)
-        read = with_conditions(description, settings.where)
+        read = as_read(description, settings.where)
         format: Format = CommaSeparated(read) if settings.kind == "csv" else JsonLines(read)
         directory = Path(self._temporary.name) / str(len(self._spools))
         directory.mkdir()
@@ -80,4 +80,4 @@ class Directory:
         self._temporary.cleanup()
 
 
-TYPE = ConnectorType(settings=Settings, object_settings=FileSettings, connect=connect)
+TYPE = ConnectorType(settings=Settings, object_settings=FileSettings, connect=connect, takes_constants=True)

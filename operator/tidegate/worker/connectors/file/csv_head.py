@@ -134,10 +134,11 @@ def complaints(head: Head, description: Description) -> list[str]:
     settings, title = description.settings, description.title
     assert isinstance(settings, FileSettings)  # noqa: S101
     fields = description.fields
-    mapped = fields[: len(fields) - len(settings.where)]
+    beside = [*("where" for _ in settings.where), *("constant" for _ in description.constants)]
+    mapped = fields[: len(fields) - len(beside)]
     uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
     uses += [(f"field {field.name}", field.name) for field in mapped]
-    uses += [("where", condition.field) for condition in settings.where]
+    uses += [(use, field.name) for use, field in zip(beside, fields[len(mapped) :], strict=True)]
     there = ", ".join(name or '""' for name in head.names)
     found = [
         f"{title}: {use}: {settings.path} has no column {name}; it has {there}{_advice(head, name)}"

@@ -107,7 +107,7 @@ class FileRecords:
             if after is None:
                 self._refresh()
             records, more = self._page(after, limit)
-        inside, left_out = split(records, self._where)
+        inside, left_out = self._sort(records)
         outside = [record.key for record in left_out]
         if more:
             return Page(inside, records[-1].key, outside=outside)
@@ -142,9 +142,12 @@ class FileRecords:
             inside, self._outside = self._split(keys)
             return inside
 
+    def _sort(self, records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+        return split(records, len(self._description.fields), self._where)
+
     def _split(self, keys: Sequence[Key]) -> tuple[dict[Key, Record], dict[Key, Record]]:
         """Those of these records that are inside the filter, and those outside."""
-        inside, outside = split([*self._get(keys).values()], self._where)
+        inside, outside = self._sort([*self._get(keys).values()])
         return {record.key: record for record in inside}, {record.key: record for record in outside}
 
     def _get(self, keys: Sequence[Key]) -> dict[Key, Record]:
@@ -193,10 +196,11 @@ class FileRecords:
             key = self._key(values)
             if key in batch.new or self._spool.texts([key]) or key in self._unreadable_keys:
                 return Rejected(f"there is a record with the {self._settings.id} {key} already")
-            text = layout.create(key, values)
+            constants = (value for _, value in self._description.constants)
+            text = layout.create(key, [*values, *(None for _ in self._where), *constants])
         except ValueError as error:
             return Rejected(str(error))
-        inside, _ = split(layout.records([text]), self._where)
+        inside, _ = self._sort(layout.records([text]))
         if not inside:
             return Rejected(OUTSIDE.format(where=in_words(self._where)))
         batch.new[key] = text
@@ -228,7 +232,7 @@ class FileRecords:
     def _update_one(self, write: Write, text: bytes | None, batch: _Batch) -> Record | Changed | Rejected:
         expected, values = write
         layout = self._spool.layout
-        inside, _ = split([] if text is None else layout.records([text]), self._where)
+        inside, _ = self._sort([] if text is None else layout.records([text]))
         if text is None or not inside or not is_as_expected(inside[0], expected):
             return Changed()
         if self._id_field in values:
@@ -237,7 +241,7 @@ class FileRecords:
             batch.edits[expected.key] = edited = layout.update(text, values)
         except ValueError as error:
             return Rejected(str(error))
-        inside, outside = split(layout.records([edited]), self._where)
+        inside, outside = self._sort(layout.records([edited]))
         return [*inside, *outside][0]  # it may have left the filter by it
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:

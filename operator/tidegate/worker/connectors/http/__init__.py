@@ -48,4 +48,4 @@ class Api:
             resource.close()
 
 
-TYPE = ConnectorType(settings=Settings, object_settings=ResourceSettings, connect=connect)
+TYPE = ConnectorType(settings=Settings, object_settings=ResourceSettings, connect=connect, takes_constants=True)

@@ -49,6 +49,7 @@ class Documents:
         self._uses = description.fields
         self._match = [self._names[i] for i in description.match]
         self._kinds = Kinds(len(self._names))
+        self._constants = description.constants
 
     def field_types(self) -> Sequence[Untyped]:
         """What each field can hold."""
@@ -125,6 +126,8 @@ class Documents:
         """The document of a new record. Raises ValueError when JSON cannot hold a value."""
         document: Document = {}
         self._fill(document, {i: value for i, value in enumerate(values) if value is not None})
+        for name, value in self._constants:
+            put(document, name, value)
         return document
 
     def edited(self, document: Document, values: Mapping[int, Value], *, whole: bool) -> Document:

@@ -50,4 +50,4 @@ class Database:
         self._engine.dispose()
 
 
-TYPE = ConnectorType(settings=Settings, object_settings=TableSettings, connect=connect)
+TYPE = ConnectorType(settings=Settings, object_settings=TableSettings, connect=connect, takes_constants=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Column, Enum, String
 from sqlalchemy.types import NullType
 
 from tidegate.worker.connectors import Key
@@ -84,3 +84,9 @@ def ignores_accents(column: Column[Any]) -> bool:
 
 def _collation(column: Column[Any]) -> str:
     return str(getattr(column.type, "collation", None) or column.table.kwargs.get("mysql_collate"))
+
+
+def needs_text(column: Column[Any]) -> bool:
+    """Whether the column holds texts and not NULL: no value is an empty text there."""
+    is_text = isinstance(column.type, String) and not isinstance(column.type, Enum)
+    return is_text and not column.nullable and not column.primary_key

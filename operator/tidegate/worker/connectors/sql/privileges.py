@@ -59,12 +59,13 @@ def _missing(connection: Connection, table: Table, description: Description, set
     others += [condition.field for condition in settings.where]
     read |= {name: table.columns[name] for name in others}
     written = {field.name: table.columns[field.name] for field in fields if field.written}
-    created = written | ({settings.id: id_column} if makes_key(id_column) else {})
+    constants = {name: table.columns[name] for name, _ in description.constants}
+    created = written | constants | ({settings.id: id_column} if makes_key(id_column) else {})
     lacks = _lacks_on_postgresql if connection.dialect.name == "postgresql" else _lacks_on_mysql
     uses: Iterable[tuple[str, Sequence[Column[object]]]] = (
         ("SELECT", [*read.values()]),
         ("INSERT", [*created.values()] if description.creates else []),
-        ("UPDATE", [*written.values()]),
+        ("UPDATE", [*written.values()] if description.updates else []),
         ("DELETE", [id_column] if description.deletes else []),
     )
     return (privilege for privilege, columns in uses if columns and lacks(connection, table, privilege, columns))

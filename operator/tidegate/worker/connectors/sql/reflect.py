@@ -9,10 +9,11 @@ from sqlalchemy import Column, Engine, MetaData, Table, UniqueConstraint, inspec
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.types import INTEGER
 
-from tidegate.worker.connectors import Description, deleted
+from tidegate.worker.connectors import Description, FieldUse, deleted
 from tidegate.worker.connectors.sql import deleted as marks
 from tidegate.worker.connectors.sql import mysql, postgresql_values, privileges, unique_keys
 from tidegate.worker.connectors.sql import where as filters
+from tidegate.worker.connectors.sql.column_types import adapter
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
 from tidegate.worker.connectors.sql.cursors import can_be_cursor
 from tidegate.worker.connectors.sql.mysql import without_transactions
@@ -67,6 +68,7 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
     uses += [("deleted", settings.deleted.field)] if settings.deleted else []
     uses += [("where", condition.field) for condition in settings.where]
+    uses += [("constant", name) for name, _ in description.constants]
     uses += [(f"field {field.name}", field.name) for field in description.fields]
     missing = [
         f"{use}: table {settings.table} has no column {name}; it has {', '.join(columns.keys())}"
@@ -89,7 +91,12 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
         complaints.append(f"id: column {settings.id} is not unique; it must be the primary key or have a unique index")
     if key_codec(id_column) is None:
         complaints.append(f"id: column {settings.id} holds {id_column.type}; ids are whole numbers, texts or UUIDs")
-    for field in description.fields:
+    for name, value in description.constants:
+        try:
+            adapter(columns[name], engine.dialect)(value)
+        except ValueError as error:
+            complaints.append(f"constant: column {name} is {columns[name].type} and cannot hold {value!r}: {error}")
+    for field in (*description.fields, *(FieldUse(name, written=True) for name, _ in description.constants)):
         if field.written and columns[field.name].computed is not None:
             complaints.append(f"field {field.name}: the database computes this column, so that it cannot be written")
         if field.written and (identity := columns[field.name].identity) is not None and identity.always:
@@ -103,6 +110,7 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     if description.creates:
         complaints += unique_keys.complaints(engine, table, description)
         written = {field.name for field in description.fields if field.written}
+        written |= {name for name, _ in description.constants}
         untold = id_column.server_default is not None and not engine.dialect.insert_returning
         if untold and settings.id not in written:
             complaints.append(

@@ -39,8 +39,8 @@ from tidegate.worker.connectors import (
     is_as_expected,
 )
 from tidegate.worker.connectors.sql.changes import Changes
-from tidegate.worker.connectors.sql.column_types import ColumnType, column_type
-from tidegate.worker.connectors.sql.columns import key_codec, makes_key, new_key
+from tidegate.worker.connectors.sql.column_types import ColumnType, adapter, column_type
+from tidegate.worker.connectors.sql.columns import key_codec, makes_key, needs_text, new_key
 from tidegate.worker.connectors.sql.errors import NotKeptError, is_collision, speaking_of
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.membership import Membership
@@ -94,6 +94,14 @@ class Rows:
         self._nullable = [
             column.name for i in self._written if (column := self._fields[i]).nullable and column is not self._id
         ]
+        self._empty = {self._fields[i].name: "" for i in self._written if needs_text(self._fields[i])}
+        # Of a new row the others are left to the default.
+        self._empty_at_first = {
+            name: text for name, text in self._empty.items() if table.columns[name].server_default is None
+        }
+        self._constants = {
+            name: adapter(table.columns[name], engine.dialect)(value) for name, value in description.constants
+        }
         self._makes_key = makes_key(self._id)
         self._search = Search(engine, self._id, self._fields, description)
         self._codec = codec
@@ -343,12 +351,14 @@ class Rows:
         }
         # A column that may be empty is, whatever its default; where something must be, that is left to the default.
         row |= {name: None for name in self._nullable if name not in row}
+        row = {**self._empty_at_first, **self._constants, **row}
         if self._makes_key and self._id.name not in row:
             row[self._id.name] = new_key(self._id)
         return row
 
     def _row(self, values: Mapping[int, Value]) -> dict[str, Value]:
-        return {self._fields[i].name: self._stored(i, value) for i, value in values.items() if i in self._written}
+        row = {self._fields[i].name: self._stored(i, value) for i, value in values.items() if i in self._written}
+        return {name: self._empty.get(name) if value is None else value for name, value in row.items()}
 
     def _stored(self, field: int, value: Value) -> Value:
         try:

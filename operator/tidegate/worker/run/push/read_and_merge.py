@@ -41,7 +41,7 @@ def decide(
     for source in both.sources:
         _hash(session, source, works)
     item = both.item
-    policy = Policy(item.conflict, item.deletes, item.exists_on)
+    policy = Policy(item.conflict, item.deletes, item.creates_on, item.updates_on, item.deletes_on)
     blank = both.sources[0].hasher.blank
     waiting = session.cache.parked.kinds(rid for work in works for rid in work.rids)
     settling = session.cache.settling.of(rid for work in works for rid in work.rids)

@@ -12,6 +12,7 @@ from tidegate.worker.merge.three_way import Create, Decision
 from tidegate.worker.run.references import Unlinked
 from tidegate.worker.run.source import SourcePair
 from tidegate.worker.values.normal_form import MISSING, Hash, Value
+from tidegate.worker.values.value_map import Unmapped
 
 _T = TypeVar("_T")
 
@@ -32,7 +33,7 @@ class Work:
     hashes: list[tuple[Hash, ...]] = field(default_factory=lambda: [(), ()])
     compared: list[tuple[Hash, ...]] = field(default_factory=lambda: [(), ()])
     # What each side's record would hold on the other side: its references are other ids there.
-    translated: list[tuple[Value | Unlinked, ...]] = field(default_factory=lambda: [(), ()])
+    translated: list[tuple[Value | Unlinked | Unmapped, ...]] = field(default_factory=lambda: [(), ()])
     decision: Decision | None = None
     # By which the record that is to be created was looked up.
     match: Hash | None = None
@@ -86,9 +87,9 @@ class Work:
 
 
 def values_for(work: Work, on: Side) -> Sequence[Value]:
-    """What the record across would hold on this side; what it hides and unlinked references flow nowhere."""
+    """What the record across would hold on this side; what it hides, unlinked references and unmapped values do not."""
     values = work.translated[other(on)]
-    return [None if value is MISSING or isinstance(value, Unlinked) else value for value in values]
+    return [None if value is MISSING or isinstance(value, (Unlinked, Unmapped)) else value for value in values]
 
 
 def pushed(both: SourcePair, work: Work, on: Side, fields: Sequence[int]) -> bytes:
