@@ -59,12 +59,12 @@ OF_CONNECTORS = [
 ]
 
 OF_OBJECTS = [
-    ("http", {"find": "scn"}, 'find: write query parameters such as {email: "{email}"}, or scan'),
+    ("http", {"find": "scn"}, 'find: write query parameters such as {email: "{email}"}, a search by POST such as'),
     ("http", {"paging": {"lnik": {}}}, "paging.lnik is not known; known are cursor, after, page, link"),
     ("http", {"paging": {"page": {}, "link": {}}}, "paging: write one of cursor, after, page, link"),
     ("http", {"paging": {"page": {"first": "1"}}}, "paging.page.first must be a whole number, not '1'"),
     ("http", {"since": "updated_after"}, "since needs cursor: the field that says when a record was changed"),
-    ("http", {"update": "POST"}, "update must be 'PATCH' or 'PUT', not 'POST'"),
+    ("http", {"update": "MERGE"}, "update must be 'PATCH', 'PUT' or 'POST', not 'MERGE'"),
     ("http", {"path": "/contacts?all=1"}, "path: write query parameters as query: {name: value}"),
     ("http", {"recordPath": "/contacts/7"}, "recordPath: write where the id comes, such as /contacts/{id}"),
     ("file", {"format": "xml"}, "format must be 'csv' or 'jsonl', not 'xml'"),

@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from tidegate.worker.connectors import Record, Token, Window
+from tidegate.worker.connectors.http.request_settings import Since
 from tidegate.worker.connectors.http.settings import ResourceSettings
+from tidegate.worker.connectors.http.templates import filled, is_plain, names_within
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.normal_form import Value
+
+# A number of seconds beyond this is one of milliseconds.
+_LATEST_SECONDS = 100_000_000_000
 
 
 def token_of(cursor: Value) -> Token | None:
@@ -23,22 +28,51 @@ def written(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-def since(settings: ResourceSettings, window: Window | None) -> dict[str, str]:
-    """The filter that lets through the changes of a window; none for the beginning."""
+def since(title: str, settings: ResourceSettings, window: Window | None) -> dict[str, str]:
+    """The filter that lets through the changes of a window; none for the beginning. Raises ConfigurationError."""
     if window is None or window.since is None or settings.since is None:
         return {}
     moment = _moment(window.since)
-    return {settings.since: str(window.since) if moment is None else written(moment - window.overlap)}
+    if moment is not None:
+        return _since(settings.since, moment - window.overlap)
+    parameters = _parameters(settings.since)
+    if names_within(parameters) and not is_plain(str(window.since)):
+        raise ConfigurationError(
+            f"{title}: since: the newest {settings.cursor} is {str(window.since)[:100]!r}, which could change the "
+            'meaning of a filter; write a parameter that takes nothing else, such as {parameters: {after: "{since}"}}'
+        )
+    return {name: str(text) for name, text in filled(parameters, {"since": str(window.since)}).items()}
 
 
 def since_moment(settings: ResourceSettings, moment: datetime) -> Mapping[str, str] | None:
     """The filter that lets through what was changed since a moment; None where the cursor need not be a time."""
-    return None if settings.since is None or settings.newest is not None else {settings.since: written(moment)}
+    return None if settings.since is None or settings.newest is not None else _since(settings.since, moment)
+
+
+def _since(setting: str | Since, moment: datetime) -> dict[str, str]:
+    text = written(moment)
+    if isinstance(setting, Since) and setting.format != "rfc3339":
+        seconds = int(moment.timestamp())  # rounded down: to read a change twice does no harm
+        text = str(seconds * 1000 if setting.format == "epochMilliseconds" else seconds)
+    return {name: str(filled_in) for name, filled_in in filled(_parameters(setting), {"since": text}).items()}
+
+
+def _parameters(setting: str | Since) -> Mapping[str, str]:
+    return setting.parameters if isinstance(setting, Since) else {setting: "{since}"}
 
 
 def must_be_time(title: str, settings: ResourceSettings, record: Record) -> None:
     """Raise ConfigurationError when the server's clock says nothing about this cursor."""
     if settings.since is None or settings.newest is not None or record.cursor is None or _moment(record.cursor):
+        return
+    epoch = settings.since.format if isinstance(settings.since, Since) else "rfc3339"
+    if epoch != "rfc3339" and isinstance(record.cursor, (int, float)) and not isinstance(record.cursor, bool):
+        if (epoch == "epochMilliseconds") != (record.cursor > _LATEST_SECONDS):
+            other = "epochSeconds" if epoch == "epochMilliseconds" else "epochMilliseconds"
+            raise ConfigurationError(
+                f"{title}: since: {settings.cursor} holds {record.cursor}, which is no time in {epoch}; is its format "
+                f"{other}?"
+            )
         return
     raise ConfigurationError(
         f"{title}: cursor: {settings.cursor} holds {record.cursor!r}, which is not a time with its date; write newest: "

@@ -134,30 +134,33 @@ class Client:
         *,
         of_record: bool = False,
         finishing: bool = False,
+        reads: bool = False,
     ) -> Answer:
         """Send a request, again if need be where that can do no harm, and return what is answered.
 
         That something is forbidden is left to the caller where it may be so for one record only (`of_record`). A
-        request that completes a write (`finishing`) is sent after a SIGTERM too, once.
+        request that completes a write (`finishing`) is sent after a SIGTERM too, once. A POST that only `reads` is a
+        search.
 
         Raises Unanswered when another request than GET may have been carried out, and may not. Where nothing was
         carried out it raises Paused after a SIGTERM, ClosedError when the API asks for too long a wait, SystemFailed
         when it breaks off, and ConfigurationError when it does not know us, or wants to be asked elsewhere.
         """
-        headers = {**(headers or {}), **({} if content is None else {"content-type": self._content_type})}
+        headers = {**({} if content is None else {"content-type": self._content_type}), **(headers or {})}
+        reads = reads or method == "GET"
         attempt, waited, renewed = 0, 0.0, False
         while True:
             headers, token = self._authorized(headers, finishing=finishing)
             self.turns.wait(finishing=finishing)
             once = finishing and self.turns.is_stopping
             try:
-                answer = self._exchange(method, path, parameters, content, headers, finishing=finishing)
+                answer = self._exchange(method, path, parameters, content, headers, finishing=finishing, reads=reads)
             except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
                 raise ConfigurationError(self._about(method, path, self._hidden(error))) from None
             except httpx.HTTPError as error:
                 sent = not isinstance(error, _NOT_SENT)
-                if once or attempt == _ATTEMPTS - 1 or (sent and method != "GET"):
-                    raise self._failed(method, path, self._hidden(error), None, sent=sent) from None
+                if once or attempt == _ATTEMPTS - 1 or (sent and not reads):
+                    raise self._failed(method, path, self._hidden(error), None, sent=sent and not reads) from None
                 self.pause(attempt)
                 attempt += 1
                 continue
@@ -165,7 +168,7 @@ class Client:
                 renewed = True
                 self._authorized(headers, token, finishing=finishing)
                 continue
-            passing = answer.is_too_soon or (answer.status >= 500 and method == "GET")
+            passing = answer.is_too_soon or (answer.status >= 500 and reads)
             seconds = answer.retry_after(datetime.now(UTC)) if passing and answer.is_of_the_system else 0.0
             if seconds > 0 and answer.is_too_soon:
                 waited += seconds
@@ -198,9 +201,9 @@ class Client:
         headers: Mapping[str, str],
         *,
         finishing: bool,
+        reads: bool,
     ) -> Answer:
         """One request and its answer. A write's answer that is too large has no body: the record is read instead."""
-        reads = method == "GET"
         stoppable = reads and not finishing
         url = httpx.URL(self.url(path))
         if parameters:
@@ -275,7 +278,7 @@ class Client:
         return self.secrets.hidden(said)
 
     def _failed(self, method: str, path: str, problem: str, answer: Answer | None, *, sent: bool) -> Failing:
-        return (Unanswered if sent and method != "GET" else Failing)(self._about(method, path, problem), answer)
+        return (Unanswered if sent else Failing)(self._about(method, path, problem), answer)
 
     def _about(self, method: str, path: str, problem: str) -> str:
         # Without the query: it may have values of records.

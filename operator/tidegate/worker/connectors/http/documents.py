@@ -131,14 +131,20 @@ class Documents:
         return document
 
     def edited(self, document: Document, values: Mapping[int, Value], *, whole: bool) -> Document:
-        """A document with other values: all of it, or only the fields that they are in. Raises ValueError."""
+        """A document with other values: all of it, or only the fields that they are in. Raises ValueError.
+
+        Of an object only what changes is there where the API merges; any other would forget the rest of it.
+        """
         names = [self._names[i] for i in values]
         tops = {name if name in document else name.partition(".")[0] for name in names}
         try:
             edited = deepcopy({name: value for name, value in document.items() if whole or name in tops})
         except RecursionError:
             raise ValueError("its lists and objects nest too deeply to be written back") from None
-        self._fill(edited, values)
+        self._fill(edited, values)  # also where the API merges: what is no object has no place for a field
+        if not whole and self._settings.merges:
+            edited = {name: None for name in names if name in document}
+            self._fill(edited, values)
         return edited
 
     def _fill(self, document: Document, values: Mapping[int, Value]) -> None:

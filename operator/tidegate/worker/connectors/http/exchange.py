@@ -4,6 +4,8 @@ A read timeout alone lets an answer drip for ever, be it by its headers or by it
 waits no longer than until the deadline of the request that it serves.
 """
 
+import codecs
+import json
 import logging
 import threading
 import time
@@ -139,4 +141,14 @@ def _read(response: httpx.Response, most: int) -> bytes | None:
 def _answer(response: httpx.Response, content: bytes) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     link = response.links.get("next", {}).get("url")
-    return Answer(response.status_code, headers, content, str(response.url), link)
+    return Answer(response.status_code, headers, _in_utf8(content, response.charset_encoding), str(response.url), link)
+
+
+def _in_utf8(content: bytes, charset: str | None) -> bytes:
+    """A body in the one encoding that JSON has, whatever the API writes; what is none is left to the reader."""
+    try:
+        encoding = charset or json.detect_encoding(content)
+        is_utf8 = codecs.lookup(encoding).name == "utf-8" and not content.startswith(codecs.BOM_UTF8)
+        return content if is_utf8 else content.decode(encoding).removeprefix("\ufeff").encode()
+    except (LookupError, UnicodeError):
+        return content

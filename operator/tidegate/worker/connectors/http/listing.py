@@ -1,16 +1,18 @@
 """One answer to a list: its records, and what it says about the rest of the list."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from tidegate.worker.connectors import Description, Key, Record, Token, Unreadable
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.client import Client
 from tidegate.worker.connectors.http.documents import BadItemError, Documents
-from tidegate.worker.connectors.http.paging import next_token, place_of
-from tidegate.worker.connectors.http.settings import Paging, ResourceSettings
+from tidegate.worker.connectors.http.paging import next_token, place_of, says_whether_more
+from tidegate.worker.connectors.http.paging_settings import Paging
+from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.http.totals import Total, says_more, total_of
-from tidegate.worker.connectors.json_documents import Document, has, value_at
+from tidegate.worker.connectors.json_documents import Document, dump, has, put, value_at
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 _REFUSED = (400, 404, 410, 414, 422)
@@ -26,6 +28,17 @@ _LARGE_PAGES_COUNT_BY = 500
 
 # What the key of a suspect begins with that has none; no id does.
 UNKNOWN_KEY = "\0"
+
+
+class SearchFor(NamedTuple):
+    """A search that is asked by POST."""
+
+    path: str
+    body: Document
+
+
+# What a list is asked for: query parameters, or a search.
+Filters = Mapping[str, str] | SearchFor
 
 
 class Fetched(NamedTuple):
@@ -79,18 +92,25 @@ class Listing:
         if fetched.following is None:
             self.cut_off(fetched, {})
 
-    def fetch(self, at: Token | None, filters: Mapping[str, str], limit: int | None = None, step: int = 0) -> Fetched:
+    def fetch(self, at: Token | None, filters: Filters, limit: int | None = None, step: int = 0) -> Fetched:
         """One page; `step` is how far an empty page of counted records leads. Raises RefusedListError."""
         place = place_of(self.settings.paging, at)
         size = self.settings.page_size
         asked = None if size is None else min(size.records, limit or size.records)
-        parameters = {**self.settings.query, **filters}
-        if size is not None:
-            parameters[size.parameter] = str(asked)
-        given = () if place.url else (*parameters.items(), *place.parameters)
-        answer = self.client.send("GET", place.url or self.settings.path, given)
+        around = [(size.parameter, asked)] if size is not None and asked is not None else []
+        if isinstance(filters, SearchFor):
+            method, path, advice = "POST", filters.path, "see find and paging"
+            body = deepcopy(filters.body)
+            for name, value in [*around, *place.values]:
+                put(body, name, value)
+            answer = self.client.send(method, place.url or path, content=dump(body), reads=True)
+        else:
+            method, path, advice = "GET", self.settings.path, "see path, query and paging"
+            parameters = {**self.settings.query, **filters, **{name: str(value) for name, value in around}}
+            given = () if place.url else (*parameters.items(), *place.parameters)
+            answer = self.client.send(method, place.url or path, given)
         if not answer.is_success:
-            error = self.client.complaint("GET", self.settings.path, answer, "see path, query and paging")
+            error = self.client.complaint(method, path, answer, advice)
             raise RefusedListError(str(error), status=answer.status) if answer.status in _REFUSED else error
         return self._read(at, answer, asked, step)
 
@@ -107,7 +127,10 @@ class Listing:
         known = [record.key for record in records]
         keys = list(dict.fromkeys(known + [each.key for each in unreadable if each.key is not None]))
         self._documents.learn(records)
-        following = next_token(self.settings.paging, at, answer, body, keys, step)
+        try:
+            following = next_token(self.settings.paging, at, answer, body, keys, step)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self.title}: {error}") from None
         self._has_gone_on = self._has_gone_on or following is not None
         # A record that is there twice is there once.
         once = list({record.key: record for record in records}.values())
@@ -171,7 +194,7 @@ class Listing:
             raise ConfigurationError(f"{self.title}: items must say where the list is in an answer; {it_has}{said}")
         raise ConfigurationError(f"{self.title}: items: the answer has no list {name}; {it_has}{said}")
 
-    def cut_off(self, fetched: Fetched, filters: Mapping[str, str]) -> str:
+    def cut_off(self, fetched: Fetched, filters: Filters) -> str:
         """Why a list that ends with its first page may go on; "" where it does not.
 
         Raises ConfigurationError where it is certain to go on, in a way that `paging` does not name.
@@ -180,6 +203,8 @@ class Listing:
         if (paging.link is None and paging.cursor is None) or self._has_gone_on:
             return ""
         if total is not None and total.sure and total.records == records:
+            return ""
+        if says_whether_more(paging, fetched.body) is False:
             return ""
         if hint := says_more(fetched.answer, fetched.body):
             raise ConfigurationError(
@@ -204,6 +229,8 @@ class Listing:
 
 
 def _where(paging: Paging) -> str:
+    if paging.cursor is not None and paging.cursor.header is not None:
+        return f"paging.cursor.header: {paging.cursor.header}"
     if paging.cursor is not None:
         return f"paging.cursor.next: {paging.cursor.next}"
     if paging.link is not None and paging.link.next is not None:

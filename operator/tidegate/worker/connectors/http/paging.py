@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 from tidegate.worker.connectors import Key, Token
 from tidegate.worker.connectors.http.answers import Answer
-from tidegate.worker.connectors.http.settings import (
+from tidegate.worker.connectors.http.paging_settings import (
     AfterPaging,
     CursorPaging,
     LinkPaging,
@@ -15,6 +15,7 @@ from tidegate.worker.connectors.http.settings import (
     Paging,
 )
 from tidegate.worker.connectors.json_documents import has, value_at
+from tidegate.worker.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,12 @@ class Place:
     """Where a page is: a URL of its own, or query parameters beside the list's."""
 
     url: str | None = None
-    parameters: tuple[tuple[str, str], ...] = ()
+    values: tuple[tuple[str, Token], ...] = ()
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """The values as query parameters."""
+        return tuple((name, str(value)) for name, value in self.values)
 
 
 def place_of(paging: Paging, token: Token | None) -> Place:
@@ -33,12 +39,12 @@ def place_of(paging: Paging, token: Token | None) -> Place:
         return Place(url=token)
     if paging.page is not None:
         first = paging.page.first if paging.page.counts == "pages" else 0
-        return Place(parameters=((paging.page.parameter, str(first if token is None else token)),))
+        return Place(values=((paging.page.parameter, first if token is None else token),))
     if token is None:
         return Place()
     after = paging.after or AfterPaging()
     parameter = paging.cursor.parameter if paging.cursor is not None else after.parameter
-    return Place(parameters=((parameter, str(token)),))
+    return Place(values=((parameter, token),))
 
 
 def is_anchored(paging: Paging) -> bool:
@@ -59,19 +65,30 @@ def next_token(
     """
     if paging.none is not None:
         return None
-    if paging.link is not None:
-        return _next_link(paging.link, answer, body)
-    if paging.cursor is not None:
-        return _next_cursor(paging.cursor, body)
+    goes_on = says_whether_more(paging, body)
+    if goes_on is False:
+        return None
+    if paging.link is not None or paging.cursor is not None:
+        following = _next_link(paging.link, answer, body) if paging.link else _next_cursor(paging.cursor, answer, body)
+        if goes_on and following is None:
+            raise ConfigurationError("paging: the answer says that there are more records, and not where they are")
+        return following
     if paging.page is not None:
         return _next_page(paging.page, token, len(keys) or step or 1)
     # A page that is shorter than was asked for need not be the last one: APIs have limits of their own.
     if not keys:
         return None
-    more = paging.after.more if paging.after is not None else None
-    if more is not None and isinstance(body, dict) and has(body, more) and not value_at(body, more):
-        return None
     return keys[-1]
+
+
+def says_whether_more(paging: Paging, body: Any) -> bool | None:
+    """What the field `more` says; None where there is none."""
+    kind = paging.cursor or paging.after or paging.page or paging.link
+    more = kind.more if kind is not None else None
+    if more is None or not isinstance(body, dict) or not has(body, more):
+        return None
+    value = value_at(body, more)
+    return bool(value) and str(value).lower() not in ("false", "0")
 
 
 def _next_link(paging: LinkPaging, answer: Answer, body: Any) -> str | None:
@@ -81,7 +98,10 @@ def _next_link(paging: LinkPaging, answer: Answer, body: Any) -> str | None:
     return urljoin(answer.url, link) if link else None
 
 
-def _next_cursor(paging: CursorPaging, body: Any) -> Token | None:
+def _next_cursor(paging: CursorPaging | None, answer: Answer, body: Any) -> Token | None:
+    assert paging is not None  # noqa: S101 - it is this one or a link
+    if paging.header is not None:
+        return answer.headers.get(paging.header.lower()) or None
     found = value_at(body, paging.next) if isinstance(body, dict) else None
     return None if found in (None, "", False) else found
 

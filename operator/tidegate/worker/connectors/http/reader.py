@@ -1,12 +1,12 @@
 """Reads a list page by page, to an end that is proved."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from tidegate.worker.connectors import Key, Record, Unreadable
 from tidegate.worker.connectors.http.answers import Answer
-from tidegate.worker.connectors.http.listing import Fetched, Listing, RefusedListError
+from tidegate.worker.connectors.http.listing import Fetched, Filters, Listing, RefusedListError
 from tidegate.worker.connectors.http.paging import is_anchored
 from tidegate.worker.connectors.http.reading import News, Reading, mark_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
@@ -39,7 +39,7 @@ class ListPage(NamedTuple):
 class Reader:
     """Reads one list of one resource."""
 
-    def __init__(self, listing: Listing, filters: Mapping[str, str], reading: Reading | None = None, *, prove: bool):
+    def __init__(self, listing: Listing, filters: Filters, reading: Reading | None = None, *, prove: bool):
         """From where `reading` stands; with `prove` again where it takes that to know that nothing was left out."""
         self._listing = listing
         self._filters = filters
@@ -162,7 +162,7 @@ class Reader:
         return ListPage(records, after, answer, suspects=fetched.suspects, gone=[*fetched.deleted])
 
 
-def pages(listing: Listing, filters: Mapping[str, str], *, prove: bool = False) -> Iterator[ListPage]:
+def pages(listing: Listing, filters: Filters, *, prove: bool = False) -> Iterator[ListPage]:
     """All pages of what the filters let through; with `prove` the last one says whether they are all."""
     reader = Reader(listing, filters, prove=prove)
     page = reader.read()

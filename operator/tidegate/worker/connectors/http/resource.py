@@ -18,6 +18,7 @@ from tidegate.worker.connectors import (
     Write,
 )
 from tidegate.worker.connectors.deleted import complaints
+from tidegate.worker.connectors.http import bodies
 from tidegate.worker.connectors.http.changes import must_be_time, since, since_moment, token_of, written
 from tidegate.worker.connectors.http.client import Client
 from tidegate.worker.connectors.http.documents import Documents
@@ -53,7 +54,7 @@ class Resource:
         self._finder = self._open_finder(description)
         self._writer = Writer(client, pool, self._records, self._documents, self._finder, description)
         self._reader: Reader | None = None
-        if unfit := complaints(settings.deleted, description):
+        if unfit := complaints(settings.deleted, description) + bodies.complaints(settings, description.fields):
             raise ConfigurationError(*(f"{self._title}: {complaint}" for complaint in unfit))
         self._listing.check()
 
@@ -106,7 +107,7 @@ class Resource:
         """See Collection. The order is the API's; the token is a Reading."""
         reading = self._unsealed(Reading.of(after))
         if after is None or self._reader is None or self._reader.reading != reading:
-            self._reader = Reader(self._listing, since(self._settings, window), reading, prove=True)
+            self._reader = Reader(self._listing, since(self._title, self._settings, window), reading, prove=True)
         page = self._reader.read(limit)
         for record in page.records[:1]:
             must_be_time(self._title, self._settings, record)

@@ -1,6 +1,5 @@
 """Records by their match fields: asked for by query parameters, or known from reading all of them once."""
 
-import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,18 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from tidegate.worker.connectors import Description, Key, Record
-from tidegate.worker.connectors.http.listing import UNKNOWN_KEY, Listing, RefusedListError
+from tidegate.worker.connectors.http.listing import UNKNOWN_KEY, Filters, Listing, RefusedListError, SearchFor
 from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.reader import pages
+from tidegate.worker.connectors.http.request_settings import Search
+from tidegate.worker.connectors.http.templates import filled, is_plain, names_in, names_within
 from tidegate.worker.connectors.match_index import MatchIndex
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values.normal_form import Value, normal
-
-_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-
-# Values of which no filter language means anything by itself. Any other may end a text in such a language or begin an
-# operator, so that it is not pasted into one.
-_PLAIN = re.compile(r"[\w @.+:-]*")
 
 # So many records have the same match fields only where the API does not know the parameters, and answers with all.
 _TOO_MANY = 100
@@ -64,23 +59,20 @@ class Asking:
         self,
         listing: Listing,
         description: Description,
-        templates: Mapping[str, str],
+        templates: Mapping[str, str] | Search,
         pool: Pool,
         others: "Scanning",
     ) -> None:
         """Raises ConfigurationError when the templates ask for something else than match fields."""
         self._others = others
         self._doubtful: set[tuple[str, ...]] = set()
-        self._within = {
-            name
-            for template in templates.values()
-            for name in _PLACEHOLDER.findall(template)
-            if template != f"{{{name}}}"
-        }
+        asked = templates.body if isinstance(templates, Search) else templates
+        self._within = names_within(asked)
         self._listing = listing
         self._pool = pool
         self._title = description.title
         self._templates = templates
+        self._asked_by = f"the body of {templates.path}" if isinstance(templates, Search) else ", ".join(templates)
         self._is_known = False
         self._names = [description.fields[i].name for i in description.match]
         self._casefold = [description.fields[i].casefold for i in description.match]
@@ -91,7 +83,7 @@ class Asking:
                 f"{self._title}: find: an API cannot be asked for {unasked[0]} without its accents or spaces; write "
                 "find: scan, which reads all records once per run"
             )
-        used = [name for template in templates.values() for name in _PLACEHOLDER.findall(template)]
+        used = names_in(asked)
         unknown = [name for name in used if name not in self._names]
         if unknown or not used:
             what = f"{{{unknown[0]}}} is not one of the match fields" if unknown else "it must have one of"
@@ -106,7 +98,7 @@ class Asking:
         self._is_known = self._is_known or len(refusals) < len(answers)
         for n, refusal in refusals.items():
             # An API that has answered others may refuse a value; one that refuses a plain one is asked wrongly.
-            if not self._is_known and (isinstance(refusal, _TooManyError) or all(map(_PLAIN.fullmatch, texts[n]))):
+            if not self._is_known and (isinstance(refusal, _TooManyError) or all(map(is_plain, texts[n]))):
                 raise ConfigurationError(f"{refusal}; see find")
         records = [record for answer in answers.values() if isinstance(answer, list) for record in answer]
         left = [n for n, each in enumerate(texts) if n not in answers or n in refusals or each in self._doubtful]
@@ -117,9 +109,7 @@ class Asking:
     def _can_be_asked(self, texts: Sequence[str]) -> bool:
         if max(map(len, texts)) > _LONGEST:
             return False
-        return all(
-            name not in self._within or _PLAIN.fullmatch(text) for name, text in zip(self._names, texts, strict=True)
-        )
+        return all(name not in self._within or is_plain(text) for name, text in zip(self._names, texts, strict=True))
 
     def _find(self, texts: Sequence[str]) -> list[Record] | RefusedListError:
         # In any letter case where the API does so; else at least as it is, and in the usual one.
@@ -131,10 +121,11 @@ class Asking:
 
     def _ask(self, texts: Sequence[str]) -> list[Record]:
         by_name = dict(zip(self._names, texts, strict=True))
-        filters = {
-            parameter: _PLACEHOLDER.sub(lambda match: by_name[match.group(1)], template)
-            for parameter, template in self._templates.items()
-        }
+        filters: Filters
+        if isinstance(self._templates, Search):
+            filters = SearchFor(self._templates.path, filled(self._templates.body, by_name))
+        else:
+            filters = filled(self._templates, by_name)
         found: list[Record] = []
         for page in pages(self._listing, filters):
             found += page.records
@@ -144,7 +135,7 @@ class Asking:
             if len(found) > _TOO_MANY:
                 raise _TooManyError(
                     f"{self._title}: find: more than {_TOO_MANY} records are answered for one; does the API know "
-                    f"{', '.join(self._templates)}?",
+                    f"{self._asked_by}?",
                     status=200,
                 )
         return found

@@ -31,7 +31,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.deleted import Deleted
 from tidegate.worker.connectors.http.authentication_settings import Authentication
-from tidegate.worker.connectors.settings import Duration, Text, TimeZone, one_of
+from tidegate.worker.connectors.http.paging_settings import LinkPaging, Paging
+from tidegate.worker.connectors.http.request_settings import Body, Search, Since
+from tidegate.worker.connectors.settings import Duration, Text, TimeZone
 
 
 class Settings(Part):
@@ -59,70 +61,6 @@ class Settings(Part):
     and is retried."""
     timezone: TimeZone | None = None
     """What cursors are in that are times without a zone; the conflict policy newest needs it for them."""
-
-
-class CursorPaging(Part):
-    """An answer says where the next page begins: at a value that is sent back as it is; none after the last page."""
-
-    parameter: str = "cursor"
-    """The query parameter that takes the value."""
-    next: str = "nextCursor"
-    """Where an answer has the value, with dots, such as meta.nextCursor."""
-    stable: bool = False
-    """true: a page begins after a record, and not after so many of them, so that nothing shifts it."""
-
-
-class AfterPaging(Part):
-    """A page begins after the last record's id. The last page is an empty one, or says so in the field `more`."""
-
-    parameter: str = "after"
-    """The query parameter that takes the id."""
-    more: str | None = None
-    """The answer's field that says whether there are more records."""
-
-
-class PagePaging(Part):
-    """Pages have numbers, or with `counts: records` that of their first record. The last page is an empty one."""
-
-    parameter: str = "page"
-    """The query parameter that takes the number."""
-    first: int = 1
-    """The first page's number."""
-    counts: Literal["pages", "records"] = "pages"
-    """What the number counts: pages, or records before the page."""
-
-
-class LinkPaging(Part):
-    """An answer has the next page's URL: in its Link header as rel=next, or in the field `next`."""
-
-    next: str | None = None
-    """The answer's field that has the URL; without it the Link header does."""
-    stable: bool = False
-    """true: a page begins after a record, and not after so many of them, so that nothing shifts it."""
-
-
-class NoPaging(Part):
-    """It does not: all records come in one answer."""
-
-
-class Paging(Part):
-    """How a long list goes on: one of these."""
-
-    cursor: CursorPaging | None = None
-    """An answer says where the next page begins, by a value."""
-    after: AfterPaging | None = None
-    """A page begins after the last record's id."""
-    page: PagePaging | None = None
-    """Pages have numbers."""
-    link: LinkPaging | None = None
-    """An answer has the next page's URL."""
-    none: NoPaging | None = None
-    """All records come in one answer."""
-
-    @model_validator(mode="after")
-    def _is_one(self) -> "Paging":
-        one_of(self)
-        return self
 
 
 class PageSize(Part):
@@ -155,11 +93,25 @@ def _with_an_id(path: str) -> str:
     return path
 
 
-def _templates_or_scan(raw: object) -> object:
-    is_mapping = isinstance(raw, dict) and all(isinstance(value, str) for value in raw.values())
-    if raw is None or raw == "scan" or is_mapping:
+def _parameters_search_or_scan(raw: object) -> object:
+    if raw is None or raw == "scan" or isinstance(raw, Search):
         return raw
-    raise ValueError('write query parameters such as {email: "{email}"}, or scan')
+    if isinstance(raw, dict) and (raw.keys() == {"path", "body"} or isinstance(raw.get("body"), dict)):
+        return Search.model_validate(raw)
+    if isinstance(raw, dict) and all(isinstance(value, str) for value in raw.values()):
+        return raw
+    raise ValueError(
+        'write query parameters such as {email: "{email}"}, a search by POST such as {path: /search, body: {…}}, or '
+        "scan"
+    )
+
+
+def _parameter_or_since(raw: object) -> object:
+    if raw is None or isinstance(raw, (str, Since)):
+        return raw
+    if isinstance(raw, dict):
+        return Since.model_validate(raw)
+    raise ValueError("write the query parameter that takes the time, or {parameters: {…}, format: …}")
 
 
 class ResourceSettings(Part):
@@ -168,7 +120,7 @@ class ResourceSettings(Part):
     incidental: ClassVar[frozenset[str]] = frozenset(
         {
             "cursor", "record_path", "items", "item", "paging", "page_size", "total", "since", "newest", "find",
-            "batch", "update", "missing", "deleted", "stale_for",
+            "batch", "update", "body", "missing", "deleted", "stale_for",
         }
     )  # fmt: skip
 
@@ -193,17 +145,23 @@ class ResourceSettings(Part):
     says that what has such a name is something else."""
     cursor: str | None = None
     """The field that every change moves on, such as updatedAt."""
-    since: str | None = None
-    """The query parameter that asks for what was changed since then; it needs cursor."""
+    since: Annotated[str | Since | None, BeforeValidator(_parameter_or_since)] = None
+    """The query parameter that asks for what was changed since then; it needs cursor. Where the API has another format
+    than 2026-11-02T08:30:00Z, or a filter of its own: {parameters: {filter: "updated > {since}"}, format: …}."""
     newest: dict[str, str] | None = None
     """Query parameters by which the newest record comes first: for a cursor that is not a time."""
-    find: Annotated[dict[str, str] | Literal["scan"] | None, BeforeValidator(_templates_or_scan)] = None
-    """Query parameters that find a record by its match fields, such as {email: "{email}"}. scan: the API cannot be
+    find: Annotated[dict[str, str] | Search | Literal["scan"] | None, BeforeValidator(_parameters_search_or_scan)] = (
+        None
+    )
+    """Query parameters that find a record by its match fields, such as {email: "{email}"}; or a search by POST, such as
+    {path: /contacts/search, body: {query: "{email}"}}. scan: the API cannot be
     asked for that, and all records are read once in each run that creates something."""
     batch: Batch | None = None
     """How to ask for records by several ids at once; without it they are asked for one by one."""
-    update: Literal["PATCH", "PUT"] = "PATCH"
-    """How a record is updated: PATCH with the fields that change, PUT with the whole record."""
+    update: Literal["PATCH", "PUT", "POST"] = "PATCH"
+    """How a record is updated: PATCH or POST with the fields that change, PUT with the whole record."""
+    body: Body | None = None
+    """How the body of a write is made of a record; without it, it is the record."""
     missing: Literal["unknown", "empty"] = "unknown"
     """What a field is that an answer leaves out: unknown overwrites nothing and is not overwritten, or empty."""
     deleted: Deleted | None = None
@@ -216,6 +174,11 @@ class ResourceSettings(Part):
         if self.since is not None and self.cursor is None:
             raise ValueError("since needs cursor: the field that says when a record was changed")
         return self
+
+    @property
+    def merges(self) -> bool:
+        """Whether what an update leaves out of an object stays as it is."""
+        return self.body is not None and self.body.merges
 
     @property
     def record_template(self) -> str:

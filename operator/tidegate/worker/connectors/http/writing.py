@@ -20,6 +20,7 @@ from tidegate.worker.connectors import (
     is_as_expected,
 )
 from tidegate.worker.connectors.http.answers import Answer
+from tidegate.worker.connectors.http.bodies import Bodies
 from tidegate.worker.connectors.http.client import Client, Unanswered
 from tidegate.worker.connectors.http.documents import BadItemError, Documents
 from tidegate.worker.connectors.http.oauth2 import NoTokenError
@@ -29,7 +30,7 @@ from tidegate.worker.connectors.http.records import GONE, Records, Seen
 from tidegate.worker.connectors.http.search import Finder
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.http.turns import ClosedError
-from tidegate.worker.connectors.json_documents import Document, dump, key_of
+from tidegate.worker.connectors.json_documents import Document, key_of
 from tidegate.worker.errors import ConfigurationError, Paused, SystemFailed
 from tidegate.worker.values.normal_form import MISSING, Value, normal
 
@@ -68,6 +69,7 @@ class Writer:
         self._settings = settings
         self._title = description.title
         self._match = description.match
+        self._bodies = Bodies(settings)
         self._blame = Blame()
         # What was read last, with ETags: it need not be read again to be written.
         self._seen: dict[Key, Seen] = {}
@@ -92,12 +94,12 @@ class Writer:
 
     def _create(self, values: Sequence[Value]) -> Record | Rejected | Postponed:
         try:
-            content = dump(self._documents.new(values))
+            content, headers = self._bodies.new(self._documents.new(values))
         except ValueError as error:
             return Rejected(str(error))
         path = self._settings.path
         try:
-            answer = self._client.send("POST", path, content=content, of_record=True)
+            answer = self._client.send("POST", path, content=content, headers=headers, of_record=True)
         except Unanswered as error:
             return self._poison(error)
         except _ENDS as end:
@@ -176,12 +178,13 @@ class Writer:
         expected, values = write
         method = self._settings.update
 
-        def content(document: Document) -> bytes:
-            return dump(self._documents.edited(document, values, whole=method == "PUT"))
+        def content(document: Document) -> tuple[bytes, dict[str, str]]:
+            return self._bodies.edited(expected.key, self._documents.edited(document, values, whole=method == "PUT"))
 
         def send(seen: Seen, headers: Mapping[str, str]) -> Answer:
+            body, media_type = content(seen.document)
             return self._client.send(
-                method, self._records.path(expected.key), (), content(seen.document), headers, of_record=True
+                method, self._records.path(expected.key), (), body, {**headers, **media_type}, of_record=True
             )
 
         def is_done(seen: Seen | None) -> bool:

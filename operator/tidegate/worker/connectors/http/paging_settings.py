@@ -1,0 +1,80 @@
+"""What users write about how a long list goes on."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from tidegate.worker.connectors import Part
+from tidegate.worker.connectors.settings import one_of
+
+
+class CursorPaging(Part):
+    """An answer says where the next page begins: at a value that is sent back as it is; none after the last page."""
+
+    parameter: str = "cursor"
+    """The query parameter that takes the value."""
+    next: str = "nextCursor"
+    """Where an answer has the value, with dots, such as meta.nextCursor."""
+    header: str | None = None
+    """The header that has the value instead, such as X-Next-Cursor."""
+    more: str | None = None
+    """The answer's field that says whether there are more records, where the value is there on the last page, too."""
+    stable: bool = False
+    """true: a page begins after a record, and not after so many of them, so that nothing shifts it."""
+
+
+class AfterPaging(Part):
+    """A page begins after the last record's id. The last page is an empty one, or says so in the field `more`."""
+
+    parameter: str = "after"
+    """The query parameter that takes the id."""
+    more: str | None = None
+    """The answer's field that says whether there are more records."""
+
+
+class PagePaging(Part):
+    """Pages have numbers, or with `counts: records` that of their first record. The last page is an empty one."""
+
+    parameter: str = "page"
+    """The query parameter that takes the number."""
+    first: int = 1
+    """The first page's number."""
+    counts: Literal["pages", "records"] = "pages"
+    """What the number counts: pages, or records before the page."""
+    more: str | None = None
+    """The answer's field that says whether there are more records; without it the last page is an empty one."""
+
+
+class LinkPaging(Part):
+    """An answer has the next page's URL: in its Link header as rel=next, or in the field `next`."""
+
+    next: str | None = None
+    """The answer's field that has the URL; without it the Link header does."""
+    more: str | None = None
+    """The answer's field that says whether there are more records, where the URL is there on the last page, too."""
+    stable: bool = False
+    """true: a page begins after a record, and not after so many of them, so that nothing shifts it."""
+
+
+class NoPaging(Part):
+    """It does not: all records come in one answer."""
+
+
+class Paging(Part):
+    """How a long list goes on: one of these."""
+
+    cursor: CursorPaging | None = None
+    """An answer says where the next page begins, by a value."""
+    after: AfterPaging | None = None
+    """A page begins after the last record's id."""
+    page: PagePaging | None = None
+    """Pages have numbers."""
+    link: LinkPaging | None = None
+    """An answer has the next page's URL."""
+    none: NoPaging | None = None
+    """All records come in one answer."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Paging":
+        one_of(self)
+        return self
