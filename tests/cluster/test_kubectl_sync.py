@@ -182,7 +182,7 @@ def test_deletes_are_shown_before_they_are_confirmed(
     node.end(1, 3, '{"reason": "900 of 1000 contact records are gone from crm"}')
     namespace.wait_condition("Stalled")
     with sync.terminal("confirm-deletes", "contacts") as terminal:
-        terminal.see("Were these deletes intended?")
+        terminal.see("Was this intended?")
         drawn = plain(terminal.drawn)
         assert "900 of 1000 contact records are gone from crm" in drawn
         assert [n for n in range(20) if f"  contact {n} of crm\r\n" in drawn] == list(range(1, 11))

@@ -266,8 +266,22 @@ BUGS = [
     SeededBug(
         "who confirms some deletes confirms all that are found later",
         f"{_ENGINE}/run/guard.py",
-        "    return not more or not exceeds(session.sync.safety.max_deletes, more, found.linked)\n",
+        "    return not more or not found.limit.is_exceeded_by(more, found.linked)\n",
         "    return True\n",
+        (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "a field that another side has not got any more is emptied without a question",
+        f"{_ENGINE}/run/guard.py",
+        "    found += [each for both, side in sides for each in _blanked(session, both, side)]\n",
+        "",
+        (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "a table that was loaded again with an empty column is not compared with what it held",
+        f"{_ENGINE}/cache/reloads.py",
+        '        self._db.execute("UPDATE blank SET rid = candidate.old FROM candidate WHERE rid = candidate.new")\n',
+        "",
         (f"{_TESTS}/test_guard.py",),
     ),
     SeededBug(

@@ -71,10 +71,16 @@ class Found(ApiModel):
     """One thing that halted a run, in its own words: what a confirmation of that run is about."""
 
     object: Annotated[str, Field(description="The object of spec.sync.")]
-    connector: Annotated[str, Field(description="The side whose records are gone.")]
-    what: Annotated[str, Field(description="deletes: too many records are gone; empty: all that were there.")]
+    connector: Annotated[str, Field(description="The side whose records are gone, or have a field that is blank.")]
+    what: Annotated[
+        str,
+        Field(
+            description="deletes: too many records are gone; empty: all that were there; blanked: a field is blank now."
+        ),
+    ]
     count: Annotated[int, Field(description="How many records.")]
     digest: Annotated[str, Field(description="Of the records' ids: another set of records has another one.")]
+    field: Annotated[str | None, Field(description="Of blanked: which field.")] = None
 
 
 class Run(ApiModel):

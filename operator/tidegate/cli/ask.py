@@ -44,7 +44,7 @@ def consent(call: Invocation, deed: str, chosen: Chosen, *, always: bool = False
 
 
 def confirm_deletes(seen: Integration, run: int, gone: Sequence[str]) -> bool:
-    """Whether the deletes that halted a run were intended; `gone`: the missing records that its log names."""
+    """Whether what halted a run was intended; `gone`: the records that its log names."""
     click.echo(inert(seen.status.message or ""), err=True)
     for record in gone[:_SHOWN]:
         click.echo(f"  {inert(record)}", err=True)
@@ -52,7 +52,7 @@ def confirm_deletes(seen: Integration, run: int, gone: Sequence[str]) -> bool:
         click.echo(f"  and more: {seen.command('logs', '--run', str(run))}", err=True)
     if not gone:
         click.echo("  the log of that run names no record", err=True)
-    return click.confirm(f"Were these deletes intended? The run after run {run} may then carry them out.", err=True)
+    return click.confirm(f"Was this intended? The run after run {run} may then carry it out.", err=True)
 
 
 def _names(of: Sequence[Integration]) -> str:

@@ -233,7 +233,7 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
     if run.allow_deletes is not None:
         values[Environment.ALLOW_DELETES] = str(run.allow_deletes)
     if run.confirmed:
-        found = [each.model_dump(mode="json", by_alias=True) for each in run.confirmed]
+        found = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in run.confirmed]
         values[Environment.CONFIRMED] = json.dumps(found, ensure_ascii=False)
     return [{"name": name, "value": value} for name, value in values.items()]
 

@@ -66,12 +66,20 @@ def _found(said: object) -> tuple[Found, ...] | None:
     fit = len(entries) <= _FOUND and all(
         isinstance(each, dict)
         and _is_count(each.get("count"))
-        and all(isinstance(each.get(name), str) and len(each[name]) <= _SIDE_CHARACTERS for name in texts)
+        and all(_is_short(each.get(name)) for name in texts)
+        and _is_short(each.get("field", ""))
         for each in entries
     )
     if not fit or not entries:
         return None
-    return tuple(Found(count=each["count"], **{name: inert(each[name]) for name in texts}) for each in entries)
+    return tuple(
+        Found(count=each["count"], **{name: inert(each[name]) for name in (*texts, "field") if name in each})
+        for each in entries
+    )
+
+
+def _is_short(said: object) -> bool:
+    return isinstance(said, str) and len(said) <= _SIDE_CHARACTERS
 
 
 def _total(count: object) -> object:

@@ -46,6 +46,10 @@ PARKED = {"type": "parked", "object": "contact", "connector": "crm", "id": 7}
             "set aside: contact 7 of crm: refused",
         ),
         ({"type": "gone", "object": "contact", "connector": "crm", "id": 7}, "gone: contact 7 of crm"),
+        (
+            {"type": "blank", "object": "contact", "connector": "crm", "id": 7, "field": "phone"},
+            "blank: contact 7 of crm, field phone",
+        ),
         ({"type": "warning", "reason": "disk full"}, "warning: disk full"),
         ({"type": "something new", "a": 1}, '{"type": "something new", "a": 1}'),
         ("free text", "free text"),

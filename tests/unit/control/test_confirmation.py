@@ -12,7 +12,8 @@ from tidegate.control.termination_message import report_of
 from .decision_table.notation import asked
 from .situations import FIRST, NOW, RUNNING, job, pod, stalled
 
-FOUND = [{"object": "contact", "connector": "crm", "what": "deletes", "count": 30, "digest": "0123456789abcdef"}]
+DELETES = {"object": "contact", "connector": "crm", "what": "deletes", "count": 30, "digest": "0123456789abcdef"}
+FOUND = [DELETES, {**DELETES, "what": "blanked", "field": "phone"}]
 
 
 def test_what_halted_a_run_is_remembered() -> None:
@@ -37,9 +38,10 @@ def test_the_run_that_it_is_confirmed_for_is_told(confirmed: str, passed_on: obj
     [
         "all of them",
         [*FOUND, "and more"],
-        [{**FOUND[0], "count": "30"}],
-        [{**FOUND[0], "digest": "f" * 64}],
-        [{name: value for name, value in FOUND[0].items() if name != "digest"}],
+        [{**DELETES, "count": "30"}],
+        [{**DELETES, "digest": "f" * 64}],
+        [{**DELETES, "field": 7}],
+        [{name: value for name, value in DELETES.items() if name != "digest"}],
         FOUND * 9,
     ],
 )

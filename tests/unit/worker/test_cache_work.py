@@ -18,7 +18,7 @@ from .databases import Databases
 
 _STEPS = 100  # between two calls of the progress handler
 
-NO_GUARD = {"maxDeletes": {"percent": 100, "min": 1_000_000}, "emptySide": "allow"}
+NO_GUARD = {"maxDeletes": {"min": 1_000_000}, "maxBlanked": {"min": 1_000_000}, "emptySide": "allow"}
 REFUSE = "CREATE TRIGGER refuse BEFORE INSERT ON contact WHEN NEW.name = 'refused' BEGIN SELECT RAISE(ABORT, 'no'); END"
 
 

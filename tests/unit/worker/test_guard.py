@@ -11,7 +11,7 @@ import pytest
 from tidegate.api.contract import ExitCode
 from tidegate.worker.cache.store import FILE
 
-from .databases import WITH_CURSOR, Databases
+from .databases import FIELDS, WITH_CURSOR, Databases, Ended
 
 CONTACTS = [(f"p{n}@x", f"name {n}", None) for n in range(100)]
 PROPAGATE: dict[str, Any] = {"deletes": "propagate"}
@@ -248,6 +248,115 @@ def test_what_vanishes_after_the_scan_is_deleted_by_the_next_run_that_has_scanne
     assert linked.run(**PROPAGATE, interrupted=vanish).pushed == {"crm": "", "erp": ""}
     assert len(linked.contacts("erp")) == 100
     assert linked.run(**PROPAGATE).code == ExitCode.HALTED
+
+
+class TestAFieldThatIsBlankInManyRecords:
+    """Is an accident as likely as records that are gone: the other side's would be emptied."""
+
+    BLANK = "name is blank now in 30 of the 100 contact records of crm that had one, and would be emptied in erp, more "
+
+    def blank(self, databases: Databases, first: int, last: int, field: str = "name") -> None:
+        databases.query("crm", f"UPDATE contact SET {field} = NULL WHERE id BETWEEN ? AND ?", first, last)  # noqa: S608
+
+    def confirmation(self, halted: Ended) -> dict[str, str]:
+        return {"SYNC_ALLOW_DELETES": str(halted.message["run"]), "SYNC_CONFIRMED": json.dumps(halted.message["found"])}
+
+    def test_halts_the_run_before_it_writes_anything(self, linked: Databases) -> None:
+        self.blank(linked, 1, 30)
+        linked.edit("crm", "p99@x", name="an edit that waits as well")
+        before = linked.everything()
+        ended = linked.run()
+        assert ended.code == ExitCode.HALTED
+        assert ended.message["reason"] == (
+            f"{self.BLANK}than the 20 % that safety.maxBlanked allows: 1, 2, 3 and 27 more; "
+            "restore what was not emptied on purpose"
+        )
+        assert linked.everything() == before
+
+    def test_is_named_by_field_and_number(self, linked: Databases) -> None:
+        self.blank(linked, 1, 30)
+        ended = linked.run()
+        (found,) = ended.message["found"]
+        named = {"object": "contact", "connector": "crm", "what": "blanked", "field": "name", "count": 30}
+        assert found == {**named, "digest": found["digest"]}
+        lines = [line for line in ended.lines if line["type"] == "blank"]
+        assert lines[0] == {"type": "blank", "object": "contact", "connector": "crm", "id": 1, "field": "name"}
+        assert len(lines) == 30
+
+    def test_halts_a_read_only_run_before_it_accepts_anything(self, linked: Databases) -> None:
+        self.blank(linked, 1, 30)
+        ended = linked.run(push=False)
+        assert ended.code == ExitCode.HALTED
+        assert "would be accepted as it is, more than the 20 % that safety.maxBlanked" in ended.message["reason"]
+        for n in range(30):
+            linked.edit("crm", f"p{n}@x", name=f"name {n}")
+        linked.edit("crm", "p99@x", name="an edit")
+        assert linked.run().pushed == {"crm": "", "erp": "1 update"}
+
+    def test_halts_runs_that_read_changes_until_the_values_are_restored(self, linked: Databases) -> None:
+        by_cursor: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR}
+        linked.run(**by_cursor)
+        self.blank(linked, 1, 30)
+        assert [linked.run("changes", **by_cursor).code for _ in range(2)] == [ExitCode.HALTED] * 2
+        for n in range(30):
+            linked.edit("crm", f"p{n}@x", name=f"name {n}")
+        ended = linked.run("changes", **by_cursor)
+        assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": ""})
+
+    def test_halts_a_reload_under_new_ids_that_has_lost_it(self, linked: Databases) -> None:
+        rows = linked.query("crm", "SELECT email FROM contact")
+        linked.query("crm", "DELETE FROM contact")
+        linked.add("crm", *((email, None, None) for (email,) in rows))
+        assert linked.run().message["reason"].startswith("name is blank now in 100 of the 100 contact records of crm")
+
+    def test_is_emptied_when_it_is_confirmed(self, linked: Databases) -> None:
+        self.blank(linked, 1, 30)
+        ended = linked.run(environment=self.confirmation(linked.run()))
+        assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": "30 update"})
+        assert linked.run().code == 0
+
+    def test_is_confirmed_for_the_records_that_were_shown(self, linked: Databases) -> None:
+        self.blank(linked, 1, 30)
+        confirmation = self.confirmation(linked.run())
+        self.blank(linked, 31, 80)
+        assert linked.run(environment=confirmation).code == ExitCode.HALTED
+
+    def test_is_not_confirmed_by_what_was_said_of_deletes_or_of_another_field(self, linked: Databases) -> None:
+        linked.query("crm", "UPDATE contact SET phone = '1'")
+        linked.run()
+        mass_delete(linked, 30)
+        self.blank(linked, 31, 60, "phone")
+        confirmation = self.confirmation(linked.run(**PROPAGATE))
+        self.blank(linked, 31, 60)
+        ended = linked.run(**PROPAGATE, environment=confirmation)
+        assert ended.code == ExitCode.HALTED
+        assert {found.get("field") for found in ended.message["found"]} == {None, "phone", "name"}
+
+    def test_is_counted_among_the_records_that_had_a_value(self, linked: Databases) -> None:
+        linked.query("crm", "UPDATE contact SET phone = '1' WHERE id <= 12")
+        linked.run()
+        self.blank(linked, 1, 11, "phone")
+        assert linked.run().message["reason"].startswith("phone is blank now in 11 of the 12 contact records of crm")
+
+    @pytest.mark.parametrize(("records", "code"), [(20, 0), (21, ExitCode.HALTED)])
+    def test_may_be_emptied_up_to_the_limit(self, linked: Databases, records: int, code: int) -> None:
+        self.blank(linked, 1, records)
+        assert linked.run().code == code
+
+    def test_may_be_allowed(self, linked: Databases) -> None:
+        self.blank(linked, 1, 100)
+        assert linked.run(safety={"maxBlanked": {"percent": 100}}).pushed == {"crm": "", "erp": "100 update"}
+
+    def test_is_no_accident_where_the_other_side_is_blank_too(self, linked: Databases) -> None:
+        self.blank(linked, 1, 100)
+        linked.query("erp", "UPDATE contact SET name = '' WHERE id <= 100")
+        assert linked.run(safety={"maxBlanked": {"percent": 0, "min": 0}}).code == 0
+
+    def test_is_no_accident_where_it_does_not_flow(self, linked: Databases) -> None:
+        fields = [{**field, **({"direction": "to-crm"} if field["crm"] == "name" else {})} for field in FIELDS]
+        linked.run(fields=fields)
+        self.blank(linked, 1, 100)
+        assert linked.run(fields=fields).code == 0
 
 
 class TestASideThatIsEmpty:

@@ -111,7 +111,7 @@ class World:
         config = self._databases.config(
             crm=policies.crm, erp=WITH_CURSOR, fields=[email, *trimmed],
             conflict=policies.conflict, deletes=policies.deletes,
-            safety={"maxDeletes": {"percent": 100, "min": 1000}, "emptySide": "allow"},
+            safety={"maxDeletes": {"min": 1000}, "maxBlanked": {"min": 1000}, "emptySide": "allow"},
         )  # fmt: skip
         self._sync = parse(orjson.dumps(config))
         self._policies = policies

@@ -33,6 +33,8 @@ def words(text: str) -> str:
             return _parked(message or {})
         case "gone":
             return f"gone: {_record(message or {})}"
+        case "blank":
+            return f"blank: {_field(message or {})}"
         case "warning":
             return f"warning: {(message or {}).get('reason', '')}"
         case _:
@@ -57,9 +59,9 @@ def counts_of(text: str) -> str | None:
 
 
 def gone(lines: Iterable[str]) -> list[str]:
-    """The missing records that halted a run, as its log names them."""
+    """The records that halted a run, as its log names them: they are missing, or a field of theirs is blank."""
     messages = filter(None, map(message_of, lines))
-    return [_record(message) for message in messages if message.get("type") == "gone"]
+    return [_field(message) for message in messages if message.get("type") in ("gone", "blank")]
 
 
 def counted(counts: Mapping[str, int]) -> str:
@@ -90,8 +92,11 @@ def _end(message: Mapping[str, Any]) -> str:
 
 
 def _parked(message: Mapping[str, Any]) -> str:
-    field = f", field {message['field']}" if message.get("field") else ""
-    return f"set aside: {_record(message)}{field}: {message.get('reason')}"
+    return f"set aside: {_field(message)}: {message.get('reason')}"
+
+
+def _field(message: Mapping[str, Any]) -> str:
+    return _record(message) + (f", field {message['field']}" if message.get("field") else "")
 
 
 def _record(message: Mapping[str, Any]) -> str:

@@ -47,6 +47,6 @@ class Accepted:
             "UPDATE record SET shadow = (SELECT shadow FROM accepted WHERE accepted.rid = record.rid) "
             "WHERE rid IN (SELECT rid FROM accepted WHERE shadow IS NOT NULL)"
         )
-        for table in ("dirty", "parked"):
+        for table in ("dirty", "blank", "parked"):
             self._db.execute(f"DELETE FROM {table} WHERE rid IN (SELECT rid FROM accepted)")  # noqa: S608
         self.clear()

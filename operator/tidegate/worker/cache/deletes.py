@@ -13,7 +13,8 @@ from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.connectors import Key
 
 SCHEMA = """
-CREATE TABLE shown (source INTEGER NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY (source, rid)) WITHOUT ROWID;
+CREATE TABLE shown (
+    source INTEGER NOT NULL, why TEXT NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY (source, why, rid)) WITHOUT ROWID;
 CREATE TABLE deleted (source INTEGER NOT NULL, id NOT NULL, at REAL NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID
 """
 
@@ -37,16 +38,16 @@ class Deletes:
         """Nothing is shown any more."""
         self._db.execute("DELETE FROM shown")
 
-    def show(self, source: int, rids: Iterable[int]) -> None:
-        """These records of a source are named to a human, by their number and digest."""
-        self._db.execute("REPLACE INTO shown SELECT ?, value FROM json_each(?)", (source, listed(rids)))
+    def show(self, source: int, why: str, rids: Iterable[int]) -> None:
+        """These records of a source are named to a person, by their number and digest."""
+        self._db.execute("REPLACE INTO shown SELECT ?, ?, value FROM json_each(?)", (source, why, listed(rids)))
 
-    def not_shown(self, source: int, rids: Iterable[int]) -> list[int]:
-        """Those of these records that were not shown."""
+    def not_shown(self, source: int, why: str, rids: Iterable[int]) -> list[int]:
+        """Those of these records that were not shown for that reason."""
         found = self._db.execute(
             "SELECT value FROM json_each(?) AS sought "
-            "WHERE NOT EXISTS (SELECT 1 FROM shown WHERE source = ? AND rid = sought.value)",
-            (listed(rids), source),
+            "WHERE NOT EXISTS (SELECT 1 FROM shown WHERE source = ? AND why = ? AND rid = sought.value)",
+            (listed(rids), source, why),
         )
         return [rid for (rid,) in found]
 

@@ -72,6 +72,8 @@ class Reloads:
                 "REPLACE INTO accepted SELECT old, coalesce(accepted.shadow, record.shadow) FROM candidate "
                 "JOIN record ON record.rid = new LEFT JOIN accepted ON accepted.rid = new"
             )
+        self._db.execute("DELETE FROM blank WHERE rid IN (SELECT old FROM candidate)")
+        self._db.execute("UPDATE blank SET rid = candidate.old FROM candidate WHERE rid = candidate.new")
         for table in ("record", "dirty", "parked", "shelved", "departed", "accepted", "large"):
             self._db.execute(f"DELETE FROM {table} WHERE rid IN (SELECT new FROM candidate)")  # noqa: S608
         self._db.execute(

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tidegate.worker.cache import accepted, deletes, large, parked, reloads, settling, visits
+from tidegate.worker.cache import accepted, blanks, deletes, large, parked, reloads, settling, visits
 from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.connectors import Key
@@ -27,7 +27,7 @@ from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
 FILE = "cache.sqlite"
 _MADE = "cache.made"
-FORMAT = 8
+FORMAT = 9
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -99,6 +99,7 @@ class Cache:
         self.large = large.Large(self._db)
         self.settling = settling.Settling(self._db)
         self.deletes = deletes.Deletes(self._db)
+        self.blanks = blanks.Blanks(self._db)
 
     def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
         # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
@@ -107,7 +108,7 @@ class Cache:
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            modules = (visits, parked, reloads, accepted, deletes, large, settling)
+            modules = (visits, parked, reloads, accepted, blanks, deletes, large, settling)
             parts = (_SCHEMA, *(module.SCHEMA for module in modules))
             for statement in ";".join(parts).split(";"):
                 self._db.execute(statement)
@@ -285,7 +286,8 @@ class Cache:
         forgotten = listed(rids)
         links = f"SELECT link FROM record WHERE rid IN ({LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
-        for table in ("record", "dirty", "parked", "shelved", "intent", "departed", "accepted", "large", "settling"):
+        dealt_with = "dirty", "blank", "parked", "shelved", "intent", "departed", "accepted", "large", "settling"
+        for table in ("record", *dealt_with):
             self._remove(table, forgotten)
 
     def let_go(self, rids: Sequence[int]) -> None:
@@ -343,7 +345,8 @@ class Cache:
 
     def clean(self, rids: Iterable[int]) -> None:
         """Note that these records have been dealt with."""
-        self._remove("dirty", listed(rids))
+        for table in ("dirty", "blank"):
+            self._remove(table, listed(rids))
 
     def doubt_absence(self, source: int) -> None:
         """Before a whole scan: what an earlier one has missed may be there again."""

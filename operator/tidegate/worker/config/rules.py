@@ -33,24 +33,32 @@ def other(side: Side) -> Side:
     return 1 if side == 0 else 0
 
 
-class MaxDeletes(Part):
+class Limit(Part):
+    """How many records: `min` always, beyond that no more than the percentage."""
+
+    percent: Annotated[int, Field(ge=0, le=100)] = 20
+    """Beyond `min`, at most this share of the linked records."""
+    min: Annotated[int, Field(ge=0)] = 10
+    """Up to this many are allowed in any case."""
+
+    def is_exceeded_by(self, some: int, linked: int) -> bool:
+        """Whether so many records, of so many that are linked, are more than may pass."""
+        return some > self.min and some * 100 > self.percent * linked
+
+
+class MaxDeletes(Limit):
     """How many records runs may delete or unlink on one side in 24 hours: `min` always, beyond that no more than the
     percentage."""
 
-    percent: Annotated[int, Field(ge=0, le=100)] = 20
-    """Beyond `min`, at most this share of the linked records."""
-    min: Annotated[int, Field(ge=0)] = 10
-    """Up to this many are allowed in any case."""
 
-
-class MaxRekeyed(Part):
+class MaxRekeyed(Limit):
     """How many records of one side may have other match fields under the same ids: `min` always, beyond that no more
     than the percentage. Many at once are a sign of another system, or of another tenant's records."""
 
-    percent: Annotated[int, Field(ge=0, le=100)] = 20
-    """Beyond `min`, at most this share of the linked records."""
-    min: Annotated[int, Field(ge=0)] = 10
-    """Up to this many are allowed in any case."""
+
+class MaxBlanked(Limit):
+    """In how many records of one side a run may find a field blank that had a value before, each field by itself: `min`
+    always, beyond that no more than the percentage of the linked records in which it had a value."""
 
 
 class Safety(Part):
@@ -58,6 +66,7 @@ class Safety(Part):
 
     max_deletes: MaxDeletes = MaxDeletes()
     max_rekeyed: MaxRekeyed = MaxRekeyed()
+    max_blanked: MaxBlanked = MaxBlanked()
     empty_side: Literal["halt", "allow"] = "halt"
     """What a run does when a side that had records has none: halt, or allow it and carry on."""
 

@@ -24,7 +24,7 @@ def _reason(session: Session, both: SourcePair, source: Source) -> str | None:
     cache, limit = session.cache, session.sync.safety.max_rekeyed
     rekeyed = _count(session, source)
     linked = cache.count(source.number) - cache.count_alone(source.number) if rekeyed > limit.min else 0
-    if rekeyed <= limit.min or rekeyed * 100 <= limit.percent * linked:
+    if not limit.is_exceeded_by(rekeyed, linked):
         return None
     match = ", ".join(both.item.fields[i].title for i in both.item.match)
     return (

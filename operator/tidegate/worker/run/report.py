@@ -104,9 +104,10 @@ class Report:
         said = {"type": "parked", "object": title, "connector": connector, "id": key, "reason": reason}
         self._say({**said, "field": field} if field else said)
 
-    def gone(self, title: str, connector: str, key: object) -> None:
-        """One of the missing records that halt a run; the caller names at most NAMED_LINES per connector and object."""
-        self._say({"type": "gone", "object": title, "connector": connector, "id": key})
+    def suspicious(self, title: str, connector: str, key: object, field: str) -> None:
+        """A record that halts a run: it is gone, or the field is blank. The caller names at most NAMED_LINES."""
+        record = {"object": title, "connector": connector, "id": key}
+        self._say({"type": "blank", **record, "field": field} if field else {"type": "gone", **record})
 
     def _write(self, message: Mapping[str, Any]) -> None:
         try:

@@ -15,6 +15,7 @@ from typing import Any
 from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, filter_of, outside, unread
 from tidegate.worker.connectors.sizes import size_of
 from tidegate.worker.merge.same_record import is_another
+from tidegate.worker.run.blanked import note_blank_fields
 from tidegate.worker.run.departures import leave_filter
 from tidegate.worker.run.reloaded import recognise_reloaded
 from tidegate.worker.run.session import Session
@@ -115,6 +116,7 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
         cache.accepted.add_unchanged(visited - {rid for rid, _ in changed})
         _note_accepted(session, source, differing)
     cache.soil([rid for rid, _ in differing])
+    note_blank_fields(session, source, [*visited, *rids], differing)
     _note_changed(session, source, changed)
     if progress.whole:
         cache.visits.add([*visited, *rids])

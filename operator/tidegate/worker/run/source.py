@@ -71,6 +71,20 @@ class Source:
             for i, hashed in enumerate(seen)
         )
 
+    def had_value(self, shadow: Shadow | None, field: int) -> bool:
+        """Whether a field was last seen with a value in it."""
+        return self._last_seen(shadow, field) not in (None, self.hasher.blank)
+
+    def was_blank(self, shadow: Shadow | None, field: int) -> bool:
+        """Whether a field was last seen blank."""
+        return self._last_seen(shadow, field) == self.hasher.blank
+
+    def _last_seen(self, shadow: Shadow | None, field: int) -> Hash | None:
+        seen = self.layout.unpack(shadow)[field]
+        if seen is None and self.layout.has_former and (formerly := self.layout.formerly(shadow, field)):
+            return formerly[0]
+        return seen
+
     def _seen_formerly(self, field: int, shadow: Shadow | None, value: Value, now: Hash) -> Hash | None:
         formerly = self.layout.formerly(shadow, field)
         if formerly is None or now == UNKNOWN:

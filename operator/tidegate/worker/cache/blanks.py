@@ -1,0 +1,66 @@
+"""Fields of pending records that are blank: a part of the cache. The guard counts those that had a value before."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import NamedTuple
+
+from tidegate.worker.cache.listed import LISTED, listed
+from tidegate.worker.cache.shadow import Shadow
+from tidegate.worker.values.normal_form import HASH_BYTES, UNKNOWN, Hash
+
+SCHEMA = "CREATE TABLE blank (rid INTEGER PRIMARY KEY, fields TEXT NOT NULL)"
+
+
+class Blank(NamedTuple):
+    """A linked record with blank fields, by their titles: what it and its counterpart were last seen to hold.
+
+    `across_fields` are the counterpart's blank fields, where that is pending too.
+    """
+
+    rid: int
+    fields: Set[str]
+    shadow: Shadow
+    across: Shadow | None
+    across_fields: Set[str]
+
+
+class Blanks:
+    """All pending records that have some."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def note(self, read: Iterable[int], blank: Mapping[int, Sequence[str]]) -> None:
+        """These records were read, and some of those that are pending have blank fields."""
+        if self._db.execute("SELECT EXISTS (SELECT 1 FROM blank)").fetchone()[0]:
+            self._db.execute(f"DELETE FROM blank WHERE rid IN ({LISTED})", (listed(read),))  # noqa: S608
+        rows = [(rid, json.dumps(fields)) for rid, fields in blank.items()]
+        self._db.executemany("REPLACE INTO blank VALUES (?, ?)", rows)
+
+    def linked(self, source: int, after: int, limit: int) -> list[Blank]:
+        """The next of a source's records that have a counterpart, in the order of their rids."""
+        found = self._db.execute(
+            "SELECT ours.rid, blank.fields, ours.shadow, across.shadow, theirs.fields FROM blank "
+            "CROSS JOIN record AS ours USING (rid) CROSS JOIN record AS across ON across.rid = ours.link "
+            "LEFT JOIN blank AS theirs ON theirs.rid = across.rid "
+            "WHERE blank.rid > ? AND ours.source = ? AND ours.shadow IS NOT NULL "
+            "AND EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = ours.rid AND NOT gone) ORDER BY blank.rid LIMIT ?",
+            (after, source, limit),
+        )
+        return [
+            Blank(rid, _titles(fields), shadow, across, _titles(across_fields))
+            for rid, fields, shadow, across, across_fields in found
+        ]
+
+    def count_filled(self, source: int, place: int, blank: Hash) -> int:
+        """How many linked records of a source were last seen with a value at that place of their shadow."""
+        query = (
+            "SELECT count(*) FROM record WHERE source = ? AND link IS NOT NULL AND shadow IS NOT NULL "  # noqa: S608
+            f"AND substr(shadow, ?, {HASH_BYTES}) NOT IN (?, ?, X'')"
+        )
+        return int(self._db.execute(query, (source, place + 1, blank, UNKNOWN)).fetchone()[0])
+
+
+def _titles(fields: str | None) -> Set[str]:
+    return frozenset(json.loads(fields)) if fields is not None else frozenset()
