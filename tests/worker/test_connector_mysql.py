@@ -137,7 +137,7 @@ def test_what_a_column_of_an_old_character_set_cannot_hold_is_not_found_there_an
         created, refused = collection.create([("ünï@x",), ("😀@x",)])
     assert isinstance(created, Record)
     assert created.values == ("ünï@x",)
-    assert refused == Rejected("column email is of type VARCHAR(100): its character set has no '😀'")
+    assert refused == Rejected("column email is of type VARCHAR(100): its character set latin1 has no '😀'")
 
 
 # The type, what somebody else has stored, and how it is read.

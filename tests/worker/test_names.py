@@ -1,14 +1,14 @@
 """Tables and columns whose names need quoting, or that are reserved words, are synced as any other."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tidegate.worker.connectors import Collection, Description, FieldUse, Record, Window, Write, sql
+from tidegate.worker.connectors import Collection, Description, FieldUse, Identified, Record, Window, Write, sql
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.normal_form import normal
@@ -34,6 +34,16 @@ def opened(url: str, table: str, key: str, fields: list[str], cursor: str | None
     try:
         place = TableSettings(table=table, id=key, cursor=cursor)
         yield connector.open(Description("object order, connector erp", place, uses, (0, 1), True))
+    finally:
+        connector.close()
+
+
+def system(url: str, table: str) -> Mapping[str, str]:
+    """What tells the system that a table is in."""
+    connector = sql.TYPE.connect(Settings(type="sql", url=url), {}, "erp")
+    assert isinstance(connector, Identified)
+    try:
+        return connector.system(Description("order", TableSettings(table=table, id="id"), (), (), False))
     finally:
         connector.close()
 
@@ -129,6 +139,35 @@ def test_a_table_in_a_schema_that_is_named(postgresql_database: postgresql.Datab
     )
     with opened(postgresql_database.worker_url, "My Shop.order", "id", ["email", "name"]) as collection:
         use(collection, 2)
+
+
+def test_a_dot_in_a_schema_or_in_a_table_tells_no_other_system(postgresql_database: postgresql.Database) -> None:
+    """What tells the system is the schema that the table is in, and not what stands before the last dot."""
+    postgresql_database.sql(
+        'CREATE SCHEMA "a.b"; CREATE TABLE "a.b"."c" (id SERIAL PRIMARY KEY, email TEXT, name TEXT); '
+        'CREATE TABLE "d.e" (id SERIAL PRIMARY KEY, email TEXT, name TEXT); '
+        'GRANT ALL ON "d.e", "d.e_id_seq" TO worker; '
+        'GRANT ALL ON SCHEMA "a.b" TO worker; GRANT ALL ON ALL TABLES IN SCHEMA "a.b" TO worker; '
+        'GRANT ALL ON ALL SEQUENCES IN SCHEMA "a.b" TO worker'
+    )
+    for table, schema in (("a.b.c", "a.b"), ("d.e", "public")):
+        with opened(postgresql_database.worker_url, table, "id", ["email", "name"]) as collection:
+            use(collection, 2)
+        assert system(postgresql_database.worker_url, table)["schema"] == schema
+
+
+def test_a_name_that_two_tables_may_have_is_refused(postgresql_database: postgresql.Database) -> None:
+    postgresql_database.sql(
+        'CREATE SCHEMA a; CREATE TABLE a."b" (id SERIAL PRIMARY KEY, email TEXT, name TEXT); '
+        'CREATE TABLE "a.b" (id SERIAL PRIMARY KEY, email TEXT, name TEXT); GRANT ALL ON SCHEMA a TO worker'
+    )
+    with (
+        pytest.raises(
+            ConfigurationError, match=r"connector erp: table a\.b may be table b of schema a and table a\.b: "
+        ),
+        opened(postgresql_database.worker_url, "a.b", "id", ["email", "name"]),
+    ):
+        pass
 
 
 def test_a_table_that_is_not_there_is_told_with_those_of_its_schema(place: Place) -> None:

@@ -170,6 +170,24 @@ def test_bytes_that_are_no_characters_are_read_from_sqlite_and_do_not_stop_the_o
         assert connection.execute("SELECT hex(tenant) FROM contact WHERE email = 'new@x'").fetchall() == [("FF61",)]
 
 
+def test_what_the_encoding_of_a_whole_database_lacks_is_refused_by_its_name(
+    postgresql_server: PostgreSQL, contacts: Database
+) -> None:
+    contacts.sql("CREATE DATABASE western TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+    url = postgresql_server.url("western")
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, tenant VARCHAR(9))")
+        with opened(url, "email", "tenant") as collection:
+            refused, written = collection.create([["ł@x", "ours"], ["a@x", "Zoë"]])
+            assert refused == Rejected("column email is of type TEXT: its character set LATIN1 has no 'ł'")
+            assert isinstance(written, Record)
+            assert written.values == ("a@x", "Zoë")
+            assert collection.find([("ł@x",)]) == []
+    finally:
+        contacts.sql("DROP DATABASE western WITH (FORCE)")
+
+
 def test_a_database_that_does_not_check_its_texts_is_read_as_utf8(
     postgresql_server: PostgreSQL, contacts: Database
 ) -> None:

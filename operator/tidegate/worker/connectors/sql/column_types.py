@@ -168,24 +168,24 @@ def _text_check(type_: TypeEngine[Any], dialect: Dialect, charset: str | None) -
         if zero and "\0" in value:
             raise Unfit("the text has a zero character, which PostgreSQL cannot hold")
         if not value.isascii():
-            _check_characters(value, codec)
+            _check_characters(value, codec, charset)
         return value
 
     return check
 
 
-def _check_characters(text: str, codec: str | None) -> None:
+def _check_characters(text: str, codec: str | None, charset: str | None = None) -> None:
     try:
         text.encode()
         if codec == "utf8mb3":
             if over := [character for character in text if character > "\uffff"]:
-                raise Unfit(f"its character set has no {over[0]!r}")
+                raise Unfit(f"its character set {charset} has no {over[0]!r}")
         elif codec:
             text.encode(codec)
     except UnicodeEncodeError as error:
         if error.encoding == "utf-8":
             raise Unfit(no_character(text, error.start)) from None
-        raise Unfit(f"its character set has no {text[error.start]!r}") from None
+        raise Unfit(f"its character set {charset} has no {text[error.start]!r}") from None
 
 
 def _whole_check(type_: TypeEngine[Any], _: Dialect, __: str | None) -> Check:

@@ -101,7 +101,7 @@ def _lacks_on_mysql(connection: Connection, table: Table, privilege: str, column
         "DELETE": f"DELETE FROM {name} WHERE 1 = 0",  # noqa: S608
     }
     try:
-        connection.exec_driver_sql(f"EXPLAIN {use[privilege]}").all()
+        connection.exec_driver_sql(f"EXPLAIN {use[privilege]}".replace("%", "%%")).all()  # the driver fills in values
     except DBAPIError as error:
         # Whatever else keeps it from being explained is no matter of rights.
         number = error.orig.args[0] if error.orig is not None and error.orig.args else None

@@ -17,6 +17,7 @@ from tidegate.worker.connectors.sql.column_types import adapter
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
 from tidegate.worker.connectors.sql.cursors import can_be_cursor
 from tidegate.worker.connectors.sql.mysql import without_transactions
+from tidegate.worker.connectors.sql.places import place_of
 from tidegate.worker.connectors.sql.settings import TableSettings
 from tidegate.worker.connectors.sql.sqlite import read_as_it_is
 from tidegate.worker.errors import ConfigurationError
@@ -26,7 +27,10 @@ def reflect(engine: Engine, description: Description) -> Table:
     """The table that an object names. Raises ConfigurationError with all that does not fit."""
     settings = description.settings
     assert isinstance(settings, TableSettings)  # noqa: S101
-    schema, name = _place(engine, settings.table)
+    try:
+        schema, name = place_of(engine, settings.table)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{description.title}: {error}") from None
     listeners = [("column_reflect", mysql.unquote)] if engine.dialect.name == "mysql" else []
     try:
         table = Table(name, MetaData(), schema=schema, autoload_with=engine, resolve_fks=False, listeners=listeners)
@@ -45,22 +49,6 @@ def reflect(engine: Engine, description: Description) -> Table:
     if complaints:
         raise ConfigurationError(*(f"{description.title}: {complaint}" for complaint in complaints))
     return table
-
-
-def _place(engine: Engine, written: str) -> tuple[str | None, str]:
-    """Schema and name of a table: a dot is between the two, or belongs to the name where there is no such schema."""
-    if "." not in written:
-        return None, written
-    inspector = inspect(engine)
-    parts = written.split(".")
-    readings: list[tuple[str | None, str]] = [
-        (".".join(parts[:n]), ".".join(parts[n:])) for n in range(len(parts) - 1, 0, -1)
-    ]
-    for schema, name in [*readings, (None, written)]:
-        if inspector.has_table(name, schema):
-            return schema, name
-    schemas = {*inspector.get_schema_names()}
-    return next((each for each in readings if each[0] in schemas), (None, written))
 
 
 def _complaints(engine: Engine, table: Table, settings: TableSettings, description: Description) -> list[str]:

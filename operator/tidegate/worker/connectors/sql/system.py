@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from tidegate.worker.connectors.sql.places import place_of
 from tidegate.worker.connectors.sql.settings import TableSettings
 
 # Of a cluster that answers as one server the cluster's number comes first: its members have numbers of their own.
@@ -21,21 +22,23 @@ def system_of(engine: Engine, settings: TableSettings) -> dict[str, str]:
     """The signals of the database that holds the table."""
     if engine.dialect.name == "sqlite":
         return _sqlite(engine)
+    schema, table = place_of(engine, settings.table)
     with engine.connect() as connection:
-        of_dialect = _postgresql if engine.dialect.name == "postgresql" else _mysql
-        signals = of_dialect(connection, settings.table)
+        if engine.dialect.name == "postgresql":
+            signals = _postgresql(connection, schema, table)
+        else:
+            signals = _mysql(connection, schema)
     if "server" not in signals:
         signals["address"] = f"{engine.url.host or 'localhost'}, {engine.url.port or 'default port'}"
     return signals
 
 
-def _postgresql(connection: Connection, place: str) -> dict[str, str]:
+def _postgresql(connection: Connection, schema: str | None, table: str) -> dict[str, str]:
     signals = _postgresql_server(connection)
     database = "SELECT datname, oid FROM pg_catalog.pg_database WHERE datname = current_database()"
     name, number = connection.execute(text(database)).one()
     signals |= {"database": str(name), "database oid": str(number)}
-    schema, _, table = place.rpartition(".")
-    if not schema:  # which of those in the search path has it
+    if schema is None:  # which of those in the search path has it
         found = "SELECT relnamespace::regnamespace::text FROM pg_catalog.pg_class WHERE oid = to_regclass(:table)"
         quoted = connection.dialect.identifier_preparer.quote_identifier(table)
         schema = str(connection.execute(text(found), {"table": quoted}).scalar())
@@ -52,15 +55,14 @@ def _postgresql_server(connection: Connection) -> dict[str, str]:
     return {"server": str(number)}
 
 
-def _mysql(connection: Connection, place: str) -> dict[str, str]:
+def _mysql(connection: Connection, schema: str | None) -> dict[str, str]:
     names = ", ".join(f"'{name}'" for name in _MYSQL_SERVER)
     known: dict[str, str] = {}
     for scope in ("STATUS", "VARIABLES"):
         found = connection.execute(text(f"SHOW GLOBAL {scope} WHERE Variable_name IN ({names})"))
         known |= {str(name).lower(): str(value) for name, value in found if value not in ("", _NOT_IN_A_CLUSTER)}
     server = next((known[name] for name in _MYSQL_SERVER if name in known), None)
-    database, _, _ = place.rpartition(".")
-    database = database or str(connection.execute(text("SELECT DATABASE()")).scalar())
+    database = schema or str(connection.execute(text("SELECT DATABASE()")).scalar())
     return {"database": database} if server is None else {"server": server, "database": database}
 
 
