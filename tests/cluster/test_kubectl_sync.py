@@ -192,7 +192,7 @@ def test_deletes_are_shown_before_they_are_confirmed(
     with sync.terminal("confirm-deletes", "contacts") as terminal:
         terminal.see("[y/N]")
         terminal.type("y\r")
-        terminal.see("confirmed: the next run may carry out the deletes")
+        terminal.see("confirmed: the next run may carry out what run 1 has found")
         assert terminal.end() == 0
 
 

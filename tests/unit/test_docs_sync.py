@@ -19,7 +19,7 @@ from tidegate.api.spec import SyncIntegrationSpec
 from tidegate.worker.commands.schema import json_schema
 from tidegate.worker.config.models import AnyConnector, FieldPair, Object, Top
 from tidegate.worker.config.parse import parse
-from tidegate.worker.config.rules import MaxDeletes, MaxRekeyed, Pace, Safety
+from tidegate.worker.config.rules import MaxBlanked, MaxDeletes, MaxRekeyed, Pace, Safety
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.main import main
 from tidegate.worker.values.normal_form import Normalization
@@ -73,7 +73,9 @@ def test_what_it_shows_fits(block: dict[str, Any]) -> None:
         parse(json.dumps(completed(block)).encode())
 
 
-@pytest.mark.parametrize("model", [Top, AnyConnector, Object, FieldPair, Safety, MaxDeletes, MaxRekeyed, Pace])
+@pytest.mark.parametrize(
+    "model", [Top, AnyConnector, Object, FieldPair, Safety, MaxDeletes, MaxRekeyed, MaxBlanked, Pace]
+)
 def test_every_setting_is_shown(model: Any) -> None:
     shown = "\n".join(PAGE.blocks("yaml"))
     assert [name for name in names(model) if f"{name}:" not in shown] == []

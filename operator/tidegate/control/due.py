@@ -69,18 +69,25 @@ def _pause(seen: Observation, status: SyncIntegrationStatus, last: LastRun) -> t
     return max(delay, min(first * (1 << doublings), LONGEST_BACKOFF)) + TIME_RESOLUTION
 
 
+_CONFIRM = f'confirm with the annotation {names.ALLOW_DELETES_ANNOTATION}: "{{run}}"'
+# A worker that says what it has found, or that there is nothing to confirm.
+_WHAT_HELPS_WITH_FOUND = (
+    f"if that was intended, {_CONFIRM}; if not, restore the records and `kubectl sync run {{name}}`"
+)
+_WHAT_HELPS_WITH_NOTHING_FOUND = "do what it says, and `kubectl sync run {name}`"
 _WHAT_HELPS = {
     Outcome.CONFIGURATION_ERROR: (
         "fix spec.sync or spec.template to retry at once, or `kubectl sync run {name}` if it was fixed elsewhere; "
         "retrying at {due}"
     ),
-    Outcome.HALTED: f'confirm with the annotation {names.ALLOW_DELETES_ANNOTATION}: "{{run}}", or turn OFF and reset',
+    Outcome.HALTED: f"{_CONFIRM}, or turn OFF and reset",
     Outcome.CACHE_UNUSABLE: "reset the sync to start with a new cache",
 }
 
 
 def _stalled_words(seen: Observation, last: LastRun, due: datetime | None) -> str:
-    what_helps = _WHAT_HELPS[last.outcome].format(
-        name=seen.integration.name, run=last.number, due=format_time(due) if due else ""
-    )
+    words = _WHAT_HELPS[last.outcome]
+    if last.outcome is Outcome.HALTED and last.found is not None:
+        words = _WHAT_HELPS_WITH_FOUND if last.found else _WHAT_HELPS_WITH_NOTHING_FOUND
+    what_helps = words.format(name=seen.integration.name, run=last.number, due=format_time(due) if due else "")
     return f"run {last.number} stopped: {last.reason or last.outcome}; {what_helps}"

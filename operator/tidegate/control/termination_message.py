@@ -60,8 +60,13 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
 
 
 def _found(said: object) -> tuple[Found, ...] | None:
-    """What halted the run; all or nothing, since a part of it must not be confirmed for the whole."""
-    entries = said if isinstance(said, list) else []
+    """What halted the run; all or nothing, since a part of it must not be confirmed for the whole.
+
+    Empty is a worker's word that there is nothing to confirm; None is a worker that does not say.
+    """
+    if not isinstance(said, list):
+        return None
+    entries = said
     texts = ("object", "connector", "what", "digest")
     fit = len(entries) <= _FOUND and all(
         isinstance(each, dict)
@@ -70,7 +75,7 @@ def _found(said: object) -> tuple[Found, ...] | None:
         and _is_short(each.get("field", ""))
         for each in entries
     )
-    if not fit or not entries:
+    if not fit:
         return None
     return tuple(
         Found(count=each["count"], **{name: inert(each[name]) for name in (*texts, "field") if name in each})

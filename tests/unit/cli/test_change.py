@@ -354,6 +354,7 @@ def test_confirming_deletes_names_the_halted_run() -> None:
         (11, halted(), "the halted run is run 12, not run 11: run 12 stopped: 900 gone"),
         (12, waiting(), "was not halted"),
         (12, halted(run=run(13)), "run 13 is in progress"),
+        (12, halted(lastRun={**halted()["lastRun"], "found": []}), "run 12 has found nothing that could be confirmed"),
     ],
 )
 def test_nothing_is_confirmed_that_nobody_has_looked_at(confirmed: int, status: dict[str, Any], words: str) -> None:

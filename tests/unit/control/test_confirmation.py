@@ -16,6 +16,26 @@ DELETES = {"object": "contact", "connector": "crm", "what": "deletes", "count": 
 FOUND = [DELETES, {**DELETES, "what": "blanked", "field": "phone"}]
 
 
+@pytest.mark.parametrize(
+    ("found", "what_helps"),
+    [
+        (
+            FOUND,
+            'if that was intended, confirm with the annotation tidegate.dev/allow-deletes: "1"; if not, restore the '
+            "records and `kubectl sync run crm-to-billing`",
+        ),
+        ([], "do what it says, and `kubectl sync run crm-to-billing`"),
+        (None, 'confirm with the annotation tidegate.dev/allow-deletes: "1", or turn OFF and reset'),
+    ],
+    ids=["something that can be confirmed", "nothing", "a worker that does not say"],
+)
+def test_what_helps_depends_on_what_halted_the_run(found: object, what_helps: str) -> None:
+    message = json.dumps({"outcome": "halted", "reason": "it looks wrong", "found": found})
+    halted = RUNNING.but(jobs=(job(FIRST, JobState.FAILED),), pods=(pod(FIRST, 3, message=message),))
+    status = report(halted.observe(), halted.decide(), NOW)
+    assert status.message == f"run 1 stopped: it looks wrong; {what_helps}"
+
+
 def test_what_halted_a_run_is_remembered() -> None:
     message = json.dumps({"outcome": "halted", "reason": "30 are gone", "found": FOUND})
     halted = RUNNING.but(jobs=(job(FIRST, JobState.FAILED),), pods=(pod(FIRST, 3, message=message),))

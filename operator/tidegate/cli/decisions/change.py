@@ -197,7 +197,9 @@ class ConfirmDeletes:
             raise RefusedError(f"the halted run is run {halted}, not run {self.run}: {seen.status.message}")
         which = "the next run" if seen.on else "the first run after the next ON"
         return Change(
-            f"confirmed: {which} may carry out the deletes", {}, {names.ALLOW_DELETES_ANNOTATION: str(halted)}
+            f"confirmed: {which} may carry out what run {halted} has found",
+            {},
+            {names.ALLOW_DELETES_ANNOTATION: str(halted)},
         )
 
     def goal(self, patched: Integration) -> Goal:
@@ -212,6 +214,8 @@ def halted_run(seen: Integration) -> int:
         raise RefusedError(f"run {seen.status.run.number} is in progress: nothing to confirm")
     if last is None or last.outcome is not Outcome.HALTED:
         raise RefusedError("the last run was not halted: nothing to confirm")
+    if last.found == ():
+        raise RefusedError(f"run {last.number} has found nothing that could be confirmed: {seen.status.message}")
     return last.number
 
 

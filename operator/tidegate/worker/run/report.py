@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from tidegate.worker.errors import Halted
 from tidegate.worker.run.progress import Progress
 
 VERSION = 1
@@ -84,8 +85,10 @@ class Report:
         self._last["found"] = found
 
     def end(self, outcome: str, reason: str) -> None:
-        """The run's end, with what was last committed."""
+        """The run's end, with what was last committed; a run that halted and has found nothing cannot be confirmed."""
         message = {**self._last, "outcome": outcome, "reason": _shortened(reason, _REASON_BYTES)}
+        if outcome == Halted.outcome:
+            message.setdefault("found", [])
         self._write(message)
         self._say({"type": "end", **message})
 
