@@ -18,7 +18,7 @@ def test_a_failed_run_is_tried_again_as_the_same_kind(namespace: Namespace, node
     entry = namespace.wait_ended(1)
     assert (entry["mark"], entry["outcome"], entry["report"]["reason"]) == ("✗", "Failed", "connection refused")
     status = namespace.wait_phase("Waiting")
-    assert status["message"].startswith("run 1 failed: connection refused; trying again at ")
+    assert status["message"].startswith("run 1 failed: connection refused; retrying at ")
     assert condition(status, "Ready")["status"] == "False"
     assert condition(status, "Reconciling")["status"] == "True"
     namespace.annotate(sync_requested_at="now")

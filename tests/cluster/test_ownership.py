@@ -35,7 +35,7 @@ def test_a_job_of_somebody_else_under_a_run_s_name_stalls_the_sync_and_is_left_a
     request.getfixturevalue("operator")
     stalled = namespace.wait_condition("Stalled")
     assert stalled["reason"] == "JobRefused"
-    assert "exists and is not this SyncIntegration's: delete or rename it" in stalled["message"]
+    assert "exists but does not belong to this SyncIntegration: delete or rename it" in stalled["message"]
     (left,) = namespace.objects("batch/v1", "Job")
     assert left["metadata"]["uid"] == taken["metadata"]["uid"]
 
@@ -84,7 +84,7 @@ def test_a_job_that_somebody_deletes_is_made_again_when_its_pod_has_ended(
     second = namespace.job(1)
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
     (told,) = wait_for("the Event", lambda: [e for e in namespace.events() if e["reason"] == "JobGone"])
-    assert told["note"].endswith("it is created again")
+    assert told["note"].endswith("creating it again")
     node.end(1)
     assert namespace.wait_ended(1)["mark"] == "✓"
 
@@ -106,7 +106,7 @@ def test_no_run_is_made_again_beside_the_pod_of_a_job_that_was_deleted_without_i
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     pod = _run_that_is_orphaned(namespace)
-    named = f"Pod {pod} is still alive although its Job is gone: delete it if it does not end"
+    named = f"Pod {pod} is still running although its Job is gone; delete it if it does not terminate"
     namespace.wait_until("its name", lambda status: named in status["message"])
     assert namespace.jobs() == []
     node.end(1)
@@ -119,7 +119,7 @@ def test_off_is_not_honoured_while_the_pod_of_a_deleted_job_lives(
 ) -> None:
     pod = _run_that_is_orphaned(namespace)
     namespace.patch(status="OFF")
-    named = f"waiting for run 1 to finish before turning OFF; Pod {pod} is still alive although its Job is gone"
+    named = f"waiting for run 1 to finish before turning OFF; Pod {pod} is still running although its Job is gone"
     status = namespace.wait_until("its name", lambda status: named in status["message"])
     assert (status["phase"], condition(status, "Syncing")["status"]) == ("TurningOff", "True")
     node.end(1)

@@ -16,7 +16,7 @@ from tidegate.api.status import SyncIntegrationStatus
 
 _CACHE_RULE = {
     "rule": "!(has(self.none) && self.none && (has(self.size) || has(self.storageClassName)))",
-    "message": "none: true means that there is no volume, so size and storageClassName have no place beside it",
+    "message": "size and storageClassName cannot be combined with none: true",
 }
 
 _CACHE_STAYS_RULE = {

@@ -104,7 +104,7 @@ class SyncIntegrationSpec(ApiModel):
         bool,
         Field(
             description="Delete all cached data before the activation's full sync, so that records are read as if for "
-            "the first time. Once an activation: left at true it does nothing more until the next OFF and ON."
+            "the first time. Done once per activation: left at true, it has no effect until the next OFF and ON."
         ),
     ] = False
     off_policy: Annotated[

@@ -132,7 +132,7 @@ Counts = Annotated[dict[str, int], Field(description="Records per connector.")]
 class RunReport(ApiModel):
     """What the worker says of its run; text of an untrusted origin, bounded."""
 
-    reason: Annotated[str | None, Field(description="Its own words.")] = None
+    reason: Annotated[str | None, Field(description="Why it ended so, as the worker says.")] = None
     read: Counts = Field(default_factory=dict)
     changed: Counts = Field(default_factory=dict)
     pushed: Counts = Field(default_factory=dict)
@@ -159,7 +159,7 @@ class ActivityEntry(ApiModel):
     summary: Annotated[str, Field(description="The mark and the run, as `kubectl get` shows them.")]
     started_at: Annotated[Time, Field(description="When the run was claimed first.")]
     finished_at: Annotated[Time, Field(description="When the operator saw its end.")]
-    duration: Annotated[Duration, Field(description="From the one to the other.")]
+    duration: Annotated[Duration, Field(description="From startedAt to finishedAt.")]
     report: RunReport | None = None
 
 
@@ -203,10 +203,10 @@ class Condition(ApiModel):
     """A condition as Kubernetes defines it (metav1.Condition)."""
 
     type: Annotated[str, Field(description="Ready, Reconciling, Stalled or Syncing.")]
-    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it holds.")]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="True, False or Unknown.")]
     reason: Annotated[str, Field(description="Why, in one word for programs.")]
     message: Annotated[str, Field(description="Why, in a sentence for people.")]
-    observed_generation: Annotated[int, Field(description="The generation of the spec that it is of.")]
+    observed_generation: Annotated[int, Field(description="The generation of the spec that it describes.")]
     last_transition_time: Annotated[Time, Field(description="When its status changed last.")]
 
 
@@ -214,7 +214,7 @@ class SyncIntegrationStatus(ApiModel):
     """The observed state of one data sync."""
 
     observed_generation: Annotated[
-        int | None, Field(description="The generation of the spec that all of this is of.")
+        int | None, Field(description="The generation of the spec that this status describes.")
     ] = None
     declared: Annotated[
         Switch | None,

@@ -119,7 +119,7 @@ class Writer:
         if all((metadata.get(kind) or {}).get(key) == mark for kind in marks for key, mark in marks[kind].items()):
             return
         where = f"{integration.namespace}/{integration.name}"
-        logger.warning("%s: Job %s had lost labels or annotations of ours: put back", where, run.job_name)
+        logger.warning("%s: Job %s had lost labels or annotations; restored them", where, run.job_name)
         precondition = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         within = self._settings.request_timeout
         with contextlib.suppress(StaleViewError):  # it has changed since: the next look-up sees to it
@@ -295,7 +295,7 @@ def _resource_version(written: object) -> str:
 
 
 def _taken(kind: str, name: str) -> str:
-    return f"{kind} {name} exists and is not this SyncIntegration's: delete or rename it"
+    return f"{kind} {name} exists but does not belong to this SyncIntegration: delete or rename it"
 
 
 def _refused(error: ApiException) -> Exception:

@@ -41,11 +41,11 @@ def difference(seen: Observation, status: SyncIntegrationStatus) -> str | None:
         return None
     used_by = f"that run {status.cache.run} used"
     if seen.integration.spec.cache.none:
-        return f"the cache {used_by} is not used any more: spec.cache.none is true"
+        return f"the cache {used_by} is no longer used: spec.cache.none is true"
     name = seen.cache.name if seen.cache else ""
     if status.cache.volume == NO_VOLUME:
         return f"the cache is new: run {status.cache.run} had none"
-    return f"the cache {used_by} is gone: PersistentVolumeClaim {name} is not the same one"
+    return f"the cache {used_by} is gone: PersistentVolumeClaim {name} is a different one"
 
 
 def reset(status: SyncIntegrationStatus) -> SyncIntegrationStatus:

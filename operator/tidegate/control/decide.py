@@ -250,7 +250,7 @@ def _await_removal(seen: Observation, status: SyncIntegrationStatus, run: Run, j
     if seen.integration.spec.status is Switch.OFF or run.cancelling:
         return _end_claim(seen, status, run, now)
     kept_by = ", ".join(job.finalizers) or "Kubernetes"
-    why = f"its Job {job.name} is being deleted and is still kept by {kept_by}"
+    why = f"its Job {job.name} is being deleted, but {kept_by} still holds it"
     return Plan(Phase.WAITING, status, cannot_start=why)
 
 
@@ -329,15 +329,14 @@ def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, 
     again = run.replace(partial(Run, claimed_at=now, generation=seen.integration.generation))
     launched = _launch(seen, _with_sync_request_handled(seen, status), again)
     room = _make_room(seen, refusal, now)
-    gone = () if refusal else (_job_gone(run, "it is created again"),)
+    gone = () if refusal else (_job_gone(run, "creating it again"),)
     return replace(plan, status=launched.status, actions=(*room, *launched.actions, *plan.actions, *gone))
 
 
 def _job_gone(run: Run, what_follows: str) -> Announce:
     return Announce(
         JOB_GONE,
-        f"run {run.number} has no Job, because it was deleted, or the operator stopped before it was created: "
-        f"{what_follows}",
+        f"run {run.number} has no Job: it was deleted, or the operator stopped before creating it; {what_follows}",
         warning=True,
     )
 
@@ -392,7 +391,7 @@ def _end_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: 
         plan = _be_off(seen, ended)
         if run.cancelling or _refusal_of(seen, run):  # told already why
             return plan
-        return replace(plan, actions=(*plan.actions, _job_gone(run, "it is cancelled, because OFF is declared")))
+        return replace(plan, actions=(*plan.actions, _job_gone(run, "the run is cancelled because OFF is declared")))
     if not run.unstarted:
         ended = ended.replace(partial(SyncIntegrationStatus, activation=None))
     return _start_next_run(seen, ended, now)
@@ -407,7 +406,7 @@ def _refusal_of(seen: Observation, run: Run | None) -> Refusal | None:
 
 
 def _refused_words(what: str, refusal: Refusal) -> str:
-    when = "it is tried again when the spec is changed, and from time to time"
+    when = "retrying periodically, and at once when the spec changes"
     return f"{what}: {inert(refusal.message)}; {when}"
 
 
@@ -447,7 +446,7 @@ def _start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datet
         return Plan(Phase.WAITING, status, look_again_at=now + LOOK_AGAIN)
     if seen.integration.spec.lacks_cache_of_built_in_worker:
         words = (
-            "the built-in worker cannot sync without a cache: it would take every run for the first one; "
+            "the built-in worker cannot sync without a cache: every run would be like the first one; "
             "delete the SyncIntegration and create it without cache.none"
         )
         told = () if _is_told(seen, CACHE_REQUIRED) else (Announce(CACHE_REQUIRED, words, warning=True),)

@@ -56,6 +56,6 @@ def overdue(seen: Observation, now: datetime) -> str | None:
     by = format_time(pod.ends_by) if pod.ends_by else ""
     delete = f"kubectl delete pod {pod.name} -n {seen.integration.namespace} --force"
     return (
-        f"Pod {pod.name}{where} was to end by {by} and has not, so its node may be lost; "
-        f"when the node is certain to be down, delete the Pod: {delete}"
+        f"Pod {pod.name}{where} should have terminated by {by}, so its node may be lost; "
+        f"once you are certain that the node is down, delete the Pod: {delete}"
     )

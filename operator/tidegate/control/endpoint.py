@@ -40,7 +40,7 @@ class Endpoint:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if not self._watchdog.sighted:
-            return web.Response(status=503, text="the watches have not shown everything yet\n")
+            return web.Response(status=503, text="the watches have not synced yet\n")
         return web.Response(text="ok\n")
 
     async def _exposition(self, _: web.Request) -> web.Response:

@@ -38,11 +38,11 @@ class Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """The present values."""
         yield from _of_syncs(self._integrations())
-        depth = GaugeMetricFamily("tidegate_queue_depth", "Integrations that wait to be looked at.")
+        depth = GaugeMetricFamily("tidegate_queue_depth", "Integrations waiting to be reconciled.")
         depth.add_metric((), self._queue.depth)
         yield depth
         event = GaugeMetricFamily(
-            "tidegate_watch_last_event_timestamp_seconds", "When the watch last said anything.", labels=("resource",)
+            "tidegate_watch_last_event_timestamp_seconds", "Time of the last event of the watch.", labels=("resource",)
         )
         now = self._clock().timestamp()
         for resource in self._freshness.resources():

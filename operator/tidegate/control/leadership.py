@@ -175,4 +175,4 @@ class Leadership:
                 )
         except (ApiException, aiohttp.ClientError, TimeoutError, ValueError) as failure:
             why = failure.reason if isinstance(failure, ApiException) else repr(failure)
-            logger.warning("the Lease could not be given back, and has to run out: %s", why)
+            logger.warning("the Lease could not be released and will expire: %s", why)

@@ -55,14 +55,14 @@ def main() -> None:
     try:
         asyncio.run(run(settings))
     except ConfigException as error:
-        sys.exit(f"tidegate-operator: no cluster to work for: {error}. Set KUBECONFIG, or run inside a cluster.")
+        sys.exit(f"tidegate-operator: no cluster configured: {error}. Set KUBECONFIG, or run inside a cluster.")
     except (BlindError, LeadershipLostError) as error:
         sys.exit(f"tidegate-operator: {error}; exiting so that Kubernetes restarts the operator")
     except Exception as error:
         explained = outage.explain(error)
         if explained is None:
             raise
-        sys.exit(f"tidegate-operator: {explained}. Ending; Kubernetes starts it again")
+        sys.exit(f"tidegate-operator: {explained}; exiting so that Kubernetes restarts the operator")
 
 
 async def run(settings: Settings) -> None:
@@ -179,12 +179,12 @@ async def _work(
                 await queue.add_after(uid, (look_again_at - datetime.now(UTC)).total_seconds())
         except (ApiException, aiohttp.ClientError, TimeoutError) as error:
             said = words(error) if isinstance(error, ApiException) else repr(error)
-            logger.warning("the API server did not do as asked, trying again: %s", said)
+            logger.warning("API request failed, retrying: %s", said)
             metrics.failed("api")
             failed = True
         except Exception:
             # One integration that meets a defect must not take the others down with it.
-            logger.exception("reconciling %s failed, trying again", uid)
+            logger.exception("reconciling %s failed, retrying", uid)
             metrics.failed("defect")
             failed = True
         finally:

@@ -60,13 +60,13 @@ class Metrics:
         )
         self._reconcile_seconds = Histogram(
             "tidegate_reconcile_duration_seconds",
-            "One look at one integration, API writes included.",
+            "Duration of one reconciliation, API writes included.",
             buckets=_RECONCILE_SECONDS,
             registry=self._registry,
         )
         self._reconcile_errors = Counter(
             "tidegate_reconcile_errors",
-            "Looks that failed and are repeated, by reason (api, defect).",
+            "Reconciliations that failed and are retried, by reason (api, defect).",
             ("reason",),
             registry=self._registry,
         )
@@ -79,9 +79,9 @@ class Metrics:
 
     def observe_process(self, ready: Callable[[], bool], leading: Callable[[], bool]) -> None:
         """Tell of the process itself what these say when asked."""
-        gauge = Gauge("tidegate_ready", "1 when the watches show all that there is.", registry=self._registry)
+        gauge = Gauge("tidegate_ready", "1 once all watches have synced.", registry=self._registry)
         gauge.set_function(lambda: float(ready()))
-        gauge = Gauge("tidegate_leading", "1 for the one of several operators that works.", registry=self._registry)
+        gauge = Gauge("tidegate_leading", "1 for the operator that leads.", registry=self._registry)
         gauge.set_function(lambda: float(leading()))
 
     def exposition(self) -> bytes:

@@ -17,7 +17,7 @@ from tidegate.api import names
 
 _OURS = f"/apis/{names.GROUP}/"
 _NO_DEFINITION = (
-    f"the API server does not know {names.PLURAL}.{names.GROUP}: the CustomResourceDefinition was deleted, and every "
+    f"the API server does not serve {names.PLURAL}.{names.GROUP}: the CustomResourceDefinition was deleted, and every "
     "SyncIntegration with it. Install it again (helm upgrade), then apply your SyncIntegrations again"
 )
 _NO_CREDENTIALS = (
@@ -26,8 +26,7 @@ _NO_CREDENTIALS = (
 )
 _NO_RIGHT = "Check the operator's Role or ClusterRole"
 _NOT_THE_API_SERVER = (
-    "something other than the API server answers in its place: the answer is not JSON but {kind}. Check proxies and "
-    "load balancers on the way to it"
+    "the response is not from the API server: it is not JSON but {kind}. Check proxies and load balancers in between"
 )
 
 
@@ -60,7 +59,7 @@ def _explain(error: BaseException) -> str | None:
             return _answered(error.status, error.reason or "")
         case aiohttp.ClientError() | TimeoutError() | ConnectionError() | ssl.SSLError():
             why = str(error) or type(error).__name__
-            return f"the API server cannot be reached: {why}. Check it, and the network to it"
+            return f"the API server cannot be reached: {why}. Check the API server and the network"
         case _:
             return None
 
@@ -75,6 +74,4 @@ def _answered(status: int, reason: str, request: str = "") -> str:
         case HTTPStatus.FORBIDDEN:
             return f"the API server answers {status} {reason}{asked}. {_NO_RIGHT}"
         case _:
-            return (
-                f"the API server answers {status} {reason}{asked}. Check the API server, and proxies on the way to it"
-            )
+            return f"the API server answers {status} {reason}{asked}. Check the API server and proxies in between"

@@ -173,7 +173,7 @@ class Reconciler:
             within = START_WITHIN.total_seconds() - (self._seconds() - began)
             if isinstance(action, CreateCache | CreateJob) or _starts(action):
                 if within <= 0:
-                    raise StaleViewError("the API server is too slow: the claim is too old to start its run")
+                    raise StaleViewError("the API server is too slow: the claim is too old for its run to start")
                 written = await self._writer.take(integration, action, within)
             else:
                 written = await self._writer.take(integration, action)

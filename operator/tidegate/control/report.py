@@ -59,7 +59,7 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
         case Phase.OFF:
             return "OFF: no sync is running"
         case Phase.PAUSED if status.run:
-            what = "gives it up and resets" if wants_reset(seen, status) else "continues it where it left off"
+            what = "cancels it and resets" if wants_reset(seen, status) else "continues it where it left off"
             return f"run {status.run.number} is paused; turning ON {what}"
         case Phase.TURNING_OFF if status.run and plan.cannot_start:
             way_out = "offPolicy PauseRun pauses it instead"
@@ -70,14 +70,14 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
         case Phase.SYNCING if status.run and plan.does_not_end:
             return f"run {status.run.number} waits for its Pod to end"
         case Phase.SYNCING if status.run and not status.run.cancelling and _has_lost_its_job(seen, status.run):
-            return f"the Job of run {status.run.number} is gone; it is created again when its Pod has ended"
+            return f"the Job of run {status.run.number} is gone; creating it again when its Pod has terminated"
         case Phase.SYNCING if status.run:
             return _running_words(status.run) + _attempt_words(seen, status.run)
         case Phase.WAITING if status.run and plan.reason == CANNOT_START:
-            way_out = "it starts as soon as it can; to give it up, correct spec.template or turn OFF"
+            way_out = "it will start as soon as it can; to cancel it, fix spec.template or turn OFF"
             return f"run {status.run.number} cannot start: {plan.cannot_start}; {way_out}"
         case Phase.WAITING if seen.cache and is_being_deleted(seen) and not status.run:
-            return f"waiting for the end of the cache's PersistentVolumeClaim {seen.cache.name}, which is being deleted"
+            return f"waiting for the cache's PersistentVolumeClaim {seen.cache.name} to be deleted"
         case Phase.WAITING if is_gone(seen, status):
             return _making_cache_words(seen)
         case Phase.WAITING if status.run and plan.cannot_start:
@@ -91,7 +91,7 @@ def _phase_words(seen: Observation, plan: Plan) -> str:
 def _making_cache_words(seen: Observation) -> str:
     if seen.refusal and seen.refusal.run == NO_RUN:
         return f"the cache's volume is gone, and a new one cannot be created yet: {inert(seen.refusal.message)}"
-    return "the cache's volume is gone: a new one is created, and a full sync follows"
+    return "the cache's volume is gone: creating a new one; a full sync follows"
 
 
 def _waiting_records_words(seen: Observation, status: SyncIntegrationStatus) -> str:
@@ -105,13 +105,11 @@ def _waiting_records_words(seen: Observation, status: SyncIntegrationStatus) -> 
 def _turning_off_words(seen: Observation, run: Run) -> str:
     job = seen.job_of(run)
     if run.cancelling:
-        return f"turning OFF: giving up {_given_up(run)}"
+        return f"turning OFF: cancelling {_cancelled(run)}"
     if job is None and not seen.orphans and _was_paused(seen, run):
-        return (
-            f"the Job of the paused run {run.number} is gone; waiting until it is certain that it will not start again"
-        )
+        return f"the Job of the paused run {run.number} is gone; confirming that it will not start again"
     if job is None and not seen.orphans:
-        return f"run {run.number} was about to start; turning OFF once it is certain that it did not"
+        return f"turning OFF: confirming that run {run.number} did not start"
     policy = seen.integration.spec.off_policy
     pauses = job is not None and not job.finished and (job.suspended or policy is OffPolicy.PAUSE_RUN)
     what = "pause" if pauses else "finish"
@@ -131,17 +129,19 @@ def _was_paused(seen: Observation, run: Run) -> bool:
 def _orphan_words(seen: Observation) -> str:
     """Which Pod is waited for when nothing but the Pod itself can end it."""
     names = ", ".join(sorted(pod.name for pod in seen.orphans if not pod.terminating))
-    return f"; Pod {names} is still alive although its Job is gone: delete it if it does not end" if names else ""
+    return (
+        f"; Pod {names} is still running although its Job is gone; delete it if it does not terminate" if names else ""
+    )
 
 
-def _given_up(run: Run) -> str:
-    return f"run {run.number}, which has never started" if run.unstarted else f"the paused run {run.number}"
+def _cancelled(run: Run) -> str:
+    return f"run {run.number}, which never started" if run.unstarted else f"the paused run {run.number}"
 
 
 def _running_words(run: Run) -> str:
     if run.cancelling:
         what_follows = "the next run follows" if run.unstarted else "a new activation follows"
-        return f"giving up {_given_up(run)}; {what_follows}"
+        return f"cancelling {_cancelled(run)}; {what_follows}"
     if run.kind is RunKind.INCREMENTAL:
         return f"run {run.number} is in progress: incremental sync"
     purpose = "pushing what has changed" if run.push else "read-only: catching up, pushing nothing"
@@ -170,10 +170,10 @@ def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
     last = status.last_run
     if status.recent_activity and set_everything_aside(status.recent_activity[0]):
         run = status.recent_activity[0].run
-        return f"run {run} set everything aside that it read, so the full sync is still owed; retrying at {at}"
+        return f"run {run} set aside everything that it read, so the full sync is still owed; retrying at {at}"
     if last and status.consecutive_failures:
         why = f": {last.reason}" if last.reason else ""
-        return f"run {last.number} failed{why}; trying again at {at}"
+        return f"run {last.number} failed{why}; retrying at {at}"
     return f"waiting until {at} for the next run"
 
 

@@ -194,7 +194,7 @@ def test_a_pod_forged_to_the_last_label_holds_a_start_and_is_named(namespace: Na
     namespace.create_object(pod)
     wait_for("its start", lambda: (_pod(namespace) or {}).get("status", {}).get("phase") == "Running")
     namespace.annotate(sync_requested_at="2")
-    named = "Pod forged is still alive although its Job is gone: delete it if it does not end"
+    named = "Pod forged is still running although its Job is gone; delete it if it does not terminate"
     namespace.wait_until("its name", lambda status: named in status["message"])
     namespace.delete("v1", "Pod", "forged")
     node.end_every_run()
@@ -234,7 +234,7 @@ def test_a_volume_of_somebody_else_under_the_cache_s_name_stalls_the_sync_and_is
     taken = namespace.create_object(_volume(names.cache_name(NAME, uid)))
     namespace.patch(status="ON", delay="1h")
     stalled = namespace.wait_condition("Stalled")
-    assert "exists and is not this SyncIntegration's: delete or rename it" in stalled["message"]
+    assert "exists but does not belong to this SyncIntegration: delete or rename it" in stalled["message"]
     assert namespace.jobs() == []
     assert namespace.objects("v1", "PersistentVolumeClaim") == [taken]
     namespace.delete("v1", "PersistentVolumeClaim", taken["metadata"]["name"])

@@ -147,7 +147,7 @@ class Server:
                 self.ledger.job_created(job, self.jobs, self.integration)
             return cast(str, created["metadata"]["resourceVersion"])
         if controller_uid(present) != UID:
-            raise RefusedError(f"{kind} exists and is not this SyncIntegration's", needs_human=True)
+            raise RefusedError(f"{kind} exists but does not belong to this SyncIntegration", needs_human=True)
         return cast(str, present["metadata"]["resourceVersion"])
 
     def suspend_job(self, action: SuspendJob) -> str:

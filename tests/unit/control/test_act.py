@@ -157,7 +157,7 @@ class TestCreation:
     ) -> None:
         server.refuses(409, "already exists", then=FOREIGN)
         with pytest.raises(
-            RefusedError, match=f"{kind} .* is not this SyncIntegration's: delete or rename it"
+            RefusedError, match=f"{kind} .* does not belong to this SyncIntegration: delete or rename it"
         ) as refused:
             await writer.take(integration, action)
         assert refused.value.needs_human

@@ -58,7 +58,7 @@ def test_a_run_in_the_cache_that_it_knows_is_told_which_run_has_used_it() -> Non
     ("given", "why"),
     [
         (FUTURE_ONLY.but(cache=ANOTHER), f"the cache that run 1 used is gone: PersistentVolumeClaim {CACHE.name}"),
-        (FUTURE_ONLY.declaring(**NO_VOLUME), "the cache that run 1 used is not used any more: spec.cache.none is true"),
+        (FUTURE_ONLY.declaring(**NO_VOLUME), "the cache that run 1 used is no longer used: spec.cache.none is true"),
         (FUTURE_ONLY.remembering(cache=CacheUse(volume="none", run=1)), "the cache is new: run 1 had none"),
     ],
     ids=["another claim of that name", "a volume, then none", "none, then a volume"],
@@ -105,7 +105,7 @@ class TestAClaimThatIsGone:
         plan = self.GONE.decide(LATER)
         assert deeds(plan.actions) == [CreateCache()]
         assert plan.status.run is None
-        assert message(self.GONE) == "the cache's volume is gone: a new one is created, and a full sync follows"
+        assert message(self.GONE) == "the cache's volume is gone: creating a new one; a full sync follows"
 
     def test_is_no_loss_if_it_was_there_after_all(self) -> None:
         assert FUTURE_ONLY.decide(LATER).status.activation == self.GONE.decide(LATER).status.activation
@@ -140,7 +140,7 @@ class TestAClaimThatIsBeingDeleted:
         assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
         assert plan.status.run is None
         assert message(self.DELETED).startswith(
-            f"waiting for the end of the cache's PersistentVolumeClaim {CACHE.name}, which is being deleted"
+            f"waiting for the cache's PersistentVolumeClaim {CACHE.name} to be deleted"
         )
 
     @pytest.mark.parametrize("spec", [ON, {**ON, "reset": True}])

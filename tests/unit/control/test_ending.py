@@ -124,14 +124,14 @@ class TestASidecarThatDoesNotEnd:
 class TestAJobDeletedByHand:
     def test_an_event_says_that_the_same_run_is_created_again(self) -> None:
         words = warnings(CLAIMED_ONLY)["JobGone"]
-        assert words.startswith("run 1 has no Job, because it was deleted, or the operator stopped")
-        assert words.endswith("it is created again")
+        assert words.startswith("run 1 has no Job: it was deleted, or the operator stopped")
+        assert words.endswith("creating it again")
 
     @pytest.mark.parametrize("spec", [OFF, PAUSE])
     def test_an_event_says_that_off_gives_it_up(self, spec: dict[str, Any]) -> None:
         given = CLAIMED_ONLY.but(spec=spec)
         assert given.decide().phase is Phase.OFF
-        assert warnings(given)["JobGone"].endswith("it is cancelled, because OFF is declared")
+        assert warnings(given)["JobGone"].endswith("the run is cancelled because OFF is declared")
 
     def test_one_that_the_api_server_has_refused_has_not_been_deleted(self) -> None:
         refused = CLAIMED_ONLY.but(refusal=refusal(needs_human=False, retry_in=-1))
@@ -141,7 +141,7 @@ class TestAJobDeletedByHand:
     def test_while_its_pod_ends_the_run_is_not_said_to_be_in_progress(self) -> None:
         ending = CLAIMED.but(pods=(replace(ORPHAN[0], terminating=True),))
         message = after(ending).status.message
-        assert message == "the Job of run 1 is gone; it is created again when its Pod has ended"
+        assert message == "the Job of run 1 is gone; creating it again when its Pod has terminated"
 
     def test_a_paused_run_whose_job_is_gone_was_not_about_to_start(self) -> None:
         paused = after(PAUSED.remembering(phase=Phase.TURNING_OFF))
@@ -167,7 +167,7 @@ class TestALostNode:
     def test_a_pod_that_should_have_ended_is_named_with_what_to_do(self, given: Situation) -> None:
         told = after(given)
         (words,) = warnings(given).values()
-        assert words.startswith(f"Pod {LOST.name} on node worker-7 was to end by 2026-11-24T11:59:00")
+        assert words.startswith(f"Pod {LOST.name} on node worker-7 should have terminated by 2026-11-24T11:59:00")
         assert words.endswith(f"kubectl delete pod {LOST.name} -n sales --force")
         assert told.status.message is not None
         assert words in told.status.message

@@ -123,7 +123,7 @@ def test_a_line_that_names_every_object_is_cut() -> None:
 
 def test_an_outage_has_no_traceback() -> None:
     line = logged("kopf._core.reactor.running", "Resource observer has failed: 404", caused_by(answered(404, SYNCS)))
-    assert line.startswith("Resource observer has failed: 404: the API server does not know syncintegrations")
+    assert line.startswith("Resource observer has failed: 404: the API server does not serve syncintegrations")
     assert "\n" not in line
 
 
@@ -148,7 +148,7 @@ UNAUTHORIZED = b'{"kind": "Status", "apiVersion": "v1", "code": 401, "message": 
     ("status", "content_type", "content", "last_words"),
     [
         (401, "application/json", UNAUTHORIZED, "the API server refuses the operator's credentials"),
-        (200, "text/html", b"<html>Sign in</html>", "something other than the API server answers in its place"),
+        (200, "text/html", b"<html>Sign in</html>", "the response is not from the API server"),
     ],
 )
 def test_the_operator_ends_with_words(

@@ -104,7 +104,7 @@ class TestEverythingSetAside:
         assert status.activation is not None
         assert not status.activation.caught_up
         assert status.message == (
-            "run 1 set everything aside that it read, so the full sync is still owed; retrying at "
+            "run 1 set aside everything that it read, so the full sync is still owed; retrying at "
             "2026-11-24T12:05:01Z; 400 records wait for a decision: kubectl sync conflicts crm-to-billing"
         )
 

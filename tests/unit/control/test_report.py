@@ -52,7 +52,7 @@ HELD = RUNNING.but(jobs=(replace(at_rest(FIRST), held_by="Kueue, in the queue sa
 CANCELLING = PAUSED.but(spec={**ON, "reset": True}).remembering(run=run(1, cancelling=True))
 
 
-NAMED = f"; Pod {FIRST.job_name}-abcde is still alive although its Job is gone: delete it if it does not end"
+NAMED = f"; Pod {FIRST.job_name}-abcde is still running although its Job is gone; delete it if it does not terminate"
 
 
 def shown(given: Situation) -> SyncIntegrationStatus:
@@ -94,24 +94,24 @@ MESSAGES = [
     (
         CANNOT_START,
         f"run 1 cannot start: Unschedulable: 0/3 nodes are available (Pod {FIRST.job_name}-abcde); "
-        "it starts as soon as it can; to give it up, correct spec.template or turn OFF",
+        "it will start as soon as it can; to cancel it, fix spec.template or turn OFF",
     ),
     (
         RUNNING.but(pods=()),
         f"run 1 cannot start: its Job has no Pod, see `kubectl describe job {FIRST.job_name}`; "
-        "it starts as soon as it can; to give it up, correct spec.template or turn OFF",
+        "it will start as soon as it can; to cancel it, fix spec.template or turn OFF",
     ),
     (
         RUNNING.but(pods=(unstarted_pod(FIRST, ""),)),
         f"run 1 cannot start: its Pod has not started, see `kubectl describe pod {FIRST.job_name}-abcde`; "
-        "it starts as soon as it can; to give it up, correct spec.template or turn OFF",
+        "it will start as soon as it can; to cancel it, fix spec.template or turn OFF",
     ),
     (
         CANNOT_START.but(pods=(unstarted_pod(FIRST, ago=5),)),
         "run 1 is in progress: full sync, pushing what has changed",
     ),
-    (CANNOT_START.but(spec=OFF), "turning OFF: giving up run 1, which has never started"),
-    (CANNOT_START.but(generation=2), "giving up run 1, which has never started; the next run follows"),
+    (CANNOT_START.but(spec=OFF), "turning OFF: cancelling run 1, which never started"),
+    (CANNOT_START.but(generation=2), "cancelling run 1, which never started; the next run follows"),
     (
         CANNOT_START.but(spec=OFF).remembering(run=run(1, interrupted=True)),
         "waiting for run 1 to finish, but it cannot start again: Unschedulable: 0/3 nodes are available "
@@ -124,11 +124,11 @@ MESSAGES = [
     ),
     (
         failing(3),
-        "run 3 failed: the worker's own words; trying again at 2026-11-24T12:00:41Z",
+        "run 3 failed: the worker's own words; retrying at 2026-11-24T12:00:41Z",
     ),
     (
         failed(1, '{"reason": "connection refused"}'),
-        "run 1 failed: connection refused; trying again at 2026-11-24T12:05:01Z",
+        "run 1 failed: connection refused; retrying at 2026-11-24T12:05:01Z",
     ),
     (WAITING.but(pods=(pod(FIRST),)), "waiting for the Pod of an earlier run to end"),
     (
@@ -148,7 +148,7 @@ MESSAGES = [
     (
         CLAIMED.but(refusal=refusal(needs_human=True)),
         'run 1 cannot start: unknown field "spec.template.spec.imge"; '
-        "it is tried again when the spec is changed, and from time to time",
+        "retrying periodically, and at once when the spec changes",
     ),
     (
         CLAIMED.but(refusal=refusal(needs_human=False)),
@@ -178,11 +178,11 @@ MESSAGES = [
     ),
     (
         CLAIMED.but(spec=OFF),
-        "run 1 was about to start; turning OFF once it is certain that it did not",
+        "turning OFF: confirming that run 1 did not start",
     ),
     (PAUSED, "run 1 is paused; turning ON continues it where it left off"),
-    (PAUSED.declaring(reset=True), "run 1 is paused; turning ON gives it up and resets"),
-    (PAUSED.but(requests=Requests(reset="now")), "run 1 is paused; turning ON gives it up and resets"),
+    (PAUSED.declaring(reset=True), "run 1 is paused; turning ON cancels it and resets"),
+    (PAUSED.but(requests=Requests(reset="now")), "run 1 is paused; turning ON cancels it and resets"),
     (
         PAUSED.declaring(reset=True).remembering(activation=activation(reset=True)),
         "run 1 is paused; turning ON continues it where it left off",
@@ -191,8 +191,8 @@ MESSAGES = [
         PAUSED.declaring(mode="FutureOnly"),
         "run 1 is paused; turning ON continues it where it left off; mode FutureOnly applies to the next activation",
     ),
-    (CANCELLING, "giving up the paused run 1; a new activation follows"),
-    (CANCELLING.but(spec=PAUSE), "turning OFF: giving up the paused run 1"),
+    (CANCELLING, "cancelling the paused run 1; a new activation follows"),
+    (CANCELLING.but(spec=PAUSE), "turning OFF: cancelling the paused run 1"),
     (WAITING.but(spec=OFF, pods=(pod(FIRST),)), "waiting for the Pod of an earlier run to end"),
     (
         CLAIMED.but(spec=OFF, pods=ORPHAN),
