@@ -1,4 +1,4 @@
-# Everything a developer or visitor does, as one word each. Needs Debian or a like system, Python 3.11, Go and make.
+# Everything that a developer or a visitor does, one word each. Needs Debian or a like system, Python 3.11, Go and make.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -18,7 +18,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: setup ## see it work: a cluster, two databases, and the toggle acted out and checked
+demo: setup ## run the demo: a cluster, two databases, and each action of the toggle, checked
 	@$(IN_TESTS) demo up
 
 .PHONY: demo-down
@@ -30,15 +30,15 @@ test: lint ## all checks and tests; pytest's summary comes last
 	@$(PYTEST)
 
 .PHONY: test-long
-test-long: lint ## the same with more steps, and every single write of a life disturbed on its own: hours
+test-long: lint ## the same with more steps, and a disturbance at every single write: hours
 	@HYPOTHESIS_PROFILE=long $(PYTEST) -m "long or not long"
 
 .PHONY: bench-worker
-bench-worker: setup ## how fast the sync worker is, beside rclone and dlt: a quarter of an hour
+bench-worker: setup ## benchmark the sync worker beside rclone and dlt: 15 minutes
 	@$(IN_TESTS) bench.worker
 
 .PHONY: bench-operator
-bench-operator: setup ## how fast the operator is, beside the CronJob controller: a quarter of an hour
+bench-operator: setup ## benchmark the operator beside the CronJob controller: 15 minutes
 	@$(IN_TESTS) bench.operator
 
 .PHONY: unit
@@ -110,7 +110,7 @@ setup: .venv/.stamp ## the Python environment in .venv, from the locked requirem
 	@touch $@
 
 .PHONY: lock
-lock: setup ## pin all dependencies anew, with hashes, in requirements/
+lock: setup ## pin all dependencies again, with hashes, in requirements/
 	@[ -x .venv/lock/bin/uv ] || { $(PYTHON) -m venv .venv/lock; .venv/lock/bin/pip install --quiet uv; }
 	@compile() { .venv/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url "$$@" >/dev/null; }; \

@@ -13,7 +13,7 @@ from documentation.pages import Page
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Phase
 from tidegate.control.decide import decide
-from tidegate.control.history import LAST_WORDS_PATIENCE
+from tidegate.control.history import MESSAGE_PATIENCE
 from tidegate.control.observation import Job, JobState, Observation
 from tidegate.control.plan import CreateJob
 from tidegate.control.report import report
@@ -96,7 +96,7 @@ def events(moment: Moment) -> Iterator[Moment]:
 def progress(job: Job, now: datetime) -> Iterator[Job]:
     if job.finished or (job.suspended and job.suspension_seen):
         return
-    ended = now - LAST_WORDS_PATIENCE  # so that they are not waited for
+    ended = now - MESSAGE_PATIENCE  # so that they are not waited for
     if job.suspended != job.suspension_seen:
         yield replace(job, suspension_seen=job.suspended)
     yield replace(job, state=JobState.COMPLETE, finished_at=ended)

@@ -38,20 +38,20 @@ def test_a_worker_of_another_make_that_keeps_the_contract_passes(
 
 
 FLAWS = [
-    ("fails when all is done", "a run that is done", "a full run exits with 1, not 0"),
+    ("fails when all is done", "a complete run", "a full run exits with 1, not 0"),
     ("long message", "message", "the message had 5"),
     ("message in words", "message", "it is not one JSON object"),
-    ("message of another run", "message", "it is of run 99, and the run was 1"),
-    ("needs no configuration", "cannot work", "without its configuration it exits with 0, as if all were well"),
+    ("message of another run", "message", "it names run 99, but the run was 1"),
+    ("needs no configuration", "cannot work", "without its configuration it exits with 0, as if nothing were wrong"),
     ("does something every time", "nothing to do", "a second run has changed the systems"),
-    ("reads once", "edited is pushed", "a run of scope changes has not pushed what was edited"),
+    ("reads once", "edits are pushed", "a run of scope changes has not pushed what was edited"),
     ("writes when read-only", "read-only", "a read-only run has changed the systems"),
     ("dies of SIGTERM", "SIGTERM", "of a run ends it with 143 (of SIGTERM); paused is 75"),
     ("ignores SIGTERM", "SIGTERM", "of a run is not obeyed within 0 s"),
     ("takes a pause for the end", "a paused run", "it exits with 0 and has left work undone"),
-    ("forgets what is left", "a paused run", "the systems end otherwise than undisturbed"),
-    ("makes things twice", "a killed run", "the systems end otherwise than undisturbed"),
-    ("takes the marker away", "epoch", "it has touched .tidegate-epoch in its cache"),
+    ("forgets what is left", "a paused run", "the systems end up different than after an undisturbed run"),
+    ("makes things twice", "a killed run", "the systems end up different than after an undisturbed run"),
+    ("takes the marker away", "epoch", "it changed .tidegate-epoch in its cache"),
     ("needs its old cache", "epoch", "the first run after a reset exits with 4, not 0"),
 ]
 
@@ -69,13 +69,15 @@ def test_a_worker_that_breaks_the_contract_fails_with_what_it_does(
 
 def test_what_cannot_be_checked_is_said_to_be_unchecked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = [sys.executable, "-S", str(PROGRAM), str(tmp_path), "work"]
-    assert main(["conformance", "--only", "edited", "--", *program]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "not checked what is edited is pushed: give --state and --edit"
+    assert main(["conformance", "--only", "edits", "--", *program]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "not checked edits are pushed: give --state and --edit"
 
 
 def test_a_worker_that_was_never_paused_is_told_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conformance", "--only", "SIGTERM", "--", "true"]) == 0
-    assert "warning: no run was paused: give it more to do, and let it say something" in capsys.readouterr().out
+    assert (
+        "warning: no run was paused: give the worker more to do, and have it print something" in capsys.readouterr().out
+    )
 
 
 def test_a_command_of_ones_own_that_fails_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +89,7 @@ def test_what_a_worker_has_started_ends_with_it_as_in_a_container(tmp_path: Path
     pids = tmp_path / "pids"
     work = f"sleep 1000 & echo $! >> {pids}; exec {sys.executable} -S {PROGRAM} {tmp_path} work"
     reset = f"{sys.executable} -S {PROGRAM} {tmp_path} reset"
-    assert main(["conformance", "--reset", reset, "--only", "done exits", "--", "sh", "-c", work]) == 0
+    assert main(["conformance", "--reset", reset, "--only", "complete run", "--", "sh", "-c", work]) == 0
     started = [int(pid) for pid in pids.read_text().split()]
     assert len(started) == 2
     try:

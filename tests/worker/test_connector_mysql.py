@@ -246,7 +246,7 @@ def test_an_id_that_mysql_makes_by_a_default_is_a_configuration_error_since_it_d
 ) -> None:
     mariadb_database.sql("CREATE TABLE contact (id VARCHAR(36) DEFAULT (uuid()) PRIMARY KEY, name VARCHAR(20))")
     with (
-        pytest.raises(ConfigurationError, match="MySQL makes the id of column id and does not tell it"),
+        pytest.raises(ConfigurationError, match="MySQL generates the id of column id and does not return it"),
         opened(mariadb_database.url, "name", returning=False),
     ):
         pass

@@ -95,7 +95,7 @@ def test_the_next_page_is_not_asked_for_at_another_host(api: Api) -> None:
 
 def test_an_answer_without_the_list_is_not_taken_for_an_empty_list(api: Api) -> None:
     fill(api, 1)
-    cannot_open(api, "items: the answer has no list data; it is no JSON object", items="data")
+    cannot_open(api, "items: the answer has no list data; it is not a JSON object", items="data")
     api.items, api.paging = "results", "cursor"
     cannot_open(api, r"items must say where the list is.* it has results, nextCursor")
     with opened(api, items="results") as collection:

@@ -26,7 +26,7 @@ def spoilt(systems: RestAndSqlite, spoil: dict[Any, bytes]) -> None:
 VALUES = {
     "half of an emoji": (rb'"hi \ud83d"', "has half of a character"),
     "a gigabyte of digits": (b"1e999999999", "is a number of more than 1000 digits"),
-    "NaN": (b"NaN", "is NaN, which is no number"),
+    "NaN": (b"NaN", "is NaN, which is not a number"),
     "a deep list": (b"[" * 300 + b"]" * 300, "nests more than 100 levels deep"),
 }
 
@@ -93,7 +93,7 @@ def test_the_same_fault_of_most_items_is_the_configurations(systems: RestAndSqli
     spoilt(systems, dict.fromkeys((1, 2, 3), b"NaN"))
     ended = systems.run()
     assert ended.code == 2
-    assert "field name: its value is NaN, which is no number" in ended.reason
+    assert "field name: its value is NaN, which is not a number" in ended.reason
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])

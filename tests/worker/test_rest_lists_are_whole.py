@@ -241,8 +241,7 @@ def test_a_total_that_contradicts_leaves_a_doubt(systems: RestAndSqlite) -> None
     ended = systems.run()
     assert ended.code == 0
     assert (
-        "the API says by x-total-count that there are 45 records, and its pages have 30; where x-total-count is not"
-        in ended.reason
+        "the API reports 45 records by x-total-count, but its pages have 30; where x-total-count is not" in ended.reason
     )
 
 

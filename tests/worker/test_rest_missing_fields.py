@@ -63,7 +63,7 @@ def test_an_edit_of_what_the_other_side_leaves_out_is_set_aside_with_the_way_out
     systems.sql("UPDATE contact SET phone = 'new', name = 'New' WHERE email = 'p2@x'")
     ended = systems.run()
     assert ended.parked == {
-        ("crm", 3): "erp has changed it, and crm leaves it out of its answer, so that nobody knows what would be "
+        ("crm", 3): "erp has changed it, and crm leaves it out of its answer, so it is unknown what would be "
         "overwritten; where crm leaves out what is empty, write missing: empty"
     }
     assert systems.crm()["p2@x"] == ["New", None], "the other fields go on"

@@ -90,7 +90,7 @@ _CONNECTION = (
 
 _SEVERAL = (
     click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces."),
-    click.option("-l", "--selector", default="", help="Those whose labels match this selector."),
+    click.option("-l", "--selector", default="", help="Only those whose labels match this selector."),
 )
 
 

@@ -61,7 +61,7 @@ def _live(changes: Iterator[Change], scope: Scope, screen: Screen) -> None:
     def table() -> RenderableType:
         of, now = list(present.values()), datetime.now(UTC)
         shown, left_out = overview.fitting(of, now, screen.out, namespaces=scope.all_namespaces)
-        return Group(shown, Text(f"… and {left_out} more that need no attention sooner", "dim")) if left_out else shown
+        return Group(shown, Text(f"… and {left_out} more that are less urgent", "dim")) if left_out else shown
 
     # Drawn again each second, so that ages and what is left of a delay are true.
     with Live(get_renderable=table, console=screen.out, refresh_per_second=1) as live:

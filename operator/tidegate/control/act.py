@@ -49,7 +49,7 @@ class StaleViewError(Exception):
 class RefusedError(Exception):
     """The API server will not create a run's Job or cache; the message is its own.
 
-    `needs_human`: as far as can be told it will refuse the same request again.
+    `needs_human`: it will probably refuse the same request again.
     """
 
     def __init__(self, message: str, *, needs_human: bool) -> None:

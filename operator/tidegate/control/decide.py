@@ -86,7 +86,7 @@ def decide(seen: Observation, now: datetime) -> Plan:
 
 
 def _tell_of_lost_pod(seen: Observation, plan: Plan, now: datetime) -> Plan:
-    """Whatever the plan waits for, a Pod that was to end and has not is in the way of it."""
+    """A Pod that should have terminated and has not is reported, whatever else the plan waits for."""
     why = ending.overdue(seen, now)
     if why is None:
         return plan
@@ -101,12 +101,12 @@ def _earliest(*times: datetime | None) -> datetime | None:
 
 
 def _remembered(seen: Observation) -> SyncIntegrationStatus:
-    """The status, set right: the Jobs still know which runs and cache epochs there have been, should it be lost."""
+    """The status, corrected by the Jobs: they record runs and cache epochs even if the status was lost."""
     status = seen.integration.status
     run = status.run
     job = seen.job_of(run) if run else None
     if run and job and job.run.started_at != run.started_at:
-        # The Job under the claimed name is of another life of the status: it is what it says that it is.
+        # The Job under the claimed name is of another life of the status: trust the Job's own annotations.
         run = None if job.finished else job.run
     runs = max((job.run.number for job in seen.jobs), default=0)
     epoch = max((job.run.cache_epoch for job in seen.jobs), default=0)
@@ -122,9 +122,9 @@ def _remembered(seen: Observation) -> SyncIntegrationStatus:
 
 
 def _adopt_stray_job(seen: Observation, status: SyncIntegrationStatus) -> SyncIntegrationStatus:
-    """An unfinished Job of ours whose number has never been claimed, as the status has it, is the run (invariant I1).
+    """An unfinished Job whose number was never claimed, according to the status, becomes the run (invariant I1).
 
-    One whose claim was given up, or whose end is recorded, is left over, or is seen on an old view: it is put away.
+    A Job whose claim was cancelled or whose end is recorded is left over, or is seen on an old view: it is retired.
     """
     newest = max((job for job in seen.jobs if not job.finished), key=lambda job: job.run.number, default=None)
     if newest is None or newest.run.number <= seen.integration.status.runs:
@@ -163,7 +163,7 @@ def _continue_run(
         if strays:  # first come, first served: the claimed Job is not created beside another one
             return Plan(_phase_of_running(seen), status)
         return _give_up_claim(seen, status, run, now) if run.cancelling else _continue_claim(seen, status, run, now)
-    if job.finished:  # its last words are still on their way
+    if job.finished:  # its termination message has not arrived yet
         return Plan(_phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
     if _is_out_of_use(seen, job):
         return _await_removal(seen, status, run, job, now)
@@ -179,7 +179,7 @@ def _continue_run(
     if not job.suspended:
         return _watch_over(seen, Phase.SYNCING, status, now)
     if wants_reset(seen, status):
-        # That the run is given up is written first, so that its Job is never made again.
+        # The cancellation is written first, so that the Job is not created again.
         cancelling = _with_run(status, run.replace(partial(Run, cancelling=True)))
         return Plan(Phase.SYNCING, cancelling, _put_away(seen, job))
     # The new time makes the status differ, so that its write is a fence against an old view of the switch.
@@ -193,7 +193,7 @@ def _held_words(job: Job) -> str | None:
 
 
 def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job) -> Plan:
-    """Another has suspended the Job: it is theirs to resume. OFF with PauseRun makes the suspension the operator's."""
+    """Another client suspended the Job and has to resume it. OFF with PauseRun makes the suspension the operator's."""
     words = _held_words(job)
     if is_interrupted(seen, run):
         status = _with_run(status, run.replace(partial(Run, interrupted=True)))
@@ -220,7 +220,7 @@ def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run
 
 
 def _give_up_unstarted(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, why: str) -> Plan:
-    # Written first, so that the Job is never made again.
+    # Written first, so that the Job is not created again.
     given_up = run.replace(partial(Run, cancelling=True, unstarted=True))
     note = f"run {run.number} is cancelled, because its worker could not start: {why}"
     announcement = Announce("RunGivenUp", note, warning=True)
@@ -230,12 +230,12 @@ def _give_up_unstarted(seen: Observation, status: SyncIntegrationStatus, run: Ru
 
 def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
     if run.unstarted and worker_may_have_started(seen, status, run):
-        # It started after all, between the look and the suspension: it is paused, and nothing of it is lost.
+        # It started after all, between the observation and the suspension: it is paused, so that nothing is lost.
         kept = run.replace(partial(Run, cancelling=False, unstarted=False))
         return _continue_run(seen, _with_run(status, kept), kept, (), now)
     free_at = min(run.claimed_at, now) + CREATION_PATIENCE
     if job.suspended and now < free_at:
-        # Its name is a lock while another creation of it may be on its way: the run would be made again.
+        # While another create request may be under way, the name is the lock: the run would be created again.
         return Plan(_phase_of_running(seen), status, look_again_at=free_at)
     return Plan(_phase_of_running(seen), status, _put_away(seen, job))
 
@@ -269,7 +269,7 @@ def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: J
 
 
 def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, now: datetime) -> Plan:
-    """Let the run go on, and tell of a Pod that is too late to start."""
+    """Let the run continue, and report a Pod that is late to start."""
     run = status.run
     trouble_at, why = None, None
     announcements: tuple[Announce, ...] = ()
@@ -389,7 +389,7 @@ def _end_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: 
     ended = status.replace(partial(SyncIntegrationStatus, run=None, recent_activity=cancelled))
     if seen.integration.spec.status is Switch.OFF:
         plan = _be_off(seen, ended)
-        if run.cancelling or _refusal_of(seen, run):  # told already why
+        if run.cancelling or _refusal_of(seen, run):  # the reason was reported
             return plan
         return replace(plan, actions=(*plan.actions, _job_gone(run, "the run is cancelled because OFF is declared")))
     if not run.unstarted:

@@ -12,7 +12,7 @@ from tidegate.api.status import LastRun, Outcome, SyncIntegrationStatus
 from tidegate.control.observation import Observation
 
 FIRST_BACKOFF = timedelta(seconds=10)
-# Most configuration errors need an edit of the spec, which does not wait; some are mended elsewhere, and nothing tells.
+# Most configuration errors need an edit of the spec, which does not wait; some are fixed elsewhere, unseen.
 FIRST_BACKOFF_OF_CONFIGURATION = timedelta(minutes=5)
 LONGEST_BACKOFF = timedelta(hours=1)
 

@@ -10,7 +10,7 @@ from tidegate.api.base import format_time
 from tidegate.api.contract import ExitCode
 from tidegate.control.observation import Job, Observation, Pod
 
-# What stands beside a worker may send its last logs before it is stopped.
+# A sidecar may send its last logs before it is stopped.
 SIDECAR_PATIENCE = timedelta(seconds=20)
 
 # Beyond the grace period, for a kubelet that is slow to say that the Pod has ended.

@@ -1,4 +1,4 @@
-"""Freshness: how far the watches have come, and when they last said anything.
+"""Freshness: how far the watches have come, and when each last had an event.
 
 `watch` reports every event here, before anything is read from it.
 """
@@ -30,7 +30,7 @@ class SoFar:
         """True when a list that was asked for afterwards is older: the API server has forgotten what it has shown.
 
         `version` is the list's own, `stored` those of its objects by UID. etcd was restored from a backup: it hands out
-        the same versions once more, and a watch that goes on from where it was is shown nothing until they are
+        the same versions once more, and a watch that resumes from where it was is shown nothing until they are
         reached again (https://github.com/kubernetes/kubernetes/issues/107457).
         """
         return version < self.newest or any(stored.get(uid, shown) < shown for uid, shown in self.versions.items())

@@ -1,6 +1,6 @@
-"""History: what has become of runs, and which finished Jobs are kept. Pure.
+"""History: how runs ended, and which finished Jobs are kept. Pure.
 
-A finished Job and its Pod's last words become the newest run in the status, exactly once; a Job is
+A finished Job and its Pod's termination message become the newest run in the status, exactly once; a Job is
 deleted only when its result is stored and its name can no longer be needed as a lock.
 """
 
@@ -27,8 +27,8 @@ from tidegate.control.plan import Action, Announce, DeleteJob
 from tidegate.control.records import set_everything_aside, summary_of, totals_after, waiting_after
 from tidegate.control.termination_message import exit_code_of, report_of
 
-# A Job's end and its Pod's last words come by two watches; this is how long the words are waited for.
-LAST_WORDS_PATIENCE = timedelta(seconds=5)
+# A Job's end and its Pod's termination message come by two watches; this is how long to wait for the message.
+MESSAGE_PATIENCE = timedelta(seconds=5)
 
 # A claimed Job is created within this time, or never by that claim: `act` gives up earlier. Until then another
 # operator's request may be on its way, so the name must stay taken or the claim must stay (invariants I1 and I2).
@@ -51,7 +51,7 @@ def record_end(
     if run is None or job is None:
         return status, ()
     by_worker = ended_by_worker(seen, job, now)
-    if by_worker is None and (not job.finished or _awaiting_last_words(seen, job, now)):
+    if by_worker is None and (not job.finished or _awaiting_message(seen, job, now)):
         return status, ()
     outcome = _outcome(seen, job)
     succeeded = outcome is Outcome.SUCCEEDED
@@ -124,12 +124,12 @@ def _records_waiting(seen: Observation, run: Run, before: int, after: int) -> tu
     return (Announce("RecordsWaiting", note, warning=True),)
 
 
-def _awaiting_last_words(seen: Observation, job: Job, now: datetime) -> bool:
+def _awaiting_message(seen: Observation, job: Job, now: datetime) -> bool:
     pods = seen.pods_of(job)
     if pods or job.finished_at is None:
         return any(pod.live for pod in pods)
     # Two clocks meet here: where they disagree by more than the patience, nothing is to be learned from them.
-    return abs(now - job.finished_at) < LAST_WORDS_PATIENCE
+    return abs(now - job.finished_at) < MESSAGE_PATIENCE
 
 
 def _outcome(seen: Observation, job: Job) -> Outcome:

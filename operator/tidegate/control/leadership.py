@@ -1,4 +1,4 @@
-"""Leadership: of several operators one works, and another takes over when it ends. By a Lease, as Kubernetes' own do.
+"""Leadership: one of several operators works, and another takes over when it ends; by a Lease, as in Kubernetes itself.
 
 It saves requests and log lines, and is no safeguard: that two operators never start two runs rests on the claim and on
 the Job's name alone (design section 4). All replicas watch, so that whoever takes over already knows everything.
@@ -22,7 +22,7 @@ from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
 logger = logging.getLogger(__name__)
 
-# A leader that ends without a word is followed after LEASE + RETRY at the latest, one that says so after RETRY.
+# A leader that dies is replaced after LEASE + RETRY at the latest, one that releases the Lease after RETRY.
 LEASE_SECONDS = 12
 RENEW_SECONDS = 8.0
 RETRY_SECONDS = 1.5
@@ -44,7 +44,7 @@ class LeadershipLostError(Exception):
 
 
 class _Lease(LeaseLock):
-    """The library's lock, mended in four places (kubernetes 37.0).
+    """The library's lock with four fixes (kubernetes 37.0).
 
     Its own `create` passes an option that the library's client refuses. It writes local time as UTC. And it waits for a
     whole lease duration from its first look, even when the Lease was abandoned long before. And its requests may hang
@@ -80,7 +80,7 @@ class _Lease(LeaseLock):
         return spec
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
-        """Renew or take the Lease; False when it cannot be had, to be tried again."""
+        """Renew or take the Lease; False when that fails and is to be retried."""
         asked_at = time.monotonic()
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
@@ -93,7 +93,7 @@ class _Lease(LeaseLock):
         return updated
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
-        """Create the Lease; False when it cannot be had, to be tried again."""
+        """Create the Lease; False when that fails and is to be retried."""
         asked_at = time.monotonic()
         lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
         try:

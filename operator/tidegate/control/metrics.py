@@ -89,11 +89,11 @@ class Metrics:
         return generate_latest(self._registry)
 
     def reconciled(self, seconds: float) -> None:
-        """A look at an integration has come to its end."""
+        """A reconciliation has ended."""
         self._reconcile_seconds.observe(seconds)
 
     def failed(self, reason: str) -> None:
-        """A look at an integration has failed: `api` when the API server could not be had, `defect` otherwise."""
+        """A reconciliation has failed: `api` when an API request failed, `defect` otherwise."""
         self._reconcile_errors.labels(reason).inc()
 
     def forgot(self, uid: str) -> None:

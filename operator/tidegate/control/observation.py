@@ -66,7 +66,7 @@ class Job:
     held_by: str | None = None  # who else has suspended it; the operator does not resume such a Job
     deleting: bool = False  # its controller makes no Pod for it any more, and never declares its end
     finalizers: tuple[str, ...] = ()  # what keeps it while it is being deleted
-    suspension_seen: bool = False  # the Job controller's own word that it has suspended it, and not yet resumed it
+    suspension_seen: bool = False  # the Job controller has acknowledged the suspension, and not yet the resumption
     pods: int = 0  # active and terminating, as the Job's own status counts them
     failures: int = 0  # Pods that count towards the Job's backoff limit
     backoff_limit: int = 0  # how many failed Pods are replaced
@@ -89,8 +89,8 @@ class Pod:
     job_uid: str | None
     created_at: datetime
     live: bool  # a container runs, or may still start
-    begun: bool = False  # a container has started, be it one that prepares
-    worker_started: bool = False  # or may have, as far as can be told
+    begun: bool = False  # a container has started, an init container included
+    worker_started: bool = False  # or may have
     terminating: bool = False  # it is being deleted
     ends_by: datetime | None = None  # the end of its grace period, once it is being deleted
     node: str = ""
@@ -125,7 +125,7 @@ class Refusal:
     run: int
     generation: int
     message: str
-    needs_human: bool  # as far as can be told, the same request will be refused again
+    needs_human: bool  # the same request will probably be refused again
     retry_at: datetime
 
 
@@ -193,9 +193,9 @@ def integration_of(body: Body) -> Integration:
 
 
 def _status_of(stored: Body) -> SyncIntegrationStatus:
-    """What is remembered. What cannot be read, as a newer version has written it, is lost; the rest is not.
+    """The status. Fields that cannot be read, because a newer version wrote them, are lost; the others are not.
 
-    Without the run its number is lost too, so that its Job is taken for the run that it says that it is.
+    Without the run its number is lost too, so that the run is read from its Job.
     """
     try:
         return SyncIntegrationStatus.model_validate(stored)
@@ -282,11 +282,11 @@ def pod_of(body: Body) -> Pod:
     ended = _ended(status.get("containerStatuses")).get(contract.WORKER_CONTAINER, {})
     if contract.WORKER_CONTAINER not in started:
         ended = {}
-    # Where the worker has not run, what its cache was prepared with has the last word.
+    # Where the worker has not run, the message of the container that prepared its cache counts.
     speaker = ended or _ended(status.get("initContainerStatuses")).get(contract.CACHE_CONTAINER, {})
     live = status.get("phase") not in ("Succeeded", "Failed")
     # Phase Running: all init containers have succeeded, and at least one container has started. Of a Pod that has ended
-    # without a word about its worker nothing is certain.
+    # without a status of its worker nothing is certain.
     is_told = any(container["name"] == contract.WORKER_CONTAINER for container in containers)
     unknown = not is_told and (not live or (not containers and status.get("phase") == "Running"))
     worker_started = contract.WORKER_CONTAINER in started or unknown

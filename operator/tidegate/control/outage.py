@@ -1,4 +1,4 @@
-"""Outage: an error of the API server, or of the way to it → one sentence with the way out.
+"""Outage: an error of the API server or the network → one sentence with what to do.
 
 A traceback is for a defect of the operator: it
 says nothing about an expired token or a deleted CustomResourceDefinition.
@@ -37,7 +37,7 @@ def explain(error: BaseException | None) -> str | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and its causes, the first cause first: it knows the most."""
+    """The error and its causes, the first cause first: it says the most."""
     if error is not None:
         yield from _chain(error.__cause__)
         yield error

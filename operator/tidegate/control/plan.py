@@ -35,7 +35,7 @@ class DeleteJob:
     name: str
     uid: str
     resource_version: str
-    housekeeping: bool = False  # nothing depends on it: it may fail, and is tried again later
+    housekeeping: bool = False  # nothing depends on it: it may fail, and is retried later
 
 
 @dataclass(frozen=True, slots=True)

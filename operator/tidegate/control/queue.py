@@ -1,4 +1,4 @@
-"""The queue of integrations to look at: one worker per key at a time, wake-ups at a time, own backoff.
+"""The queue of integrations to reconcile, as client-go's workqueue: one worker per key, delayed keys, backoff.
 
 It stands between watch and reconcile. A key that is added while it is being worked on is worked on once more
 afterwards; adding it ten times is adding it once.
@@ -50,11 +50,11 @@ class WorkQueue:
         return len(self._alarms)
 
     async def add(self, key: str) -> None:
-        """Look at `key` as soon as a worker is free."""
+        """Reconcile `key` as soon as a worker is free."""
         self._enqueue(key)
 
     async def add_after(self, key: str, seconds: float) -> None:
-        """Look at `key` again in `seconds`; of several alarms of one key the newest counts."""
+        """Reconcile `key` again in `seconds`; of several alarms of one key the newest counts."""
         self._set_alarm(key, seconds)
 
     async def take(self) -> str:

@@ -104,7 +104,7 @@ class Reconciler:
     async def reconcile(self, uid: str) -> datetime | None:
         """Reconcile the integration with this UID once; return when to requeue it, if time alone can change anything.
 
-        Raises ApiException and aiohttp's errors when the API server cannot be had: try again later.
+        Raises ApiException and aiohttp's errors when the API server is not available: retry later.
         """
         seen = self._view.observe(uid)
         if seen is None:
@@ -195,7 +195,7 @@ class Reconciler:
     async def _clean_up(
         self, integration: Integration, chores: Sequence[DeleteJob], memory: _Memory, now: datetime
     ) -> datetime | None:
-        """Delete what is not needed any more; return when to try again, if some of it is refused."""
+        """Delete what is not needed any more; return when to retry, if some of it is refused."""
         if not chores or now < memory.clean_up_at:
             return memory.clean_up_at if chores else None
         done = {job.uid for job in chores if await self._writer.attempt(integration, job)}
@@ -244,4 +244,4 @@ class Reconciler:
             retry_at=now + wait,
         )
         logger.warning("%s/%s: %s", seen.integration.namespace, seen.integration.name, refused)
-        return now  # at once, to be told in the status
+        return now  # at once, so that the status says so

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# A claimed Job that is not there after this time will not come to be there (see `history.CREATION_PATIENCE`).
+# A claimed Job that does not exist after this time will not be created any more (see `history.CREATION_PATIENCE`).
 LONGEST_REQUEST = 30.0
 
 

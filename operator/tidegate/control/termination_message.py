@@ -1,6 +1,6 @@
-"""Last words: what a worker has left behind, in its Pods and its Job → its exit code and its report. Pure.
+"""Termination message: what a worker has left behind, in its Pods and its Job → its exit code and its report. Pure.
 
-What a worker says is text from an image that anybody may have built.
+What a worker says is untrusted: it comes from any image.
 """
 
 import json
@@ -28,10 +28,10 @@ _FOUND = 8
 
 
 def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
-    """What the worker said of its run, with the last words of the newest Pod whose worker has ended.
+    """What the worker reported, in the termination message of the newest Pod whose worker has ended.
 
-    The text comes from an image that anybody may have built: it is bounded and stripped of control characters, and
-    what does not look like the contract's JSON is shown as a reason (design section 6.1).
+    The text is untrusted: it is bounded and stripped of control characters, and
+        what does not look like the contract's JSON is shown as a reason (design section 6.1).
     """
     message = next((pod.termination_message for pod in pods if not pod.live or pod.exit_code is not None), "")
     if not message:

@@ -1,4 +1,4 @@
-"""View: what the watches have shown, kept for `observe` by the integration that it belongs to.
+"""View: what the watches have shown, kept by the integration that it belongs to.
 
 It holds what decisions read and not whole objects. `watch` fills it; `reconcile` and `metrics` read it.
 """
@@ -114,7 +114,7 @@ class ClusterView:
         integration = self._integrations.get(uid)
         if integration is None:
             return None
-        # Anybody may write labels and owner references into his own objects, in his own namespace.
+        # Labels and owner references can be forged by anyone who may write objects in the namespace.
         home = (integration.namespace, uid)
         cache_name = names.cache_name(integration.name, uid)
         return Observation(
@@ -132,7 +132,7 @@ def _integration_uid_of_pod(body: Body) -> str | None:
 
 
 def _is_plausible(job: Job, integration: Integration) -> bool:
-    """False for a number that no sync gets to: believed once, it would be the last but one that can be stored."""
+    """False for a run number that no sync reaches: a forged one would leave no larger number to use."""
     return max(job.run.number, job.run.cache_epoch) <= integration.status.runs + _LONGEST_STEP
 
 

@@ -1,4 +1,4 @@
-"""Watch: cluster events → the view that `observe` reads, and keys for the queue. The first step of the flow.
+"""Watch: cluster events → the view, and keys for the queue. The first step of the flow.
 
 kopf serves as the informer: it lists and watches, pages, resumes and reconnects. Its handlers are not used: for each
 object they cost a task, a queue and several deep copies, and its indices make a start quadratic in the number of
@@ -48,7 +48,7 @@ class Informer:
         await self._complete.wait()
 
     async def run(self, settings: kopf.OperatorSettings) -> None:
-        """Watch for ever, as a task of kopf's operator, which logs in. Raises what ends a watch for good."""
+        """Watch forever, as a task of kopf's operator, which logs in. Raises what ends a watch permanently."""
         watches = [
             asyncio.create_task(self._follow(settings, resource, namespace)) for resource, namespace in self._streams
         ]

@@ -48,7 +48,7 @@ WATCHED = (
 
 
 class BlindError(Exception):
-    """A watch does not show what the API server holds: the process has to end and to begin again."""
+    """A watch does not show what the API server holds: the process has to exit and restart."""
 
 
 class Watchdog:

@@ -6,7 +6,7 @@ that has used it.
 
 - Another epoch is a reset. The epoch's marker is removed before the wipe and written after it: a wipe that was
   interrupted is repeated, and one that was finished never is, however often the Pod is retried.
-- A run is told which run is known to have used the cache before it (SYNC_CACHE_RUN). A cache that does not know of that
+- SYNC_CACHE_RUN says which run is known to have used the cache before. A cache that does not know of that
   run, or that knows of a later one, is lost: it is empty, or it was restored from a backup. It is left untouched, and
   the run ends with exit code 79, so that the operator starts a full sync with a new epoch.
 """
@@ -70,7 +70,7 @@ def is_kept(found: Found, expected: Expected) -> bool:
         if not kept:
             raise CacheLostError(f"the cache is of epoch {found.epoch} instead of {expected.epoch}, but {used}")
         if found.run is None or found.run < expected.used_by:
-            before = "before it knew of any run" if found.run is None else f"after run {found.run}"
+            before = "before any run" if found.run is None else f"after run {found.run}"
             raise CacheLostError(f"the cache is as it was {before}, but {used}")
     if kept and found.run is not None and expected.run is not None and found.run > expected.run:
         raise CacheLostError(f"run {found.run} has used the cache, which is later than this run, {expected.run}")

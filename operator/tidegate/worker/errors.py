@@ -47,7 +47,7 @@ class CacheLocked(RunEnded):
 
 
 class SystemFailed(RunEnded):
-    """A connected system cannot be reached or broke off; the run is tried again."""
+    """A connected system cannot be reached or broke off; the run is retried."""
 
 
 class Paused(RunEnded):

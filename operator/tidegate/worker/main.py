@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     local = commands.add_parser("run", help="do one full run of a manifest, without a cluster")
     _add_manifest(local)
     local.add_argument("--read-only", action="store_true", help="read both systems, and push nothing")
-    local.add_argument("--cache", type=Path, metavar="DIR", help="where to keep the cache; without it, it is deleted")
+    local.add_argument(
+        "--cache", type=Path, metavar="DIR", help="directory for the cache; without it, the cache is deleted afterwards"
+    )
     planned = commands.add_parser("plan", help="find out what the next full run of a manifest would do")
     _add_manifest(planned)
     planned.add_argument("--cache", type=Path, metavar="DIR", help="the cache of earlier runs; without it, a first run")
@@ -79,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_manifest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path, help="a file with a SyncIntegration, as you would apply it")
     parser.add_argument("--name", help="which of the file's SyncIntegrations")
-    parser.add_argument("--env-file", type=Path, help="variables that the connectors take, a NAME=VALUE on each line")
+    parser.add_argument(
+        "--env-file", type=Path, help="environment variables for the connectors, one NAME=VALUE per line"
+    )
 
 
 def _manifest(parsed: argparse.Namespace) -> tuple[bytes, Mapping[str, str]]:

@@ -30,7 +30,7 @@ def refused_connection() -> HTTPError:
     ("error", "expected"),
     [
         (answer(403, json.dumps({"message": "sync is forbidden:\n  no"})), "sync is forbidden: no"),
-        (answer(404, "404 page not found\n"), "the cluster knows no SyncIntegrations: Tidegate is not installed there"),
+        (answer(404, "404 page not found\n"), "the cluster has no SyncIntegration resource: Tidegate is not installed"),
         (answer(502, "<html>", "Bad Gateway"), "the API server answers: 502 Bad Gateway"),
         (ProtocolError("Connection broken"), "the API server cannot be reached: Connection broken"),
         (refused_connection(), "the API server cannot be reached: "),

@@ -202,12 +202,12 @@ def test_on_refuses_what_would_not_take_effect(
 def test_a_reset_that_was_requested_costs_the_paused_run_and_is_spoken_of() -> None:
     change = TurnOn(AT).change(integration(status=paused(), annotations={RESET_REQUEST: "now"}, switch="OFF"))
     assert change.sentence.startswith("turned ON: run 13 is cancelled, and a full sync")
-    assert change.sentence.endswith("all cached data is deleted first, as was requested before")
+    assert change.sentence.endswith("all cached data is deleted first, as requested before")
 
 
 def test_a_reset_that_was_requested_while_off_is_spoken_of() -> None:
     seen = integration(status=off(), annotations={RESET_REQUEST: "yesterday"}, switch="OFF")
-    assert "all cached data is deleted first, as was requested before" in TurnOn(AT).change(seen).sentence
+    assert "all cached data is deleted first, as requested before" in TurnOn(AT).change(seen).sentence
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tidegate.worker.main import main
 from .databases import Databases
 
 BOTH_CHANGED = "it was changed on both sides, to different values"
-SETTLE = "waiting for a decision: edit the records in either system, and the next run takes it over"
+SETTLE = "waiting for a decision: edit the record in either system, and the next run applies the edit"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_every_run_names_all_that_waits_since_whenever(waiting: Databases) -> No
     ended = waiting.run(conflict="park")
     assert sorted(ended.parked) == [
         ("crm", "name", BOTH_CHANGED),
-        ("erp", "", "it has no email, by which it could be matched"),
+        ("erp", "", "it cannot be matched: it has no email"),
     ]
     assert ended.message["parked"] == 2
 
@@ -49,7 +49,7 @@ def test_they_are_listed_with_where_they_are_and_since_when(
     assert main(["conflicts"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"contact 1 of crm and 1 of erp, field name, since run 2: {BOTH_CHANGED}",
-        "contact 2 of erp, since run 3: it has no email, by which it could be matched",
+        "contact 2 of erp, since run 3: it cannot be matched: it has no email",
         f"2 {SETTLE}",
     ]
 

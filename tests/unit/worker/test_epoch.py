@@ -100,7 +100,7 @@ class TestALostCache:
             (None, None, "the cache is empty, but run 7 has used the cache of this sync"),
             (None, "7", "the cache is empty, but run 7 has used the cache of this sync"),
             ("1", "6", "the cache is as it was after run 6, but run 7 has used the cache of this sync"),
-            ("1", None, "the cache is as it was before it knew of any run, but run 7 has used the cache of this sync"),
+            ("1", None, "the cache is as it was before any run, but run 7 has used the cache of this sync"),
             ("5", "7", "the cache is of epoch 5 instead of 1, but run 7 has used the cache of this sync"),
             ("1", "9", "run 9 has used the cache, which is later than this run, 8"),
         ],

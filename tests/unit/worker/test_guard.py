@@ -211,8 +211,8 @@ class TestManySmallDeletes:
             mass_delete(linked, gone)
             ended = linked.run(**PROPAGATE)
         assert ended.message["reason"].startswith(
-            "10 of 80 contact records are gone from crm and would be deleted in erp, with 20 more of the last 24 hours "
-            "that is more than the 20 % that safety.maxDeletes allows: 21, 22, 23 and 7 more; "
+            "10 of 80 contact records are gone from crm and would be deleted in erp, which with 20 more "
+            "in the last 24 hours is more than the 20 % that safety.maxDeletes allows: 21, 22, 23 and 7 more; "
         )
 
     def test_do_not_count_when_they_were_confirmed(self, linked: Databases) -> None:
@@ -366,7 +366,7 @@ class TestASideThatIsEmpty:
         ended = linked.run(deletes=deletes)
         assert ended.code == ExitCode.HALTED
         assert ended.message["reason"] == (
-            "crm has no contact any more, and had 100 before: 1, 2, 3 and 97 more; "
+            "crm no longer has any contact, and had 100 before: 1, 2, 3 and 97 more; "
             "restore what was not deleted on purpose"
         )
         assert len(linked.contacts("erp")) == 100
@@ -377,7 +377,7 @@ class TestASideThatIsEmpty:
         ended = linked.run(**PROPAGATE)
         assert ended.code == ExitCode.HALTED
         assert ended.message["reason"].startswith(
-            "none of the 100 contact records that crm had before is there any more: 1, 2, 3 and 97 more; "
+            "none of the 100 contact records that crm had before is left: 1, 2, 3 and 97 more; "
         )
 
     def test_halts_the_run_when_the_table_is_small_too(self, databases: Databases) -> None:

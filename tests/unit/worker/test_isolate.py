@@ -38,7 +38,7 @@ def _holds(item: Any, name: str) -> bool:
     return name in values
 
 
-REASON = "it fails alone, while others get through: connector erp: 500 Internal Server Error"
+REASON = "it fails while others succeed: connector erp: 500 Internal Server Error"
 
 
 class TestARecordThatMakesItsBatchFail:
@@ -79,7 +79,7 @@ class TestARecordThatMakesItsBatchFail:
         databases.add("crm", *PEOPLE)
         poisonous("create", "name 3", error=ValueError("cannot encode 'name 3'"))
         assert databases.run().parked == [
-            ("crm", "", "it fails alone, while others get through: defect of the worker: ValueError")
+            ("crm", "", "it fails while others succeed: defect of the worker: ValueError")
         ]
 
     def test_and_is_the_only_one_stops_the_sync_for_a_few_attempts_only(
@@ -165,8 +165,8 @@ def test_a_text_with_bytes_that_are_no_characters_is_set_aside_and_the_rest_of_i
     databases.add("crm", ("a@x", "A", "1"), ("b@x", "B", "2"))
     databases.sql("crm", "UPDATE contact SET name = CAST(X'ff61' AS TEXT) WHERE email = 'a@x'")
     reason = (
-        "crm (TEXT) has a text in it, which erp (TEXT) cannot hold: the text has the byte 0xff, which is no character "
-        "in UTF-8"
+        "crm (TEXT) has a text in it, which erp (TEXT) cannot hold: the text has the byte 0xff, which is not a "
+        "character in UTF-8"
     )
     for _ in range(2):
         ended = databases.run()

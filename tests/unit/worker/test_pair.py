@@ -88,7 +88,7 @@ def test_what_was_parked_goes_on_when_a_human_has_told_the_records_apart(databas
 def test_a_record_without_a_key_is_parked(databases: Databases, email: str | None) -> None:
     databases.add("crm", (email, "Ada", "1"))
     ended = databases.run()
-    assert ended.parked == [("crm", "", "it has no email, by which it could be matched")]
+    assert ended.parked == [("crm", "", "it cannot be matched: it has no email")]
     assert databases.contacts("erp") == []
 
 

@@ -103,7 +103,7 @@ def test_a_run_that_would_halt_is_planned_to_its_end(databases: Databases) -> No
     databases.delete("crm", "a@x", "b@x")
     found = planned(databases, databases.config(deletes="propagate"))
     (reason,) = found.would_halt
-    assert reason.startswith("crm has no contact any more, and had 2 before")
+    assert reason.startswith("crm no longer has any contact, and had 2 before")
     assert counts(found) == {"crm": "", "erp": "2 delete"}
     assert databases.run(deletes="propagate").code == ExitCode.HALTED
 
@@ -156,7 +156,7 @@ def test_the_command_prints_counts_and_ends_as_the_run_would(
         "contact in erp: 1 created, 0 updated, 0 deleted",
         '    create (new 1): email "a@x", name "\\u001b[31mAda"',
         "this is a first run: without --cache nothing is known of earlier ones",
-        "✓ nothing was written; PastAndFuture pushes this, and FutureOnly lets it go",
+        "✓ nothing was written; PastAndFuture pushes this, and FutureOnly skips it",
     ]
     databases.run()
     databases.delete("crm", "a@x")

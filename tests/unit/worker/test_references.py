@@ -125,7 +125,7 @@ def test_a_chain_of_references_is_made_from_its_end_in_one_run(firms: Firms) -> 
 class TestWhatRefersToSomethingThatTheOtherSideDoesNotHave:
     def test_is_parked_as_a_record_when_it_is_new_and_made_when_there_is_a_counterpart(self, firms: Firms) -> None:
         firms.sql("crm", "INSERT INTO company VALUES (1, NULL); INSERT INTO person VALUES (1, 'ada@x', 1, NULL)")
-        reason = "its company is company 1 of crm, which erp does not have"
+        reason = "its company is company 1 of crm, which has no counterpart in erp"
         assert ("crm", "", reason) in firms.run().parked
         assert firms.people("erp") == []
         firms.sql("crm", "UPDATE company SET name = 'Engines' WHERE id = 1")
@@ -137,7 +137,7 @@ class TestWhatRefersToSomethingThatTheOtherSideDoesNotHave:
         synced.sql("crm", "UPDATE person SET company = 3, email = 'ada@new' WHERE email = 'ada@x'")
         for _ in range(2):
             ended = synced.run()
-            assert ("crm", "", "its company is company 3 of crm, which erp does not have") in ended.parked
+            assert ("crm", "", "its company is company 3 of crm, which has no counterpart in erp") in ended.parked
             assert synced.people("erp")[0] == ("ada@new", "Engines", None)
         synced.sql("crm", "UPDATE company SET name = 'Ships' WHERE id = 3")
         assert synced.run().message["parked"] == 0
@@ -207,8 +207,8 @@ class TestACircle:
         firms.sql("crm", "INSERT INTO person VALUES (1, 'ada@x', NULL, 1)")
         for _ in range(2):
             assert firms.run().parked == [(
-                "crm", "", "its boss is person 1 of crm, which erp does not have, and erp refuses the record without "
-                "it: somebody must be the boss",
+                "crm", "", "its boss is person 1 of crm, which has no counterpart in erp, and erp refuses the "
+                "record without it: somebody must be the boss",
             )]  # fmt: skip
         firms.sql("erp", "DROP TRIGGER t")
         assert firms.run().message["parked"] == 0
@@ -277,7 +277,7 @@ class TestARecordThatIsMadeAgainUnderAnotherId:
     def test_is_followed_by_a_later_run_and_until_then_the_field_waits(self, synced: Firms) -> None:
         ((was,),) = synced.databases.query("erp", "SELECT id FROM company WHERE name = 'Engines'")
         synced.sql("erp", "DROP TRIGGER employs; DELETE FROM company WHERE name = 'Engines'")
-        reason = f"its company is company {was} of erp, which erp does not have any more"
+        reason = f"its company is company {was} of erp, which erp no longer has"
         for _ in range(2):
             ended = synced.run()
             assert ended.parked == [("crm", "", reason)] * 2

@@ -35,7 +35,7 @@ def words(error: ApiException | HTTPError) -> str:
         return f"the API server cannot be reached: {_cause(error)}"
     message = _message(error)
     if message is None and error.status == _NOT_FOUND:  # its answer to a kind that it does not know is no JSON
-        message = "the cluster knows no SyncIntegrations: Tidegate is not installed there"
+        message = "the cluster has no SyncIntegration resource: Tidegate is not installed"
     elif message is None and not error.status:  # no answer: what the client met with stands in the reason
         message = f"the API server cannot be reached: {error.reason}"
     elif message is None:

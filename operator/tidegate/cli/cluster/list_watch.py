@@ -30,7 +30,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The API server cannot be reached; it goes on as soon as it can be."""
+    """The API server cannot be reached; following continues as soon as it can be."""
 
     reason: str
 
@@ -40,7 +40,7 @@ class Follower:
     """Follows what one call of the API client lists."""
 
     call: Callable[..., Any]
-    known: set[Key] = field(default_factory=set)  # told of already: their absence is news
+    known: set[Key] = field(default_factory=set)  # reported already: their absence is news
     stop: Stop = field(default_factory=Stop)
     times: tuple[float, float] | None = (CONNECT, ANSWER)  # seconds, of a list; None: no limit
     version: str = ""  # the resourceVersion to go on from; none: list first

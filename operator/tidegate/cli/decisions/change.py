@@ -53,7 +53,7 @@ class TurnOn:
     delay: timedelta | None = None
 
     def begins_anew(self, seen: Integration) -> bool:
-        """Whether a mode has to be chosen; otherwise the present activation goes on, or what is declared begins."""
+        """Whether a mode has to be chosen; otherwise the present activation continues, or the declared one begins."""
         return self.reset or (not seen.on and (seen.status.activation is None or seen.reset_pending))
 
     def change(self, seen: Integration) -> Change:
@@ -80,7 +80,7 @@ class TurnOn:
         restored, forgotten = _restore_off_policy(seen)
         sentence = _first(seen) + _CONSEQUENCE[mode]
         if self.reset or seen.reset_pending:
-            sentence += "; all cached data is deleted first" + ("" if self.reset else ", as was requested before")
+            sentence += "; all cached data is deleted first" + ("" if self.reset else ", as requested before")
         spec = {"mode": mode, "reset": False, **restored}
         return self._on(seen, sentence + _left_behind(seen, self.reset), spec, {**request, **forgotten})
 

@@ -43,7 +43,7 @@ class Verdict:
 
 
 def judge(goal: Goal, seen: Integration) -> Verdict | None:
-    """The end of the wait, or None while it goes on."""
+    """The end of the wait, or None while it continues."""
     match goal:
         case CaughtUp(generation):
             return _caught_up(seen, generation)

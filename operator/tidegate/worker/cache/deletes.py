@@ -1,6 +1,6 @@
 """What the guard remembers of deletes: a part of the cache.
 
-The records that a halted run has shown to a human are what a confirmation confirms. Those that runs have let go within
+A confirmation confirms the records that a halted run has shown. Those that runs have let go within
 a day count together, so that many small runs cannot delete what one of them would not.
 """
 

@@ -47,7 +47,7 @@ class Parked:
         self._db = db
 
     def add(self, rid: int, field: str, reason: str, run: int, kind: Kind) -> None:
-        """Set a record's field, or with "" the record, aside; one that waits already goes on waiting."""
+        """Set a record's field, or with "" the record, aside; one that waits already keeps waiting."""
         self._db.execute(
             "INSERT INTO parked VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (rid, field) DO UPDATE SET reason = excluded.reason, kind = excluded.kind",
@@ -96,7 +96,7 @@ class Parked:
     def shelve_all_but(self, synced: Mapping[int, Collection[str]]) -> None:
         """Let only fields and objects that are synced wait: by source, the titles of its fields.
 
-        What waits of others cannot be settled by anybody. It waits again when they are synced again.
+        What waits of other objects cannot be settled. It waits again when they are synced again.
         """
         known = json.dumps([f"{source} {title}" for source, titles in synced.items() for title in ("", *titles)])
         for here, there, moves in (("parked", "shelved", "NOT IN"), ("shelved", "parked", "IN")):

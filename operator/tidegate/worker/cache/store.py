@@ -446,7 +446,7 @@ def copy_cache(directory: Path, target: Path) -> None:
             closing(sqlite3.connect(target / FILE)) as copy,
         ):
             cache.execute("PRAGMA locking_mode = EXCLUSIVE")  # or else SQLite keeps a file beside it
-            cache.execute("SELECT 1 FROM sqlite_master")  # takes the lock, for which `backup` would wait for ever
+            cache.execute("SELECT 1 FROM sqlite_master")  # takes the lock, for which `backup` would wait forever
             cache.backup(copy)
     except sqlite3.Error as error:
         raise meaning_of(error) from error
@@ -474,7 +474,7 @@ _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READON
 
 
 def meaning_of(error: sqlite3.Error) -> RunEnded:
-    """What an error of SQLite means for the run. A full or failing disk is tried again; nothing is lost by it."""
+    """What an error of SQLite means for the run. A full or failing disk is retried; nothing is lost."""
     name = str(getattr(error, "sqlite_errorname", "") or "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return CacheLocked("another process is working on the cache")

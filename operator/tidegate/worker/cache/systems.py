@@ -14,7 +14,7 @@ from typing import Any
 class System:
     """What tells a system from others, such as {"server": "7301", "database": "crm"}, and the name that it was given.
 
-    `name` None is a system that nobody has named.
+    `name` is None for a system without a name.
     """
 
     signals: Mapping[str, str] = field(default_factory=dict)
@@ -39,14 +39,14 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """Its signals have changed, and nobody has said whether it has moved; `changed` is a clause for a human."""
+    """Its signals have changed, and no name says that it has moved; `changed` is a clause for messages."""
 
     changed: str
 
 
 @dataclass(frozen=True, slots=True)
 class Another:
-    """A person has named it as another system; `changed` is a clause for a human."""
+    """The configuration names it as another system; `changed` is a clause for messages."""
 
     changed: str
 

@@ -32,7 +32,7 @@ def list_conflicts(environ: Mapping[str, str], out: TextIO, *, values: bool) -> 
             print(_line(each, objects[each.source // 2], sides), file=out)
             for name, value in _values(each, sources):
                 print(f"    {name}: {shown(value)}", file=out)
-    last = f"{len(waiting)} waiting for a decision: edit the records in either system, and the next run takes it over"
+    last = f"{len(waiting)} waiting for a decision: edit the record in either system, and the next run applies the edit"
     print(last if waiting else "nothing waits for a decision", file=out)
 
 

@@ -138,7 +138,7 @@ def _lines(planned: Plan) -> Iterator[str]:
     yield from (f"✗ the run would halt: {inert(reason)}" for reason in planned.would_halt)
     if planned.first:
         yield "this is a first run: without --cache nothing is known of earlier ones"
-    yield "✓ nothing was written; PastAndFuture pushes this, and FutureOnly lets it go"
+    yield "✓ nothing was written; PastAndFuture pushes this, and FutureOnly skips it"
 
 
 def _line(detail: Mapping[str, Any]) -> str:

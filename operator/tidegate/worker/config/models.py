@@ -84,17 +84,17 @@ class Object(Part):
     name: Annotated[str, Field(min_length=1)]
     """What messages call these records, and what a `ref` names."""
     match: list[str]
-    """The fields by which records that are not yet linked find each other."""
+    """The fields that pair records that are not yet linked."""
     fields: list[dict[str, Any]]
     """The fields that are synced."""
     conflict: str = "park"
     """Who wins where both sides have changed a field: a connector's name, or newest, by the cursor. With park the field
     stays as it is on both sides, and waits for a decision."""
     deletes: Literal["unlink", "propagate"] = "unlink"
-    """What a delete does to the record on the other side: unlink lets it stand, propagate deletes it."""
+    """What a delete does to the record on the other side: unlink keeps it, propagate deletes it."""
     ids: Ids | None = None
-    """Whether the systems may give the id of a deleted record to another one: stable says never, reused that they do.
-    Without it a record of which nothing is as it was counts as another."""
+    """Whether the systems give the id of a deleted record to a new one: stable means never, reused means they may.
+    Without it, a record in which everything has changed counts as a new one."""
     writes: dict[str, list[Operation]] = Field(default={})
     """What may be done in a system, by connector: a list of create, update and delete. Without it all of them."""
 

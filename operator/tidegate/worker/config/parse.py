@@ -33,7 +33,7 @@ def parse(text: bytes) -> Sync:
         raise ConfigurationError(*found)
     names = tuple(sorted(top.connectors))  # Kubernetes keeps no order of its own
     if len(names) != len(SIDES):
-        raise ConfigurationError(f"connectors must be two systems, and there are {len(names)}")
+        raise ConfigurationError(f"exactly two connectors are required, found {len(names)}")
     found += [
         f"connectors: {name!r} cannot be a connector's name; use letters, digits, - and _"
         for name in names
@@ -44,7 +44,7 @@ def parse(text: bytes) -> Sync:
     pair = names[0], names[1]
     objects = [_object(raw, n, pair, types, found) for n, raw in enumerate(top.objects, 1)]
     if not objects:
-        found.append("objects: there is none")
+        found.append("objects must not be empty")
     titles = [item.name for item in objects if item]
     found += [f"objects: there are two named {name}" for name in sorted({n for n in titles if titles.count(n) > 1})]
     found += _unknown_references([item for item in objects if item], titles)
@@ -124,7 +124,7 @@ def _object(
     match = _match(own.match, rules, where, found) if rules and len(rules) == len(fields) else ()
     conflict = _conflict(own.conflict, settings, names, where, found)
     if not fields:
-        found.append(f"{where}: fields: there is none")
+        found.append(f"{where}: fields must not be empty")
     ours, theirs = (tuple(one.pair for one in constants if one and one.side == side) for side in SIDES)
     found += _written_twice(rules, names, where, (ours, theirs))
     writes = _writes(own.writes, names, where, found)

@@ -181,7 +181,7 @@ class Sync:
     names: tuple[str, str]
     types: tuple[str, str]
     connectors: tuple[Part, Part]
-    # The names that the two systems were given; None for one that nobody has named.
+    # The names that the two systems were given; None for one without a name.
     identities: tuple[str | None, str | None]
     objects: tuple[SyncedObject, ...]
     safety: Safety

@@ -19,7 +19,7 @@ from tidegate.worker.values.normal_form import Normalization, Value, normal
 # A record's id as the cache keeps it; a connector translates what its system has.
 Key = int | str
 
-# Where a scan goes on, and how far changes go: opaque to everybody but the connector, and plain JSON. Messages show it
+# Where a scan goes on, and how far changes go: opaque to everything but the connector, and plain JSON. Messages show it
 # to humans; one with values that are not for everybody is a mapping, of which they show `position`.
 Token = Any
 
@@ -76,7 +76,7 @@ class Page(NamedTuple):
     """Some records in the scan's order, and the token after which it goes on; None when it is over.
 
     On a scan's last page `doubt` says why the scan may have left out a record that was there all the time: half a
-    sentence for a human. It is empty where the scan is proved whole, which a database's own order does by itself.
+    sentence for messages. It is empty where the scan is proved whole, which a database's own order does by itself.
     `gone` are records that their system still has, and marks as deleted; `outside` are those that the object's filter
     leaves out.
     """

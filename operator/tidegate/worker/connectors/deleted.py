@@ -32,7 +32,7 @@ class Deleted(Part):
     field: str
     """Its name."""
     values: Annotated[list[MarkValue] | None, AfterValidator(_not_empty)] = None
-    """The values that mark a deleted record; without them any value does but null, false, 0 and an empty text."""
+    """The values that mark a deleted record; without them any value except null, false, 0 and an empty text does."""
 
     def is_mark(self, value: Any) -> bool:
         """Whether this value of the field says that its record is deleted."""

@@ -31,7 +31,7 @@ _MANY = 20
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 _KEYS = 1 << 63
 
-# What is beyond these is nobody's data, and costs a process its memory or its stack.
+# Nothing beyond these limits is real data, and it would cost the process its memory or its stack.
 _DEEPEST = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -98,7 +98,7 @@ def unusable(value: Any) -> str:
             if not item.isascii() and _SURROGATE.search(item):
                 return "has half of a character, as a text has that was cut within an emoji"
         elif isinstance(item, Decimal) and not item.is_finite():
-            return f"is {item}, which is no number"
+            return f"is {item}, which is not a number"
         elif isinstance(item, Decimal) and not -MOST_DIGITS <= item.adjusted() <= MOST_DIGITS:
             return f"is a number of more than {MOST_DIGITS} digits"
     return ""

@@ -70,7 +70,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone; write an IANA name such as Europe/Berlin, or UTC") from None
+        raise ValueError(f"{name!r} is not a time zone; write an IANA name such as Europe/Berlin, or UTC") from None
     return name
 
 

@@ -88,9 +88,9 @@ def _gone(session: Session, both: SourcePair, side: Side, since: float) -> Itera
     # What has left the filter is still there: the side is not empty, and the same.
     is_empty = len(gone) >= known > 0 and not session.progress.left.get(source.title)
     if safety.empty_side == "halt" and is_empty:
-        reason = f"{source.name} has no {name} any more, and had {known} before"
+        reason = f"{source.name} no longer has any {name}, and had {known} before"
         if cache.count(source.number) > len(gone):
-            reason = f"none of the {known} {name} records that {source.name} had before is there any more"
+            reason = f"none of the {known} {name} records that {source.name} had before is left"
         yield _Finding(source, "empty", gone, linked, safety.max_deletes, reason)
         return
     deletes = cache.deletes_of(source.number)
@@ -100,7 +100,7 @@ def _gone(session: Session, both: SourcePair, side: Side, since: float) -> Itera
     deleted = both.item.deletes == "propagate" and both.item.deletes_on[across.side]
     would = f"be deleted in {across.name}" if deleted else f"no longer be linked to those of {across.name}"
     allowed = f"more than the {safety.max_deletes.percent} % that safety.maxDeletes allows"
-    together = f"with {before} more of the last 24 hours that is " if before else ""
+    together = f"which with {before} more in the last 24 hours is " if before else ""
     reason = f"{len(deletes)} of {linked} {name} records are gone from {source.name} and would {would}, "
     yield _Finding(source, "deletes", deletes, linked, safety.max_deletes, f"{reason}{together}{allowed}")
 

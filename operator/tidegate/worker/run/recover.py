@@ -172,7 +172,7 @@ def _find(target: Source, records: Sequence[Record]) -> defaultdict[Hash | None,
 
 def _recover(session: Session, look: _Look, intent: Intent) -> bool:
     """Take what the target holds as intended for our own push. Returns whether the intent is settled."""
-    # Remembered anew: another intent of the batch may be of its counterpart.
+    # Read from the cache again: another intent of the batch may be of its counterpart.
     origin = session.cache.rows([intent.rid]).get(intent.rid)
     if origin is None:
         return True

@@ -151,7 +151,7 @@ def bounded(found: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
 
 
 def _json(said: object) -> bytes:
-    # What is no Unicode text, such as half of a surrogate pair in somebody's data, becomes a question mark.
+    # What is not valid Unicode, such as half of a surrogate pair in a record, becomes a question mark.
     return json.dumps(said, ensure_ascii=False, default=str).encode("utf-8", "replace")
 
 

@@ -36,7 +36,7 @@ class Pace:
             if self._rate is None or ahead <= 0:
                 return
             self._sleep(min(ahead, _NAP_SECONDS))
-        raise Paused("paused by SIGTERM; everything done so far is committed, and the run goes on from there")
+        raise Paused("paused by SIGTERM; everything done so far is committed, and the run will resume from there")
 
     def took(self, records: int) -> None:
         """A batch of so many records has been done."""

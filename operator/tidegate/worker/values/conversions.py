@@ -128,7 +128,7 @@ def _zoned(value: "str | time") -> time:
 
 def _clock_of(value: Duration) -> time:
     if value.months or value.days or not 0 <= value.microseconds < _DAY:
-        raise Unfit("the duration is no time of day")
+        raise Unfit("the duration is not a time of day")
     seconds, fraction = divmod(value.microseconds, 1_000_000)
     return time(seconds // 3600, seconds // 60 % 60, seconds % 60, fraction)
 
@@ -167,7 +167,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _list(text: str) -> list[Any]:
     found = _document(text)
     if not isinstance(found, list):
-        raise Unfit("the text is no JSON list")
+        raise Unfit("the text is not a JSON list")
     return found
 
 

@@ -42,7 +42,7 @@ def no_character(text: str, at: int) -> str:
     """What is wrong with the character at this place, which no encoding has."""
     code = ord(text[at])
     if 0xDC80 <= code <= 0xDCFF:  # by these Python stands for a byte (PEP 383)
-        return f"the text has the byte 0x{code - 0xDC00:02x}, which is no character in UTF-8"
+        return f"the text has the byte 0x{code - 0xDC00:02x}, which is not a character in UTF-8"
     return "the text has half of a character (a lone surrogate)"
 
 
@@ -115,13 +115,13 @@ class Duration:
         while unit := _UNIT.match(rest):
             number, name = int(unit[1]), unit[2].lower()
             if name not in _MONTHS_OF and name not in _DAYS_OF:
-                raise Unfit("is no duration such as P1M2DT3H")
+                raise Unfit("is not a duration such as P1M2DT3H")
             months += number * _MONTHS_OF.get(name, 0)
             days += number * _DAYS_OF.get(name, 0)
             rest = rest[unit.end() :]
         clock = _CLOCK.fullmatch(rest)
         if not text or (rest and not clock):
-            raise Unfit("is no duration such as P1M2DT3H")
+            raise Unfit("is not a duration such as P1M2DT3H")
         size = _microseconds(clock, is_negative=False) if clock else 0
         return cls(months, days, -size if clock and clock["sign"] == "-" else size)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tidegate.api.spec import Mode
 from tidegate.api.status import HandledRequests, Outcome
-from tidegate.control.history import LAST_WORDS_PATIENCE
+from tidegate.control.history import MESSAGE_PATIENCE
 from tidegate.control.observation import JobState
 
 from ..situations import (
@@ -168,7 +168,7 @@ END_OF_A_RUN = [
     ),
     Row(
         "… but not for ever",
-        FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=LAST_WORDS_PATIENCE.total_seconds()),), pods=()),
+        FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=MESSAGE_PATIENCE.total_seconds()),), pods=()),
         "Waiting | none | nothing",
         activity="✓ 1",
     ),
@@ -184,7 +184,7 @@ END_OF_A_RUN = [
             2, failure_message="Container sync for pod sales/x failed with exit code 3 matching FailJob rule at index 0"
         ).but(pods=()),
         "Waiting | none | nothing",
-        at=NOW + LAST_WORDS_PATIENCE,
+        at=NOW + MESSAGE_PATIENCE,
         stalled=True,
     ),
     Row(

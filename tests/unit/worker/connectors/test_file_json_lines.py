@@ -95,7 +95,7 @@ MALFORMED = {
     "no JSON": ('{"id": 1, "name": "A"}\n{"id": 2', "line 2 is not JSON"),
     "no object": ("[1]\n", "line 1 is not a JSON object"),
     "no id": ('{"id": 1, "name": "A"}\n{"name": "B"}\n', "line 2 has no id"),
-    "an id that is none": ('{"id": 1.5, "name": "A"}\n', "line 1 has an id that is no text or whole number"),
+    "an id that is none": ('{"id": 1.5, "name": "A"}\n', "line 1 has an id that is neither a text nor a whole number"),
     "an id twice": ('{"id": 1, "name": "A"}\n{"id": 1, "name": "B"}\n', "lines 1 and 2 have the same id 1"),
     "a mistyped match field": (
         "".join(f'{{"id": {n}, "nme": "A"}}\n' for n in range(20)),

@@ -30,8 +30,8 @@ UNUSABLE: dict[str, tuple[bytes, str]] = {
     "a name with half of an emoji": (b'{"\\udc00": 1}', "half of a character"),
     "a gigabyte of digits": (b"1e999999999", "a number of more than 1000 digits"),
     "long digits": (b"1" * 5000, "a number of more than 1000 digits"),
-    "NaN": (b"NaN", "is NaN, which is no number"),
-    "minus infinity": (b'{"x": -Infinity}', "is -Infinity, which is no number"),
+    "NaN": (b"NaN", "is NaN, which is not a number"),
+    "minus infinity": (b'{"x": -Infinity}', "is -Infinity, which is not a number"),
     "a deep list": (b"[" * 300 + b"]" * 300, "nests more than 100 levels deep"),
 }
 

@@ -53,7 +53,7 @@ def _message(subject: Subject) -> Iterator[Problem]:
     elif (said := ended.said()) is None:
         yield Problem("it is not one JSON object")
     elif said.get("run") not in (None, 1):
-        yield Problem(f"it is of run {said['run']}, and the run was 1")
+        yield Problem(f"it names run {said['run']}, but the run was 1")
 
 
 def _quiescent(subject: Subject) -> Iterator[Problem]:
@@ -86,7 +86,7 @@ def _read_only(subject: Subject) -> Iterator[Problem]:
         subject.run(place, 2, "changes")
         if subject.state() != before:
             yield Problem(
-                "what a read-only run has read was pushed by the next run; it should be accepted", failure=False
+                "what a read-only run read was pushed by the next run; it should count as accepted", failure=False
             )
 
 
@@ -102,7 +102,7 @@ def _configuration(subject: Subject) -> Iterator[Problem]:
 
 def _expect_refusal(ended: Ended, who: str) -> Iterator[Problem]:
     if ended.code in (ExitCode.COMPLETE, ExitCode.PAUSED):
-        yield Problem(f"{who} exits with {ended.code}, as if all were well")
+        yield Problem(f"{who} exits with {ended.code}, as if nothing were wrong")
     elif ended.code != ExitCode.CONFIGURATION_ERROR:
         yield Problem(f"{who} exits with {ended.code} and is retried; exit code 2 stops it at once", failure=False)
 
@@ -120,7 +120,9 @@ def _sigterm(subject: Subject) -> Iterator[Problem]:
             yield Problem(f"SIGTERM after {part:.0%} of a run ends it with {_code(ended)}; paused is 75")
             return
     if ExitCode.PAUSED not in codes:
-        yield Problem("no run was paused: give it more to do, and let it say something when it begins", failure=False)
+        yield Problem(
+            "no run was paused: give the worker more to do, and have it print something when it starts", failure=False
+        )
 
 
 def _resumes_after_sigterm(subject: Subject) -> Iterator[Problem]:
@@ -141,7 +143,9 @@ def _resumes(subject: Subject, number: signal.Signals) -> Iterator[Problem]:
             return
         yield from _expect(subject.run(place), ExitCode.COMPLETE, f"after {part:.0%} of a run, the same run again")
         if subject.state() != undisturbed:
-            yield Problem(f"interrupted after {part:.0%} of a run, the systems end otherwise than undisturbed")
+            yield Problem(
+                f"interrupted after {part:.0%} of a run, the systems end up different than after an undisturbed run"
+            )
             return
 
 
@@ -170,7 +174,7 @@ def _epoch(subject: Subject) -> Iterator[Problem]:
         subject.run(place)
         marker = place.cache / MARKER
         if not marker.exists() or marker.read_text().strip() != "1":
-            yield Problem(f"it has touched {MARKER} in its cache, by which a reset is known to have been done")
+            yield Problem(f"it changed {MARKER} in its cache, which records that a reset was done")
         another = {Environment.CACHE_EPOCH: "2"}
         yield from _expect(subject.run(place, 2, variables=another), ExitCode.COMPLETE, "the first run after a reset")
 
@@ -188,14 +192,14 @@ def _code(ended: Ended) -> str:
 
 
 CHECKS = (
-    Check("a run that is done exits with 0", (), _complete),
+    Check("a complete run exits with 0", (), _complete),
     Check("the termination message is one JSON object below 4096 bytes", (), _message),
-    Check("what cannot work exits with 2", (), _configuration),
+    Check("a configuration that cannot work exits with 2", (), _configuration),
     Check("the next run has nothing to do", ("state",), _quiescent),
-    Check("what is edited is pushed", ("state", "edit"), _pushes),
+    Check("edits are pushed", ("state", "edit"), _pushes),
     Check("a read-only run writes nothing", ("state",), _read_only),
     Check("SIGTERM pauses a run with 75", (), _sigterm),
-    Check("a paused run goes on to the same end", ("state",), _resumes_after_sigterm),
-    Check("a killed run goes on to the same end", ("state",), _resumes_after_kill),
-    Check("the cache's epoch is left to the operator", (), _epoch),
+    Check("a paused run resumes and ends with the same result", ("state",), _resumes_after_sigterm),
+    Check("a killed run is repeated and ends with the same result", ("state",), _resumes_after_kill),
+    Check("the cache's epoch marker is left to the operator", (), _epoch),
 )

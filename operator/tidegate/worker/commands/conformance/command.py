@@ -11,20 +11,30 @@ from tidegate.worker.commands.conformance.subject import Subject, Systems
 from tidegate.worker.errors import ConfigurationError
 
 _DESCRIPTION = """\
-Check that a worker keeps Tidegate's contract. It is started as COMMAND, again and again, paused and killed, so give it
-systems of its own, and a second's work or more."""
+Check that a worker keeps Tidegate's contract. COMMAND is run many times, paused and killed, so give it systems of its
+own, and at least a second of work."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command can be told."""
     parser.description = _DESCRIPTION
-    parser.add_argument("--config", type=Path, metavar="FILE", help="what SYNC_CONFIG names; as spec.sync, in JSON")
-    parser.add_argument("--reset", metavar="SHELL", help="puts the systems back to where a first run has much to do")
-    parser.add_argument("--state", metavar="SHELL", help="prints what the systems hold, the same for the same")
-    parser.add_argument("--edit", metavar="SHELL", help="edits something in one of them, each time something else")
-    parser.add_argument("--grace", type=float, default=60, metavar="SECONDS", help="how long SIGTERM may take (60)")
-    parser.add_argument("--interruptions", type=int, default=5, metavar="N", help="at how many moments of a run (5)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only the checks that have this in their sentence")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="the file that SYNC_CONFIG names: spec.sync as JSON"
+    )
+    parser.add_argument(
+        "--reset", metavar="SHELL", help="shell command that resets the systems, so that a first run has much to do"
+    )
+    parser.add_argument(
+        "--state", metavar="SHELL", help="shell command that prints what the systems hold, deterministically"
+    )
+    parser.add_argument(
+        "--edit", metavar="SHELL", help="shell command that edits something in one system, something else each time"
+    )
+    parser.add_argument(
+        "--grace", type=float, default=60, metavar="SECONDS", help="seconds that the worker has after SIGTERM (60)"
+    )
+    parser.add_argument("--interruptions", type=int, default=5, metavar="N", help="interruptions per run (5)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the checks whose name contains this")
     parser.add_argument("worker", nargs="+", metavar="COMMAND", help="the worker and its arguments, after --")
 
 

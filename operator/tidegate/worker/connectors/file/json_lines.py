@@ -101,7 +101,7 @@ class Documents:
         if key is not None:
             return key
         is_missing = value_at(document, self._id) in (None, "")
-        problem = f"has no {self._id}" if is_missing else f"has an {self._id} that is no text or whole number"
+        problem = f"has no {self._id}" if is_missing else f"has an {self._id} that is neither a text nor a whole number"
         raise ValueError(problem)
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:

@@ -178,7 +178,7 @@ class FileRecords:
             return
         self._index = self._new_ids = None
         if not self._spool.read(make=self._settings.create):
-            raise SystemFailed(f"connector {self._connector}: {self._settings.path} was there and is gone")
+            raise SystemFailed(f"connector {self._connector}: {self._settings.path} has disappeared")
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
         """See Collection."""
@@ -272,7 +272,7 @@ class FileRecords:
                 if self._spool.replace(batch.edits, batch.new):
                     self._note(batch)
                     return answers
-        raise SystemFailed(f"connector {self._connector}: {self._settings.path} is being changed all the time")
+        raise SystemFailed(f"connector {self._connector}: {self._settings.path} keeps changing")
 
     def _note(self, batch: _Batch) -> None:
         if self._index is None:

@@ -33,7 +33,7 @@ class Settings(Part):
     storage_options: dict[str, Any] = Field(default_factory=dict)
     """Options of the URL's fsspec file system; {env: NAME} stands for a value of the environment at any depth."""
     timezone: TimeZone | None = None
-    """What cursors are in that are times without a zone; the conflict policy newest needs it for them."""
+    """The time zone of cursors that are times without a zone; the conflict policy newest needs it for them."""
 
 
 def _ascii_compatible(encoding: str) -> str:
@@ -59,7 +59,7 @@ class FileSettings(Part):
     path: str
     """The file's path below the connector's url."""
     format: Literal["csv", "jsonl"] | None = None
-    """csv or jsonl; without it the path's ending tells: .csv, .tsv and .txt, or .jsonl and .ndjson."""
+    """csv or jsonl; without it the path's ending decides: .csv, .tsv and .txt, or .jsonl and .ndjson."""
     id: str
     """The column or field that identifies a record."""
     cursor: str | None = None
@@ -67,20 +67,20 @@ class FileSettings(Part):
     where: list[Condition] = Field(default=[])
     """The conditions that records must all meet to be synced; what leaves them is unlinked, and not deleted."""
     new_id: Literal["number", "uuid"] | None = None
-    """The id of a new record: the next whole number or a UUID. Without it the number where all ids are such, else a
-    UUID."""
+    """The id of a new record: the next whole number or a UUID. Without it, a number where all ids are numbers, and else
+    a UUID."""
     create: bool = False
-    """true: a file that is not there is an empty one. Without it, it is an error."""
+    """true: a file that does not exist counts as empty. Without it, it is an error."""
     bad_rows: Literal["stop", "setAside"] = "stop"
-    """What a row that cannot be read does: stop ends the sync. With setAside the row stays in the file as it is, the
-    others are synced, and no record that it may have been counts as deleted."""
+    """What a row does that cannot be read: stop ends the run. With setAside the row stays in the file as it is, the
+    others are synced, and no record that the row may have been counts as deleted."""
     settled: Duration = timedelta(seconds=10)
     """How long a file must not have been changed before a record that is missing in it counts as deleted: it may be
     still being written."""
     encoding: Encoding = "utf-8"
     """How a CSV file's text is encoded, such as utf-8 or cp1252."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    """What stands between the columns of a CSV file."""
+    """The separator between the columns of a CSV file."""
 
     @property
     def kind(self) -> Literal["csv", "jsonl"]:

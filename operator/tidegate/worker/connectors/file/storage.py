@@ -98,7 +98,7 @@ class Storage:
                 if self._files.facts(path) == before:
                     return Version(before, checksum, self._files.identify(before, moment))
             time.sleep(_PAUSE_SECONDS)
-        raise UnreadableFile(f"connector {self._connector}: {path} is written to all the time")
+        raise UnreadableFile(f"connector {self._connector}: {path} keeps being written")
 
     def check(self, path: str, version: Version | None) -> Version | None:
         """The version, known with more certainty perhaps, if it is still there; else None."""

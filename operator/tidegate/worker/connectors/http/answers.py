@@ -1,4 +1,4 @@
-"""What an API has answered: its status, its body, and its own words for a human."""
+"""What an API has answered: its status, its body, and its own words for messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Answer:
 
     @property
     def is_of_the_system(self) -> bool:
-        """Whether it is a quota that is used up, or a service that is down: every other request would be told so."""
+        """Whether it is a quota that is used up, or a service that is down: any other request would fail too."""
         return self.status in (429, _UNAVAILABLE) or self._is_used_up
 
     @property

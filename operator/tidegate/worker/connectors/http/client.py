@@ -252,7 +252,7 @@ class Client:
             raise ConfigurationError(self._about(method, path, answer.words()))
         if answer.status in _MOVED:
             where = answer.headers.get("location", "another place").partition("?")[0]
-            what = ", where a person logs in; see auth" if is_login_place(where) else ""
+            what = ", a login page; see auth" if is_login_place(where) else ""
             raise ConfigurationError(self._about(method, path, f"{answer.words()}: it is at {where}{what}"))
         return answer
 

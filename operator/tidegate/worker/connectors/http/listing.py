@@ -188,7 +188,7 @@ class Listing:
             if said := answer.complaint(body):
                 raise SystemFailed(f"{self.title}: the API answers without the list: {self.client.inert(said)}")
             return []
-        it_has = f"it has {', '.join(map(str, body))}" if isinstance(body, dict) else "it is no JSON object"
+        it_has = f"it has {', '.join(map(str, body))}" if isinstance(body, dict) else "it is not a JSON object"
         said = f", and says: {said}" if (said := self.client.inert(answer.complaint(body))) else ""
         if name is None:
             raise ConfigurationError(f"{self.title}: items must say where the list is in an answer; {it_has}{said}")

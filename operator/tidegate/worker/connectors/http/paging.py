@@ -1,4 +1,4 @@
-"""How a list goes on: what asks for a page, and what an answer says about the next one. Pure; serves `records`."""
+"""How a list goes on: what asks for a page, and what an answer says about the next one. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ class CursorPaging(Part):
     more: str | None = None
     """The answer's field that says whether there are more records, where the value is there on the last page, too."""
     stable: bool = False
-    """true: a page begins after a record, and not after so many of them, so that nothing shifts it."""
+    """true: a page begins after a given record rather than after a number of records, so that pages do not shift."""
 
 
 class AfterPaging(Part):
@@ -53,7 +53,7 @@ class LinkPaging(Part):
     more: str | None = None
     """The answer's field that says whether there are more records, where the URL is there on the last page, too."""
     stable: bool = False
-    """true: a page begins after a record, and not after so many of them, so that nothing shifts it."""
+    """true: a page begins after a given record rather than after a number of records, so that pages do not shift."""
 
 
 class NoPaging(Part):
@@ -61,7 +61,7 @@ class NoPaging(Part):
 
 
 class Paging(Part):
-    """How a long list goes on: one of these."""
+    """How a long list is paged: one of these."""
 
     cursor: CursorPaging | None = None
     """An answer says where the next page begins, by a value."""

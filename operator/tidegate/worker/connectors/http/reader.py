@@ -108,14 +108,14 @@ class Reader:
         name = repr(reading.at)
         if name in self._asked:
             raise ConfigurationError(
-                f"{self._listing.title}: paging: the pages go in a circle: after page {reading.pages} comes one that "
-                "has been read"
+                f"{self._listing.title}: paging: the pages go in a circle: page {reading.pages} is followed by one "
+                "that was read before"
             )
         self._asked.add(name)
         self._news = self._news or News()
         if self._news.are_over(keys):
             raise ConfigurationError(
-                f"{self._listing.title}: paging: the list has no end: page {reading.pages} and many before it bring no "
+                f"{self._listing.title}: paging: the list has no end: page {reading.pages} and many before it have no "
                 "record that was not on an earlier one"
             )
 

@@ -117,9 +117,7 @@ class Reading:
                 f"; where {self.named} is not how many records the list has, write total: the field that is, or total: "
                 "none"
             )
-            said = (
-                f"the API says by {self.named} that there are {self.total} records, and its pages have {self.records}"
-            )
+            said = f"the API reports {self.total} records by {self.named}, but its pages have {self.records}"
             return said + (advice if self.named else "")
         proved = anchored or self.pages - (0 if counted else self.empty) <= 1 or (self.has_total and self.in_order)
         # What a check finds to be whole is not what was given.

@@ -52,7 +52,7 @@ class Asking:
     """By query parameters; what cannot be asked for is looked for in an index of `others`, which reads the whole list.
 
     That are values that would be part of a filter and may mean something else there, such as a quote; values that the
-    API refuses; and new records of which nobody knows whether they were made: a search may show them late.
+    API refuses; and records that may or may not have been created: a search may show them late.
     """
 
     def __init__(

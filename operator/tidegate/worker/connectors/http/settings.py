@@ -53,14 +53,14 @@ class Settings(Part):
     concurrency: Annotated[int, Field(ge=1, le=32)] = 4
     """How many requests are under way at once."""
     timeout_seconds: Annotated[int, Field(ge=1)] = 30
-    """How long each part of an answer may take; all of it must come within four times as long."""
+    """Timeout of each part of an answer; the whole answer must arrive within four times as long."""
     max_answer_megabytes: Annotated[int, Field(ge=1)] = 16
-    """An answer that is larger is refused."""
+    """A larger answer is refused."""
     longest_wait: Duration = timedelta(hours=1)
-    """How long a run waits at most where the API asks for it, such as with Retry-After. For a longer one the run ends,
-    and is retried."""
+    """How long a run waits at most when the API asks it to wait, such as with Retry-After. If the API asks for longer,
+    the run ends and is retried."""
     timezone: TimeZone | None = None
-    """What cursors are in that are times without a zone; the conflict policy newest needs it for them."""
+    """The time zone of cursors that are times without a zone; the conflict policy newest needs it for them."""
 
 
 class PageSize(Part):
@@ -135,16 +135,16 @@ class ResourceSettings(Part):
     items: str | None = None
     """Where the list is in the answer, with dots; without it the answer is the list."""
     item: str | None = None
-    """Where the record is in an answer that has one only, with dots; without it the answer is the record."""
+    """Where the record is in an answer with a single record, with dots; without it the answer is the record."""
     paging: Paging = Paging(link=LinkPaging())
-    """How a long list goes on: one of cursor, after, page, link and none. Without it, by the Link header."""
+    """How a long list is paged: one of cursor, after, page, link and none. Without it, by the Link header."""
     page_size: PageSize | None = None
-    """How many records a page is to have; without it the API decides."""
+    """How many records to ask for per page; without it the API decides."""
     total: str | None = None
-    """Where an answer says how many records the list has, with dots. Names in common use are found without it; none
-    says that what has such a name is something else."""
+    """Where an answer says how many records the list has, with dots. Common names are found without it; none means that
+    a field with such a name is something else."""
     cursor: str | None = None
-    """The field that every change moves on, such as updatedAt."""
+    """The field that increases with every change, such as updatedAt."""
     since: Annotated[str | Since | None, BeforeValidator(_parameter_or_since)] = None
     """The query parameter that asks for what was changed since then; it needs cursor. Where the API has another format
     than 2026-11-02T08:30:00Z, or a filter of its own: {parameters: {filter: "updated > {since}"}, format: …}."""
@@ -154,8 +154,8 @@ class ResourceSettings(Part):
         None
     )
     """Query parameters that find a record by its match fields, such as {email: "{email}"}; or a search by POST, such as
-    {path: /contacts/search, body: {query: "{email}"}}. scan: the API cannot be
-    asked for that, and all records are read once in each run that creates something."""
+    {path: /contacts/search, body: {query: "{email}"}}. scan: the API has no
+    such query, so all records are read once in each run that creates something."""
     batch: Batch | None = None
     """How to ask for records by several ids at once; without it they are asked for one by one."""
     update: Literal["PATCH", "PUT", "POST"] = "PATCH"
@@ -163,11 +163,11 @@ class ResourceSettings(Part):
     body: Body | None = None
     """How the body of a write is made of a record; without it, it is the record."""
     missing: Literal["unknown", "empty"] = "unknown"
-    """What a field is that an answer leaves out: unknown overwrites nothing and is not overwritten, or empty."""
+    """What a missing field means: unknown, which overwrites nothing and is not overwritten, or empty."""
     deleted: Deleted | None = None
     """The field that marks a deleted record: a marked record counts as absent."""
     stale_for: Duration = timedelta(seconds=30)
-    """For so long after a write, a record that is answered as it was before is not taken for an edit."""
+    """How long after a write a record that is answered as it was before does not count as an edit."""
 
     @model_validator(mode="after")
     def _fits(self) -> "ResourceSettings":

@@ -86,7 +86,7 @@ class Turns:
             longest = timedelta(seconds=round(self._longest))
             self._closed = ClosedError(
                 f"{reason}; the API asks for a wait of {_shown(in_all)}, and longestWait is {longest}: what was "
-                "written until now is kept, and the next attempt goes on from there"
+                "written until now is kept, and the next attempt resumes from there"
             )
             raise self._closed
         with self._lock:
@@ -113,7 +113,7 @@ class Turns:
 
     def _raise_if_stopping(self) -> None:
         if self._interrupted():
-            raise Paused("paused by SIGTERM; everything done so far is committed, and the run goes on from there")
+            raise Paused("paused by SIGTERM; everything done so far is committed, and the run will resume from there")
 
 
 def _shown(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """Which rows have one of many values in a column.
 
-The values are one parameter where they can be: thousands of them take longer to be told than to be looked up.
+The values are one parameter where they can be: sending thousands of parameters takes longer than the query itself.
 """
 
 from collections.abc import Callable, Sequence

@@ -102,8 +102,8 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
         untold = id_column.server_default is not None and not engine.dialect.insert_returning
         if untold and settings.id not in written:
             complaints.append(
-                f"records cannot be created: MySQL makes the id of column {settings.id} and does not tell it; use "
-                "AUTO_INCREMENT, BINARY(16) without a default, or an id that a field maps"
+                f"records cannot be created: MySQL generates the id of column {settings.id} and does not return it; "
+                "use AUTO_INCREMENT, BINARY(16) without a default, or an id that a field maps"
             )
         complaints += [
             f"records cannot be created: column {column.name} must have a value, has no default, and no field maps it"

@@ -20,8 +20,8 @@ class Settings(Part):
     """The database, as postgresql://user:password@host/database, mysql://user:password@host/database or sqlite:///path;
     {env: NAME} for one that is in an environment variable."""
     timezone: TimeZone | None = None
-    """What cursors are in that are times without a zone, such as Europe/Berlin or UTC: the values of fields are not
-    converted. Without it the reading of changes reaches back by half a day."""
+    """The time zone of cursors that are times without a zone, such as Europe/Berlin or UTC; the values of fields are
+    not converted. Without it, reading changes reaches back by half a day."""
 
 
 class TableSettings(Part):
@@ -34,11 +34,11 @@ class TableSettings(Part):
     id: str
     """The column that identifies a record: unique, of whole numbers, texts or UUIDs."""
     cursor: str | None = None
-    """The column that every change moves on. With it a run reads what has changed, without it the whole table."""
+    """The column that increases with every change. With it a run reads what has changed, without it the whole table."""
     deleted: Deleted | None = None
     """The column that marks a deleted row: a marked row counts as absent."""
     where: list[Condition] = Field(default=[])
     """The conditions that rows must all meet to be synced; what leaves them is unlinked, and not deleted."""
     stale_for: Duration = timedelta(0)
-    """For so long after a write, a row that is read as it was before is not taken for an edit: for tables that are read
+    """How long after a write a row that is read as it was before does not count as an edit: for tables that are read
     from a replica."""

@@ -73,7 +73,7 @@ _WRITERS = text("""
 """)
 
 _MAY_NOT_SEE = (
-    "the role may not see when other users' transactions began, so that a change of one that takes longer than overlap "
+    "the role may not see when other users' transactions began, so a change made in one that takes longer than overlap "
     "may be read by the next whole scan only; to avoid it: GRANT pg_read_all_stats TO the worker's role"
 )
 
@@ -103,7 +103,7 @@ _NO_PROCESS = 1227
 _STALE_SECONDS = 0.11
 
 _NEEDS_PROCESS = (
-    "the user may not see which transactions are open, so that a change of one that takes longer than overlap may be "
+    "the user may not see which transactions are open, so a change made in one that takes longer than overlap may be "
     "read by the next whole scan only; to avoid it: GRANT PROCESS ON *.* TO the worker's user"
 )
 

@@ -258,7 +258,7 @@ def _unpark_fields(session: Session, both: SourcePair, work: Work, patch: Patch)
 
 def _left_out(shown: str, hiding: str) -> str:
     return (
-        f"{shown} has changed it, and {hiding} leaves it out of its answer, so that nobody knows what would be "
+        f"{shown} has changed it, and {hiding} leaves it out of its answer, so it is unknown what would be "
         f"overwritten; where {hiding} leaves out what is empty, write missing: empty"
     )
 

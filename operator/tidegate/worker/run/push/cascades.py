@@ -1,4 +1,4 @@
-"""Cascades: deletes that would take along, or leave without a parent, records that are to stay. A step of `push`.
+"""Cascades: deletes that would also delete, or orphan, records that are to stay. A step of `push`.
 
 A database may delete what refers to a deleted record, and an edit there would be lost with it. A record is therefore
 deleted only after all that refer to it by a `ref` are gone: children first, and a parent with living children waits.

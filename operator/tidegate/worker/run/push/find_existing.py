@@ -40,7 +40,7 @@ class _LookUp:
         for work, key in zip(creates, keys, strict=True):
             work.match = key
             if key is None:
-                self._set_aside(work, f"it has no {self._match_titles}, by which it could be matched")
+                self._set_aside(work, f"it cannot be matched: it has no {self._match_titles}")
             else:
                 sought.append((work, key))
         rows = [(work.row(self.source.side), key) for work, key in sought]

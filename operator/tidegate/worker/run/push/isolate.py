@@ -2,7 +2,7 @@
 
 Law 3: one record that cannot be handled stops nothing. A connector answers Rejected for a record where it can tell;
 where a whole batch fails instead, it is halved until the record stands alone. The same failure of many records is the
-system's: the run fails, and is tried again.
+system's: the run fails and is retried.
 """
 
 import sqlite3
@@ -110,7 +110,7 @@ def _set_aside(session: Session, both: SourcePair, alone: Sequence[tuple[Row, Ex
                 continue
             told.add(row.link)
             source = next(source for source in both.sources if source.number == row.source)
-            reason = f"it fails alone, while others get through: {_words(failure)}"
+            reason = f"it fails while others succeed: {_words(failure)}"
             session.park(source, row.rid, row.key, None, reason)
             cache.clean(rid for rid in (row.rid, row.link) if rid is not None)
 

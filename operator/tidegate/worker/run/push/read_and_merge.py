@@ -259,7 +259,7 @@ def _follow(both: SourcePair, work: Work, states: tuple[State, State], blank: Ha
                 states = (state, states[1]) if across == 0 else (states[0], state)
             elif right.rid is not None:
                 name = both.sources[side].name
-                lost[i] = f"its {rule.title} is {value.title} of {name}, which {name} does not have any more"
+                lost[i] = f"its {rule.title} is {value.title} of {name}, which {name} no longer has"
     work.waiting = lost
     return states
 
@@ -311,4 +311,5 @@ def _reason(both: SourcePair, work: Work, on: Side, field: int) -> str:
     value = work.translated[other(on)][field]
     assert isinstance(value, Unlinked)  # noqa: S101
     source, target = both.sources[other(on)], both.sources[on]
-    return f"its {both.item.fields[field].title} is {value.title} of {source.name}, which {target.name} does not have"
+    what = f"its {both.item.fields[field].title} is {value.title} of {source.name}"
+    return f"{what}, which has no counterpart in {target.name}"
