@@ -1,7 +1,5 @@
 """Match keys are compared as the systems compare them: padding, trailing spaces and accents make no second record."""
 
-import io
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,17 +7,14 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker.main import work
-
 from . import mariadb, postgresql
+from .in_process import NOTHING, run
 
-UNTOUCHED = {side: {"create": 0, "update": 0, "delete": 0} for side in ("crm", "erp")}
 PEOPLE = ("ada", "bob", "éva")
 
 
-def run(directory: Path, crm: str, erp: str, number: int = 1, **match: Any) -> dict[str, Any]:
-    """One run between two tables of codes and names; returns its message."""
-    (directory / "cache").mkdir(exist_ok=True)
+def synced(directory: Path, crm: str, erp: str, number: int = 1, **match: Any) -> dict[str, Any]:
+    """What one run between two tables of codes and names writes."""
     place = {"table": "part", "id": "id"}
     config = {
         "connectors": {"crm": {"type": "sql", "url": crm}, "erp": {"type": "sql", "url": erp}},
@@ -30,16 +25,10 @@ def run(directory: Path, crm: str, erp: str, number: int = 1, **match: Any) -> d
             }
         ],
     }  # fmt: skip
-    (directory / "sync.json").write_text(json.dumps(config))
-    environment = {
-        "SYNC_PROTOCOL": "1", "SYNC_RUN": str(number), "SYNC_SCOPE": "full", "SYNC_PUSH": "true",
-        "SYNC_CACHE_DIR": str(directory / "cache"), "SYNC_CACHE_EPOCH": "1",
-        "SYNC_CONFIG": str(directory / "sync.json"), "SYNC_TERMINATION_LOG": str(directory / "message"),
-    }  # fmt: skip
-    lines = io.StringIO()
-    assert work(environment, lines, lambda: False) == 0, lines.getvalue()
-    message: dict[str, Any] = json.loads((directory / "message").read_text())
-    return message
+    code, message, said = run(directory, config, number)
+    assert code == 0, said
+    pushed: dict[str, Any] = message["pushed"]
+    return pushed
 
 
 def on_sqlite(directory: Path, codes: tuple[str, ...], declared: str = "TEXT") -> str:
@@ -75,10 +64,10 @@ def test_a_column_that_pads_its_texts_makes_no_second_record(
     other: str,
 ) -> None:
     crm, erp = on_postgresql(postgresql_database, declared), on_mariadb(mariadb_database, other)
-    assert run(tmp_path, crm, erp)["pushed"] == UNTOUCHED
+    assert synced(tmp_path, crm, erp) == NOTHING
     postgresql_database.sql("INSERT INTO part (code, name) VALUES ('new', 'N')")
     mariadb_database.sql("INSERT INTO part (code, name) VALUES ('new', 'N')")
-    assert run(tmp_path, crm, erp, 2)["pushed"] == UNTOUCHED
+    assert synced(tmp_path, crm, erp, 2) == NOTHING
 
 
 def test_a_server_that_shows_the_padding_of_a_char_is_read_without_it(
@@ -88,7 +77,7 @@ def test_a_server_that_shows_the_padding_of_a_char_is_read_without_it(
     mariadb_database.sql("SET GLOBAL sql_mode = 'ANSI_QUOTES,PAD_CHAR_TO_FULL_LENGTH'")
     try:
         erp = on_mariadb(mariadb_database, "CHAR(10)")
-        assert run(tmp_path, on_sqlite(tmp_path, PEOPLE), erp)["pushed"] == UNTOUCHED
+        assert synced(tmp_path, on_sqlite(tmp_path, PEOPLE), erp) == NOTHING
     finally:
         mariadb_database.sql("SET GLOBAL sql_mode = %s", mode)
 
@@ -98,7 +87,7 @@ def test_texts_that_an_old_program_has_padded_are_matched_by_trim(
 ) -> None:
     crm = on_postgresql(postgresql_database, "varchar(10)")
     erp = on_sqlite(tmp_path, tuple(f"{code:10}" for code in PEOPLE), "CHAR(10)")
-    assert run(tmp_path, crm, erp, normalize="trim")["pushed"] == UNTOUCHED
+    assert synced(tmp_path, crm, erp, normalize="trim") == NOTHING
 
 
 @pytest.mark.parametrize("there", ["JOSE", "  josé", "Jose\u0301 "])
@@ -107,7 +96,7 @@ def test_two_new_records_whose_codes_differ_in_accents_and_spaces_are_one_where_
 ) -> None:
     crm, erp = on_postgresql(postgresql_database, "text"), on_mariadb(mariadb_database, "VARCHAR(20)")
     how: dict[str, Any] = {"normalize": ["trim", "accents", "casefold"]}
-    assert run(tmp_path, crm, erp, **how)["pushed"] == UNTOUCHED
+    assert synced(tmp_path, crm, erp, **how) == NOTHING
     postgresql_database.sql("INSERT INTO part (code, name) VALUES ('José', 'N')")
     mariadb_database.sql("INSERT INTO part (code, name) VALUES (%s, 'N')", there)
-    assert run(tmp_path, crm, erp, 2, **how)["pushed"] == UNTOUCHED
+    assert synced(tmp_path, crm, erp, 2, **how) == NOTHING
