@@ -3,7 +3,7 @@
 import io
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,7 @@ class RestAndSqlite:
         environ: dict[str, str] | None = None,
         interrupted: Callable[[], bool] = lambda: False,
         safety: dict[str, Any] | None = None,
-        fields: tuple[str, ...] = FIELDS,
+        fields: Sequence[str | dict[str, Any]] = FIELDS,
         **item: Any,
     ) -> Ended:
         """The next run, or with `again` the last one; keywords replace what is in the object."""
@@ -97,7 +97,8 @@ class RestAndSqlite:
             "objects": [
                 {
                     "name": "contact", "crm": self.place, "erp": {"table": "contact", "id": "id"}, "match": ["email"],
-                    "fields": [{"crm": name, "erp": name} for name in fields], "conflict": "crm", **item,
+                    "fields": [{"crm": each, "erp": each} if isinstance(each, str) else each for each in fields],
+                    "conflict": "crm", **item,
                 }
             ],
             **({"safety": safety} if safety else {}),

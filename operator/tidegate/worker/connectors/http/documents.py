@@ -19,6 +19,7 @@ from tidegate.worker.connectors.json_documents import (
     value_at,
 )
 from tidegate.worker.connectors.untyped import Untyped
+from tidegate.worker.connectors.where import OUTSIDE, in_words
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.normal_form import MISSING, Value
 
@@ -92,6 +93,12 @@ class Documents:
                 f"{self._title}: deleted: none of the first {len(documents)} records has {deleted.field}; they have "
                 f"{_names_of(documents)}; where the API leaves out what is empty, write missing: empty"
             )
+        compared = [each.field for each in self._settings.where if each.operator not in ("Exists", "DoesNotExist")]
+        if unknown and (missing := names_of_nothing(documents, compared)):
+            raise ConfigurationError(
+                f"{self._title}: where: none of the first {len(documents)} records has {missing[0]}; they have "
+                f"{_names_of(documents)}; where the API leaves out what is empty, write missing: empty"
+            )
         if missing := names_of_nothing(documents, self._names if unknown else self._match):
             advice = "; where the API leaves out what is empty, write missing: empty" if unknown else ""
             raise ConfigurationError(
@@ -122,12 +129,20 @@ class Documents:
         deleted = self._settings.deleted
         return deleted is not None and deleted.is_mark(value_at(document, deleted.field))
 
+    def is_outside(self, document: Document) -> bool:
+        """Whether the filter leaves a record out."""
+        return not all(each.is_met_by(value_at(document, each.field)) for each in self._settings.where)
+
     def new(self, values: Sequence[Value]) -> Document:
         """The document of a new record. Raises ValueError when JSON cannot hold a value."""
         document: Document = {}
         self._fill(document, {i: value for i, value in enumerate(values) if value is not None})
         for name, value in self._constants:
             put(document, name, value)
+        # What the record lacks the API may add.
+        unmet = [each for each in self._settings.where if not each.is_met_by(value_at(document, each.field))]
+        if any(has(document, each.field) for each in unmet):
+            raise ValueError(OUTSIDE.format(where=in_words(self._settings.where)))
         return document
 
     def edited(self, document: Document, values: Mapping[int, Value], *, whole: bool) -> Document:

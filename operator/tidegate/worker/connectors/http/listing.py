@@ -42,7 +42,7 @@ Filters = Mapping[str, str] | SearchFor
 
 
 class Fetched(NamedTuple):
-    """One answer to a list, as it is; `deleted` are those of its records that are marked as deleted."""
+    """One answer to a list, as it is; of its records `deleted` are marked as such, and the filter has no `outside`."""
 
     answer: Answer
     body: Any
@@ -56,6 +56,7 @@ class Fetched(NamedTuple):
     # What the unreadable ones may be found by; one without an id has its place as its key.
     suspects: list[Record]
     deleted: frozenset[Key]
+    outside: frozenset[Key]
 
     @property
     def unknown(self) -> int:
@@ -123,7 +124,7 @@ class Listing:
         if not self._checked:
             self._documents.check([document for document in documents if isinstance(document, dict)])
             self._checked = True
-        records, unreadable, suspects, deleted = self._records(documents)
+        records, unreadable, suspects, deleted, outside = self._records(documents)
         known = [record.key for record in records]
         keys = list(dict.fromkeys(known + [each.key for each in unreadable if each.key is not None]))
         self._documents.learn(records)
@@ -136,17 +137,18 @@ class Listing:
         once = list({record.key: record for record in records}.values())
         self._largest = max(self._largest, len(documents))
         total = total_of(answer, body, self.settings.total, asked)
-        return Fetched(answer, body, once, keys, following, total, asked, unreadable, suspects, deleted)
+        return Fetched(answer, body, once, keys, following, total, asked, unreadable, suspects, deleted, outside)
 
     def _records(
         self, documents: list[Document]
-    ) -> tuple[list[Record], list[Unreadable], list[Record], frozenset[Key]]:
-        """The records of a page, its items that cannot be read, what these may be found by, and what is deleted.
+    ) -> tuple[list[Record], list[Unreadable], list[Record], frozenset[Key], frozenset[Key]]:
+        """The records of a page, its items that cannot be read, what these may be found by, what is deleted or outside.
 
         Raises ConfigurationError when most of them cannot be read.
         """
         records: list[Record] = []
         deleted: set[Key] = set()
+        outside: set[Key] = set()
         problems: list[BadItemError] = []
         unreadable: list[Unreadable] = []
         suspects: list[Record] = []
@@ -169,6 +171,8 @@ class Listing:
                 stubs += 1  # it was deleted
             else:
                 records.append(record)
+                if self._documents.is_outside(document):
+                    outside.add(record.key)
         if len(problems) > len(records) + stubs:
             raise problems[0]
         if stubs and not records:
@@ -176,7 +180,7 @@ class Listing:
                 f"{self.title}: fields: the records have none of them; they have "
                 f"{', '.join(dict.fromkeys(name for document in documents if document for name in document))}"
             )
-        return records, unreadable, suspects, frozenset(deleted)
+        return records, unreadable, suspects, frozenset(deleted), frozenset(outside)
 
     def _items(self, answer: Answer, body: Any) -> list[Document]:
         name = self.settings.items

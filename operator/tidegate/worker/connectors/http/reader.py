@@ -34,6 +34,8 @@ class ListPage(NamedTuple):
     suspects: Sequence[Record] = ()
     left_out: str = ""
     gone: Sequence[Key] = ()
+    # Those that the filter leaves out.
+    outside: Sequence[Record] = ()
 
 
 class Reader:
@@ -158,8 +160,10 @@ class Reader:
             return ListPage([], after, answer)
         if self._reading.only_checks:
             return ListPage([], after, answer, suspects=fetched.suspects)
-        records = [record for record in fetched.records if record.key not in fetched.deleted]
-        return ListPage(records, after, answer, suspects=fetched.suspects, gone=[*fetched.deleted])
+        there = [record for record in fetched.records if record.key not in fetched.deleted]
+        records = [record for record in there if record.key not in fetched.outside]
+        outside = [record for record in there if record.key in fetched.outside]
+        return ListPage(records, after, answer, suspects=fetched.suspects, gone=[*fetched.deleted], outside=outside)
 
 
 def pages(listing: Listing, filters: Filters, *, prove: bool = False) -> Iterator[ListPage]:

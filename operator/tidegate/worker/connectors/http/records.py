@@ -105,7 +105,10 @@ class Records:
         return {key: answer for key, answer in found if isinstance(answer, Seen)}
 
     def read_together(self, keys: Sequence[Key], batch: Batch) -> dict[Key, Record]:
-        """Those that exist, several by one request."""
+        """Those that are answered, several by one request.
+
+        An API may answer fewer at once than it is asked for: only its own answer says that a record is not there.
+        """
 
         def ask(some: Sequence[Key]) -> dict[Key, Record]:
             found: dict[Key, Record] = {}
@@ -116,10 +119,7 @@ class Records:
             return found
 
         parts = [keys[start : start + batch.size] for start in range(0, len(keys), batch.size)]
-        together = {key: record for found in self._pool.each(ask, parts) for key, record in found.items()}
-        # An API may answer fewer at once than it is asked for: only its own answer says that a record is not there.
-        missing = [key for key in keys if key not in together]
-        return together | {key: seen.record for key, seen in self.read_all(missing).items()}
+        return {key: record for found in self._pool.each(ask, parts) for key, record in found.items()}
 
     def path(self, key: Key) -> str:
         """Where a record is."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from tidegate.worker.connectors import (
     Changed,
@@ -54,6 +55,7 @@ class Resource:
         self._finder = self._open_finder(description)
         self._writer = Writer(client, pool, self._records, self._documents, self._finder, description)
         self._reader: Reader | None = None
+        self._outside: dict[Key, Record] = {}
         if unfit := complaints(settings.deleted, description) + bodies.complaints(settings, description.fields):
             raise ConfigurationError(*(f"{self._title}: {complaint}" for complaint in unfit))
         self._listing.check()
@@ -112,7 +114,9 @@ class Resource:
         for record in page.records[:1]:
             must_be_time(self._title, self._settings, record)
         following = None if page.after is None else self._sealed(page.after).token
-        return Page(self._records.completed(page.records), following, page.doubt, page.unreadable, page.gone)
+        outside = [record.key for record in page.outside]
+        records = self._records.completed(page.records)
+        return Page(records, following, page.doubt, page.unreadable, page.gone, outside)
 
     def _sealed(self, reading: Reading) -> Reading:
         """What is kept of a reading: a link to a page may have our key in it."""
@@ -125,15 +129,19 @@ class Resource:
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """See Collection."""
+        together: dict[Key, Record] = {}
         if self._settings.batch is not None:
-            return self._records.read_together(keys, self._settings.batch)
+            together = self._records.read_together(keys, self._settings.batch)
+            keys = [key for key in keys if key not in together]
         seen = self._records.read_all(keys)
         self._writer.has_read(seen)
-        return {key: found.record for key, found in seen.items()}
+        left_out = {key for key, found in seen.items() if self._documents.is_outside(found.document)}
+        self._outside = {key: seen[key].record for key in left_out}
+        return together | {key: found.record for key, found in seen.items() if key not in left_out}
 
     def _get_found(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """Records that the index names. To leave out one that cannot be read would create it a second time."""
-        found = self.get(keys)
+        found = self.get(keys) | self._outside
         for key, reason in self.unread.items():
             raise SystemFailed(
                 f"{self._title}: find: record {key} may be the one to be created, and cannot be read: {reason}"
@@ -148,7 +156,20 @@ class Resource:
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         """See Collection."""
         assert self._finder is not None  # noqa: S101 - it is needed only before a create
-        return self._finder.find(wanted)
+        found = self._finder.find(wanted)
+        if not self._settings.where:
+            return found
+        return [*self.get([record.key for record in found]).values()]  # which says what is outside
+
+    @property
+    def where(self) -> Any:
+        """See Filtered."""
+        return [condition.model_dump(mode="json") for condition in self._settings.where] or None
+
+    @property
+    def outside(self) -> Mapping[Key, Record]:
+        """See Filtered."""
+        return self._outside
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
         """See Collection."""

@@ -128,7 +128,7 @@ class Asking:
             filters = filled(self._templates, by_name)
         found: list[Record] = []
         for page in pages(self._listing, filters):
-            found += page.records
+            found += [*page.records, *page.outside]
             if page.unreadable:
                 place, reason, _ = page.unreadable[0]
                 raise SystemFailed(f"{self._title}: find: {place}, which may be the record to be created, {reason}")
@@ -203,7 +203,7 @@ class Scanning:
         moment: datetime | None = None
         for page in pages(self._listing, filters, prove=True):
             moment = moment or (page.answer.moment if page.answer else None)
-            index.put([*page.records, *page.suspects])
+            index.put([*page.records, *page.outside, *page.suspects])
             if page.left_out:
                 raise SystemFailed(
                     f"{self._description.title}: find: scan: the list may have left out records, which would be "

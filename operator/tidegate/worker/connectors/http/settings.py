@@ -34,6 +34,7 @@ from tidegate.worker.connectors.http.authentication_settings import Authenticati
 from tidegate.worker.connectors.http.paging_settings import LinkPaging, Paging
 from tidegate.worker.connectors.http.request_settings import Body, Search, Since
 from tidegate.worker.connectors.settings import Duration, Text, TimeZone
+from tidegate.worker.connectors.where import Condition
 
 
 class Settings(Part):
@@ -120,7 +121,7 @@ class ResourceSettings(Part):
     incidental: ClassVar[frozenset[str]] = frozenset(
         {
             "cursor", "record_path", "items", "item", "paging", "page_size", "total", "since", "newest", "find",
-            "batch", "update", "body", "missing", "deleted", "stale_for",
+            "batch", "update", "body", "missing", "deleted", "where", "stale_for",
         }
     )  # fmt: skip
 
@@ -166,6 +167,9 @@ class ResourceSettings(Part):
     """What a missing field means: unknown, which overwrites nothing and is not overwritten, or empty."""
     deleted: Deleted | None = None
     """The field that marks a deleted record: a marked record counts as absent."""
+    where: list[Condition] = Field(default=[])
+    """The conditions that records must all meet to be synced; what leaves them is unlinked, and not deleted. They are
+    judged by the API's answers: query may have it answer fewer."""
     stale_for: Duration = timedelta(seconds=30)
     """How long after a write a record that is answered as it was before does not count as an edit."""
 

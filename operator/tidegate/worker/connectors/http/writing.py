@@ -260,7 +260,8 @@ class Writer:
         except _ENDS as end:
             return Postponed(end)
         for attempt in range(_ATTEMPTS):
-            if seen is None or not is_as_expected(seen.record, expected):
+            has_left = seen is not None and not attempt and self._documents.is_outside(seen.document)
+            if seen is None or has_left or not is_as_expected(seen.record, expected):
                 return None if is_done(seen) and (attempt or seen is None) else Changed()
             headers = {"if-match": seen.etag} if seen.etag and self._etags_serve else {}
             try:
