@@ -9,10 +9,9 @@ import json
 import logging
 import re
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import aiohttp
-from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from tidegate.api import names
@@ -28,6 +27,7 @@ from tidegate.control.plan import (
     LookUpJob,
     SuspendJob,
 )
+from tidegate.control.rest import MERGE_PATCH, Rest, path
 from tidegate.control.settings import LONGEST_REQUEST, Settings
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ logger = logging.getLogger(__name__)
 # For what nothing depends on: an Event that says what the status says too, an old Job that takes up room.
 _COURTESY_SECONDS = 5.0
 
-MERGE_PATCH = "application/merge-patch+json"
+_SYNCS = f"/apis/{names.GROUP}/{names.VERSION}"
+_BATCH, _CORE, _EVENTS = "/apis/batch/v1", "/api/v1", "/apis/events.k8s.io/v1"
+_AS_OURS = {"fieldManager": FIELD_MANAGER}
 
 _NOT_FOUND = 404
 _CONFLICT = 409
@@ -58,12 +60,11 @@ class RefusedError(Exception):
 
 
 class Writer:
-    """The few API writes of the operator, for one API client."""
+    """The few API writes of the operator."""
 
-    def __init__(self, api: client.ApiClient, settings: Settings, instance: str) -> None:
+    def __init__(self, rest: Rest, settings: Settings, instance: str) -> None:
         """`instance` names this operator process in Events."""
-        self._objects = client.CustomObjectsApi(api)
-        self._core = client.CoreV1Api(api)
+        self._rest = rest
         self._settings = settings
         self._instance = instance
 
@@ -77,23 +78,8 @@ class Writer:
             "metadata": {"resourceVersion": integration.resource_version, "uid": integration.uid},
             "status": change,
         }
-        try:
-            written = await self._objects.patch_namespaced_custom_object_status(
-                names.GROUP,
-                names.VERSION,
-                integration.namespace,
-                names.PLURAL,
-                integration.name,
-                body,
-                field_manager=FIELD_MANAGER,
-                _content_type=MERGE_PATCH,
-                _request_timeout=self._settings.request_timeout,
-            )
-        except ApiException as error:
-            if error.status in (_CONFLICT, _NOT_FOUND):
-                raise StaleViewError(words(error)) from error
-            raise
-        return _resource_version(written)
+        where = path(_SYNCS, names.PLURAL, integration.namespace, integration.name, "status")
+        return await self._patch(where, body, self._settings.request_timeout)
 
     async def job_is_absent(self, integration: Integration, name: str) -> bool:
         """Ask the API server itself whether the integration has no Job of this name, and no Pod that is alive."""
@@ -101,12 +87,13 @@ class Writer:
         if job is not None and controller_uid(job) == integration.uid:
             await self._mark_again(integration, job)
             return False
-        pods = await self._core.list_namespaced_pod(
-            integration.namespace,
-            label_selector=f"{names.INTEGRATION_UID_LABEL}={integration.uid}",
-            _request_timeout=self._settings.request_timeout,
+        pods = await self._rest.ask(
+            "GET",
+            path(_CORE, "pods", integration.namespace),
+            query={"labelSelector": f"{names.INTEGRATION_UID_LABEL}={integration.uid}"},
+            within=self._settings.request_timeout,
         )
-        found = (pod_of(pod.model_dump(mode="json", by_alias=True, exclude_none=True)) for pod in pods.items)
+        found = (pod_of(pod) for pod in pods["items"] or ())
         return not any(pod.live and is_of_a_run(pod, integration) for pod in found)
 
     async def _mark_again(self, integration: Integration, job: Body) -> None:
@@ -160,39 +147,23 @@ class Writer:
 
     async def _create_cache(self, integration: Integration, within: float) -> str | None:
         manifest = render.cache_claim(integration)
-        claim = client.V1PersistentVolumeClaim.model_validate(manifest)
+        name = manifest["metadata"]["name"]
         try:
-            written = await self._core.create_namespaced_persistent_volume_claim(
-                integration.namespace,
-                claim,
-                field_manager=FIELD_MANAGER,
-                _request_timeout=within,
-            )
+            written = await self._create(_CORE, "persistentvolumeclaims", integration, manifest, within)
         except ApiException as error:
             if error.status != _CONFLICT:
                 raise _refused(error) from error
-            name = manifest["metadata"]["name"]
-            present = await self._core.read_namespaced_persistent_volume_claim(
-                name, integration.namespace, _request_timeout=within
-            )
-            if controller_uid(present.model_dump(by_alias=True)) != integration.uid:
+            where = path(_CORE, "persistentvolumeclaims", integration.namespace, name)
+            present = await self._rest.ask("GET", where, within=within)
+            if controller_uid(present) != integration.uid:
                 raise RefusedError(_taken("PersistentVolumeClaim", name), needs_human=True) from error
-            return _resource_version(present.model_dump(by_alias=True))
-        return _resource_version(written.model_dump(by_alias=True))
+            return _resource_version(present)
+        return _resource_version(written)
 
     async def _create_job(self, integration: Integration, action: CreateJob, within: float) -> str:
         manifest = render.job(integration, action.run, self._settings)
         try:
-            written = await self._objects.create_namespaced_custom_object(
-                "batch",
-                "v1",
-                integration.namespace,
-                "jobs",
-                manifest,
-                field_manager=FIELD_MANAGER,
-                field_validation="Strict",
-                _request_timeout=within,
-            )
+            written = await self._create(_BATCH, "jobs", integration, manifest, within)
         except ApiException as error:
             if error.status != _CONFLICT:
                 raise _refused(error) from error
@@ -204,14 +175,15 @@ class Writer:
             return _resource_version(present)
         return _resource_version(written)
 
+    async def _create(self, prefix: str, plural: str, integration: Integration, manifest: Body, within: float) -> Body:
+        query = {**_AS_OURS, "fieldValidation": "Strict"}
+        where = path(prefix, plural, integration.namespace)
+        return cast(Body, await self._rest.ask("POST", where, manifest, query=query, within=within))
+
     async def _read_job(self, integration: Integration, name: str) -> Body | None:
+        where = path(_BATCH, "jobs", integration.namespace, name)
         try:
-            return cast(
-                Body,
-                await self._objects.get_namespaced_custom_object(
-                    "batch", "v1", integration.namespace, "jobs", name, _request_timeout=self._settings.request_timeout
-                ),
-            )
+            return cast(Body, await self._rest.ask("GET", where, within=self._settings.request_timeout))
         except ApiException as error:
             if error.status == _NOT_FOUND:
                 return None
@@ -228,18 +200,13 @@ class Writer:
         }
         return await self._patch_job(integration, action.name, body, within)
 
-    async def _patch_job(self, integration: Integration, name: str, body: dict[str, Any], within: float) -> str:
+    async def _patch_job(self, integration: Integration, name: str, body: Body, within: float) -> str:
+        return await self._patch(path(_BATCH, "jobs", integration.namespace, name), body, within)
+
+    async def _patch(self, where: str, body: Body, within: float) -> str:
         try:
-            written = await self._objects.patch_namespaced_custom_object(
-                "batch",
-                "v1",
-                integration.namespace,
-                "jobs",
-                name,
-                body,
-                field_manager=FIELD_MANAGER,
-                _content_type=MERGE_PATCH,
-                _request_timeout=within,
+            written = await self._rest.ask(
+                "PATCH", where, body, query=_AS_OURS, content_type=MERGE_PATCH, within=within
             )
         except ApiException as error:
             if error.status in (_CONFLICT, _NOT_FOUND):
@@ -248,20 +215,15 @@ class Writer:
         return _resource_version(written)
 
     async def _delete_job(self, integration: Integration, action: DeleteJob, within: float) -> None:
-        options = client.V1DeleteOptions(
-            preconditions=client.V1Preconditions(uid=action.uid, resource_version=action.resource_version),
-            propagation_policy="Background",
-        )
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": action.uid, "resourceVersion": action.resource_version},
+            "propagationPolicy": "Background",
+        }
         try:
-            await self._objects.delete_namespaced_custom_object(
-                "batch",
-                "v1",
-                integration.namespace,
-                "jobs",
-                action.name,
-                body=options,
-                _request_timeout=within,
-            )
+            where = path(_BATCH, "jobs", integration.namespace, action.name)
+            await self._rest.ask("DELETE", where, options, within=within)
         except ApiException as error:
             if error.status not in (_CONFLICT, _NOT_FOUND):  # gone already, or another one of the same name
                 raise
@@ -285,13 +247,11 @@ class Writer:
                 "resourceVersion": integration.resource_version,
             },
         }
-        await self._objects.create_namespaced_custom_object(
-            "events.k8s.io", "v1", integration.namespace, "events", manifest, _request_timeout=within
-        )
+        await self._rest.ask("POST", path(_EVENTS, "events", integration.namespace), manifest, within=within)
 
 
-def _resource_version(written: object) -> str:
-    return cast(str, cast(dict[str, Any], written)["metadata"]["resourceVersion"])
+def _resource_version(written: Body) -> str:
+    return cast(str, written["metadata"]["resourceVersion"])
 
 
 def _taken(kind: str, name: str) -> str:
@@ -310,5 +270,5 @@ def words(error: ApiException) -> str:
     try:
         message = json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError):
-        message = f"{error.status} {error.reason}"
+        message = f"{error.status or ''} {error.reason}".strip()
     return re.sub(r"\s+", " ", str(message))[:1024]

@@ -13,7 +13,6 @@ from typing import Any
 
 import aiohttp
 import kopf
-from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -26,6 +25,7 @@ from tidegate.control.leadership import Leadership, LeadershipLostError
 from tidegate.control.metrics import Metrics
 from tidegate.control.queue import WorkQueue
 from tidegate.control.reconcile import Reconciler
+from tidegate.control.rest import Rest, api_client
 from tidegate.control.settings import Settings, parse
 from tidegate.control.view import ClusterView
 from tidegate.control.watch import Informer
@@ -77,9 +77,10 @@ async def run(settings: Settings) -> None:
     informer = Informer(view, queue, freshness, settings.namespaces)
     metrics = Metrics()
     metrics.observe(view.integrations, queue, freshness)
-    async with client.ApiClient() as api, AsyncExitStack() as stack:
+    async with api_client() as api, AsyncExitStack() as stack:
+        rest = Rest(api)
         watchdog = Watchdog(
-            api,
+            rest,
             freshness,
             settings.namespaces,
             period=settings.watch_check_period,
@@ -88,7 +89,7 @@ async def run(settings: Settings) -> None:
         if settings.port is not None:
             await stack.enter_async_context(Endpoint(settings.port, watchdog, metrics))
         instance = socket.gethostname()
-        reconciler = Reconciler(view, Writer(api, settings, instance), metrics=metrics, wake=queue.add)
+        reconciler = Reconciler(view, Writer(rest, settings, instance), metrics=metrics, wake=queue.add)
         leadership = None
         if settings.lease is not None:
             leadership = await stack.enter_async_context(Leadership(api, *settings.lease, instance))

@@ -6,20 +6,18 @@ metadata, and a watch that does not show it in time ends the process (design sec
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 
 import aiohttp
-from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 from pydantic import BaseModel, Field
 
 from tidegate.api import names
 from tidegate.control import outage
 from tidegate.control.freshness import Freshness, SoFar, Stream
+from tidegate.control.rest import Rest, path
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +53,9 @@ class Watchdog:
     """Compares the watches with the API server every `period` seconds, and waits `patience` seconds for progress."""
 
     def __init__(
-        self, api: client.ApiClient, freshness: Freshness, namespaces: Sequence[str], *, period: float, patience: float
+        self, rest: Rest, freshness: Freshness, namespaces: Sequence[str], *, period: float, patience: float
     ) -> None:
-        self._api = api
+        self._rest = rest
         self._freshness = freshness
         self._namespaces = namespaces
         self._period = period
@@ -117,31 +115,22 @@ class Watchdog:
 
     async def _list(self, watched: Watched, namespace: str) -> tuple[int, Mapping[str, int]]:
         """The list's own resourceVersion, and that of each object by UID."""
-        scope = f"/namespaces/{namespace}" if namespace else ""
-        path = f"{watched.prefix}{scope}/{watched.plural}"
         versions: dict[str, int] = {}
         own: int | None = None
         proceed: str | None = ""
         while proceed is not None:
-            page = await self._get(path, {"labelSelector": watched.selector, "continue": proceed, "limit": _PAGE})
+            page = await self._page(watched, namespace, proceed)
             versions.update((item.metadata.uid, item.metadata.resource_version) for item in page.items or ())
             own = page.metadata.resource_version if own is None else own
             proceed = page.metadata.proceed or None
         return own or 0, versions
 
-    async def _get(self, path: str, query: Mapping[str, str]) -> "_Page":
-        request = await self._api.param_serialize(
-            "GET",
-            path,
-            query_params=[(key, value) for key, value in query.items() if value],
-            header_params={"Accept": _METADATA_ONLY},
-            auth_settings=["BearerToken"],
-        )
-        response = await self._api.call_api(*request, _request_timeout=_REQUEST_TIMEOUT)
-        body = await response.read()  # type: ignore[no-untyped-call]
-        if response.status != HTTPStatus.OK:
-            raise ApiException(status=response.status, reason=response.reason)
-        return _Page.model_validate(json.loads(body))  # pydantic's own reader gives up at 200 levels
+    async def _page(self, watched: Watched, namespace: str, proceed: str) -> "_Page":
+        query = {"labelSelector": watched.selector, "continue": proceed, "limit": _PAGE}
+        where = path(watched.prefix, watched.plural, namespace)
+        named = {key: value for key, value in query.items() if value}
+        page = await self._rest.ask("GET", where, query=named, accept=_METADATA_ONLY, within=_REQUEST_TIMEOUT)
+        return _Page.model_validate(page)
 
 
 async def shown(

@@ -16,6 +16,7 @@ from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.observation import Integration, integration_of
 from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, SuspendJob
 from tidegate.control.render import job
+from tidegate.control.rest import Rest
 from tidegate.control.settings import Settings
 
 from .situations import NAME, NAMESPACE, UID, run
@@ -86,7 +87,7 @@ async def writer(server: ApiServer) -> AsyncIterator[Writer]:
     async with TestServer(application) as listening:
         configuration = client.Configuration(host=str(listening.make_url("")).rstrip("/"))
         async with client.ApiClient(configuration) as api:
-            yield Writer(api, SETTINGS, "operator-0")
+            yield Writer(Rest(api), SETTINGS, "operator-0")
 
 
 @pytest.fixture
