@@ -3,13 +3,14 @@
 The delay counts from the end of the last run; a failed run waits longer each time (design section 3).
 """
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidegate.api import names
 from tidegate.api.base import format_time
 from tidegate.api.status import LastRun, Outcome, SyncIntegrationStatus
-from tidegate.control.observation import Observation
+from tidegate.control.observation import Integration, Observation
 
 FIRST_BACKOFF = timedelta(seconds=10)
 # Most configuration errors need an edit of the spec, which does not wait; some are fixed elsewhere, unseen.
@@ -18,6 +19,11 @@ LONGEST_BACKOFF = timedelta(hours=1)
 
 # Kubernetes cuts times to the second, so a run may have ended this much later than its status says (invariant I5).
 TIME_RESOLUTION = timedelta(seconds=1)
+
+# Syncs that ended together, with equal delays, fall due over this part of the delay and not in the same instant.
+_SPREAD = 0.01
+_NARROWEST_SPREAD = timedelta(seconds=1)
+_WIDEST_SPREAD = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: dat
         return None
     if last.outcome.needs_human and last.outcome is not Outcome.CONFIGURATION_ERROR:
         return Wait(until=None, stalled=_stalled_words(seen, last, None))
-    due = last.finished_at + _pause(seen, status, last)
+    due = due_at(seen.integration, status, last)
     if now >= due:
         return None
     return Wait(due, _stalled_words(seen, last, due) if last.outcome.needs_human else None)
@@ -58,15 +64,30 @@ def deletes_confirmed(seen: Observation, last: LastRun | None) -> bool:
     return last is not None and last.outcome is Outcome.HALTED and confirmed == str(last.number)
 
 
-def _pause(seen: Observation, status: SyncIntegrationStatus, last: LastRun) -> timedelta:
-    delay = seen.integration.spec.delay
+def due_at(integration: Integration, status: SyncIntegrationStatus, last: LastRun) -> datetime:
+    """When the delay or the backoff after the last run is over, to the microsecond."""
+    pause = _pause(integration.spec.delay, status, last)
+    if not pause:
+        return last.finished_at
+    ended = last.finished_at.replace(microsecond=0)  # as it reads once it has been stored
+    return ended + pause + _lateness(integration.uid, pause)
+
+
+def _lateness(uid: str, pause: timedelta) -> timedelta:
+    """How much later than its pause a sync falls due: always the same for one sync, and evenly spread over many."""
+    # The end of the run was cut to the second: less than this second would be too early (invariant I5).
+    spread = min(max(pause * _SPREAD, _NARROWEST_SPREAD), _WIDEST_SPREAD)
+    return TIME_RESOLUTION + spread * (zlib.crc32(uid.encode()) / 2**32)
+
+
+def _pause(delay: timedelta, status: SyncIntegrationStatus, last: LastRun) -> timedelta:
     if not status.consecutive_failures:
-        return delay + TIME_RESOLUTION if delay else delay
+        return delay
     is_configuration = last.outcome is Outcome.CONFIGURATION_ERROR
     first = FIRST_BACKOFF_OF_CONFIGURATION if is_configuration else FIRST_BACKOFF
     # The exponent is bounded so that a large count cannot overflow a timedelta.
     doublings = min(status.consecutive_failures - 1, 20)
-    return max(delay, min(first * (1 << doublings), LONGEST_BACKOFF)) + TIME_RESOLUTION
+    return max(delay, min(first * (1 << doublings), LONGEST_BACKOFF))
 
 
 _CONFIRM = f'confirm with the annotation {names.ALLOW_DELETES_ANNOTATION}: "{{run}}"'

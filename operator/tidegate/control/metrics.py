@@ -10,6 +10,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from tidegate.api.status import ActivityEntry, Phase, SyncIntegrationStatus
+from tidegate.control.due import due_at
 from tidegate.control.freshness import Freshness
 from tidegate.control.gauges import OF_INTEGRATION, Gauges
 from tidegate.control.observation import Integration
@@ -111,8 +112,9 @@ class Metrics:
             entry = next((entry for entry in new.recent_activity if entry.run == new.last_run.number), None)
             if entry is not None:
                 self._ended(integration, entry)
-        if new.run is not None and new.runs > old.runs and old.next_run_at is not None:
-            self._start_seconds.observe(max(0.0, (new.run.started_at - old.next_run_at).total_seconds()))
+        if new.run is not None and new.runs > old.runs and old.next_run_at and old.last_run:
+            due = due_at(integration, old, old.last_run)  # a status has whole seconds
+            self._start_seconds.observe(max(0.0, (new.run.started_at - due).total_seconds()))
         self._drain(integration.uid, new.phase)
 
     def _ended(self, integration: Integration, entry: ActivityEntry) -> None:

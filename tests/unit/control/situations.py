@@ -14,7 +14,8 @@ from tidegate.control.observation import Cache, Integration, Job, JobState, Obse
 from tidegate.control.plan import Action, Announce, Plan
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
-NAME, NAMESPACE, UID = "crm-to-billing", "sales", "5f0c7a52-7f6a-4c59-9d0e-6f0d3b7c1a11"
+NAME, NAMESPACE = "crm-to-billing", "sales"
+UID = "5f0c7a52-7f6a-4c59-9d0e-0240ac0015a0"  # of all syncs with equal delays this one falls due first
 GENERATION = 1
 
 
