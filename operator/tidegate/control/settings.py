@@ -24,7 +24,7 @@ class Settings:
     port: int | None = None  # of /healthz, /readyz and /metrics
     lease: tuple[str, str] | None = None  # namespace and name, where several operators stand by
     request_timeout: float = LONGEST_REQUEST  # seconds; a write of unknown outcome is settled by the next observation
-    watch_check_period: float = 60.0  # seconds between comparisons of the watches with the API server
+    watch_check_period: float = 60.0  # seconds in which the watchdog asks the API server for fewer than three pages
     watch_patience: float = 60.0  # seconds in which a watch has to show what the API server holds
     log_level: int = logging.INFO
     log_format: str = "text"  # or "json"
@@ -66,7 +66,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     option("lease", "NAMESPACE/NAME of the Lease for leader election; empty: no leader election", "", lease)
     timeout = f"seconds after which a request to the API server is given up, at most {LONGEST_REQUEST:.0f}"
     option("request-timeout", timeout, f"{LONGEST_REQUEST:.0f}", seconds_of_a_request)
-    option("watch-check-period", "seconds between comparisons of the watches with the API server", "60", seconds)
+    check_period = "seconds in which fewer than three requests compare the watches with the API server"
+    option("watch-check-period", check_period, "60", seconds)
     patience = "seconds without progress of a watch that lags behind the API server, after which the process exits"
     option("watch-patience", patience, "60", seconds)
     option("log-level", f"least severe level to log: {', '.join(_LOG_LEVELS)}", "info", log_level)

@@ -23,9 +23,14 @@ logger = logging.getLogger(__name__)
 
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _REQUEST_TIMEOUT = 30.0
-_PAGE = "500"
+_PAGE = "1000"
 _OURS = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
 _LOOK_AGAIN = 0.2
+
+# A list of many objects takes many requests: the next one waits the longer, so that idleness costs little at any size.
+_REQUESTS_PER_PERIOD = 2.5
+# Where so many namespaces are watched that this would take too long, a round over all watches takes so many periods.
+_LONGEST_ROUND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,11 @@ class BlindError(Exception):
 
 
 class Watchdog:
-    """Compares the watches with the API server every `period` seconds, and waits `patience` seconds for progress."""
+    """Compares one watch after the other with the API server, and waits `patience` seconds for each to make progress.
+
+    It asks for `_REQUESTS_PER_PERIOD` pages in `period` seconds. kopf itself connects again where a watch has been
+    silent for a minute, bookmarks included; this finds what that does not heal.
+    """
 
     def __init__(
         self, rest: Rest, freshness: Freshness, namespaces: Sequence[str], *, period: float, patience: float
@@ -63,6 +72,7 @@ class Watchdog:
         self._sighted = False
         self._blind = False
         self._listed: dict[Stream, int] = {}  # the version of the newest list of each
+        self._requests = 0
 
     @property
     def sighted(self) -> bool:
@@ -76,22 +86,35 @@ class Watchdog:
 
     async def run(self) -> None:
         """Check until a watch fails. Raises BlindError when a watch is dead or silent."""
-        while True:
-            self._sighted = await self._all_shown() or self._sighted
+        streams = [(watched, namespace) for watched in WATCHED for namespace in self._namespaces or ("",)]
+        of_round = 0
+        while not self._sighted:
+            begun = self._requests
+            for stream in streams:
+                if not await self._answered(*stream):
+                    break
+            else:
+                self._sighted = True
+            of_round = self._requests - begun
             await asyncio.sleep(self._period)
+        while True:
+            begun = self._requests
+            for stream in streams:
+                before = self._requests
+                await self._answered(*stream)
+                await asyncio.sleep(pause_after(self._requests - before, of_round, self._period))
+            of_round = self._requests - begun
 
-    async def _all_shown(self) -> bool:
-        """Compare each watch; False when the API server did not say what it holds."""
-        for watched in WATCHED:
-            for namespace in self._namespaces or ("",):
-                try:
-                    await self._check(watched, namespace)
-                except (ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                    # The truth is unknown now; a restart would not find it out either.
-                    where = f" in namespace {namespace}" if namespace else ""
-                    why = outage.explain(error) or " ".join(str(error).split())
-                    logger.warning("cannot list %s%s to compare the watch with it: %s", watched.plural, where, why)
-                    return False
+    async def _answered(self, watched: Watched, namespace: str) -> bool:
+        """Compare one watch; False when the API server did not say what it holds."""
+        try:
+            await self._check(watched, namespace)
+        except (ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            # The truth is unknown now; a restart would not find it out either.
+            where = f" in namespace {namespace}" if namespace else ""
+            why = outage.explain(error) or " ".join(str(error).split())
+            logger.warning("cannot list %s%s to compare the watch with it: %s", watched.plural, where, why)
+            return False
         return True
 
     async def _check(self, watched: Watched, namespace: str) -> None:
@@ -128,9 +151,15 @@ class Watchdog:
     async def _page(self, watched: Watched, namespace: str, proceed: str) -> "_Page":
         query = {"labelSelector": watched.selector, "continue": proceed, "limit": _PAGE}
         where = path(watched.prefix, watched.plural, namespace)
+        self._requests += 1
         named = {key: value for key, value in query.items() if value}
         page = await self._rest.ask("GET", where, query=named, accept=_METADATA_ONLY, within=_REQUEST_TIMEOUT)
         return _Page.model_validate(page)
+
+
+def pause_after(requests: int, of_round: int, period: float) -> float:
+    """How many seconds to wait after so many requests, when a round over all watches takes `of_round` of them."""
+    return period * requests / max(_REQUESTS_PER_PERIOD, of_round / _LONGEST_ROUND)
 
 
 async def shown(

@@ -1,12 +1,14 @@
-"""How long the watchdog waits: a watch that makes progress is alive, however long all of it takes."""
+"""How long the watchdog waits: a watch that makes progress is alive, however long all of it takes. And what it asks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
 
 import pytest
 
 from tidegate.control.freshness import Freshness
-from tidegate.control.watchdog import shown
+from tidegate.control.rest import Rest
+from tidegate.control.watchdog import BlindError, Watchdog, shown
 
 from .virtual_time import run
 
@@ -125,3 +127,90 @@ def test_changes_of_objects_that_are_shown_hide_no_missed_deletion(freshness: Fr
     complete, seconds = waited(freshness, busy)
     assert not complete
     assert seconds == pytest.approx(PATIENCE, abs=1)
+
+
+PERIOD = 60.0
+
+
+class Stored:
+    """An API server that holds so many objects of each resource, in pages, and notes when it is asked for one."""
+
+    def __init__(self, freshness: Freshness, syncs: int, namespaces: tuple[str, ...] = ()) -> None:
+        self.asked_at: list[float] = []
+        self.syncs = syncs
+        for plural in ("syncintegrations", "jobs", "pods", "persistentvolumeclaims"):
+            for namespace in namespaces or ("",):
+                stream = (plural, namespace)
+                for number in range(syncs if plural == "syncintegrations" else 0):
+                    freshness.saw(stream, f"uid-{number}", number + 1)
+                freshness.listed(stream)
+
+    def make(self) -> None:
+        self.syncs += 1
+
+    async def ask(self, method: str, path: str, *, query: Mapping[str, str], **_: object) -> Any:
+        self.asked_at.append(asyncio.get_running_loop().time())
+        first, limit = int(query.get("continue", "0")), int(query["limit"])
+        stored = self.syncs if path.endswith("syncintegrations") else 0
+        items = [
+            {"metadata": {"uid": f"uid-{number}", "resourceVersion": str(number + 1)}}
+            for number in range(first, min(first + limit, stored))
+        ]
+        proceed = str(first + limit) if first + limit < stored else ""
+        return {"metadata": {"resourceVersion": str(stored + 1), "continue": proceed}, "items": items}
+
+
+def watch_over(
+    stored: Stored,
+    freshness: Freshness,
+    seconds: float,
+    namespaces: tuple[str, ...] = (),
+    unseen_at: float = float("inf"),
+) -> float:
+    """Let a watchdog work for so many seconds; return when it found a watch to be blind.
+
+    `unseen_at`: when an object is made that no watch shows.
+    """
+
+    async def work() -> float:
+        watchdog = Watchdog(cast(Rest, stored), freshness, namespaces, period=PERIOD, patience=PATIENCE)
+        loop = asyncio.get_running_loop()
+        if unseen_at < seconds:
+            loop.call_at(unseen_at, stored.make)
+        try:
+            async with asyncio.timeout(seconds):
+                await watchdog.run()
+        except BlindError:
+            return loop.time()
+        except TimeoutError:
+            return float("inf")
+        raise AssertionError("it has ended")
+
+    return run(work())
+
+
+@pytest.mark.parametrize("syncs", [0, 1_000, 10_000])
+def test_an_idle_operator_asks_less_than_three_times_a_minute_however_many_objects_there_are(
+    freshness: Freshness, syncs: int
+) -> None:
+    stored = Stored(freshness, syncs)
+    watch_over(stored, freshness, seconds=3600 + PERIOD)
+    after_the_start = [at for at in stored.asked_at if at >= PERIOD]
+    assert 2 * 60 <= len(after_the_start) < 3 * 60
+
+
+@pytest.mark.parametrize("syncs", [0, 1_000, 10_000])
+@pytest.mark.parametrize("unseen_at", [61, 130, 250, 400])
+def test_a_silent_watch_is_found_within_six_minutes_and_the_patience(
+    freshness: Freshness, syncs: int, unseen_at: float
+) -> None:
+    stored = Stored(freshness, syncs)
+    found_at = watch_over(stored, freshness, seconds=3600, unseen_at=unseen_at)
+    assert unseen_at + PATIENCE <= found_at <= unseen_at + 6 * PERIOD + PATIENCE + 1
+
+
+def test_a_round_over_many_namespaces_takes_ten_periods_at_most(freshness: Freshness) -> None:
+    namespaces = tuple(f"tenant-{number}" for number in range(100))
+    stored = Stored(freshness, 10, namespaces)
+    watch_over(stored, freshness, seconds=11 * PERIOD + 1, namespaces=namespaces)
+    assert len(stored.asked_at) >= 2 * 4 * len(namespaces)
