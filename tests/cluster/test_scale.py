@@ -1,5 +1,7 @@
-"""The work of a start grows with the number of resources, and not with its square."""
+"""The work of a start grows with the number of resources, and not with its square. Ten thousand are no trouble."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -7,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cluster.namespace import Namespace
+from cluster.etcd import Etcd
+from cluster.namespace import Namespace, wait_for
 from cluster.operator_process import OperatorProcess
 from devcluster.cluster import Cluster
+from devcluster.free_port import free_port
 
 SIZES = (40, 160, 640)
+MANY = (2_500, 5_000, 10_000)
 
 
 @pytest.fixture
@@ -54,3 +59,67 @@ def test_the_work_of_a_start_grows_no_faster_than_the_number_of_resources(
         assert among_many < 1.5 * among_few, (
             f"{start}: a resource costs {among_few:.0f} calls among few, and {among_many:.0f} among many"
         )
+
+
+class Health:
+    """What an operator's endpoint answers, and whether it has ever said that it is not well."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.complaints: list[str] = []
+
+    def ready(self) -> bool:
+        """Ask for both; an operator that does not listen yet is neither ill nor ready."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/healthz"):
+                pass
+        except urllib.error.HTTPError as error:
+            self.complaints.append(error.read().decode())
+        except OSError:
+            return False
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz"):
+                return True
+        except urllib.error.HTTPError:
+            return False
+
+    def reconciled(self) -> int:
+        """How many passes over an integration there have been."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        passes = next(line for line in lines if line.startswith("tidegate_reconcile_duration_seconds_count"))
+        return int(float(passes.split()[1]))
+
+
+def test_an_operator_restarts_among_ten_thousand_resources(
+    control_plane: Cluster, namespace: Namespace, tmp_path: Path
+) -> None:
+    log, calls = tmp_path / "operator.log", []
+    with OperatorProcess(control_plane.kubeconfig, namespace.name, log):
+        namespace.create_integration("idle", status="OFF")
+        namespace.wait_phase("Off", "idle")
+    stored = 0
+    for size in MANY:
+        names = [f"idle-{number:05}" for number in range(stored, size)]
+        Etcd(control_plane.kubeconfig).copy("tidegate.dev", "syncintegrations", namespace.name, "idle", names)
+        stored, last, file = size, f"z-{size}", tmp_path / f"{size}.calls"
+        versions = [namespace.integration(name)["metadata"]["resourceVersion"] for name in (names[0], names[-1])]
+        namespace.create_integration(last, status="ON")
+        port = free_port()
+        health = Health(port)
+        options = (f"--port={port}",)
+        with OperatorProcess(control_plane.kubeconfig, namespace.name, log, *options, counted_in=file) as operator:
+            wait_for("an operator that sees all of them", health.ready)
+            namespace.wait_until("the run that was due", lambda status: status.get("run"), last)
+            assert not health.complaints
+            assert health.reconciled() < 1.1 * size
+            assert operator.stop() == 0
+        calls.append(int(file.read_text()))
+        assert versions == [
+            namespace.integration(name)["metadata"]["resourceVersion"] for name in (names[0], names[-1])
+        ], "a restart writes nothing about those that are idle"
+    few, more, many = calls
+    among_few, among_many = (more - few) / (MANY[1] - MANY[0]), (many - more) / (MANY[2] - MANY[1])
+    assert among_many < 1.3 * among_few, (
+        f"a resource costs {among_few:.0f} calls among few, and {among_many:.0f} among many"
+    )
