@@ -8,9 +8,20 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tidegate.worker.connectors import Blocked, Collection, Description, FieldUse, Record, Rejected, Write, sql
+from tidegate.worker.connectors import (
+    Blocked,
+    Collection,
+    Description,
+    FieldUse,
+    Interruptible,
+    Postponed,
+    Record,
+    Rejected,
+    Write,
+    sql,
+)
 from tidegate.worker.connectors.sql.settings import Settings, TableSettings
-from tidegate.worker.errors import ConfigurationError, SystemFailed
+from tidegate.worker.errors import ConfigurationError, Paused, SystemFailed
 
 from . import mariadb
 from .postgresql import Database, PostgreSQL
@@ -168,6 +179,27 @@ def test_bytes_that_are_no_characters_are_read_from_sqlite_and_do_not_stop_the_o
         assert isinstance(stored, Record)
     with closing(sqlite3.connect(tmp_path / "erp.db")) as connection:
         assert connection.execute("SELECT hex(tenant) FROM contact WHERE email = 'new@x'").fetchall() == [("FF61",)]
+
+
+def test_a_run_that_is_to_end_postpones_what_it_has_not_written_one_by_one(contacts: Database) -> None:
+    only(contacts, "ours")
+    asked = iter([False, False, True])
+    connector = sql.TYPE.connect(Settings(type="sql", url=contacts.worker_url), {}, "erp")
+    assert isinstance(connector, Interruptible)
+    connector.stop_when(lambda: next(asked))
+    try:
+        uses = tuple(FieldUse(name, True) for name in ("email", "tenant"))
+        collection = connector.open(Description("contact", TableSettings(table="contact", id="id"), uses, (0,), True))
+        rows = [[f"{n}@x", "theirs" if n == 1 else "ours"] for n in range(4)]
+        written, refused, third, last = collection.create(rows)
+    finally:
+        connector.close()
+    assert isinstance(written, Record)
+    assert isinstance(refused, Rejected)
+    assert isinstance(third, Postponed)
+    assert third == last
+    assert isinstance(third.because, Paused)
+    assert contacts.sql("SELECT email FROM contact") == [("0@x",)]
 
 
 def test_what_the_encoding_of_a_whole_database_lacks_is_refused_by_its_name(

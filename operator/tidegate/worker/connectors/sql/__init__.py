@@ -3,7 +3,7 @@
 Here are its settings and the database; `reflect` finds the tables, `rows` reads and writes them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -31,12 +31,17 @@ class Database:
         self._name = name
         self._engine = engine
         self._zone = zone
+        self._interrupted: Callable[[], bool] = lambda: False
+
+    def stop_when(self, interrupted: Callable[[], bool], /) -> None:
+        """See Interruptible. A page and a batch are short; only records that are written one by one are stopped."""
+        self._interrupted = interrupted
 
     def open(self, description: Description) -> Rows:
         """One table's records; see Connector."""
         with speaking_of(self._name):
             table = reflect(self._engine, description)
-        return Rows(self._name, self._engine, table, description, self._zone)
+        return Rows(self._name, self._engine, table, description, self._zone, lambda: self._interrupted())
 
     def system(self, description: Description, /) -> Mapping[str, str]:
         """Which database holds the object's table; see Identified."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from tidegate.worker.connectors import Blocked, Rejected
+from tidegate.worker.connectors import Blocked, Postponed, Rejected
 from tidegate.worker.connectors.sql.errors import (
     NotKeptError,
     is_blocked,
@@ -19,6 +19,7 @@ from tidegate.worker.connectors.sql.errors import (
     is_refusal,
     words,
 )
+from tidegate.worker.errors import Paused
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -32,6 +33,9 @@ _LOCK_WAIT_SECONDS = 3
 
 # What a driver raises for a value that it cannot write.
 _DRIVERS = (StatementError, ValueError, TypeError, OverflowError)
+
+
+_PAUSED = "paused by SIGTERM while records were written one by one; those that were written are committed"
 
 
 class Outcome(Enum):
@@ -59,13 +63,21 @@ def outcome_for_one(error: Exception) -> Outcome:
 
 
 def write_each(
-    connection: Connection, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
-) -> "list[_Answer | Rejected]":
-    """Write each item on its own. Raises what is the system's; then none of them is to be committed."""
+    connection: Connection,
+    items: Sequence[_Item],
+    write: Callable[[Connection, Sequence[_Item]], list[_Answer]],
+    interrupted: Callable[[], bool],
+) -> "list[_Answer | Rejected | Postponed]":
+    """Write each item on its own, as long as the run goes on.
+
+    Raises what is the system's; then none of them is to be committed.
+    """
     _wait_less_for_locks(connection)
-    answers: list[_Answer | Rejected] = []
+    answers: list[_Answer | Rejected | Postponed] = []
     doubtful = 0
-    for item in items:
+    for n, item in enumerate(items):
+        if interrupted():
+            return answers + [Postponed(Paused(_PAUSED))] * (len(items) - n)
         try:
             with connection.begin_nested():
                 answers += write(connection, [item])

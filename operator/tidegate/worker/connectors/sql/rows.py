@@ -31,6 +31,7 @@ from tidegate.worker.connectors import (
     Key,
     NotDeleted,
     Page,
+    Postponed,
     Record,
     Rejected,
     Token,
@@ -75,7 +76,13 @@ class Rows:
     """A Collection: one table's rows."""
 
     def __init__(
-        self, connector: str, engine: Engine, table: Table, description: Description, zone: tzinfo | None = None
+        self,
+        connector: str,
+        engine: Engine,
+        table: Table,
+        description: Description,
+        zone: tzinfo | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         """`zone` is what the cursor's times are in, where they do not say it themselves."""
         settings = description.settings
@@ -85,6 +92,7 @@ class Rows:
         # MySQL's driver sends row after row.
         self.batch = 500 if engine.dialect.name == "mysql" else 4000
         self._connector = connector
+        self._interrupted = interrupted
         self._engine = engine
         self._table = table
         self._id: Column[Any] = table.columns[settings.id]
@@ -187,11 +195,12 @@ class Rows:
         self._outside = {record.key: record for record in self._records([row[:-1] for row in rows if not row[-1]])}
         return self._records([row[:-1] for row in rows if row[-1]])
 
-    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
+    def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
         """See Collection."""
-        return [*map(self._with_advice, self._write(records, self._create))]
+        answers = self._write(records, self._create)
+        return [*map(self._with_advice, answers)]
 
-    def _with_advice(self, answer: Record | Rejected) -> Record | Rejected:
+    def _with_advice(self, answer: Record | Rejected | Postponed) -> Record | Rejected | Postponed:
         """What to do where the database itself gives out an id that another record has."""
         key = self._table.primary_key
         gives_ids = [*key.columns] == [self._id] and all(self._fields[i] is not self._id for i in self._written)
@@ -306,7 +315,7 @@ class Rows:
 
     def _write(
         self, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
-    ) -> list[_Answer | Rejected]:
+    ) -> list[_Answer | Rejected | Postponed]:
         if not items:
             return []
         with speaking_of(self._connector):
@@ -320,7 +329,7 @@ class Rows:
 
     def _write_once(
         self, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
-    ) -> list[_Answer | Rejected]:
+    ) -> list[_Answer | Rejected | Postponed]:
         """All items in one transaction; when the database refuses one, each on its own to find out which."""
         engine = self._engine.execution_options(writing=True)
         try:
@@ -330,7 +339,7 @@ class Rows:
             if outcome_for_one(error) is Outcome.SYSTEM:
                 raise
         with engine.begin() as connection:
-            return write_each(connection, items, write)
+            return write_each(connection, items, write, self._interrupted)
 
     def _read(self, connection: Connection, keys: Sequence[Key], rows: Select[Any]) -> dict[Key, Record]:
         if not keys:
