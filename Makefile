@@ -67,7 +67,7 @@ cluster-down: setup ## remove the development cluster
 
 .PHONY: crds
 crds: setup ## generate crds/ from the models, and its copy in the chart
-	@$(BIN)/python -m tidegate.api.crd > crds/.new && mv crds/.new crds/tidegate.dev_syncintegrations.yaml
+	@$(BIN)/python -m tidegate.definition.crd > crds/.new && mv crds/.new crds/tidegate.dev_syncintegrations.yaml
 	@cp crds/tidegate.dev_syncintegrations.yaml charts/tidegate/files/syncintegrations.yaml
 
 .PHONY: reference

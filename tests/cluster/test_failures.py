@@ -102,10 +102,10 @@ def test_a_quota_on_jobs_is_not_filled_by_a_sync_s_own_finished_ones(namespace: 
 
 
 def test_a_corrected_configuration_is_tried_at_once(namespace: Namespace, node: PlayedNode) -> None:
-    namespace.create_integration(status="ON", delay="1h", sync={"connectors": "wrong"})
+    namespace.create_integration(status="ON", delay="1h", config={"connectors": "wrong"})
     node.end(1, exit_code=2)
     namespace.wait_condition("Stalled")
-    namespace.patch(sync={"connectors": "right"})
+    namespace.patch(config={"connectors": "right"})
     node.end(2)
     assert namespace.wait_ended(2)["mark"] == "✓"
     assert condition(namespace.status(), "Stalled")["status"] == "False"

@@ -183,10 +183,10 @@ class TestReset:
 
 class TestAChangeOfWhatIsSynced:
     def test_reaches_the_next_run_and_never_the_running_one(self, namespace: Namespace, node: PlayedNode) -> None:
-        namespace.create_integration(status="ON", delay="0s", sync={"table": "contact"})
+        namespace.create_integration(status="ON", delay="0s", config={"table": "contact"})
         namespace.wait_phase("Syncing")
         before = namespace.job(1)["spec"]["template"]
-        namespace.patch(sync={"table": "person"})
+        namespace.patch(config={"table": "person"})
         namespace.wait_phase("Syncing")
         assert namespace.job(1)["spec"]["template"] == before
         node.end(1)

@@ -192,9 +192,9 @@ CHANGES = [
     ),
     ForbiddenChange(
         "another sync under a foreign account",
-        Change("specialist", PRIVILEGED, {"sync": {"connectors": {}}}),
+        Change("specialist", PRIVILEGED, {"config": {"connectors": {}}}),
         no_account("deployer"),
-        Change("specialist", PLAIN, {"sync": {"connectors": {}}}),
+        Change("specialist", PLAIN, {"config": {"connectors": {}}}),
     ),
     ForbiddenChange(
         "a run at once, by annotation",
@@ -240,7 +240,7 @@ CHANGES = [
     smuggled("a field put in", {"runTimeout": "1m"}),
     smuggled("another mode", {"mode": "FutureOnly"}),
     smuggled("a reset", {"reset": True}),
-    smuggled("another sync", {"sync": {"connectors": {"crm": {}}}}),
+    smuggled("another sync", {"config": {"connectors": {"crm": {}}}}),
     smuggled("other work", {"template": pod(containers=[{"name": "sync", "image": "registry.example/x:1"}])}),
     smuggled("a run at once", {}, annotations(sync_requested_at="now")),
     smuggled("a reset, by annotation", {}, annotations(reset_requested_at="now")),

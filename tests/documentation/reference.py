@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from tidegate.api import names
 from tidegate.api.base import format_duration
-from tidegate.api.crd import custom_resource_definition
+from tidegate.definition.crd import custom_resource_definition
 from tidegate.worker.commands.schema import json_schema
 
 Schema = dict[str, Any]
@@ -49,9 +49,9 @@ def lines() -> Iterator[str]:
     yield ""
     yield f"`{called['kind']}`, `{definition['group']}/{version['name']}`, namespaced. To `kubectl` it is"
     yield f"`{called['plural']}`, `{called['singular']}` or `{called['shortNames'][0]}`."
-    yield from section("`spec`", fields["spec"], {})
+    yield from section("`spec`", without_sync(fields["spec"]), {})
     yield ""
-    yield "`sync` is the configuration of the [built-in worker](#specsync), or of [your own](bring-your-own-worker.md)."
+    yield "`sync` is for the [built-in worker](#specsync), `config` for [one of your own](bring-your-own-worker.md)."
     yield from section("`status`", fields["status"], {}, columns=("Field", "Type", ""))
     yield ""
     yield "[What the conditions and their reasons mean](troubleshooting.md#conditions)."
@@ -69,6 +69,12 @@ def lines() -> Iterator[str]:
     yield from sync(json_schema())
 
 
+def without_sync(spec: Schema) -> Schema:
+    """The spec without what has its own part of the page, in which each type of connector has its own settings."""
+    sync = {key: spec["properties"]["sync"][key] for key in ("type", "description")}
+    return {**spec, "properties": {**spec["properties"], "sync": sync}}
+
+
 def column(of: Schema) -> Row:
     wide = "; with `-o wide`" if of.get("priority") else ""
     return of["name"].upper(), f"`{of['jsonPath'].removeprefix('.')}`{wide}", of.get("description", "")
@@ -79,19 +85,20 @@ def sync(schema: Schema) -> Iterator[str]:
     definitions, objects = schema["$defs"], schema["properties"]["objects"]["items"]
     about = "What the built-in worker syncs; [by example](sync.md). A connector's `name` is of your choice."
     yield from section("`spec.sync`", {**schema, "description": about}, definitions)
-    yield from section("`objects[]`", {**objects, "description": ""}, definitions, NAMED_PLACE, level=3)
     fields = {**objects["properties"]["fields"]["items"], "description": ""}
+    places = objects["properties"]["sides"]["additionalProperties"]["anyOf"]
+    yield from section("`objects[]`", {**objects, "description": ""}, definitions, NAMED_PLACE, level=3)
     yield from section("`objects[].fields[]`", fields, definitions, NAMED_FIELD, level=3)
     connectors = schema["properties"]["connectors"]["additionalProperties"]["oneOf"]
-    for connector, place in zip(connectors, objects["additionalProperties"]["anyOf"], strict=True):
+    for connector, place in zip(connectors, places, strict=True):
         kind = connector["properties"]["type"]["const"]
         yield from section(f"`connectors.<name>` of type `{kind}`", connector, definitions, level=3)
-        yield from section(f"`objects[].<name>` of type `{kind}`", place, definitions, level=3)
+        yield from section(f"`objects[].sides.<name>` of type `{kind}`", place, definitions, level=3)
 
 
 COLUMNS = ("Field", "Type", "Default", "")
-NAMED_PLACE = ("`<name>`", "mapping", "required", "Where that connector has these records: see below.")
-NAMED_FIELD = ("`<name>`", "text", "required", "The field's name in that connector's records.")
+NAMED_PLACE = ("`sides.<name>`", "mapping", "required", "Where that connector has these records: see below.")
+NAMED_FIELD = ("`names.<name>`", "text", "required", "The field's name in that connector's records.")
 
 
 def section(
@@ -144,7 +151,7 @@ FROM_ENVIRONMENT = "`{env: NAME}`"
 
 def type_of(field: Schema, definitions: Schema) -> str:
     if options := field.get("anyOf"):
-        return " or ".join(type_of(resolved(option, definitions), definitions) for option in options)
+        return " or ".join(dict.fromkeys(type_of(resolved(option, definitions), definitions) for option in options))
     if "enum" in field:
         return " or ".join(f"`{value}`" for value in field["enum"] if not isinstance(value, bool))
     if "const" in field:
@@ -153,7 +160,7 @@ def type_of(field: Schema, definitions: Schema) -> str:
         return FROM_ENVIRONMENT
     if field.get("type") == "array":
         inner = type_of(resolved(field["items"], definitions), definitions)
-        return "list" if inner == "mapping" else "list of these" if "or" in inner else f"list of {inner}s"
+        return "list" if inner == "mapping" else f"list of {inner}" if " or " in inner else f"list of {inner}s"
     if field.get("type") == "object" or "properties" in field:
         values = field.get("additionalProperties")
         inner = type_of(values, definitions) if isinstance(values, dict) and not field.get("properties") else "mapping"

@@ -36,11 +36,11 @@ def examples(cluster: DevelopmentCluster) -> None:
     cluster.load_images([example("rclone"), example("dlt")], for_stderr())
 
 
-def manifest(name: str, sync: dict[str, Any]) -> dict[str, Any]:
+def manifest(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """The example's own, with another image and configuration."""
     *_, integration = yaml.safe_load_all((ROOT / "docs" / "workers" / name / "sync.yaml").read_text())
     found: dict[str, Any] = integration
-    found["spec"]["sync"] |= sync
+    found["spec"]["config"] |= config
     (worker,) = found["spec"]["template"]["spec"]["containers"]
     del worker["envFrom"]
     worker["image"] = example(name).name

@@ -64,7 +64,7 @@ def test_the_resource_s_metadata_is_its_owner_s(namespace: Kubectl) -> None:
 
 
 def test_a_configuration_error_shows_the_worker_s_own_reason(namespace: Kubectl) -> None:
-    manifest = json.loads(integration(SUCCEED, sync=CARRIER_PIGEON))
+    manifest = json.loads(integration(SUCCEED, config=CARRIER_PIGEON))
     del manifest["spec"]["template"]  # the built-in worker
     namespace.run("create", "--filename=-", text=json.dumps(manifest))
     wait(namespace, "sync/contacts", "--for=condition=Stalled")

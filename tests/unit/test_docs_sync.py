@@ -17,7 +17,8 @@ import yaml
 from documentation.pages import Page
 from tidegate.api.spec import SyncIntegrationSpec
 from tidegate.worker.commands.schema import json_schema
-from tidegate.worker.config.models import AnyConnector, FieldPair, Object, Top
+from tidegate.worker.config.declared_form import spread
+from tidegate.worker.config.models import AnyConnector, DeclaredField, DeclaredObject, Top
 from tidegate.worker.config.parse import parse
 from tidegate.worker.config.rules import MaxBlanked, MaxDeletes, MaxRekeyed, Pace, Safety
 from tidegate.worker.connectors.registry import CONNECTORS
@@ -40,12 +41,13 @@ spec:
       erp: {type: file, url: {env: ERP_DIRECTORY}}
     objects:
     - name: contact
-      crm: {table: contact, id: id}
-      erp: {path: erp.csv, id: nr}
+      sides:
+        crm: {table: contact, id: id}
+        erp: {path: erp.csv, id: nr}
       match: [email]
       fields:
-      - {crm: email, erp: mail}
-      - {crm: name, erp: name}
+      - {names: {crm: email, erp: mail}}
+      - {names: {crm: name, erp: name}}
 """
 
 
@@ -57,7 +59,7 @@ def completed(block: dict[str, Any]) -> dict[str, Any]:
     """A part of a configuration, laid over the whole one that the page begins with."""
     if block.keys() <= names(Top):
         return WHOLE | block
-    assert block.keys() <= names(Object)
+    assert block.keys() <= names(DeclaredObject)
     *others, last = WHOLE["objects"]
     return {**WHOLE, "objects": [*others, last | block]}
 
@@ -69,12 +71,15 @@ def test_what_it_shows_fits(block: dict[str, Any]) -> None:
     if "template" in block:
         SyncIntegrationSpec.model_validate({"status": "ON", **block})
         assert block.keys() <= names(SyncIntegrationSpec)
+    elif "acme" in str(block):  # a connector that another package offers
+        acme = spread(block, [])["connectors"]["crm"]
+        assert acme == {"type": "acme", "site": "https://acme.example", "token": {"env": "ACME_TOKEN"}}
     else:
         parse(json.dumps(completed(block)).encode())
 
 
 @pytest.mark.parametrize(
-    "model", [Top, AnyConnector, Object, FieldPair, Safety, MaxDeletes, MaxRekeyed, MaxBlanked, Pace]
+    "model", [Top, AnyConnector, DeclaredObject, DeclaredField, Safety, MaxDeletes, MaxRekeyed, MaxBlanked, Pace]
 )
 def test_every_setting_is_shown(model: Any) -> None:
     shown = "\n".join(PAGE.blocks("yaml"))
@@ -82,7 +87,9 @@ def test_every_setting_is_shown(model: Any) -> None:
 
 
 def test_every_normalization_and_connector_is_shown() -> None:
-    assert [how for how in get_args(Normalization) if f": {how}}}" not in PAGE.text] == []
+    assert [
+        how for how in get_args(Normalization) if f": [{how}]}}" not in PAGE.text and f": {how}}}" not in PAGE.text
+    ] == []
     for connector in CONNECTORS:
         assert f"### `{connector}`: " in PAGE.text
 

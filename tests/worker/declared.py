@@ -1,4 +1,4 @@
-"""Runs of the worker's program as a SyncIntegration declares them: with its `spec.sync` and its Pod's environment."""
+"""Runs of the worker's program as a SyncIntegration declares them: its configuration, and its Pod's environment."""
 
 import json
 import os
@@ -44,7 +44,8 @@ class DeclaredSync:
         for source in container.get("envFrom", []):
             given |= secrets[source["secretRef"]["name"]]
         assert instead.keys() == given.keys(), "the worker's Pod has no other value"
-        return cls(directory, integration["spec"]["sync"], instead)
+        spec = integration["spec"]
+        return cls(directory, spec["sync"] if "sync" in spec else spec["config"], instead)
 
     def run(self, scope: str = "full", *, push: bool = True) -> Ended:
         """The next run."""

@@ -73,7 +73,7 @@ class Order:
             self.cursors = {str(table["name"]): str(table["cursor"]) for table in config["tables"]}
             self.max_deletes = int(config.get("maxDeletes", 20))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            refuse(f"spec.sync must hold destination, dataset, and tables with name and cursor: {error!r}")
+            refuse(f"spec.config must hold destination, dataset, and tables with name and cursor: {error!r}")
         self.source = environ.get("SOURCE_URL", "")
         if not self.source:
             refuse("the environment variable SOURCE_URL must hold the URL of the database that is read")

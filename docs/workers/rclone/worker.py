@@ -268,17 +268,17 @@ def read_order(environ: "os._Environ[str]", message: Message) -> Work:
     try:
         config = json.loads(Path(environ["SYNC_CONFIG"]).read_text())
     except (OSError, ValueError) as error:
-        refuse(f"spec.sync cannot be read: {error}")
+        refuse(f"spec.config cannot be read: {error}")
     if not isinstance(config, dict) or set(config) - {"path1", "path2", "maxDelete", "flags"}:
-        refuse("spec.sync must hold path1, path2, and if you like maxDelete and flags")
+        refuse("spec.config must hold path1, path2, and if you like maxDelete and flags")
     sides = config.get("path1"), config.get("path2")
     if not all(isinstance(side, str) and side and not side.startswith("-") for side in sides):
-        refuse("spec.sync.path1 and path2 must be what rclone calls paths: /a/directory, or remote:a/directory")
+        refuse("spec.config.path1 and path2 must be what rclone calls paths: /a/directory, or remote:a/directory")
     max_delete, flags = config.get("maxDelete", 50), config.get("flags", [])
     if not isinstance(max_delete, int) or not 0 <= max_delete <= 100:
-        refuse("spec.sync.maxDelete must be a percentage")
+        refuse("spec.config.maxDelete must be a percentage")
     if not isinstance(flags, list) or not all(isinstance(flag, str) and flag.startswith("-") for flag in flags):
-        refuse("spec.sync.flags must be a list such as [--bwlimit=10M, --exclude=*.tmp]")
+        refuse("spec.config.flags must be a list such as [--bwlimit=10M, --exclude=*.tmp]")
     return Work(
         sides=(str(sides[0]), str(sides[1])),
         max_delete=max_delete,

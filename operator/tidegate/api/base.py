@@ -70,11 +70,14 @@ _NOTATION_RULE = {
 }
 _POSITIVE_RULE = {"rule": "duration(self) > duration('0s')", "message": "must be longer than 0s"}
 
+# A duration in the CustomResourceDefinition.
+DURATION_FIELD = {"type": "string", "maxLength": 32, "x-kubernetes-validations": [_NOTATION_RULE]}
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "maxLength": 32, "x-kubernetes-validations": [_NOTATION_RULE]}),
+    WithJsonSchema(DURATION_FIELD),
 ]
 
 PositiveDuration = Annotated[

@@ -133,7 +133,11 @@ class SyncIntegrationSpec(ApiModel):
     cache: Annotated[CacheSpec, Field(description="Where the worker remembers both sides between runs.")] = CacheSpec()
     sync: Annotated[
         FreeForm | None,
-        Field(description="What the built-in worker syncs, or the configuration of your own; it reads it as a file."),
+        Field(description="What the built-in worker syncs: the two systems, and which of their records and fields."),
+    ] = None
+    config: Annotated[
+        FreeForm | None,
+        Field(description="The configuration of a worker of your own, in a form of its own; it reads it as a file."),
     ] = None
     template: Annotated[
         FreeForm | None,
@@ -144,9 +148,14 @@ class SyncIntegrationSpec(ApiModel):
     ] = None
 
     @property
+    def configuration(self) -> dict[str, Any] | None:
+        """What the worker reads as its file."""
+        return self.sync if self.sync is not None else self.config
+
+    @property
     def lacks_cache_of_built_in_worker(self) -> bool:
         """True when the built-in worker is to sync and `cache.none` leaves it nothing to remember between runs."""
-        return self.cache.none and self.sync is not None and not _names_own_image(self.template)
+        return self.cache.none and self.configuration is not None and not _names_own_image(self.template)
 
 
 def _names_own_image(template: dict[str, Any] | None) -> bool:

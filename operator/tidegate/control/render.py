@@ -152,7 +152,7 @@ def _fixed_template(integration: Integration, run: Run) -> Manifest:
 
 
 def _sync_config(integration: Integration) -> str:
-    return json.dumps(integration.spec.sync or {}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(integration.spec.configuration or {}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _default_template(integration: Integration, run: Run, settings: Settings) -> Manifest:

@@ -99,10 +99,13 @@ def test_names_that_differ_behind_what_is_cut_off_stay_apart(town: Namespace) ->
         ("the longest memory", {"activityLimit": 50}),
         ("the largest cache", {"cache": {"size": "8E"}}),
         ("a cache of hardly anything", {"cache": {"size": "1"}}),
-        ("unicode in the sync", {"sync": {"ключ": "значение ✓ \u202e", "日本": [None, 1.5, True, {}], "": ""}}),
-        ("numbers at their limits", {"sync": {"a": 9223372036854775807, "b": -9223372036854775808, "c": 1.7e308}}),
-        ("names of Python and JavaScript", {"sync": {"__class__": 1, "__proto__": {"a": 1}, "constructor": "x"}}),
-        ("references that mean nothing here", {"sync": {"a": "$(SYNC_UID)", "b": "{{ .Values }}", "c": "${HOME}"}}),
+        (
+            "unicode in the configuration",
+            {"config": {"ключ": "значение ✓ \u202e", "日本": [None, 1.5, True, {}], "": ""}},
+        ),
+        ("numbers at their limits", {"config": {"a": 9223372036854775807, "b": -9223372036854775808, "c": 1.7e308}}),
+        ("names of Python and JavaScript", {"config": {"__class__": 1, "__proto__": {"a": 1}, "constructor": "x"}}),
+        ("references that mean nothing here", {"config": {"a": "$(SYNC_UID)", "b": "{{ .Values }}", "c": "${HOME}"}}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -116,7 +119,7 @@ def test_a_spec_at_the_limits(town: Namespace, what: str, spec: Object) -> None:
     uid = town.integration(name)["metadata"]["uid"]
     job = next(job for job in town.jobs() if job["metadata"]["labels"][names.INTEGRATION_UID_LABEL] == uid)
     told = job["spec"]["template"]["metadata"]["annotations"][names.SYNC_CONFIG_ANNOTATION]
-    assert json.loads(told) == spec.get("sync", {}), "to the letter"
+    assert json.loads(told) == spec.get("config", {}), "to the letter"
 
 
 REQUESTS = {
@@ -176,11 +179,11 @@ def test_a_confirmation_of_deletes_that_means_nothing_confirms_nothing(namespace
 def test_a_sync_larger_than_a_pod_can_carry_stalls_in_the_api_server_s_words(
     namespace: Namespace, node: PlayedNode
 ) -> None:
-    namespace.create_integration(status="ON", delay="1h", sync={"x": "y" * 300_000})
+    namespace.create_integration(status="ON", delay="1h", config={"x": "y" * 300_000})
     stalled = namespace.wait_condition("Stalled")
     assert "Too long" in stalled["message"]
     assert len(stalled["message"]) < 2000
-    namespace.patch(sync={"x": "y" * 200_000})
+    namespace.patch(config={"x": "y" * 200_000})
     node.end(1)
     assert namespace.wait_ended(1)["mark"] == "✓"
 
@@ -191,7 +194,7 @@ def test_an_object_as_large_as_may_be_stored_is_turned_off_like_any_other(
     note = {"note": "x" * 250_000}
     filling = {"x" * 200: ["y" * 1000] * 900}
     namespace.create_integration(
-        status="ON", delay="1h", sync={"x": "y"}, template={"unknown": filling}, annotations=note
+        status="ON", delay="1h", config={"x": "y"}, template={"unknown": filling}, annotations=note
     )
     namespace.wait_condition("Stalled")
     namespace.patch(status="OFF")
@@ -202,9 +205,9 @@ def _nested(depth: int, opening: str, closing: str) -> str:
     return opening * depth + "1" + closing * depth
 
 
-def _create(control_plane: Cluster, namespace: Namespace, sync: str) -> None:
+def _create(control_plane: Cluster, namespace: Namespace, config: str) -> None:
     """Create a SyncIntegration from text, which no client has to understand."""
-    spec = f'{{"status": "ON", "delay": "1h", "sync": {{"x": {sync}}}}}'
+    spec = f'{{"status": "ON", "delay": "1h", "config": {{"x": {config}}}}}'
     body = f'{{"apiVersion": "{API_VERSION}", "kind": "{KIND}", "metadata": {{"name": "deep"}}, "spec": {spec}}}'
     path = f"/apis/{API_VERSION}/namespaces/{namespace.name}/syncintegrations"
     command = [str(toolchain.kubectl()), f"--kubeconfig={control_plane.kubeconfig}", "create", "--raw", path]

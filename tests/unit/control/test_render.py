@@ -167,6 +167,10 @@ class TestTheContract:
         assert {"name": "SYNC_CACHE_EPOCH", "value": "3"} in first["env"]
         assert first["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
+    def test_the_configuration_of_a_worker_of_one_s_own_travels_in_its_place(self) -> None:
+        template = job(config={"path1": "a"})["spec"]["template"]
+        assert json.loads(template["metadata"]["annotations"]["tidegate.dev/sync-config"]) == {"path1": "a"}
+
     def test_the_declared_sync_travels_with_the_run(self) -> None:
         template = job(sync={"objects": [{"name": "kontakt-ü"}]})["spec"]["template"]
         written = template["metadata"]["annotations"]["tidegate.dev/sync-config"]

@@ -15,6 +15,7 @@ from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.main import main
 
 from .databases import Databases
+from .declared_form import declared
 
 
 def manifest(databases: Databases, name: str = "contacts", **changes: Any) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def manifest(databases: Databases, name: str = "contacts", **changes: Any) -> di
         "apiVersion": "tidegate.dev/v1alpha1",
         "kind": "SyncIntegration",
         "metadata": {"name": name},
-        "spec": {"status": "ON", "sync": databases.config(**changes)},
+        "spec": {"status": "ON", "sync": declared(databases.config(**changes))},
     }
 
 
@@ -134,3 +135,15 @@ class TestALocalRun:
         ends = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"type": "end"' in line]
         assert [(end["run"], end["changed"]["crm"]) for end in ends] == [(1, 1), (2, 0)]
         assert databases.contacts("erp") == [("a@x", "Ada", None)]
+
+
+def test_what_kubectl_apply_would_refuse_is_refused_here_too(databases: Databases) -> None:
+    older = manifest(databases)
+    older["spec"]["sync"] = databases.config()
+    with pytest.raises(ConfigurationError, match="object contact: `kubectl apply` takes the two connectors' settings"):
+        read_sync(written(databases, older))
+    older["spec"]["config"] = older["spec"]["sync"]
+    with pytest.raises(ConfigurationError, match="write sync for the built-in worker, or config for one of your own"):
+        read_sync(written(databases, older))
+    del older["spec"]["sync"]
+    assert check(read_sync(written(databases, older)), {}, io.StringIO(), as_json=False) == ExitCode.COMPLETE

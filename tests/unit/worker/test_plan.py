@@ -19,6 +19,7 @@ from tidegate.worker.errors import CacheLocked, ConfigurationError, Halted, Paus
 from tidegate.worker.main import main
 
 from .databases import SIDES, Databases
+from .declared_form import declared
 from .test_references import Firms
 
 
@@ -146,7 +147,7 @@ def test_the_command_prints_counts_and_ends_as_the_run_would(
     databases: Databases, capsys: pytest.CaptureFixture[str]
 ) -> None:
     databases.add("crm", ("a@x", "\x1b[31mAda"))
-    spec = {"status": "ON", "sync": databases.config()}
+    spec = {"status": "ON", "sync": declared(databases.config())}
     manifest = {"apiVersion": "tidegate.dev/v1alpha1", "kind": "SyncIntegration", "metadata": {"name": "a"}}
     path = databases.directory / "contacts.yaml"
     path.write_text(yaml.safe_dump({**manifest, "spec": spec}))

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from tidegate.api.names import GROUP, KIND
 from tidegate.api.spec import SyncIntegrationSpec
+from tidegate.worker.config.declared_form import shorter_form
 from tidegate.worker.config.error_messages import complaints
 from tidegate.worker.errors import ConfigurationError
 
 
 def read_sync(path: Path, name: str | None = None) -> bytes:
-    """`spec.sync` of the file's SyncIntegration, as a run's Pod gets it; `name` chooses one of several.
+    """`spec.sync` or `spec.config` of the file's SyncIntegration, as a run's Pod gets it; `name` chooses one.
 
     Raises ConfigurationError when the file has no such manifest, or its spec is not one that the API server accepts.
     """
@@ -35,10 +36,22 @@ def read_sync(path: Path, name: str | None = None) -> bytes:
         raise ConfigurationError(*complaints(error, "spec", SyncIntegrationSpec)) from None
     if unknown := sorted(set(spec) - {field.alias for field in SyncIntegrationSpec.model_fields.values()}):
         raise ConfigurationError(*(f"spec: {each} is not known, and `kubectl apply` drops it" for each in unknown))
-    if checked.sync is None:
+    if checked.sync is not None and checked.config is not None:
+        raise ConfigurationError(
+            "spec: write sync for the built-in worker, or config for one of your own, and not both"
+        )
+    if checked.configuration is None:
         raise ConfigurationError("spec: sync is missing: it is the configuration of the built-in worker")
+    if refused := shorter_form(checked.sync):
+        raise ConfigurationError(
+            *(
+                f"spec.sync, {each}: `kubectl apply` takes the two connectors' settings under sides, and a field's two "
+                "names under names"
+                for each in refused
+            )
+        )
     # YAML has dates, and keys that are not texts; JSON, which the API server makes of it, has neither.
-    return orjson.dumps(checked.sync, default=str, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(checked.configuration, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
 def read_variables(path: Path) -> dict[str, str]:

@@ -18,21 +18,10 @@ NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
 
 # Words with a meaning of their own beside an object's or a field's two connectors.
 RESERVED = {
-    "name",
-    "match",
-    "fields",
-    "conflict",
-    "deletes",
-    "direction",
-    "normalize",
-    "ref",
-    "newest",
-    "park",
-    "ids",
-    "map",
-    "constant",
-    "writes",
-}
+    "name", "sides", "match", "fields", "conflict", "deletes", "ids", "writes",
+    "names", "direction", "normalize", "ref", "map", "constant",
+    "newest", "park",
+}  # fmt: skip
 
 
 def _one_or_more(raw: object) -> object:
@@ -40,7 +29,7 @@ def _one_or_more(raw: object) -> object:
 
 
 Normalizations = Annotated[
-    list[Normalization], BeforeValidator(_one_or_more, json_schema_input_type=Normalization | list[Normalization])
+    list[Normalization], BeforeValidator(_one_or_more, json_schema_input_type=list[Normalization])
 ]
 
 
@@ -117,3 +106,17 @@ class FieldPair(Part):
     constant: Scalar | None = None
     """What a new record gets, for a field that only one of the two connectors is named for. Later it is left as it
     is."""
+
+
+class DeclaredObject(Object):
+    """One of `objects`, as the CustomResourceDefinition has it: there the users' names have a place of their own."""
+
+    sides: dict[str, dict[str, Any]]
+    """Where the two systems have these records, under the connectors' names."""
+
+
+class DeclaredField(FieldPair):
+    """One of an object's `fields`, as the CustomResourceDefinition has it."""
+
+    names: dict[str, str]
+    """The field's name in the two systems, under the connectors' names; in one of them where it has a constant."""

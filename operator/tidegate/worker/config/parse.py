@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from tidegate.worker.config.declared_form import spread
 from tidegate.worker.config.error_messages import complaints
 from tidegate.worker.config.models import NAME, RESERVED, AnyConnector, FieldPair, Object, Top
 from tidegate.worker.config.rules import EVERY_OPERATION, SIDES, FieldRule, Operation, Side, Sync, SyncedObject, other
@@ -28,7 +29,7 @@ def parse(text: bytes) -> Sync:
     except ValueError as error:
         raise ConfigurationError(f"the configuration is not JSON: {error}") from None
     found: list[str] = []
-    top = _checked(Top, raw, "", found)
+    top = _checked(Top, spread(raw, found), "", found)
     if top is None:
         raise ConfigurationError(*found)
     names = tuple(sorted(top.connectors))  # Kubernetes keeps no order of its own

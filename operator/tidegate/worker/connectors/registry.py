@@ -33,6 +33,11 @@ class Connectors(Mapping[str, ConnectorType]):
         return sum(1 for _ in self)
 
 
+def is_built_in(name: object) -> bool:
+    """Whether a type comes with the worker."""
+    return name in [offer.name for offer in _BUILT_IN]
+
+
 def _offer(name: str) -> EntryPoint:
     built_in = [offer for offer in _BUILT_IN if offer.name == name]
     offers = built_in or list(entry_points(group=GROUP, name=name))

@@ -10,7 +10,7 @@ from typing import Annotated
 from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, WithJsonSchema
 
 from tidegate.api.base import DURATION_PATTERN, parse_duration
 from tidegate.worker.connectors import Part
@@ -76,6 +76,10 @@ def _known_zone(name: str) -> str:
 
 # The name of a time zone.
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+# Of a part of which one setting is written: how its schema says so.
+ONE = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
 
 def one_of(part: Part) -> None:

@@ -4,13 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from tidegate.worker.commands.schema import json_schema
 from tidegate.worker.connectors import file
 from tidegate.worker.connectors.registry import Connectors
 from tidegate.worker.errors import ConfigurationError
 
 from ..databases import Databases
+from ..declared_form import declared
 
 # A connector of somebody else: directories on a disk of theirs.
 ACME = """
@@ -85,6 +88,16 @@ def test_a_package_adds_a_connector_that_syncs_like_the_built_in_ones(site: Site
     ended = databases.run(config=config)
     assert (ended.code, ended.pushed) == (0, {"crm": "1 create", "erp": "1 create"}), ended.message
     assert (databases.directory / "contacts.csv").read_text() == "id,email,name,phone\n1,ann@x,Ann,1\n2,bob@x,Bob,2\n"
+
+
+def test_in_a_manifest_its_settings_stand_under_settings(site: Site, databases: Databases) -> None:
+    site.install("acme-sync", "acme = acme_disk:TYPE", "acme_disk", ACME)
+    (databases.directory / "contacts.csv").write_text("id,email,name,phone\n1,ann@x,Ann,1\n")
+    config = declared(databases.config(crm={"settings": {"path": "contacts.csv", "id": "id"}}))
+    config["connectors"]["crm"] = {"type": "acme", "settings": {"disk": str(databases.directory)}}
+    jsonschema.validate(config, json_schema())
+    ended = databases.run(config=config)
+    assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": "1 create"}), ended.message
 
 
 def test_an_unknown_type_is_answered_with_all_that_are_known(site: Site, databases: Databases) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tidegate.worker.connectors import Part
-from tidegate.worker.connectors.settings import Secret, Text, one_of
+from tidegate.worker.connectors.settings import ONE, Secret, Text, one_of
 
 
 class Basic(Part):
@@ -61,6 +61,8 @@ class OAuth2(Part):
 
 class Authentication(Part):
     """How the API knows us: one of these."""
+
+    model_config = ONE
 
     bearer: Secret | None = None
     """{env: NAME}: the variable that holds a token, which is sent as Authorization: Bearer."""

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from tidegate.worker.connectors import Part
-from tidegate.worker.connectors.settings import one_of
+from tidegate.worker.connectors.settings import ONE, one_of
 
 
 class CursorPaging(Part):
@@ -62,6 +62,8 @@ class NoPaging(Part):
 
 class Paging(Part):
     """How a long list is paged: one of these."""
+
+    model_config = ONE
 
     cursor: CursorPaging | None = None
     """An answer says where the next page begins, by a value."""

@@ -1,8 +1,6 @@
-"""The CustomResourceDefinition, generated from the models into crds/: `python -m tidegate.api.crd > FILE`.
+"""The CustomResourceDefinition, generated from the models into crds/: `python -m tidegate.definition.crd > FILE`.
 
-The models are the one place that names fields. Pydantic's JSON Schema is turned into a structural schema
-(https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema):
-references inlined, titles and nulls dropped.
+The models are the one place that names fields: those of `api`, and for `spec.sync` the worker's.
 """
 
 import sys
@@ -13,6 +11,8 @@ import yaml
 from tidegate.api import names
 from tidegate.api.spec import SyncIntegrationSpec
 from tidegate.api.status import SyncIntegrationStatus
+from tidegate.definition.spec_sync import spec_sync
+from tidegate.definition.structural import drop, structural
 
 _CACHE_RULE = {
     "rule": "!(has(self.none) && self.none && (has(self.size) || has(self.storageClassName)))",
@@ -22,6 +22,11 @@ _CACHE_RULE = {
 _CACHE_STAYS_RULE = {
     "rule": "self == oldSelf",
     "message": "immutable; delete and recreate the SyncIntegration to change it",
+}
+
+_CONFIGURATION_RULE = {
+    "rule": "!(has(self.sync) && has(self.config))",
+    "message": "write sync for the built-in worker, or config for one of your own, and not both",
 }
 
 _COLUMNS = [
@@ -92,15 +97,17 @@ _COLUMNS = [
 
 def custom_resource_definition() -> dict[str, Any]:
     """The CustomResourceDefinition of SyncIntegration, as `kubectl apply` takes it."""
-    spec = _structural(SyncIntegrationSpec.model_json_schema(mode="serialization"))
-    status = _structural(SyncIntegrationStatus.model_json_schema(mode="serialization"))
+    spec = structural(SyncIntegrationSpec.model_json_schema(mode="serialization"))
+    status = structural(SyncIntegrationStatus.model_json_schema(mode="serialization"))
     spec["properties"]["cache"]["x-kubernetes-validations"] = [_CACHE_RULE, _CACHE_STAYS_RULE]
+    spec["properties"]["sync"] = {**spec_sync(), "description": spec["properties"]["sync"]["description"]}
+    spec["x-kubernetes-validations"] = [_CONFIGURATION_RULE]
     status["properties"]["conditions"] |= {
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
     }
     # The operator writes the status, and reads it back with defaults of its own.
-    _drop(status, "default", "x-kubernetes-validations")
+    drop(status, "default", "x-kubernetes-validations")
     status.pop("required", None)
     # By this, tools that know of no Tidegate see that no operator has seen the resource yet (kstatus).
     status["default"] = {"observedGeneration": -1}
@@ -145,46 +152,6 @@ def custom_resource_definition() -> dict[str, Any]:
     }
 
 
-def _structural(schema: dict[str, Any]) -> dict[str, Any]:
-    definitions = schema.get("$defs", {})
-
-    def convert(node: dict[str, Any]) -> dict[str, Any]:
-        if "$ref" in node:
-            target = definitions[node["$ref"].removeprefix("#/$defs/")]
-            node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
-        if "anyOf" in node:  # only ever "X or null": absence is what Kubernetes has for null
-            (only,) = [option for option in node["anyOf"] if option.get("type") != "null"]
-            node = {**only, **{key: value for key, value in node.items() if key != "anyOf"}}
-            return convert(node)
-        converted: dict[str, Any] = {}
-        for key, value in node.items():
-            if key in ("title", "$defs") or (key == "default" and value is None):
-                continue
-            if key == "properties":
-                converted[key] = {name: convert(property_) for name, property_ in value.items()}
-            elif key in ("items", "additionalProperties") and isinstance(value, dict):
-                converted[key] = convert(value)
-            elif key == "default" and isinstance(value, dict):
-                converted[key] = {name: default for name, default in value.items() if default is not None}
-            elif key != "additionalProperties":
-                converted[key] = value
-        if converted.get("type") == "integer":
-            converted["format"] = "int64"
-        return converted
-
-    return convert(schema)
-
-
-def _drop(schema: dict[str, Any], *keys: str) -> None:
-    for key in keys:
-        schema.pop(key, None)
-    for property_ in schema.get("properties", {}).values():
-        _drop(property_, *keys)
-    for nested in ("items", "additionalProperties"):
-        if isinstance(schema.get(nested), dict):
-            _drop(schema[nested], *keys)
-
-
 class _PlainDumper(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         # The same rule stands in several places; anchors would make the reader jump.
@@ -193,7 +160,7 @@ class _PlainDumper(yaml.SafeDumper):
 
 def main() -> None:
     """Write the definition to standard output as YAML."""
-    sys.stdout.write("# Generated from operator/tidegate/api by `make crds`. Do not edit.\n")
+    sys.stdout.write("# Generated from the models by `make crds`. Do not edit.\n")
     yaml.dump(
         custom_resource_definition(),
         sys.stdout,

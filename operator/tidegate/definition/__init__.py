@@ -1,0 +1,1 @@
+"""The CustomResourceDefinition, generated from the models of the API and of the worker. No program imports it."""
