@@ -16,6 +16,8 @@ from typing import Self
 from cluster.operator_process import OperatorProcess
 from devcluster.cluster import Cluster
 from devcluster.free_port import free_port
+from tidegate.control.due import due_at
+from tidegate.control.observation import integration_of
 
 from .cluster import (
     NAMESPACE,
@@ -34,6 +36,9 @@ from .cluster import (
 SYNCS, JOBS, CRONJOBS = "syncintegrations", "jobs", "cronjobs"
 _QUICK = ("--kube-api-qps=10000", "--kube-api-burst=10000")
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+# Short enough for the narrowest spread, a second, and longer than a sync is looked at, so that it starts once.
+_DELAY = 100
 
 
 class Operator:
@@ -83,7 +88,7 @@ class Starts:
 
     late: Sequence[float]
     cpu_seconds: float = 0
-    requests: Counter[str] | None = None
+    requests: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,10 @@ class Scale:
 
     resources: int
     first_start: float
+    first_cpu: float
     restart_ready: float
     restart_due: float
+    restart_cpu: float
     resident_bytes: int
     idle_cpu: float
     idle_requests: Counter[str]
@@ -121,20 +128,20 @@ class Bench:
         return cls(cluster, client, directory, model["status"])
 
     async def due_at_once(self, number: int) -> Starts:
-        """So many syncs whose delay is over in the same second."""
+        """So many syncs whose delay is over in the same second, spread over it as they are."""
         at = _soon(number)
-        await self._create({f"at-once-{n}": at for n in range(number)}, delay=3600)
+        due = await self._create({f"at-once-{n}": at for n in range(number)})
         jobs = FirstSeen(self.client, JOBS, _owner)
         with _no_controllers(self.cluster), Operator(self.cluster, self.directory) as operator:
             await operator.ready()
             async with beside(jobs.watch()):
-                await asyncio.sleep(max(0.0, at - 1 - time.time()))
+                await asyncio.sleep(max(0.0, at - 2 - time.time()))
                 cpu = operator.cpu_seconds
                 await jobs.wait_for(number)
                 await asyncio.sleep(2)  # its own echoes
                 cpu = operator.cpu_seconds - cpu
         await self._clean(SYNCS)
-        return Starts([when - at for when in jobs.at.values()], cpu / number)
+        return Starts([when - due[name] for name, when in jobs.at.items()], cpu / number)
 
     async def cron_jobs_at_once(self, number: int, *options: str) -> Starts:
         """The same for CronJobs, whose schedule is a minute."""
@@ -155,22 +162,20 @@ class Bench:
         Each starts once: the end of a last run that a status tells of must not lie in the future.
         """
         begin = _soon(number)
-        due = {f"steady-{n}": begin + n // rate for n in range(number)}
-        await self._create(due, delay=3600)
-        jobs = FirstSeen(self.client, JOBS, _owner)
+        due = await self._create({f"steady-{n}": begin + n // rate for n in range(number)})
+        jobs, ends = FirstSeen(self.client, JOBS, _owner), FirstSeen(self.client, SYNCS, _when_ended)
         with _controllers(self.cluster):
             with Operator(self.cluster, self.directory) as operator:
                 await operator.ready()
-                async with beside(jobs.watch()), beside(end_pods(self.client)):
-                    await asyncio.sleep(max(0.0, begin - time.time()))
+                async with beside(jobs.watch()), beside(ends.watch()), beside(end_pods(self.client)):
+                    await asyncio.sleep(max(0.0, begin - 1 - time.time()))
                     cpu, requests = operator.cpu_seconds, Requests(self.cluster)
                     await asyncio.sleep(seconds)
-                    cpu, started, asked = operator.cpu_seconds - cpu, len(jobs.at), requests.count()
+                    cpu, runs, asked = operator.cpu_seconds - cpu, len(ends.at), requests.count()
                     offs = await self._turn_off([name for name in due if name in jobs.at][: 2 * rate])
             await self._clean(SYNCS)  # no Pod goes before the Job controller has let it
         late = [when - due[name] for name, when in jobs.at.items() if due[name] < begin + seconds]
-        per_run = Counter({verb: count // started for verb, count in asked.items()})
-        return Starts(late, cpu / started, per_run), offs
+        return Starts(late, cpu / runs, {verb: count / runs for verb, count in asked.items()}), offs
 
     async def scale(self, number: int, idle_seconds: int) -> Scale:
         """So many syncs that are OFF: first seen by an operator, then by its successor, beside one that is due."""
@@ -180,10 +185,10 @@ class Bench:
         with _no_controllers(self.cluster):
             async with beside(honoured.watch()):
                 began = time.time()
-                with Operator(self.cluster, self.directory):
+                with Operator(self.cluster, self.directory) as operator:
                     await honoured.wait_for(number)
-                    first_start = time.time() - began
-            await self._create({"due": time.time() - 60}, delay=3600)
+                    first_start, first_cpu = time.time() - began, operator.cpu_seconds
+            await self._create({"due": time.time() - 60})
             async with beside(jobs.watch()):
                 began = time.time()
                 with Operator(self.cluster, self.directory) as operator:
@@ -191,6 +196,7 @@ class Bench:
                     ready = time.time() - began
                     await jobs.wait_for(1)
                     await asyncio.sleep(5 + number / 1000)  # the rest of the start
+                    restart_cpu = operator.cpu_seconds
                     cpu, requests = operator.cpu_seconds, Requests(self.cluster)
                     await asyncio.sleep(idle_seconds)
                     cpu, asked = operator.cpu_seconds - cpu, requests.count()
@@ -198,20 +204,35 @@ class Bench:
         await self._clean(SYNCS)
         minute = 60 / idle_seconds
         per_minute = Counter({verb: round(count * minute) for verb, count in asked.items()})
-        return Scale(number, first_start, ready, jobs.at["due"] - began, resident, cpu / idle_seconds, per_minute)
+        return Scale(
+            resources=number,
+            first_start=first_start,
+            first_cpu=first_cpu,
+            restart_ready=ready,
+            restart_due=jobs.at["due"] - began,
+            restart_cpu=restart_cpu,
+            resident_bytes=resident,
+            idle_cpu=cpu / idle_seconds,
+            idle_requests=per_minute,
+        )
 
-    async def _create(self, due: Mapping[str, float], delay: int) -> None:
-        """Make syncs that wait for their next run, each due at a time."""
+    async def _create(self, around: Mapping[str, float]) -> Mapping[str, float]:
+        """Make syncs that wait for their next run, each in a second of its own; return when they are due."""
+        due: dict[str, float] = {}
 
         async def one(name: str, at: float) -> None:
-            await self.client.create(PATHS[SYNCS], _sync(name, "ON", delay))
+            await self.client.create(PATHS[SYNCS], _sync(name, "ON", _DELAY))
             status = copy.deepcopy(self.waiting)
             # One second beyond the delay: times are cut to the second.
-            ended, status["nextRunAt"] = _time(at - delay - 1), _time(at)
+            ended, status["nextRunAt"] = _time(at - _DELAY - 1), _time(at)
             status["lastRun"]["finishedAt"] = status["lastSyncedAt"] = ended
-            await self.client.patch(f"{PATHS[SYNCS]}/{name}/status", {"status": status})
+            stored = await self.client.patch(f"{PATHS[SYNCS]}/{name}/status", {"status": status})
+            sync = integration_of(stored)
+            assert sync.status.last_run is not None
+            due[name] = due_at(sync, sync.status, sync.status.last_run).timestamp()
 
-        await all_of(one(name, at) for name, at in due.items())
+        await all_of(one(name, at) for name, at in around.items())
+        return due
 
     async def _turn_off(self, names: Sequence[str]) -> Sequence[float]:
         """How long each OFF takes, of syncs that no run keeps waiting."""
@@ -259,6 +280,12 @@ def _owner(job: Object) -> str | None:
 
 def _when_off(sync: Object) -> str | None:
     return str(sync["metadata"]["name"]) if sync.get("status", {}).get("phase") == "Off" else None
+
+
+def _when_ended(sync: Object) -> str | None:
+    """The second run: the first is in the status that the sync was made with."""
+    last = sync.get("status", {}).get("lastRun", {}).get("number", 0)
+    return str(sync["metadata"]["name"]) if last > 1 else None
 
 
 def _soon(number: int) -> int:

@@ -1,7 +1,6 @@
 """What is reported: how late runs start beside CronJobs, what a run costs, and what the number of resources costs."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -37,7 +36,17 @@ def show(
     console.print(f"\nCPU of the operator: {start:.1f} ms per start, {run:.1f} ms per run")
     console.print(f"requests per run: {_requests(steady.requests)}\n")
     table = Table(
-        *("idle", "first start", "restart: ready", "due run", "per 1,000", "RSS", "CPU", "requests a minute"),
+        *(
+            "idle",
+            "first start",
+            "its CPU",
+            "restart: ready",
+            "due run",
+            "its CPU",
+            "RSS",
+            "idle CPU",
+            "requests a minute",
+        ),
         box=None,
         pad_edge=False,
     )
@@ -45,19 +54,38 @@ def show(
         table.add_row(
             f"{scale.resources:,}",
             f"{scale.first_start:.1f} s",
+            f"{scale.first_cpu:.1f} s",
             f"{scale.restart_ready:.1f} s",
             f"{scale.restart_due:.1f} s",
-            f"{1000 * scale.restart_ready / scale.resources:.2f} s",
+            f"{scale.restart_cpu:.1f} s",
             f"{scale.resident_bytes / _MIB:.0f} MiB",
             f"{100 * scale.idle_cpu:.1f} %",
             _requests(scale.idle_requests),
         )
+    if len(scales) > 1:
+        _add_growth(table, min(scales, key=lambda scale: scale.resources), max(scales, key=lambda s: s.resources))
     console.print(table)
+
+
+_GROWING: Sequence[Callable[[Scale], float]] = (
+    lambda scale: scale.first_start,
+    lambda scale: scale.first_cpu,
+    lambda scale: scale.restart_ready,
+    lambda scale: scale.restart_due,
+    lambda scale: scale.restart_cpu,
+    lambda scale: scale.resident_bytes,
+)
+
+
+def _add_growth(table: Table, few: Scale, many: Scale) -> None:
+    """How much more the largest number takes than the smallest: linear where no ratio is above that of the numbers."""
+    table.add_row(f"× {many.resources / few.resources:.3g}", *(f"× {of(many) / of(few):.1f}" for of in _GROWING))
 
 
 def _seconds(number: float) -> str:
     return f"{1000 * number:,.0f} ms"
 
 
-def _requests(requests: Counter[str] | None) -> str:
-    return ", ".join(f"{count} {verb}" for verb, count in sorted((requests or {}).items()) if count) or "none"
+def _requests(requests: Mapping[str, float] | None) -> str:
+    said = ((f"{count:.2f}".rstrip("0").rstrip("."), verb) for verb, count in sorted((requests or {}).items()))
+    return ", ".join(f"{count} {verb}" for count, verb in said if count != "0") or "none"
