@@ -410,4 +410,18 @@ BUGS = [
         "            index.put(page.records)\n",
         ("tests/worker/test_rest_bad_items.py",),
     ),
+    SeededBug(
+        "a refresh token that the server has replaced is not kept",
+        f"{_ENGINE}/connectors/http/oauth2.py",
+        "            self._keep(self._known.add(replaced))\n",
+        "            self._known.add(replaced)\n",
+        ("tests/worker/test_oauth2.py",),
+    ),
+    SeededBug(
+        "seconds that are taken for milliseconds find no change",
+        f"{_ENGINE}/connectors/http/changes.py",
+        '        if (epoch == "epochMilliseconds") != (record.cursor > _LATEST_SECONDS):\n',
+        "        if False:\n",
+        ("tests/worker/test_rest_requests.py",),
+    ),
 ]

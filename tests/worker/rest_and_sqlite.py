@@ -54,13 +54,13 @@ class RestAndSqlite:
         self.api = api
         self.place: dict[str, Any] = {"path": "/contacts", "id": "id", "find": {"email": "{email}"}}
         self.connector: dict[str, Any] = {}
-        self._directory = directory
+        self.directory = directory
         self._runs = 0
         (directory / "cache").mkdir()
         self.sql("CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, name TEXT, phone TEXT)")
 
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self._directory / "erp.db", isolation_level=None)) as connection:
+        with closing(sqlite3.connect(self.directory / "erp.db", isolation_level=None)) as connection:
             return connection.execute(statement, values).fetchall()
 
     def erp(self) -> dict[str, list[Any]]:
@@ -85,14 +85,15 @@ class RestAndSqlite:
         interrupted: Callable[[], bool] = lambda: False,
         safety: dict[str, Any] | None = None,
         fields: Sequence[str | dict[str, Any]] = FIELDS,
+        config: dict[str, Any] | None = None,
         **item: Any,
     ) -> Ended:
-        """The next run, or with `again` the last one; keywords replace what is in the object."""
+        """The next run, or with `again` the last one; keywords replace what is in the object, `config` all of it."""
         self._runs += not again
-        config = {
+        config = config or {
             "connectors": {
                 "crm": {"type": "http", "baseUrl": self.api.url, **self.connector},
-                "erp": {"type": "sql", "url": f"sqlite:///{self._directory / 'erp.db'}"},
+                "erp": {"type": "sql", "url": f"sqlite:///{self.directory / 'erp.db'}"},
             },
             "objects": [
                 {
@@ -103,25 +104,25 @@ class RestAndSqlite:
             ],
             **({"safety": safety} if safety else {}),
         }  # fmt: skip
-        (self._directory / "sync.json").write_text(json.dumps(config))
+        (self.directory / "sync.json").write_text(json.dumps(config))
         values = {
             "SYNC_PROTOCOL": "1", "SYNC_RUN": str(self._runs), "SYNC_SCOPE": scope, "SYNC_PUSH": str(push).lower(),
-            "SYNC_CACHE_DIR": str(self._directory / "cache"), "SYNC_CACHE_EPOCH": "1",
-            "SYNC_CONFIG": str(self._directory / "sync.json"),
-            "SYNC_TERMINATION_LOG": str(self._directory / "message"), **(environ or {}),
+            "SYNC_CACHE_DIR": str(self.directory / "cache"), "SYNC_CACHE_EPOCH": "1",
+            "SYNC_CONFIG": str(self.directory / "sync.json"),
+            "SYNC_TERMINATION_LOG": str(self.directory / "message"), **(environ or {}),
         }  # fmt: skip
         out = io.StringIO()
         code = work(values, out, interrupted)
-        message = json.loads((self._directory / "message").read_text())
+        message = json.loads((self.directory / "message").read_text())
         return Ended(code, message, [json.loads(line) for line in out.getvalue().splitlines()])
 
     def checked(self, environ: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
         """What `tidegate-worker check` finds for the configuration of the last run: its exit code, and its JSON."""
         out = io.StringIO()
-        code = check((self._directory / "sync.json").read_bytes(), environ or {}, out, as_json=True)
+        code = check((self.directory / "sync.json").read_bytes(), environ or {}, out, as_json=True)
         return code, json.loads(out.getvalue())
 
     def everything_remembered(self) -> str:
         """All that is in the cache, as text."""
-        with closing(sqlite3.connect(self._directory / "cache" / "cache.sqlite")) as connection:
+        with closing(sqlite3.connect(self.directory / "cache" / "cache.sqlite")) as connection:
             return "\n".join(connection.iterdump())

@@ -211,6 +211,28 @@ def test_a_search_has_pages_that_are_asked_for_in_its_body(systems: RestAndSqlit
     assert [(body.get("after"), body["limit"]) for body in searching.searches] == [(None, 1), ("1", 1), ("2", 1)]
 
 
+def test_a_search_may_be_a_get_at_a_path_of_its_own(systems: RestAndSqlite) -> None:
+    systems.fill(3)
+
+    def answer(request: Request, serve: Serve) -> Reply:
+        if request.path != "/search":
+            return serve(request)
+        sought = request.query["query"].removeprefix("email:")
+        return Reply(200, [it for it in systems.api.contacts.values() if it["email"] == sought])
+
+    systems.api.around = answer
+    systems.place |= {"find": {"path": "/search", "query": {"query": "email:{email}"}}, "query": {"sort": "id"}}
+    with opened(systems.api, **systems.place) as collection:
+        assert [record.key for record in collection.find([("p1@x",), ("none@x",)])] == [2]
+
+
+def test_a_put_may_have_the_changed_fields_only(api: Api) -> None:
+    api.add(email="a@x", name="A", note="mine")
+    with opened(api, update="PUT", body={"fields": "changed"}) as collection:
+        collection.update([Write(collection.get([1])[1], {1: "B"})])
+    assert api.sent("PUT")[0].body == {"name": "B"}
+
+
 def test_a_search_that_fails_for_a_moment_is_asked_again(systems: RestAndSqlite, searching: Searching) -> None:
     searching.faults = [Reply(502), Reply(0), Reply(429)]
     systems.fill(1)
@@ -226,6 +248,7 @@ def test_a_search_that_fails_for_a_moment_is_asked_again(systems: RestAndSqlite,
         ({"path": "/contacts/search", "body": {"q": "{mail}"}}, "find: {mail} is not one of the match fields {email}"),
         ({"path": "/contacts/search", "body": "{email}"}, "find.body must be a mapping"),
         ({"body": {"q": "{email}"}}, "find.path"),
+        ({"path": "/contacts/search"}, "write query for a search by GET, or body for one by POST"),
     ],
 )
 def test_a_mistake_in_a_search_is_named_and_nothing_is_written(

@@ -59,7 +59,7 @@ OF_CONNECTORS = [
 ]
 
 OF_OBJECTS = [
-    ("http", {"find": "scn"}, 'find: write query parameters such as {email: "{email}"}, a search by POST such as'),
+    ("http", {"find": "scn"}, 'find: write query parameters such as {email: "{email}"}, a search such as'),
     ("http", {"paging": {"lnik": {}}}, "paging.lnik is not known; known are cursor, after, page, link"),
     ("http", {"paging": {"page": {}, "link": {}}}, "paging: write one of cursor, after, page, link"),
     ("http", {"paging": {"page": {"first": "1"}}}, "paging.page.first must be a whole number, not '1'"),

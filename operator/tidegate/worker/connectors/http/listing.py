@@ -31,10 +31,11 @@ UNKNOWN_KEY = "\0"
 
 
 class SearchFor(NamedTuple):
-    """A search that is asked by POST."""
+    """What a list or a search is asked for: by the body of a POST, or by query parameters."""
 
     path: str
-    body: Document
+    asked: Document
+    by_post: bool
 
 
 # What a list is asked for: query parameters, or a search.
@@ -99,19 +100,23 @@ class Listing:
         size = self.settings.page_size
         asked = None if size is None else min(size.records, limit or size.records)
         around = [(size.parameter, asked)] if size is not None and asked is not None else []
-        if isinstance(filters, SearchFor):
-            method, path, advice = "POST", filters.path, "see find and paging"
-            body = deepcopy(filters.body)
+        search = (
+            filters
+            if isinstance(filters, SearchFor)
+            else SearchFor(self.settings.path, {**self.settings.query, **filters}, by_post=False)
+        )
+        if search.by_post:
+            body = deepcopy(search.asked)
             for name, value in [*around, *place.values]:
                 put(body, name, value)
-            answer = self.client.send(method, place.url or path, content=dump(body), reads=True)
+            answer = self.client.send("POST", place.url or search.path, content=dump(body), reads=True)
         else:
-            method, path, advice = "GET", self.settings.path, "see path, query and paging"
-            parameters = {**self.settings.query, **filters, **{name: str(value) for name, value in around}}
+            parameters = {**search.asked, **{name: str(value) for name, value in around}}
             given = () if place.url else (*parameters.items(), *place.parameters)
-            answer = self.client.send(method, place.url or path, given)
+            answer = self.client.send("GET", place.url or search.path, given)
         if not answer.is_success:
-            error = self.client.complaint(method, path, answer, advice)
+            advice = "see find and paging" if search is filters else "see path, query and paging"
+            error = self.client.complaint("POST" if search.by_post else "GET", search.path, answer, advice)
             raise RefusedListError(str(error), status=answer.status) if answer.status in _REFUSED else error
         return self._read(at, answer, asked, step)
 

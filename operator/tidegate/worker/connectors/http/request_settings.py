@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.http.templates import names_in
@@ -25,12 +25,25 @@ class Since(Part):
 
 
 class Search(Part):
-    """A search that is asked by POST; its answer is a list like any other."""
+    """A search at a path of its own; its answer is a list like any other. One of query and body says how to ask."""
 
     path: str
     """The search's path below baseUrl."""
-    body: dict[str, Any]
-    """The body, with {email} and the like in the places of match fields. A page's parameters are put into it, too."""
+    query: dict[str, str] | None = None
+    """The query parameters of a GET, with {email} and the like in the places of match fields."""
+    body: dict[str, Any] | None = None
+    """The body of a POST, likewise. A page's parameters are put into it, too."""
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """What has the names of match fields in it."""
+        return self.body or self.query or {}
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Search":
+        if (self.query is None) == (self.body is None):
+            raise ValueError("write query for a search by GET, or body for one by POST")
+        return self
 
 
 class Body(Part):
@@ -42,6 +55,8 @@ class Body(Part):
     """Fields that every write has, such as {type: contacts}; names with dots lie within objects."""
     id: bool = False
     """true: an update has the record's id, as JSON:API wants it."""
+    fields: Literal["changed", "all"] | None = None
+    """Which fields an update has; without it PATCH and POST have the changed ones, and PUT has all."""
     objects: Literal["whole", "merged"] = "whole"
     """What an update has of an object in which a field changes: whole is all of it, for an API that replaces objects;
     merged is only what changes, for one that merges them. A merge patch (RFC 7396) is always merged."""

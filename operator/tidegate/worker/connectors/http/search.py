@@ -66,13 +66,13 @@ class Asking:
         """Raises ConfigurationError when the templates ask for something else than match fields."""
         self._others = others
         self._doubtful: set[tuple[str, ...]] = set()
-        asked = templates.body if isinstance(templates, Search) else templates
+        asked = templates.template if isinstance(templates, Search) else templates
         self._within = names_within(asked)
         self._listing = listing
         self._pool = pool
         self._title = description.title
         self._templates = templates
-        self._asked_by = f"the body of {templates.path}" if isinstance(templates, Search) else ", ".join(templates)
+        self._asked_by = templates.path if isinstance(templates, Search) else ", ".join(templates)
         self._is_known = False
         self._names = [description.fields[i].name for i in description.match]
         self._casefold = [description.fields[i].casefold for i in description.match]
@@ -123,7 +123,8 @@ class Asking:
         by_name = dict(zip(self._names, texts, strict=True))
         filters: Filters
         if isinstance(self._templates, Search):
-            filters = SearchFor(self._templates.path, filled(self._templates.body, by_name))
+            asked = filled(self._templates.template, by_name)
+            filters = SearchFor(self._templates.path, asked, by_post=self._templates.body is not None)
         else:
             filters = filled(self._templates, by_name)
         found: list[Record] = []

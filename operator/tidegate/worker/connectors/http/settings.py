@@ -97,13 +97,15 @@ def _with_an_id(path: str) -> str:
 def _parameters_search_or_scan(raw: object) -> object:
     if raw is None or raw == "scan" or isinstance(raw, Search):
         return raw
-    if isinstance(raw, dict) and (raw.keys() == {"path", "body"} or isinstance(raw.get("body"), dict)):
-        return Search.model_validate(raw)
-    if isinstance(raw, dict) and all(isinstance(value, str) for value in raw.values()):
-        return raw
+    if isinstance(raw, dict):
+        are_parameters = all(isinstance(value, str) for value in raw.values())
+        is_search = bool(raw) and raw.keys() <= {"path", "body", "query"} and ("path" in raw or not are_parameters)
+        if is_search:
+            return Search.model_validate(raw)
+        if are_parameters:
+            return raw
     raise ValueError(
-        'write query parameters such as {email: "{email}"}, a search by POST such as {path: /search, body: {…}}, or '
-        "scan"
+        'write query parameters such as {email: "{email}"}, a search such as {path: /search, query: {…}}, or scan'
     )
 
 
@@ -154,9 +156,9 @@ class ResourceSettings(Part):
     find: Annotated[dict[str, str] | Search | Literal["scan"] | None, BeforeValidator(_parameters_search_or_scan)] = (
         None
     )
-    """Query parameters that find a record by its match fields, such as {email: "{email}"}; or a search by POST, such as
-    {path: /contacts/search, body: {query: "{email}"}}. scan: the API has no
-    such query, so all records are read once in each run that creates something."""
+    """Query parameters that find a record by its match fields, such as {email: "{email}"}; or a search at a path of its
+    own, such as {path: /contacts/search, query: {q: "{email}"}}, by POST with body instead of query. scan: the API
+    has no such query, so all records are read once in each run that creates something."""
     batch: Batch | None = None
     """How to ask for records by several ids at once; without it they are asked for one by one."""
     update: Literal["PATCH", "PUT", "POST"] = "PATCH"
@@ -178,6 +180,12 @@ class ResourceSettings(Part):
         if self.since is not None and self.cursor is None:
             raise ValueError("since needs cursor: the field that says when a record was changed")
         return self
+
+    @property
+    def updates_all(self) -> bool:
+        """Whether an update has all fields."""
+        fields = self.body.fields if self.body is not None else None
+        return self.update == "PUT" if fields is None else fields == "all"
 
     @property
     def merges(self) -> bool:

@@ -179,7 +179,9 @@ class Writer:
         method = self._settings.update
 
         def content(document: Document) -> tuple[bytes, dict[str, str]]:
-            return self._bodies.edited(expected.key, self._documents.edited(document, values, whole=method == "PUT"))
+            return self._bodies.edited(
+                expected.key, self._documents.edited(document, values, whole=self._settings.updates_all)
+            )
 
         def send(seen: Seen, headers: Mapping[str, str]) -> Answer:
             body, media_type = content(seen.document)
