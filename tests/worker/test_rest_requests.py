@@ -340,6 +340,25 @@ def test_an_update_has_all_of_an_object_unless_the_api_merges(api: Api, body: An
     assert len(api.sent("PATCH")) == 1
 
 
+@pytest.mark.parametrize("body", [None, {"objects": "merged"}])
+def test_an_element_of_a_list_is_synced_and_the_others_stay(systems: RestAndSqlite, body: Any) -> None:
+    systems.api.add(email="a@x", phones=[{"number": "1", "kind": "work"}, {"number": "2", "kind": "home"}])
+    systems.api.add(email="b@x", phones=[])
+    systems.place["body"] = body
+    fields: list[str | dict[str, Any]] = ["email", {"crm": "phones.0.number", "erp": "phone"}]
+    assert systems.run(fields=fields).code == 0
+    assert systems.erp() == {"a@x": [None, "1"], "b@x": [None, None]}
+    systems.sql("UPDATE contact SET phone = '9'")
+    systems.sql("INSERT INTO contact (email, phone) VALUES ('c@x', '7')")
+    assert systems.run(fields=fields).pushed == {"crm": "1 create, 2 update", "erp": ""}
+    assert [it["phones"] for it in systems.api.contacts.values()] == [
+        [{"number": "9", "kind": "work"}, {"number": "2", "kind": "home"}],
+        [{"number": "9"}],
+        [{"number": "7"}],
+    ]
+    assert systems.run(fields=fields).pushed == {"crm": "", "erp": ""}
+
+
 def test_a_form_has_brackets_for_what_lies_within(api: Api) -> None:
     seen: list[Any] = []
 

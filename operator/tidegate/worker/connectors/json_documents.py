@@ -33,6 +33,7 @@ _KEYS = 1 << 63
 
 # Nothing beyond these limits is real data, and it would cost the process its memory or its stack.
 _DEEPEST = 100
+_LONGEST_INDEX = 6
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -131,24 +132,34 @@ def _printable(value: Any) -> Any:
 
 
 def value_at(document: Mapping[str, Any], name: str) -> Value:
-    """The value of a field; `address.city` is looked for within `address`. None where it is not there."""
-    if name in document:
-        return document[name]
-    inner: Any = document
-    for part in name.split("."):
-        if not isinstance(inner, Mapping) or part not in inner:
-            return None
-        inner = inner[part]
-    return inner
+    """The value of a field; `address.city` is looked for within `address`, and `phones.0` is the first of a list.
+
+    None where it is not there.
+    """
+    return document[name] if name in document else _found(document, name)[1]
 
 
 def has(document: Mapping[str, Any], name: str) -> bool:
-    """Whether a field is there, be it null."""
-    if name in document:
-        return True
-    *path, last = name.split(".")
-    inner = value_at(document, ".".join(path)) if path else document
-    return isinstance(inner, Mapping) and last in inner
+    """Whether a field is there, be it null, or an element that a list is too short for."""
+    return name in document or _found(document, name)[0]
+
+
+def _found(document: Mapping[str, Any], name: str) -> tuple[bool, Any]:
+    inner: Any = document
+    for part in name.split("."):
+        if isinstance(inner, list) and (index := _index(part)) is not None:
+            if index >= len(inner):
+                return True, None
+            inner = inner[index]
+        elif isinstance(inner, Mapping) and part in inner:
+            inner = inner[part]
+        else:
+            return False, None
+    return True, inner
+
+
+def _index(part: str) -> int | None:
+    return int(part) if part.isascii() and part.isdecimal() and len(part) <= _LONGEST_INDEX else None
 
 
 def shown_at(document: Mapping[str, Any], name: str) -> Value:
@@ -164,17 +175,53 @@ def names_of_nothing(documents: Sequence[Document], names: Sequence[str]) -> lis
 
 
 def put(document: Document, name: str, value: Any) -> None:
-    """Set a field, making the objects that it lies in. Raises ValueError where something else is in their place."""
+    """Set a field, making the objects and lists that it lies in.
+
+    Raises ValueError where something else is in their place, or where elements before it are not there.
+    """
     if name in document or "." not in name:
         document[name] = value
         return
-    first, _, rest = name.partition(".")
-    inner = document.get(first)
+    _put(document, name.split("."), value, name)
+
+
+def _put(inside: Any, path: Sequence[str], value: Any, name: str) -> None:
+    first, *rest = path
+    place: Any = _index(first) if isinstance(inside, list) else first
+    if isinstance(inside, list):
+        if value is None and place == len(inside):
+            return  # an element that is not there is empty
+        if place > len(inside):
+            raise ValueError(f"{name} cannot be written: its list has {len(inside)} elements")
+        if place == len(inside):
+            inside.append(None)
+    if not rest:
+        inside[place] = value
+        return
+    inner = inside[place] if isinstance(inside, list) else inside.get(place)
     if inner is None:
-        inner = document[first] = {}
-    if not isinstance(inner, dict):
-        raise ValueError(f"{name} cannot be written: {first} holds {_named(inner)}, which has no {rest}")
-    put(inner, rest, value)
+        inner = inside[place] = [] if _index(rest[0]) is not None else {}
+    if not isinstance(inner, dict) and not (isinstance(inner, list) and _index(rest[0]) is not None):
+        raise ValueError(f"{name} cannot be written: {first} holds {_named(inner)}, which has no {'.'.join(rest)}")
+    _put(inner, rest, value, name)
+
+
+def part_of(document: Document, names: Sequence[str]) -> Document:
+    """What a merge patch has for these fields: objects with nothing else in them, and lists whole."""
+    part: Document = {}
+    for name in names:
+        if name in document:
+            part[name] = document[name]
+            continue
+        inner: Any = document
+        path = name.split(".")
+        for depth, each in enumerate(path):
+            if isinstance(inner, list):
+                path = path[:depth]
+                break
+            inner = inner.get(each)
+        put(part, ".".join(path), inner)
+    return part
 
 
 def _named(value: Any) -> str:

@@ -1,6 +1,8 @@
 """JSON texts: no value depends on what stands beside it, and none can cost more than it is long."""
 
 import json
+import re
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.connectors.json_documents import dump, parse, parse_all, unusable
+from tidegate.worker.connectors.json_documents import dump, has, parse, parse_all, part_of, put, unusable, value_at
 
 NUMBERS = st.one_of(
     st.integers(-(10**25), 10**25).map(str),
@@ -58,3 +60,61 @@ def nested(depth: int) -> Any:
 def test_what_is_too_deep_to_be_written_is_a_value_error(depth: int) -> None:
     with pytest.raises(ValueError, match="JSON cannot hold it"):
         dump(nested(depth))
+
+
+DOCUMENT = {"phones": ["1", "2"], "mails": [{"value": "a@x", "type": "work"}], "none": [], "name": "A", "a.b": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_there"),
+    [
+        ("phones.0", "1", True),
+        ("phones.2", None, True),
+        ("mails.0.value", "a@x", True),
+        ("mails.0.other", None, False),
+        ("mails.1.value", None, True),
+        ("none.0", None, True),
+        ("name.0", None, False),
+        ("phones.first", None, False),
+        ("phones.-1", None, False),
+        ("absent.0", None, False),
+        ("a.b", 1, True),
+    ],
+)
+def test_an_element_of_a_list_has_its_number_as_its_name(name: str, value: Any, is_there: bool) -> None:
+    assert (value_at(DOCUMENT, name), has(DOCUMENT, name)) == (value, is_there)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("phones.1", "9", {"phones": ["1", "9"]}),
+        ("phones.2", "9", {"phones": ["1", "2", "9"]}),
+        ("phones.2", None, {"phones": ["1", "2"]}),
+        ("mails.0.value", "b@x", {"mails": [{"value": "b@x", "type": "work"}]}),
+        ("mails.1.value", "b@x", {"mails": [{"value": "a@x", "type": "work"}, {"value": "b@x"}]}),
+        ("none.0.deep.0", 1, {"none": [{"deep": [1]}]}),
+        ("new.0.value", 1, {"new": [{"value": 1}]}),
+    ],
+)
+def test_an_element_is_written_beside_the_others(name: str, value: Any, expected: dict[str, Any]) -> None:
+    document = deepcopy(DOCUMENT)
+    put(document, name, value)
+    assert document == DOCUMENT | expected
+    assert part_of(document, [name]) == expected, "of a list a merge patch has all, since it replaces lists"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("phones.5", "phones.5 cannot be written: its list has 2 elements"),
+        ("name.0", "name.0 cannot be written: name holds a text, which has no 0"),
+        ("phones.first", "phones.first cannot be written: phones holds a list, which has no first"),
+        ("phones.0.value", "phones.0.value cannot be written: 0 holds a text, which has no value"),
+    ],
+)
+def test_what_has_no_place_for_an_element_is_left_as_it_is(name: str, said: str) -> None:
+    document = deepcopy(DOCUMENT)
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        put(document, name, "9")
+    assert document == DOCUMENT

@@ -1,12 +1,13 @@
 """What an API has answered: its status, its body, and its own words for messages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
+from tidegate.worker.connectors.http.answer_settings import RateLimit, Statuses
 from tidegate.worker.connectors.http.error_words import page_of_html, said
 from tidegate.worker.connectors.json_documents import parse_all
 
@@ -19,23 +20,43 @@ _TELLING_BYTES = 20_000
 # Request Timeout, Locked, Too Early, Too Many Requests.
 _LATER = (408, 423, 425, 429)
 _LOCKED = 423
+_TOO_MANY = 429
 _UNAVAILABLE = 503
+
+# What other statuses may be said to mean.
+_NOT_FOUND = 404
+_UNPROCESSABLE = 422
 
 # An X-RateLimit-Reset below this is a number of seconds, and one beyond the other is a moment in milliseconds.
 _OLDEST_EPOCH = 100_000_000
 _LATEST_EPOCH = 100_000_000_000
+_REMAINING = "x-ratelimit-remaining"
 _RESETS = ("x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; `next_link` is the Link header's rel=next."""
+    """One answer; `next_link` is the Link header's rel=next.
+
+    `status` is what it means, and `sent_status` what the API has sent where a person has given it another meaning.
+    """
 
     status: int
     headers: Mapping[str, str]
     content: bytes
     url: str
     next_link: str | None
+    sent_status: int | None = None
+
+    def understood(self, statuses: Statuses, rate_limit: RateLimit) -> "Answer":
+        """The answer in the terms of HTTP, where its API has terms of its own."""
+        meanings = ((statuses.retry, _TOO_MANY), (statuses.refused, _UNPROCESSABLE), (statuses.gone, _NOT_FOUND))
+        status = next((meaning for those, meaning in meanings if self.status in those), self.status)
+        names = ((rate_limit.remaining, _REMAINING), (rate_limit.reset, _RESETS[0]))
+        headers = {usual: value for own, usual in names if own and (value := self.headers.get(own.lower())) is not None}
+        if status == self.status and not headers:
+            return self
+        return replace(self, status=status, headers={**self.headers, **headers}, sent_status=self.status)
 
     @property
     def is_success(self) -> bool:
@@ -49,7 +70,7 @@ class Answer:
 
     @property
     def _is_used_up(self) -> bool:
-        limited = "retry-after" in self.headers or self.headers.get("x-ratelimit-remaining") == "0"
+        limited = "retry-after" in self.headers or self.headers.get(_REMAINING) == "0"
         return self.status == 403 and limited
 
     @property
@@ -120,10 +141,11 @@ class Answer:
 
     def words(self) -> str:
         """The status, and what the API says about it."""
+        status = self.sent_status or self.status
         try:
-            title = f"{self.status} {HTTPStatus(self.status).phrase}"
+            title = f"{status} {HTTPStatus(status).phrase}"
         except ValueError:
-            title = str(self.status)
+            title = str(status)
         try:
             words = said(self.document())
         except ValueError:

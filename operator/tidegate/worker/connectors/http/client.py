@@ -221,6 +221,7 @@ class Client:
         except CutShortError:
             self.turns.wait(finishing=False)  # raises Paused
             raise
+        answer = answer.understood(self._settings.statuses, self._settings.rate_limit)
         if not is_whole and reads and answer.is_success:
             raise TooLargeError(
                 self._about(

@@ -13,6 +13,7 @@ from tidegate.worker.connectors.json_documents import (
     has,
     key_of,
     names_of_nothing,
+    part_of,
     put,
     shown_at,
     unusable,
@@ -156,11 +157,10 @@ class Documents:
             edited = deepcopy({name: value for name, value in document.items() if whole or name in tops})
         except RecursionError:
             raise ValueError("its lists and objects nest too deeply to be written back") from None
-        self._fill(edited, values)  # also where the API merges: what is no object has no place for a field
-        if not whole and self._settings.merges:
-            edited = {name: None for name in names if name in document}
-            self._fill(edited, values)
-        return edited
+        self._fill(edited, values)
+        if whole or not self._settings.merges:
+            return edited
+        return part_of(edited, [self._names[i] for i in values if self._uses[i].written])
 
     def _fill(self, document: Document, values: Mapping[int, Value]) -> None:
         for i, value in values.items():

@@ -30,6 +30,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.deleted import Deleted
+from tidegate.worker.connectors.http.answer_settings import RateLimit, Statuses
 from tidegate.worker.connectors.http.authentication_settings import Authentication
 from tidegate.worker.connectors.http.paging_settings import LinkPaging, Paging
 from tidegate.worker.connectors.http.request_settings import Body, Search, Since
@@ -60,6 +61,10 @@ class Settings(Part):
     longest_wait: Duration = timedelta(hours=1)
     """How long a run waits at most when the API asks it to wait, such as with Retry-After. If the API asks for longer,
     the run ends and is retried."""
+    statuses: Statuses = Statuses()
+    """Statuses with another meaning than theirs in HTTP."""
+    rate_limit: RateLimit = RateLimit()
+    """The headers of the API's quota, where they have names of its own."""
     timezone: TimeZone | None = None
     """The time zone of cursors that are times without a zone; the conflict policy newest needs it for them."""
 
