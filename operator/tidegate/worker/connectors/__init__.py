@@ -280,32 +280,6 @@ def unread(collection: Collection) -> Mapping[Key, str]:
     return collection.unread if isinstance(collection, MayNotRead) else {}
 
 
-@runtime_checkable
-class Filtered(Protocol):
-    """A Collection of which a filter (`where`) may leave out records that are there.
-
-    `scan`, `get` and `find` answer without them, and a write of one is Changed. A create of one is Rejected.
-    """
-
-    @property
-    def where(self) -> Any:
-        """What the filter is, as plain JSON; None where there is none. Another filter is another value."""
-
-    @property
-    def outside(self) -> Mapping[Key, Record]:
-        """The records that the last `get` or `find` met, and left out because they are outside the filter."""
-
-
-def filter_of(collection: Collection) -> Any:
-    """What the collection is filtered by; None where it has all records."""
-    return collection.where if isinstance(collection, Filtered) else None
-
-
-def outside(collection: Collection) -> Mapping[Key, Record]:
-    """The records that the last `get` or `find` left out: they are there, and are not synced."""
-    return collection.outside if isinstance(collection, Filtered) else {}
-
-
 class Connector(Protocol):
     """One system that is connected for the length of a run."""
 

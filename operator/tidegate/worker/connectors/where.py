@@ -1,18 +1,18 @@
 """Which of an object's records are synced: the setting `where`, as users write it, and what its conditions mean. Pure.
 
 A record that does not meet all conditions is outside the filter. It is not deleted: whatever it was linked to is left
-as it is. `sql/where` has the same conditions as SQL.
+as it is. `sql/where` has the same conditions as SQL. A connector that filters is Filtered.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from operator import ge, gt, le, lt
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field, model_validator
 
-from tidegate.worker.connectors import Part
+from tidegate.worker.connectors import Collection, Key, Part, Record
 from tidegate.worker.values.normal_form import Value, normal
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Ge", "Lt", "Le"]
@@ -93,3 +93,29 @@ def _as_instant(value: Value) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+@runtime_checkable
+class Filtered(Protocol):
+    """A Collection of which a filter (`where`) may leave out records that are there.
+
+    `scan`, `get` and `find` answer without them, and a write of one is Changed. A create of one is Rejected.
+    """
+
+    @property
+    def where(self) -> Any:
+        """What the filter is, as plain JSON; None where there is none. Another filter is another value."""
+
+    @property
+    def outside(self) -> Mapping[Key, Record]:
+        """The records that the last `get` or `find` met, and left out because they are outside the filter."""
+
+
+def filter_of(collection: Collection) -> Any:
+    """What the collection is filtered by; None where it has all records."""
+    return collection.where if isinstance(collection, Filtered) else None
+
+
+def outside(collection: Collection) -> Mapping[Key, Record]:
+    """The records that the last `get` or `find` left out: they are there, and are not synced."""
+    return collection.outside if isinstance(collection, Filtered) else {}

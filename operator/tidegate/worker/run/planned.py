@@ -28,10 +28,9 @@ from tidegate.worker.connectors import (
     Typed,
     Window,
     Write,
-    filter_of,
-    outside,
     unread,
 )
+from tidegate.worker.connectors.where import filter_of, outside
 from tidegate.worker.values.normal_form import Value
 
 

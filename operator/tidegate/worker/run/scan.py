@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
-from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, filter_of, outside, unread
+from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, unread
 from tidegate.worker.connectors.sizes import size_of
+from tidegate.worker.connectors.where import filter_of, outside
 from tidegate.worker.merge.same_record import is_another
 from tidegate.worker.run.blanked import note_blank_fields
 from tidegate.worker.run.departures import leave_filter

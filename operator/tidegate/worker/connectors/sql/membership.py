@@ -1,15 +1,20 @@
 """Which rows of a table are records of an object: those that are not marked as deleted, and are inside its filter."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Table, not_, select
 
-from tidegate.worker.connectors import Key, Page, Record
+from tidegate.worker.connectors import Key, Page, Record, Rejected
 from tidegate.worker.connectors.sql.deleted import is_deleted
 from tidegate.worker.connectors.sql.one_of import is_one_of
 from tidegate.worker.connectors.sql.settings import TableSettings
 from tidegate.worker.connectors.sql.where import is_inside
+from tidegate.worker.connectors.where import OUTSIDE, in_words
+
+_New = TypeVar("_New")
+Created: TypeAlias = Record | Rejected
+Insert: TypeAlias = Callable[[Connection, Sequence[_New]], list[Created]]
 
 
 class Membership:
@@ -27,6 +32,7 @@ class Membership:
         self._engine = engine
         self._id: Column[Any] = table.columns[settings.id]
         self._key, self._native = keys
+        self._where = settings.where
         self._deleted: ColumnElement[bool] | None = None
         if settings.deleted is not None:
             self._deleted = is_deleted(engine, table.columns[settings.deleted.field], settings.deleted)
@@ -37,6 +43,26 @@ class Membership:
     def outside(self, connection: Connection, records: Sequence[Record]) -> set[Key]:
         """The ids of those of these records that are outside the filter."""
         return self._those(connection, records, None if self.condition is None else not_(self.condition))
+
+    def create_inside(self, connection: Connection, records: Sequence[_New], insert: Insert[_New]) -> list[Created]:
+        """Create records; one that turns out to be outside the filter does not stay.
+
+        What the database makes of them is known only when they are there.
+        """
+        answers: dict[int, Created] = {}
+        left = [*range(len(records))]
+        while left:
+            with connection.begin_nested() as attempt:
+                made = dict(zip(left, insert(connection, [records[n] for n in left]), strict=True))
+                outside = self.outside(connection, [each for each in made.values() if isinstance(each, Record)])
+                refused = {n for n, each in made.items() if isinstance(each, Record) and each.key in outside}
+                if not refused:
+                    answers |= made
+                    break
+                attempt.rollback()
+            answers |= {n: Rejected(OUTSIDE.format(where=in_words(self._where))) for n in refused}
+            left = [n for n in left if n not in refused]
+        return [answers[n] for n in range(len(records))]
 
     def sort_out(self, connection: Connection, page: Page) -> Page:
         """Changed rows may have been marked as deleted, or have left the filter: that is their change."""

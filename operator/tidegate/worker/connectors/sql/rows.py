@@ -52,7 +52,6 @@ from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
-from tidegate.worker.connectors.where import OUTSIDE, in_words
 from tidegate.worker.values.kinds import Unfit
 from tidegate.worker.values.normal_form import Value
 
@@ -211,22 +210,7 @@ class Rows:
     def _create(self, connection: Connection, records: Sequence[Sequence[Value]]) -> list[Record | Rejected]:
         if self._members.condition is None:
             return self._insert(connection, records)
-        # What the database makes of them is known when they are there, and one outside the filter must not stay.
-        answers: dict[int, Record | Rejected] = {}
-        left = [*range(len(records))]
-        while left:
-            with connection.begin_nested() as attempt:
-                made = dict(zip(left, self._insert(connection, [records[n] for n in left]), strict=True))
-                created = [record for record in made.values() if isinstance(record, Record)]
-                outside = self._members.outside(connection, created)
-                refused = {n for n, each in made.items() if isinstance(each, Record) and each.key in outside}
-                if not refused:
-                    answers |= made
-                    break
-                attempt.rollback()
-            answers |= {n: Rejected(OUTSIDE.format(where=in_words(self._where))) for n in refused}
-            left = [n for n in left if n not in refused]
-        return [answers[n] for n in range(len(records))]
+        return self._members.create_inside(connection, records, self._insert)
 
     def _insert(self, connection: Connection, records: Sequence[Sequence[Value]]) -> list[Record | Rejected]:
         answers: list[Record | Rejected | None] = [None] * len(records)

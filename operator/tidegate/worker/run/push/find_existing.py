@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, other
-from tidegate.worker.connectors import Record, outside
+from tidegate.worker.connectors import Record
+from tidegate.worker.connectors.where import outside
 from tidegate.worker.run.push.work import Work, creates_on
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair

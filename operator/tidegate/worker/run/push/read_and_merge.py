@@ -10,7 +10,8 @@ from tidegate.worker.cache.parked import Kind
 from tidegate.worker.cache.settling import Written, is_stale
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
-from tidegate.worker.connectors import Key, outside, unread
+from tidegate.worker.connectors import Key, unread
+from tidegate.worker.connectors.where import outside
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.merge.fit import zone_is_missing
 from tidegate.worker.merge.newest import ZoneUnknownError, newer_side
