@@ -31,6 +31,11 @@ def test_the_benchmark_reports_every_speed_and_all_memory() -> None:
     for _, by_clock, _, by_processor in speeds:
         assert 10 < _number(by_clock) < 10_000_000
         assert 10 < _number(by_processor) < 10_000_000
+    floors = re.findall(r"(the drivers? alone.*?): ([\d,]+) +[\d.]+ ×", done.stdout)
+    assert [floor for floor, _ in floors] == [
+        "the driver alone, which reads both sides",
+        "the drivers alone, with COPY",
+    ]
     memory = re.findall(r"^(.+?)  +(\d+) MiB", done.stdout, re.M)
     assert len(memory) == 5
     assert all(20 < _number(peak) < 1000 for _, peak in memory)

@@ -12,7 +12,7 @@ from devcluster import packages
 from devcluster.errors import DevclusterError
 from devcluster.progress import Reporter, for_stderr
 
-from . import opponents, ours
+from . import floor, opponents, ours
 from .report import MIB, Case, Memory, Speed, show
 
 _PEAK = 150 * MIB
@@ -61,6 +61,10 @@ def _measure(arguments: argparse.Namespace, directory: Path, reporter: Reporter)
         ours.sqlite_and_postgresql(_new(directory, "push"), records) as pushed_pair,
     ):
         pushed = pushed_pair.sync(push=True)
+    with reporter.step(f"The drivers alone: {records:,} + {records:,} records read, {records:,} written"):
+        sides = [directory / "ours" / f"{name}.db" for name in ("crm", "erp")]
+        read = Speed(records, floor.read(directory, sides))
+        written = Speed(records, floor.copy(directory, directory / "push" / "crm.db"))
     waiting: int = arguments.waiting
     with reporter.step(f"Parked and unpaired: {waiting:,} + {waiting:,} records, SQLite and SQLite"):
         waited = ours.parked_and_unpaired(_new(directory, "waiting"), waiting).sync(push=True)
@@ -69,9 +73,21 @@ def _measure(arguments: argparse.Namespace, directory: Path, reporter: Reporter)
     _expect("unchanged", (unchanged.read, unchanged.changed, unchanged.created), (2 * records, 0, 0))
     _expect("read-write", (pushed.read, pushed.changed, pushed.created), (records, records, records))
     cases = [
-        Case("unchanged full sync", "pairs/s", Speed(records, unchanged.took), 80_000, others.get("again", {})),
+        Case(
+            "unchanged full sync",
+            "pairs/s",
+            Speed(records, unchanged.took),
+            80_000,
+            {"the driver alone, which reads both sides": read, **others.get("again", {})},
+        ),
         Case("first read-only full sync", "records/s", Speed(2 * records, read_only.took), 60_000),
-        Case("first read-write full sync", "records/s", Speed(records, pushed.took), 15_000, others.get("first", {})),
+        Case(
+            "first read-write full sync",
+            "records/s",
+            Speed(records, pushed.took),
+            15_000,
+            {"the drivers alone, with COPY": written, **others.get("first", {})},
+        ),
         Case(f"{waiting:,} parked and {waiting:,} unpaired", "records/s", Speed(2 * waiting, waited.took), 5_000),
     ]
     memory = [
