@@ -26,6 +26,7 @@ RIGHTS = {
     ("tidegate.dev", "syncintegrations/status"): {"patch"},
     ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "pods"): {"list", "watch"},
+    ("", "pods/eviction"): {"create"},
     ("", "persistentvolumeclaims"): {"get", "list", "watch", "create"},
     ("events.k8s.io", "events"): {"create"},
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import audit, chart, lifecycle
+from cluster import audit, chart, job_controller, lifecycle
 from cluster.audit import Right
 from cluster.namespace import NAME, Namespace, Object, wait_for
 from cluster.operator_process import OperatorProcess
@@ -43,6 +43,7 @@ def test_every_right_is_used_and_nothing_else_is_asked_for(
             lifecycle.live(namespace, node)
             _prune(namespace, node)
             _meet_a_name_that_is_taken(namespace, node)
+            _meet_a_second_pod(control_plane, namespace, node)
             wait_for(
                 "a renewal of the Lease",
                 lambda: ("coordination.k8s.io", "leases", "update") in audit.used(audit.recorded(audit_log, before)),
@@ -86,3 +87,15 @@ def _meet_a_name_that_is_taken(namespace: Namespace, node: PlayedNode) -> None:
     namespace.delete("v1", "PersistentVolumeClaim", name)
     node.end(1)
     assert namespace.wait_ended(1)["mark"] == "✓"
+
+
+def _meet_a_second_pod(control_plane: Cluster, namespace: Namespace, node: PlayedNode) -> None:
+    """Only this makes the operator evict a Pod."""
+    namespace.annotate(sync_requested_at="2")
+    namespace.wait_phase("Syncing")
+    wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
+    with job_controller.standing_still(control_plane):
+        second = job_controller.make_second_pod(namespace)["metadata"]["name"]
+        wait_for("its end", lambda: namespace.find("v1", "Pod", second) is None)
+    node.end(2)
+    assert namespace.wait_ended(2)["mark"] == "✓"

@@ -87,6 +87,27 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
+        "of two Pods of a run both go on",
+        f"{_CONTROL}/decide.py",
+        "return _tell_of_lost_pod(seen, end_duplicates(seen, plan), now)",
+        "return _tell_of_lost_pod(seen, plan, now)",
+        _TABLE,
+    ),
+    SeededBug(
+        "of two Pods of a run the one that has done more work goes",
+        f"{_CONTROL}/duplicate.py",
+        "    return not pod.worker_started, pod.created_at, pod.name\n",
+        "    return pod.worker_started, pod.created_at, pod.name\n",
+        _TABLE,
+    ),
+    SeededBug(
+        "a Pod that succeeded is overruled by a newer one",
+        f"{_CONTROL}/observation.py",
+        "    return pod.exit_code == contract.ExitCode.COMPLETE, pod.created_at, pod.live\n",
+        "    return False, pod.created_at, pod.live\n",
+        _TABLE,
+    ),
+    SeededBug(
         "an unfinished Job that no claim names is ignored",
         f"{_CONTROL}/decide.py",
         "    remembered = _adopt_stray_job(seen, remembered)\n",

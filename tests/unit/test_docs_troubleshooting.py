@@ -43,7 +43,7 @@ def test_it_has_every_event() -> None:
 
 
 def test_it_quotes_messages_as_they_are() -> None:
-    modules = ("report", "decide", "due", "ending")
+    modules = ("report", "decide", "due", "ending", "duplicate")
     source = "".join((ROOT / "operator/tidegate/control" / f"{name}.py").read_text() for name in modules)
     for message, _ in PAGE.section("Messages").rows(2):
         fragments = [

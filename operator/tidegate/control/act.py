@@ -21,9 +21,11 @@ from tidegate.control.observation import FIELD_MANAGER, Body, Integration, contr
 from tidegate.control.plan import (
     Action,
     Announce,
+    Chore,
     CreateCache,
     CreateJob,
     DeleteJob,
+    EvictPod,
     LookUpJob,
     SuspendJob,
 )
@@ -128,20 +130,21 @@ class Writer:
                 return await self._suspend_job(integration, action, within)
             case DeleteJob():
                 await self._delete_job(integration, action, within)
+            case EvictPod():
+                await self._evict_pod(integration, action, within)
             case Announce():
                 await self._announce(integration, action, within)
             case LookUpJob():  # answered before the plan is acted upon
                 pass
         return None
 
-    async def attempt(self, integration: Integration, action: DeleteJob | Announce) -> bool:
+    async def attempt(self, integration: Integration, action: Chore | Announce) -> bool:
         """Take an action that nothing depends on; False, and a line in the log, when it cannot be done now."""
         try:
             await self.take(integration, action, _COURTESY_SECONDS)
         except (ApiException, aiohttp.ClientError, TimeoutError) as error:
-            what = "write an Event" if isinstance(action, Announce) else f"delete the finished Job {action.name}"
             said = words(error) if isinstance(error, ApiException) else repr(error)
-            logger.warning("cannot %s for %s/%s: %s", what, integration.namespace, integration.name, said)
+            logger.warning("cannot %s for %s/%s: %s", _what(action), integration.namespace, integration.name, said)
             return False
         return True
 
@@ -228,6 +231,22 @@ class Writer:
             if error.status not in (_CONFLICT, _NOT_FOUND):  # gone already, or another one of the same name
                 raise
 
+    async def _evict_pod(self, integration: Integration, action: EvictPod, within: float) -> None:
+        # A deletion would count as a failure of the Job; an eviction does not (its podFailurePolicy ignores it).
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": action.name, "namespace": integration.namespace},
+            "deleteOptions": {"preconditions": {"uid": action.uid, "resourceVersion": action.resource_version}},
+        }
+        where = path(_CORE, "pods", integration.namespace, action.name, "eviction")
+        try:
+            await self._rest.ask("POST", where, eviction, within=within)
+        except ApiException as error:
+            if error.status in (_CONFLICT, _NOT_FOUND):
+                raise StaleViewError(words(error)) from error
+            raise
+
     async def _announce(self, integration: Integration, action: Announce, within: float) -> None:
         manifest = {
             "metadata": {"generateName": f"{integration.name[:200].rstrip('-.')}-", "namespace": integration.namespace},
@@ -252,6 +271,16 @@ class Writer:
 
 def _resource_version(written: Body) -> str:
     return cast(str, written["metadata"]["resourceVersion"])
+
+
+def _what(action: Chore | Announce) -> str:
+    match action:
+        case Announce():
+            return "write an Event"
+        case DeleteJob(name=name):
+            return f"delete the finished Job {name}"
+        case EvictPod(name=name):
+            return f"evict the Pod {name}, which runs beside another one of its run,"
 
 
 def _taken(kind: str, name: str) -> str:

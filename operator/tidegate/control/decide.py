@@ -22,6 +22,7 @@ from tidegate.api.status import (
 )
 from tidegate.control import cache_identity, ending
 from tidegate.control.due import deletes_confirmed, sync_requested, wait_for_next_run
+from tidegate.control.duplicate import end_duplicates
 from tidegate.control.history import (
     CREATION_PATIENCE,
     entry_of,
@@ -82,7 +83,7 @@ def decide(seen: Observation, now: datetime) -> Plan:
         actions=(*announcements, *plan.actions, *put_away, *pruned),
         look_again_at=_earliest(plan.look_again_at, prune_at, ending.look_again_at(seen, now)),
     )
-    return _tell_of_lost_pod(seen, plan, now)
+    return _tell_of_lost_pod(seen, end_duplicates(seen, plan), now)
 
 
 def _tell_of_lost_pod(seen: Observation, plan: Plan, now: datetime) -> Plan:
@@ -92,7 +93,7 @@ def _tell_of_lost_pod(seen: Observation, plan: Plan, now: datetime) -> Plan:
         return plan
     if plan.reason is not None:
         return replace(plan, does_not_end=why)
-    told = () if _is_told(seen, POD_DOES_NOT_END) else (Announce(POD_DOES_NOT_END, why, warning=True),)
+    told = () if seen.integration.tells_of(POD_DOES_NOT_END) else (Announce(POD_DOES_NOT_END, why, warning=True),)
     return replace(plan, actions=(*plan.actions, *told), does_not_end=why, reason=POD_DOES_NOT_END)
 
 
@@ -201,7 +202,7 @@ def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Jo
     if off and seen.integration.spec.off_policy is OffPolicy.PAUSE_RUN:
         pause = SuspendJob(job.name, job.uid, job.resource_version, suspend=True)
         return Plan(Phase.TURNING_OFF, status, (pause,))
-    told = () if _is_told(seen, JOB_HELD) else (Announce(JOB_HELD, f"run {run.number} waits: {words}"),)
+    told = () if seen.integration.tells_of(JOB_HELD) else (Announce(JOB_HELD, f"run {run.number} waits: {words}"),)
     return Plan(_phase_between_runs(seen), status, told, cannot_start=words, reason=JOB_HELD)
 
 
@@ -279,7 +280,7 @@ def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, 
             status = _with_run(status, run.replace(partial(Run, interrupted=True)))
         if why is not None:
             phase = Phase.WAITING if phase is Phase.SYNCING else phase
-            if not _is_told(seen, CANNOT_START):
+            if not seen.integration.tells_of(CANNOT_START):
                 announcements = (Announce(CANNOT_START, f"run {run.number}: {why}", warning=True),)
     reason = CANNOT_START if why else None
     plan = Plan(phase, status, announcements, look_again_at=trouble_at, cannot_start=why, reason=reason)
@@ -290,10 +291,6 @@ def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, 
         return replace(plan, look_again_at=_earliest(trouble_at, refusal.retry_at))
     # It was deleted; without it the run's Pod would wait without end.
     return replace(plan, actions=(CreateCache(), *announcements))
-
-
-def _is_told(seen: Observation, reason: str) -> bool:
-    return any(c.type == "Ready" and c.reason == reason for c in seen.integration.status.conditions)
 
 
 def _phase_of_running(seen: Observation) -> Phase:
@@ -357,7 +354,7 @@ def _be_refused(seen: Observation, status: SyncIntegrationStatus, run: Run, refu
     return Plan(
         Phase.WAITING,
         status,
-        () if _is_told(seen, JOB_REFUSED) else (announcement,),
+        () if seen.integration.tells_of(JOB_REFUSED) else (announcement,),
         stalled=_refused_words(what, refusal) if refusal.needs_human else None,
         cannot_start=inert(refusal.message),
         reason=JOB_REFUSED,
@@ -449,7 +446,7 @@ def _start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datet
             "the built-in worker cannot sync without a cache: every run would be like the first one; "
             "delete the SyncIntegration and create it without cache.none"
         )
-        told = () if _is_told(seen, CACHE_REQUIRED) else (Announce(CACHE_REQUIRED, words, warning=True),)
+        told = () if seen.integration.tells_of(CACHE_REQUIRED) else (Announce(CACHE_REQUIRED, words, warning=True),)
         return Plan(Phase.WAITING, status, told, stalled=words, reason=CACHE_REQUIRED)
     activation = status.activation
     if activation is None or wants_reset(seen, status):

@@ -18,7 +18,7 @@ DELETION_PATIENCE = timedelta(seconds=20)
 
 
 def ended_by_worker(seen: Observation, job: Job, now: datetime) -> Pod | None:
-    """The newest Pod of a Job if the run is over because its worker has ended, although the Job does not say so.
+    """The Pod that speaks for a Job if the run is over because its worker has ended, although the Job does not say so.
 
     Either another container keeps the Pod alive, so the Job would never end; or another container has failed beside a
     worker that had succeeded, so the Job would repeat the run.
@@ -40,8 +40,8 @@ def _sidecar_due_at(job: Job, pod: Pod) -> datetime | None:
 
 def look_again_at(seen: Observation, now: datetime) -> datetime | None:
     """When a Pod that has not ended yet will be late."""
-    newest = ((job, pods[0]) for job in seen.jobs if not job.finished and (pods := seen.pods_of(job)))
-    due = [_sidecar_due_at(job, pod) for job, pod in newest]
+    speakers = ((job, pods[0]) for job in seen.jobs if not job.finished and (pods := seen.pods_of(job)))
+    due = [_sidecar_due_at(job, pod) for job, pod in speakers]
     due += [pod.ends_by + DELETION_PATIENCE for pod in seen.pods if pod.live and pod.ends_by is not None]
     return min((at for at in due if at is not None and at > now), default=None)
 

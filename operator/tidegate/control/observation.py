@@ -44,6 +44,10 @@ class Integration:
     deleting: bool = False
     stored_status: Body = field(default_factory=dict)  # to the letter, so that what is written is exactly what differs
 
+    def tells_of(self, reason: str) -> bool:
+        """Whether its status says so already: an Event more would only repeat it."""
+        return any(c.type == "Ready" and c.reason == reason for c in self.status.conditions)
+
 
 class JobState(Enum):
     """Whether a Job will still run Pods. A suspended Job is unfinished."""
@@ -85,6 +89,7 @@ class Pod:
     """A Pod of one of the integration's Jobs."""
 
     name: str
+    uid: str
     resource_version: str
     job_uid: str | None
     created_at: datetime
@@ -145,9 +150,12 @@ class Observation:
         return next((job for job in self.jobs if job.name == run.job_name), None)
 
     def pods_of(self, job: Job) -> tuple[Pod, ...]:
-        """The Pods of a Job, newest first; of two that were made within a second the one that is alive is newer."""
+        """The Pods of a Job, that which speaks for the run first: one whose worker has succeeded, else the newest.
+
+        Of two that were made within a second the one that is alive is newer.
+        """
         pods = (pod for pod in self.pods if pod.job_uid == job.uid)
-        return tuple(sorted(pods, key=lambda pod: (pod.created_at, pod.live), reverse=True))
+        return tuple(sorted(pods, key=_eloquence, reverse=True))
 
     @property
     def orphans(self) -> tuple[Pod, ...]:
@@ -159,6 +167,10 @@ class Observation:
     def has_live_pod(self) -> bool:
         """True while any Pod of the integration runs or may still start."""
         return any(pod.live for pod in self.pods)
+
+
+def _eloquence(pod: Pod) -> tuple[bool, datetime, bool]:
+    return pod.exit_code == contract.ExitCode.COMPLETE, pod.created_at, pod.live
 
 
 def controller_uid(body: Body) -> str | None:
@@ -292,6 +304,7 @@ def pod_of(body: Body) -> Pod:
     worker_started = contract.WORKER_CONTAINER in started or unknown
     return Pod(
         name=metadata["name"],
+        uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         job_uid=controller_uid(body),
         created_at=_time(metadata["creationTimestamp"]),

@@ -39,6 +39,15 @@ class DeleteJob:
 
 
 @dataclass(frozen=True, slots=True)
+class EvictPod:
+    """End exactly this Pod, as it was seen, without a failure of its Job; one that has changed since is left alone."""
+
+    name: str
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class LookUpJob:
     """Ask the API server, not the watch, whether a Job's name is free and no Pod of the integration is left alive.
 
@@ -57,7 +66,8 @@ class Announce:
     warning: bool = False
 
 
-Action = CreateCache | CreateJob | SuspendJob | DeleteJob | LookUpJob | Announce
+Action = CreateCache | CreateJob | SuspendJob | DeleteJob | EvictPod | LookUpJob | Announce
+Chore = DeleteJob | EvictPod  # tried by itself: when it cannot be done now, nothing else waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +85,5 @@ class Plan:
     stalled: str | None = None  # why nothing will happen until something is changed
     cannot_start: str | None = None  # what keeps the claimed run from starting; it may still start by itself
     does_not_end: str | None = None  # which deleted Pod should have ended by now, and what to do
+    duplicate: str | None = None  # which Pods of the run are stopped, because another one speaks for it
     reason: str | None = None  # of the conditions, where it is not about how a run ended

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control.act import RefusedError, StaleViewError, Writer
@@ -15,9 +16,11 @@ from tidegate.control.observation import NO_RUN, Integration, Observation, Refus
 from tidegate.control.plan import (
     Action,
     Announce,
+    Chore,
     CreateCache,
     CreateJob,
     DeleteJob,
+    EvictPod,
     LookUpJob,
     Plan,
     SuspendJob,
@@ -41,7 +44,7 @@ LONGEST_WAIT_FOR_HUMAN = timedelta(minutes=5)
 # the API server may still be at work on a request that is given up here.
 START_WITHIN = CREATION_PATIENCE - timedelta(seconds=5)
 
-CLEAN_UP_AGAIN = timedelta(minutes=1)
+TRY_AGAIN = timedelta(minutes=1)
 
 
 @dataclass
@@ -49,11 +52,11 @@ class _Memory:
     """What is known of an integration beyond the watches; losing it costs a request, never correctness."""
 
     written: dict[str, int] = field(default_factory=dict)  # object → resourceVersion of our last write
-    deleted: set[str] = field(default_factory=set)  # UIDs of Jobs
+    deleted: set[str] = field(default_factory=set)  # UIDs of Jobs and Pods
     written_at: datetime = _NEVER
     refusal: Refusal | None = None
     refusals: int = 0
-    clean_up_at: datetime = _NEVER
+    put_off: dict[str, datetime] = field(default_factory=dict)  # UIDs of Jobs and Pods whose end was refused → until
     attempt: str = ""
 
 
@@ -68,6 +71,10 @@ def _earliest(*times: datetime | None) -> datetime | None:
 def _starts(action: Action) -> bool:
     """Whether a Pod follows: a Job is created or resumed."""
     return isinstance(action, CreateJob) or (isinstance(action, SuspendJob) and not action.suspend)
+
+
+def _is_housekeeping(action: Action) -> TypeGuard[DeleteJob]:
+    return isinstance(action, DeleteJob) and action.housekeeping
 
 
 def _attempt(status: SyncIntegrationStatus, write: str) -> str:
@@ -145,7 +152,7 @@ class Reconciler:
             self._remember(memory, _STATUS, version, now)
             self._metrics.wrote(integration, status)
         announcements = [action for action in plan.actions if isinstance(action, Announce)]
-        chores = [action for action in plan.actions if isinstance(action, DeleteJob) and action.housekeeping]
+        chores = [action for action in plan.actions if isinstance(action, EvictPod) or _is_housekeeping(action)]
         deeds = [action for action in plan.actions if action not in announcements and action not in chores]
         try:
             await self._take(integration, status, deeds, memory, now, began)
@@ -155,7 +162,7 @@ class Reconciler:
             # The status says it already; what is in doubt is only whether the rest could be done.
             for announcement in announcements:
                 await self._writer.attempt(integration, announcement)
-        return _earliest(plan.look_again_at, await self._clean_up(integration, chores, memory, now))
+        return _earliest(plan.look_again_at, await self._do_chores(integration, chores, memory, now))
 
     async def _take(
         self,
@@ -192,20 +199,21 @@ class Reconciler:
                     memory.deleted.add(job_uid)
                     memory.written_at = now
 
-    async def _clean_up(
-        self, integration: Integration, chores: Sequence[DeleteJob], memory: _Memory, now: datetime
+    async def _do_chores(
+        self, integration: Integration, chores: Sequence[Chore], memory: _Memory, now: datetime
     ) -> datetime | None:
-        """Delete what is not needed any more; return when to retry, if some of it is refused."""
-        if not chores or now < memory.clean_up_at:
-            return memory.clean_up_at if chores else None
-        done = {job.uid for job in chores if await self._writer.attempt(integration, job)}
-        if done:
-            memory.deleted |= done
-            memory.written_at = now
-        if len(done) == len(chores):
-            return None
-        memory.clean_up_at = now + CLEAN_UP_AGAIN
-        return memory.clean_up_at
+        """End what is not needed any more; return when to retry, if some of it is refused."""
+        memory.put_off = {chore.uid: memory.put_off.get(chore.uid, now) for chore in chores}
+        for chore in chores:
+            if memory.put_off[chore.uid] > now:
+                continue
+            if await self._writer.attempt(integration, chore):
+                del memory.put_off[chore.uid]
+                memory.deleted.add(chore.uid)
+                memory.written_at = now
+            else:
+                memory.put_off[chore.uid] = now + TRY_AGAIN
+        return _earliest(*memory.put_off.values())
 
     async def _retry_what_is_refused(self, now: datetime) -> None:
         """A creation that had been refused has succeeded: what it was refused for may be gone for the others too."""
@@ -226,6 +234,8 @@ class Reconciler:
         shown[_STATUS] = int(seen.integration.resource_version)
         shown[_CACHE] = int(seen.cache.resource_version) if seen.cache else 0
         if any(shown.get(what, 0) < version for what, version in memory.written.items()):
+            return True
+        if any(pod.uid in memory.deleted and pod.live and not pod.terminating for pod in seen.pods):
             return True
         return any(job.uid in memory.deleted for job in seen.jobs)
 

@@ -48,7 +48,7 @@ def _message(seen: Observation, plan: Plan) -> str:
     if seen.integration.deleting:
         return "deleting: stopping the current run; no new run will start"
     sentence = plan.stalled or _phase_words(seen, plan)
-    also = f"; {plan.does_not_end}" if plan.does_not_end else ""
+    also = "".join(f"; {words}" for words in (plan.does_not_end, plan.duplicate) if words)
     also += _orphan_words(seen) + _cache_words(plan.status)
     return sentence + also + _waiting_records_words(seen, plan.status) + _pending_words(seen, plan)
 
@@ -223,7 +223,8 @@ def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> t
     else:
         reason = "CatchingUp" if on else "TurningOff"
     stalled = plan.stalled is not None
-    ready = honoured and not stalled and plan.cannot_start is None and plan.does_not_end is None
+    in_the_way = plan.stalled or plan.cannot_start or plan.does_not_end or plan.duplicate
+    ready = honoured and in_the_way is None
     conditions = (
         ("Ready", ready, reason),
         # A Pod that cannot start is not Stalled: a node, an image or a Secret may still come, and then it starts.

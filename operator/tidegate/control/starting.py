@@ -43,7 +43,9 @@ def _due(seen: Observation, run: Run) -> tuple[datetime, str] | None:
     if not live:
         return _due_without_pod(seen, run, job)
     pod = live[0]
-    if (pod.begun and not pod.trouble) or pod.worker_started or pod.terminating:
+    if any(other.worker_started for other in live):
+        return None
+    if (pod.begun and not pod.trouble) or pod.terminating:
         return None
     if pod.trouble:
         return pod.created_at + TROUBLE_PATIENCE, f"{pod.trouble} (Pod {pod.name})"

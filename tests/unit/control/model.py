@@ -32,7 +32,7 @@ from tidegate.control.observation import (
     job_of,
     pod_of,
 )
-from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, SuspendJob
+from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, EvictPod, SuspendJob
 from tidegate.control.settings import LONGEST_REQUEST, Settings
 
 from .ledger import Ledger
@@ -181,6 +181,16 @@ class Server:
         self.delete(JOB, action.name)
         self.ledger.job_deleted(job, self.jobs, self.integration)
 
+    def evict_pod(self, action: EvictPod) -> None:
+        body = self.objects.get((POD, action.name))
+        if body is None or body["metadata"]["resourceVersion"] != action.resource_version:
+            raise StaleViewError("the Pod has been modified")
+        self.writes += 1
+        self.ledger.pod_evicted(self.view(POD, action.name), self.jobs, self.pods)
+        if "deletionTimestamp" not in body["metadata"]:
+            body["metadata"]["deletionTimestamp"] = format_time(self.now)
+            self.changed(POD, body)
+
     def job_is_absent(self, name: str) -> bool:
         return (JOB, name) not in self.objects and not any(
             pod.live and is_of_a_run(pod, self.integration) for pod in self.pods
@@ -259,6 +269,8 @@ class ModelWriter:
                 request = partial(self._server.suspend_job, action)
             case DeleteJob():
                 request = partial(self._server.delete_job, action)
+            case EvictPod():
+                request = partial(self._server.evict_pod, action)
             case _:
                 return None
         return cast(str | None, await _when_let(request, within))

@@ -1,7 +1,7 @@
 """What goes on in the model's cluster by itself: the Job controller, the kubelet, the garbage collector.
 
 As slow and as far behind as the test has it. Idealized: the Job controller makes no Pod for a Job that is already
-deleted, and keeps count of the Pods that it has seen end.
+deleted, keeps count of the Pods that it has seen end, and makes a second Pod only where the test has it do so.
 """
 
 import copy
@@ -19,6 +19,7 @@ from tidegate.worker.epoch import CacheLostError, Expected, Found, is_kept
 from .model import CLAIM, JOB, POD, Server
 
 Body = dict[str, Any]
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 _FINAL = (ExitCode.CONFIGURATION_ERROR, ExitCode.HALTED, ExitCode.CACHE_UNUSABLE, ExitCode.CACHE_LOST)
 
 
@@ -81,8 +82,12 @@ class ModelCluster:
             if conditions.get("Suspended", {}).get("status") == "True":
                 conditions["Suspended"] = self._condition("Suspended", "False")
             waits_for_the_end = seen["spec"].get("podReplacementPolicy") == "Failed"
-            if not [pod for pod in self._live(uid) if waits_for_the_end or "deletionTimestamp" not in pod["metadata"]]:
+            active = [pod for pod in self._live(uid) if "deletionTimestamp" not in pod["metadata"]]
+            if not (self._live(uid) if waits_for_the_end else active):
                 self._create_pod(seen)
+            # https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/controller/controller_utils.go: ActivePods
+            for pod in sorted(active, key=lambda pod: pod["status"]["phase"] == "Pending")[1:]:
+                self._delete_pod(pod)
         live = self._live(uid)
         status["terminating"] = sum(1 for pod in live if "deletionTimestamp" in pod["metadata"])
         status["active"] = len(live) - status["terminating"]
@@ -135,7 +140,17 @@ class ModelCluster:
             elif code is not None and code != ExitCode.PAUSED:
                 tally.failed += 1
 
-    def _create_pod(self, job: Body) -> None:
+    def make_second_pod(self) -> None:
+        """The Job controller acts on an old view, in which a live Pod of a Job is not there yet."""
+        for pod in self.live_pods():
+            job = self.server.objects.get((JOB, pod["metadata"]["labels"][JOB_NAME_LABEL]))
+            if job is None or controller_uid(pod) != job["metadata"]["uid"]:
+                continue
+            ended = {c["type"] for c in job.get("status", {}).get("conditions", ())} & {"Complete", "Failed"}
+            if not ended and not job["spec"].get("suspend"):
+                self._create_pod(job, by_mistake=True)
+
+    def _create_pod(self, job: Body, *, by_mistake: bool = False) -> None:
         template, job_name = job["spec"]["template"], job["metadata"]["name"]
         self._names[job_name] += 1
         metadata = {
@@ -143,9 +158,9 @@ class ModelCluster:
             "name": f"{job_name}-{self._names[job_name]}",
             "ownerReferences": [_controlled_by(job)],
         }
-        metadata["labels"]["batch.kubernetes.io/job-name"] = job_name
+        metadata["labels"][JOB_NAME_LABEL] = job_name
         self.server.create(POD, {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}})
-        self.server.ledger.pod_created(self.server.pods)
+        self.server.ledger.pod_created(self.server.pods, by_mistake=by_mistake)
 
     def _delete_pods(self, job_uid: str) -> None:
         for pod in self._live(job_uid):

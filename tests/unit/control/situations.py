@@ -65,6 +65,7 @@ def pod(of: Run, exit_code: int | None = None, *, message: str = "", job_uid: st
     given = {"begun": True, "worker_started": True, **fields}
     return Pod(
         name=f"{of.job_name}-abcde",
+        uid=f"pod-{of.number}",
         resource_version="30",
         job_uid=job_uid or f"job-{of.number}",
         created_at=NOW - timedelta(seconds=50),

@@ -14,7 +14,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.observation import Integration, integration_of
-from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, SuspendJob
+from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, EvictPod, SuspendJob
 from tidegate.control.render import job
 from tidegate.control.rest import Rest
 from tidegate.control.settings import Settings
@@ -244,12 +244,53 @@ class TestDeletion:
         await writer.take(integration, DeleteJob(RUN.job_name, "job-uid", "20"))
 
 
+class TestEviction:
+    EVICTION = EvictPod("younger", "pod-uid", "30")
+
+    async def test_it_is_of_this_very_pod_as_it_was_seen(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        server.answers = lambda heard: (201, {"kind": "Status", "status": "Success"})
+        assert await writer.attempt(integration, self.EVICTION)
+        (heard,) = server.heard
+        assert (heard.method, heard.path) == ("POST", f"/api/v1/namespaces/{NAMESPACE}/pods/younger/eviction")
+        assert heard.body["metadata"] == {"name": "younger", "namespace": NAMESPACE}
+        assert heard.body["deleteOptions"]["preconditions"] == {"uid": "pod-uid", "resourceVersion": "30"}
+
+    @pytest.mark.parametrize("status", [404, 409])
+    async def test_a_pod_that_has_changed_since_is_looked_at_again(
+        self, server: ApiServer, writer: Writer, integration: Integration, status: int
+    ) -> None:
+        server.refuses(status, "the object has been modified")
+        with pytest.raises(StaleViewError):
+            await writer.attempt(integration, self.EVICTION)
+
+    @pytest.mark.parametrize(
+        ("status", "words"),
+        [(429, "it would violate the pod's disruption budget"), (403, "cannot create pods/eviction")],
+    )
+    async def test_a_refusal_is_told_and_holds_nothing_up(
+        self,
+        server: ApiServer,
+        writer: Writer,
+        integration: Integration,
+        caplog: pytest.LogCaptureFixture,
+        status: int,
+        words: str,
+    ) -> None:
+        server.refuses(status, words)
+        assert not await writer.attempt(integration, self.EVICTION)
+        (line,) = caplog.messages
+        assert line.startswith("cannot evict the Pod younger")
+        assert line.endswith(words)
+
+
 class TestLook:
     PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
     def stored(self, server: ApiServer, job: dict[str, Any] | None, *phases: str, job_name: str = RUN.job_name) -> None:
         reference = {"apiVersion": "batch/v1", "kind": "Job", "name": job_name, "uid": "job-uid", "controller": True}
-        metadata = {"name": "a", "resourceVersion": "1", "creationTimestamp": "2026-11-24T12:00:00Z"}
+        metadata = {"name": "a", "uid": "a", "resourceVersion": "1", "creationTimestamp": "2026-11-24T12:00:00Z"}
         pods = [
             {
                 "metadata": {**metadata, "ownerReferences": [reference]},

@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.control.observation import JobState
 
-from .decision_table import chain, ending, pausing, safety, starting, toggle
+from .decision_table import chain, duplicate, ending, pausing, safety, starting, toggle
 from .decision_table.notation import Row, activation_words, activity_words, again_words, plan_words
 from .situations import CLAIMED_ONLY, IS_OFF, OFF, ON, activation, job, pod, run
 
@@ -22,6 +22,7 @@ TABLE = {
     "cannot start": starting.CANNOT_START_IS_TOLD,
     "giving up what never started": starting.GIVING_UP_WHAT_NEVER_STARTED,
     "a Pod does not end": ending.A_POD_DOES_NOT_END,
+    "a run has two Pods": duplicate.A_RUN_HAS_TWO_PODS,
     "delay": chain.DELAY,
     "the end of a run": chain.END_OF_A_RUN,
     "failures": chain.FAILURES,

@@ -11,11 +11,12 @@ from tidegate.api.status import Phase
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.history import CREATION_PATIENCE
 from tidegate.control.observation import Body, Integration, JobState, Observation
-from tidegate.control.plan import Action, Announce, CreateJob, DeleteJob, SuspendJob
-from tidegate.control.reconcile import CLEAN_UP_AGAIN, START_WITHIN, WRITE_VISIBLE_WITHIN, Reconciler
+from tidegate.control.plan import Action, Announce, CreateJob, DeleteJob, EvictPod, SuspendJob
+from tidegate.control.reconcile import START_WITHIN, TRY_AGAIN, WRITE_VISIBLE_WITHIN, Reconciler
 from tidegate.control.report import report
 from tidegate.control.view import ClusterView
 
+from .decision_table.duplicate import ELDER, TWO_PODS, YOUNGER
 from .situations import (
     CLAIMED,
     NOW,
@@ -206,7 +207,7 @@ class TestWhatNothingDependsOn:
         writer.refuses_courtesies = True
         view.seen = self.HISTORY.observe()
         first = await reconciler.reconcile(UID)
-        assert first == NOW + CLEAN_UP_AGAIN
+        assert first == NOW + TRY_AGAIN
         assert writer.attempts == 2
         clock.now = NOW + timedelta(seconds=5)
         await reconciler.reconcile(UID)
@@ -223,12 +224,47 @@ class TestWhatNothingDependsOn:
         view.seen = self.HISTORY.observe()
         await reconciler.reconcile(UID)
         writer.refuses_courtesies = False
-        clock.now = NOW + CLEAN_UP_AGAIN
+        clock.now = NOW + TRY_AGAIN
         await reconciler.reconcile(UID)
         assert [action.name for action in writer.actions if isinstance(action, DeleteJob)] == [
             run(2).job_name,
             run(1).job_name,
         ]
+
+
+def _written(given: Situation, writer: RecordingWriter) -> Integration:
+    """The integration with the status that was written last."""
+    shown = _with_status(given.observe().integration, writer.statuses[-1])
+    return replace(shown, resource_version=str(writer.version))
+
+
+class TestASecondPod:
+    async def test_it_is_evicted_once_until_the_watch_has_shown_that(
+        self, reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
+    ) -> None:
+        view.seen = TWO_PODS.observe()
+        await reconciler.reconcile(UID)
+        assert [action.uid for action in writer.actions if isinstance(action, EvictPod)] == ["younger"]
+        clock.now = NOW + timedelta(seconds=1)
+        assert await reconciler.reconcile(UID) == NOW + WRITE_VISIBLE_WITHIN
+        shown = TWO_PODS.but(pods=(ELDER, replace(YOUNGER, terminating=True)))
+        view.seen = replace(shown.observe(), integration=_written(shown, writer))
+        await reconciler.reconcile(UID)
+        assert len([action for action in writer.actions if isinstance(action, EvictPod)]) == 1
+
+    async def test_a_refused_eviction_is_tried_again_in_a_minute(
+        self, reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
+    ) -> None:
+        writer.refuses_courtesies = True
+        view.seen = TWO_PODS.observe()
+        assert await reconciler.reconcile(UID) == NOW + TRY_AGAIN
+        view.seen = replace(view.seen, integration=_written(TWO_PODS, writer))
+        writer.refuses_courtesies = False
+        for seconds in (30, 60):
+            assert EvictPod not in [type(action) for action in writer.actions]
+            clock.now = NOW + timedelta(seconds=seconds)
+            await reconciler.reconcile(UID)
+        assert EvictPod in [type(action) for action in writer.actions]
 
 
 async def test_an_old_view_is_not_acted_upon(reconciler: Reconciler, writer: RecordingWriter) -> None:

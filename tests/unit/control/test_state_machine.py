@@ -46,6 +46,7 @@ ACCIDENTS = [
     "orphaned Pod",
     "Pods do not start",
     "held Job",
+    "second Pod",
 ]
 VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
@@ -228,6 +229,8 @@ class Toggle(RuleBasedStateMachine):
                 offset = timedelta(seconds=(-3600, -30, 0, 30, 3600)[how % 5])
                 self.server.ledger.clock += max(offset - self.offset, timedelta(0))
                 self.offset = offset
+            case "second Pod":
+                self.cluster.make_second_pod()
             case "held Job":
                 self.hold_jobs(held=how < 5)
             case "Pods do not start":

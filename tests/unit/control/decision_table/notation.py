@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from tidegate.api.status import Run, RunKind
 from tidegate.control.observation import Requests
-from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
+from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, EvictPod, LookUpJob, Plan, SuspendJob
 
 from ..situations import FIRST, NOW, Situation, activation, deeds, pod
 
@@ -81,6 +81,8 @@ def _action_words(action: Action) -> str:
             return f"resume Job {_number(name)}"
         case DeleteJob(name=name):
             return f"delete Job {_number(name)}"
+        case EvictPod(name=name):
+            return f"evict {name}"
         case LookUpJob(name=name):
             return f"look up Job {_number(name)}"
     raise AssertionError(action)
