@@ -146,6 +146,10 @@ class Namespace:
         options = {"propagationPolicy": propagation}
         self._of(api_version, kind).delete(name=name, namespace=self.name, body=options)
 
+    def set_finalizers(self, api_version: str, kind: str, name: str, *finalizers: str) -> None:
+        """Have an object kept while it is being deleted, or let it go."""
+        self._merge(api_version, kind, name, {"metadata": {"finalizers": finalizers}})
+
     def create_object(self, body: Object) -> Object:
         """Create any object."""
         created: Object = self._of(body["apiVersion"], body["kind"]).create(body=body, namespace=self.name).to_dict()

@@ -126,6 +126,25 @@ def test_off_is_not_honoured_while_the_pod_of_a_deleted_job_lives(
     assert namespace.wait_phase("Off")["message"] == "OFF: no sync is running"
 
 
+@pytest.mark.parametrize("switch", ["ON", "OFF"])
+def test_a_run_that_succeeded_while_its_job_was_being_deleted_has_succeeded(
+    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, switch: str
+) -> None:
+    namespace.create_integration(status="ON", delay="1h")
+    job = namespace.job(1)["metadata"]["name"]
+    wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
+    namespace.set_finalizers("batch/v1", "Job", job, "example.com/keep")
+    namespace.delete("batch/v1", "Job", job)
+    namespace.patch(status=switch)
+    node.end(1)
+    assert namespace.wait_ended(1)["mark"] == "✓"
+    status = namespace.wait_phase("Waiting" if switch == "ON" else "Off")
+    assert [entry["run"] for entry in status["recentActivity"]] == [1]
+    namespace.set_finalizers("batch/v1", "Job", job)
+    wait_for("an end of its Job and Pod", lambda: not namespace.jobs() and not namespace.pods())
+    assert "JobGone" not in [event["reason"] for event in namespace.events()]
+
+
 def test_deleting_the_resource_without_an_operator_takes_everything_along(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:

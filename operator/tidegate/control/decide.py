@@ -66,7 +66,7 @@ def decide(seen: Observation, now: datetime) -> Plan:
         return Plan(phase=remembered.phase or Phase.OFF, status=remembered)
     remembered, announcements = record_end(seen, remembered, now)
     remembered = _adopt_stray_job(seen, remembered)
-    unfinished = (job for job in seen.jobs if not job.finished and not _is_out_of_use(seen, job))
+    unfinished = (job for job in seen.jobs if not job.finished and not ending.is_out_of_use(seen, job))
     strays = tuple(job for job in unfinished if not _is_claimed(job, remembered))
     if remembered.run is not None:
         plan = _continue_run(seen, remembered, remembered.run, strays, now)
@@ -166,7 +166,7 @@ def _continue_run(
         return _give_up_claim(seen, status, run, now) if run.cancelling else _continue_claim(seen, status, run, now)
     if job.finished:  # its termination message has not arrived yet
         return Plan(_phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
-    if _is_out_of_use(seen, job):
+    if ending.is_out_of_use(seen, job):
         return _await_removal(seen, status, run, job, now)
     if run.cancelling:
         return _cancel(seen, status, run, job, now)
@@ -239,11 +239,6 @@ def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job
         # While another create request may be under way, the name is the lock: the run would be created again.
         return Plan(_phase_of_running(seen), status, look_again_at=free_at)
     return Plan(_phase_of_running(seen), status, _put_away(seen, job))
-
-
-def _is_out_of_use(seen: Observation, job: Job) -> bool:
-    """True for a Job that is being deleted and has no live Pod: it never runs again, and never finishes."""
-    return job.deleting and not job.finished and not any(pod.live for pod in seen.pods_of(job))
 
 
 def _await_removal(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:

@@ -16,20 +16,30 @@ SIDECAR_PATIENCE = timedelta(seconds=20)
 # Beyond the grace period, for a kubelet that is slow to say that the Pod has ended.
 DELETION_PATIENCE = timedelta(seconds=20)
 
+# A run that ends with one of these is not tried again.
+_FINAL_EXIT_CODES = set(ExitCode) - {ExitCode.PAUSED}
+
 
 def ended_by_worker(seen: Observation, job: Job, now: datetime) -> Pod | None:
     """The Pod that speaks for a Job if the run is over because its worker has ended, although the Job does not say so.
 
     Either another container keeps the Pod alive, so the Job would never end; or another container has failed beside a
-    worker that had succeeded, so the Job would repeat the run.
+    worker that had succeeded, so the Job would repeat the run; or the Job is being deleted, so it never says anything.
     """
     pod = next(iter(seen.pods_of(job)), None)
     if pod is None or job.finished:
         return None
+    if is_out_of_use(seen, job):
+        return pod if pod.exit_code in _FINAL_EXIT_CODES else None
     if not pod.live:
         return pod if pod.failed and pod.exit_code == ExitCode.COMPLETE else None
     due = _sidecar_due_at(job, pod)
     return pod if due is not None and due <= now else None
+
+
+def is_out_of_use(seen: Observation, job: Job) -> bool:
+    """True for a Job that is being deleted and has no live Pod: it never runs again, and never finishes."""
+    return job.deleting and not job.finished and not any(pod.live for pod in seen.pods_of(job))
 
 
 def _sidecar_due_at(job: Job, pod: Pod) -> datetime | None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from tidegate.api.contract import ExitCode
 from tidegate.api.status import HandledRequests, Phase, RunKind
 from tidegate.control.observation import JobState
 
@@ -200,15 +201,36 @@ BEING_DELETED = [
         "TurningOff | keeps 1 full push | nothing",
     ),
     Row(
-        "its Pod has ended, and a finalizer keeps the Job: OFF is honoured",
-        RUNNING.but(spec=OFF, jobs=(DELETED_JOB,), pods=(pod(FIRST, 0),)),
+        "its Pod has been stopped, and a finalizer keeps the Job: OFF is honoured",
+        RUNNING.but(spec=OFF, jobs=(DELETED_JOB,), pods=(pod(FIRST, ExitCode.PAUSED),)),
         "Off | none | nothing",
         activity="✗ 1",
+    ),
+    Row(
+        "its Pod has succeeded, and a finalizer keeps the Job: the run has succeeded",
+        RUNNING.but(spec=OFF, jobs=(DELETED_JOB,), pods=(pod(FIRST, 0),)),
+        "Off | none | nothing",
+        activity="✓ 1",
+    ),
+    Row(
+        "… and is not made again while ON",
+        RUNNING.but(jobs=(DELETED_JOB,), pods=(pod(FIRST, 0),)),
+        "Waiting | none | nothing",
+        activation="1 PastAndFuture caught-up",
+        activity="✓ 1",
+    ),
+    Row(
+        "its Pod has halted, and a finalizer keeps the Job: the run has halted",
+        RUNNING.but(jobs=(DELETED_JOB,), pods=(pod(FIRST, ExitCode.HALTED),)),
+        "Waiting | none | nothing",
+        activity="✗ 1",
+        again="never",
+        stalled=True,
     ),
     Row("… and stays so", IS_OFF.remembering(runs=2).but(jobs=(DELETED_JOB,)), "Off | none | nothing"),
     Row(
         "ON: the run is made again when the Job's name is free",
-        RUNNING.but(jobs=(DELETED_JOB,), pods=(pod(FIRST, 0),)),
+        RUNNING.but(jobs=(DELETED_JOB,), pods=(pod(FIRST, 1),)),
         "Waiting | keeps 1 full push | nothing",
     ),
 ]
