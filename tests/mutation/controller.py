@@ -108,6 +108,13 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
+        "turning a halted sync OFF and ON has it try again",
+        f"{_CONTROL}/due.py",
+        "    return made_from.spec_digest != seen.integration.spec.digest\n",
+        "    return made_from.generation < seen.integration.generation\n",
+        _TABLE,
+    ),
+    SeededBug(
         "an unfinished Job that no claim names is ignored",
         f"{_CONTROL}/decide.py",
         "    remembered = _adopt_stray_job(seen, remembered)\n",

@@ -1,5 +1,7 @@
 """What users declare: the spec of a SyncIntegration (design section 3)."""
 
+import hashlib
+import json
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -151,6 +153,18 @@ class SyncIntegrationSpec(ApiModel):
     def configuration(self) -> dict[str, Any] | None:
         """What the worker reads as its file."""
         return self.sync if self.sync is not None else self.config
+
+    @property
+    def digest(self) -> str:
+        """What tells this declaration from another one, apart from the switch and how an OFF is carried out.
+
+        A field with its default value does not count, so that a version which adds one sees no change.
+        """
+        # pydantic refuses to write what is nested more deeply than the API server allows it to be.
+        free_form = {"sync", "config", "template"}
+        typed = self.model_dump(mode="json", exclude_defaults=True, exclude={"status", "off_policy", *free_form})
+        declared = json.dumps([typed, self.sync, self.config, self.template], sort_keys=True)
+        return hashlib.sha256(declared.encode()).hexdigest()[:16]
 
     @property
     def lacks_cache_of_built_in_worker(self) -> bool:

@@ -83,6 +83,15 @@ class Found(ApiModel):
     field: Annotated[str | None, Field(description="Of blanked: which field.")] = None
 
 
+SpecDigest = Annotated[
+    str | None,
+    Field(
+        description="A digest of the spec that its Job was made from, without status and offPolicy; another one is a "
+        "reason to retry a run that failed. Absent: a later generation is."
+    ),
+]
+
+
 class Run(ApiModel):
     """The run that is claimed: its Job exists, or is about to."""
 
@@ -101,6 +110,7 @@ class Run(ApiModel):
     # To the microsecond: every claim has to differ from the one before, so that its write is a fence.
     claimed_at: Annotated[MicroTime, Field(description="When its Job was last about to be created or resumed.")]
     generation: Annotated[int, Field(description="The resource's generation that its Job was made from.")] = 0
+    spec_digest: SpecDigest = None
     cancelling: Annotated[
         bool, Field(description="Its Job is being deleted: it was paused and a reset followed, or it never started.")
     ] = False
@@ -174,8 +184,9 @@ class LastRun(ApiModel):
     ]
     generation: Annotated[
         int,
-        Field(description="The resource's generation that its Job was made from; a later one is a reason to retry."),
+        Field(description="The resource's generation that its Job was made from."),
     ]
+    spec_digest: SpecDigest = None
     reason: Annotated[str | None, Field(description="Why it did not succeed.")] = None
     found: Annotated[
         tuple[Found, ...] | None, Field(description="What halted it: what a confirmation of this run confirms.")

@@ -21,7 +21,7 @@ from tidegate.api.status import (
     SyncIntegrationStatus,
 )
 from tidegate.control import cache_identity, ending
-from tidegate.control.due import deletes_confirmed, sync_requested, wait_for_next_run
+from tidegate.control.due import deletes_confirmed, is_corrected, sync_requested, wait_for_next_run
 from tidegate.control.duplicate import end_duplicates
 from tidegate.control.history import (
     CREATION_PATIENCE,
@@ -208,11 +208,7 @@ def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Jo
 
 def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run: Run) -> bool:
     """True when a run that cannot start is in the way of what has been declared since, and its worker never started."""
-    declared_since = (
-        seen.integration.spec.status is Switch.OFF
-        or seen.integration.generation > run.generation
-        or wants_reset(seen, status)
-    )
+    declared_since = seen.integration.spec.status is Switch.OFF or is_corrected(seen, run) or wants_reset(seen, status)
     if seen.integration.spec.status is Switch.ON and cache_identity.lacks_cache(seen):
         # Its Pod waits for a volume that has been deleted. With a new one it starts: cancelled now, the Pod would end
         # unstarted, be taken for one that had started, and the run be resumed, again and again.
@@ -318,7 +314,8 @@ def _continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, 
         return replace(plan, look_again_at=now + LOOK_AGAIN)
     if seen.absent_job != run.job_name:
         return replace(plan, actions=(*plan.actions, LookUpJob(run.job_name)), look_again_at=now + LOOK_UP_AGAIN)
-    again = run.replace(partial(Run, claimed_at=now, generation=seen.integration.generation))
+    declared = seen.integration
+    again = run.replace(partial(Run, claimed_at=now, generation=declared.generation, spec_digest=declared.spec.digest))
     launched = _launch(seen, _with_sync_request_handled(seen, status), again)
     room = _make_room(seen, refusal, now)
     gone = () if refusal else (_job_gone(run, "creating it again"),)
@@ -544,6 +541,7 @@ def _claim(
         started_at=now,
         claimed_at=now,
         generation=integration.generation,
+        spec_digest=integration.spec.digest,
         allow_deletes=confirmed.number if confirmed else None,
         confirmed=confirmed.found if confirmed else None,
     )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from tidegate.api import names
 from tidegate.api.base import format_time
-from tidegate.api.status import LastRun, Outcome, SyncIntegrationStatus
+from tidegate.api.status import LastRun, Outcome, Run, SyncIntegrationStatus
 from tidegate.control.observation import Integration, Observation
 
 FIRST_BACKOFF = timedelta(seconds=10)
@@ -42,7 +42,7 @@ def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: dat
     last = status.last_run
     if last is None or sync_requested(seen, status) or deletes_confirmed(seen, last):
         return None
-    if status.consecutive_failures and seen.integration.generation > last.generation:
+    if status.consecutive_failures and is_corrected(seen, last):
         return None
     if last.outcome.needs_human and last.outcome is not Outcome.CONFIGURATION_ERROR:
         return Wait(until=None, stalled=_stalled_words(seen, last, None))
@@ -50,6 +50,13 @@ def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: dat
     if now >= due:
         return None
     return Wait(due, _stalled_words(seen, last, due) if last.outcome.needs_human else None)
+
+
+def is_corrected(seen: Observation, made_from: Run | LastRun) -> bool:
+    """Whether the spec is another one than a run was made from. Turning it OFF and ON corrects nothing."""
+    if made_from.spec_digest is None:  # the status is from a version without it, or was lost
+        return seen.integration.generation > made_from.generation
+    return made_from.spec_digest != seen.integration.spec.digest
 
 
 def sync_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:

@@ -65,6 +65,7 @@ def record_end(
         outcome=outcome,
         finished_at=now,
         generation=run.generation,
+        spec_digest=run.spec_digest,
         reason=reason,
         found=report.found if report and outcome is Outcome.HALTED else None,
     )

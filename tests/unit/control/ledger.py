@@ -39,6 +39,7 @@ class Ledger:
     prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
     newest_use: tuple[str, int] | None = None  # the cache that the newest Pod has used, and its run
     restored: bool = False  # somebody has deleted the cache, or put an old one back, since a Pod has used it
+    made_from: dict[int, SyncIntegrationSpec] = field(default_factory=dict)  # run → the spec then, without its switch
     off_policies: set[OffPolicy] = field(default_factory=set)  # declared at some time since the run was claimed
 
     # Writes of operators
@@ -50,6 +51,8 @@ class Ledger:
         if new.run is not None and (old.run is None or old.run.number != new.run.number):
             self._run_claimed(before, old, new, new.run)
             self.off_policies = {after.spec.off_policy}
+        if new.run is not None and (old.run is None or old.run.claimed_at != new.run.claimed_at):
+            self.made_from[new.run.number] = _without_switch(before.spec)
         if new.phase is Phase.OFF:
             assert not on
             assert not busy, "OFF is shown and a sync is running"
@@ -100,7 +103,11 @@ class Ledger:
     def _check_delay(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
         requested = new.handled.sync_requested_at != old.handled.sync_requested_at
         last = new.last_run
-        corrected = last is not None and new.consecutive_failures > 0 and before.generation > last.generation
+        made_from = self.made_from.get(last.number) if last is not None else None
+        corrected = new.consecutive_failures > 0 and _without_switch(before.spec) != made_from
+        if last is not None and last.outcome is Outcome.HALTED:
+            confirmed = before.requests.allow_deletes == str(last.number)
+            assert requested or corrected or confirmed, "a halted run is repeated, and nothing is corrected"
         if requested or corrected or last is None or last.outcome.needs_human or last.number not in self.ended:
             return
         pause = before.spec.delay
@@ -189,3 +196,7 @@ class Ledger:
         assert status.observed_generation == integration.generation
         last = max((number for number in self.ended if number not in self.lost), default=None)
         assert (status.last_run.number if status.last_run else None) == last, "an end is not recorded"
+
+
+def _without_switch(spec: SyncIntegrationSpec) -> SyncIntegrationSpec:
+    return spec.model_copy(update={"status": Switch.ON, "off_policy": OffPolicy.FINISH_RUN})

@@ -125,6 +125,12 @@ class Situation:
         """The same with other fields of the status."""
         return replace(self, status=self.status.model_copy(update=fields))
 
+    def made_from(self) -> "Situation":
+        """The same, where the runs were made from the spec as it is."""
+        digest = SyncIntegrationSpec.model_validate(self.spec).digest
+        runs = {"run": self.status.run, "last_run": self.status.last_run}
+        return self.remembering(**{k: r and r.model_copy(update={"spec_digest": digest}) for k, r in runs.items()})
+
     def decide(self, at: datetime = NOW) -> Plan:
         return decide(self.observe(), at)
 

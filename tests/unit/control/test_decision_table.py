@@ -27,6 +27,7 @@ TABLE = {
     "the end of a run": chain.END_OF_A_RUN,
     "failures": chain.FAILURES,
     "only a human helps": chain.ONLY_A_HUMAN_HELPS,
+    "corrections": chain.CORRECTIONS,
     "requests": chain.REQUESTS,
     "one run at a time": safety.ONE_RUN_AT_A_TIME,
     "being deleted": safety.BEING_DELETED,

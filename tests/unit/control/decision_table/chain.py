@@ -8,6 +8,7 @@ from tidegate.control.history import MESSAGE_PATIENCE
 from tidegate.control.observation import JobState
 
 from ..situations import (
+    CANNOT_START,
     CAUGHT_UP,
     FINISHED,
     FIRST,
@@ -325,6 +326,62 @@ ONLY_A_HUMAN_HELPS = [
         activation="2 PastAndFuture reset",
     ),
     Row("stalled, then OFF", stalled(Outcome.HALTED).but(spec=OFF), "Off | none | nothing", activation="none"),
+]
+
+CORRECTIONS = [
+    *(
+        Row(
+            f"{outcome}, then turned OFF and ON before the OFF could be honoured: that corrects nothing",
+            stalled(outcome).made_from().but(generation=3),
+            "Waiting | none | nothing",
+            stalled=True,
+        )
+        for outcome in Outcome
+        if outcome.needs_human
+    ),
+    Row(
+        "… with another offPolicy",
+        stalled(Outcome.HALTED).made_from().declaring(offPolicy="PauseRun").but(generation=3),
+        "Waiting | none | nothing",
+        stalled=True,
+    ),
+    Row(
+        "a failed run, then turned OFF and ON: the backoff is waited out",
+        failing(3).made_from().but(generation=3),
+        "Waiting | none | nothing",
+        again="41s",
+    ),
+    Row(
+        "a failed run, then an edit that is taken back",
+        failing(3).made_from().declaring(template={}).declaring(template=None).but(generation=3),
+        "Waiting | none | nothing",
+        again="41s",
+    ),
+    Row(
+        "a failed run, then a changed template: it is tried at once",
+        failing(3).made_from().declaring(template={"spec": {"nodeName": "other"}}).but(generation=2),
+        "Syncing | claims 4 full push | create Job 4",
+    ),
+    Row(
+        "a halted run, then changed safety limits: it is tried at once",
+        stalled(Outcome.HALTED).made_from().declaring(sync={"safety": {"maxDeletes": "50%"}}).but(generation=2),
+        "Syncing | claims 2 full push | create Job 2",
+    ),
+    Row(
+        "a status from a version that recorded no digest: a later generation is a correction",
+        stalled(Outcome.HALTED).but(generation=2),
+        "Syncing | claims 2 full push | create Job 2",
+    ),
+    Row(
+        "a run that cannot start, then turned OFF and ON: it goes on waiting",
+        CANNOT_START.made_from().but(generation=3),
+        "Waiting | keeps 1 full push | nothing",
+    ),
+    Row(
+        "a run that cannot start, then a changed template: it is given up",
+        CANNOT_START.made_from().declaring(template={"spec": {"nodeName": "other"}}).but(generation=2),
+        "Syncing | keeps 1 full push cancelling | suspend Job 1",
+    ),
 ]
 
 REQUESTS = [
