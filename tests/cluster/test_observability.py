@@ -90,7 +90,7 @@ def _value(prometheus: Prometheus, expression: str) -> bool:
 
 
 def test_there_is_something_to_test() -> None:
-    assert len(alerts()) == 10
+    assert len(alerts()) == 13
     assert len(targets()) > 25
 
 
@@ -144,7 +144,7 @@ def rules_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_promtool_has_no_complaint(rules_file: Path) -> None:
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", str(rules_file))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "SUCCESS: 10 rules found" in done.stdout
+    assert "SUCCESS: 13 rules found" in done.stdout
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,14 @@ STALE = {
 }
 FIRINGS = [
     Firing("TidegateSyncStalled", {f"tidegate_stalled{SYNC}": "1x90"}, {f"tidegate_stalled{SYNC}": "0x90"}),
-    Firing(
-        "TidegatePodCannotStart",
-        {f"tidegate_pod_cannot_start{SYNC}": "1x90"},
-        {f"tidegate_pod_cannot_start{SYNC}": "1 1 1 1 0 " * 18},
+    *(
+        Firing(alert, {f"{metric}{SYNC}": "1x90"}, {f"{metric}{SYNC}": "1 1 1 1 0 " * 18})
+        for alert, metric in (
+            ("TidegatePodCannotStart", "tidegate_pod_cannot_start"),
+            ("TidegateJobRefused", "tidegate_job_refused"),
+            ("TidegatePodDoesNotEnd", "tidegate_pod_does_not_end"),
+            ("TidegateDuplicatePod", "tidegate_duplicate_pod"),
+        )
     ),
     Firing("TidegateSyncStale", STALE, STALE | {f"tidegate_last_success_timestamp_seconds{SYNC}": "901x90"}),
     Firing(

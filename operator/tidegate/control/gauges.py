@@ -12,12 +12,21 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tidegate.api.status import Phase
-from tidegate.control.decide import CANNOT_START
+from tidegate.control.decide import CANNOT_START, JOB_REFUSED, POD_DOES_NOT_END
+from tidegate.control.duplicate import DUPLICATE_POD
 from tidegate.control.freshness import Freshness
 from tidegate.control.observation import Integration
 from tidegate.control.queue import WorkQueue
 
 OF_INTEGRATION = ("namespace", "name")
+
+# What keeps a sync from going on and may pass by itself, by the reason of its conditions: what lasts needs a person.
+_OBSTACLES = {
+    CANNOT_START: ("pod_cannot_start", "1 while the Pod of a run is late to start."),
+    JOB_REFUSED: ("job_refused", "1 while the API server refuses the Job of a run."),
+    POD_DOES_NOT_END: ("pod_does_not_end", "1 while a deleted Pod is still there after its grace period."),
+    DUPLICATE_POD: ("duplicate_pod", "1 while a run has more than one Pod."),
+}
 
 
 class Gauges(Collector):
@@ -58,7 +67,7 @@ def _of_syncs(integrations: Iterable[Integration]) -> Iterator[Metric]:
 
     phase = gauge("phase", "1 for the phase that a sync is in.", "phase")
     stalled = gauge("stalled", "1 while a sync needs manual action.")
-    cannot_start = gauge("pod_cannot_start", "1 while the Pod of a run is late to start.")
+    obstacles = {reason: gauge(*named) for reason, named in _OBSTACLES.items()}
     activated = gauge("activation_timestamp_seconds", "When the sync was turned ON; absent while it is off.")
     succeeded = gauge("last_success_timestamp_seconds", "The end of the newest run that succeeded.")
     delay = gauge("delay_seconds", "The declared delay between runs.")
@@ -76,7 +85,9 @@ def _of_syncs(integrations: Iterable[Integration]) -> Iterator[Metric]:
         for each in Phase:
             phase.add_metric((*name, each), float(status.phase is each))
         stalled.add_metric(name, float(any(c.type == "Stalled" and c.status == "True" for c in status.conditions)))
-        cannot_start.add_metric(name, float(any(c.reason == CANNOT_START for c in status.conditions)))
+        reasons = {condition.reason for condition in status.conditions}
+        for reason, obstacle in obstacles.items():
+            obstacle.add_metric(name, float(reason in reasons))
         delay.add_metric(name, integration.spec.delay.total_seconds())
         failures.add_metric(name, status.consecutive_failures)
         waiting.add_metric(name, status.waiting_records)
@@ -94,4 +105,5 @@ def _of_syncs(integrations: Iterable[Integration]) -> Iterator[Metric]:
         ):
             for connector, count in counts.items():
                 records.add_metric((*name, connector, operation), count)
-    yield from (phase, stalled, cannot_start, activated, succeeded, delay, failures, waiting, set_aside, records)
+    yield from obstacles.values()
+    yield from (phase, stalled, activated, succeeded, delay, failures, waiting, set_aside, records)

@@ -24,6 +24,9 @@ from .situations import (
 
 DONE, FAILED, STALLED = ExitCode.DONE, ExitCode.FAILED, ExitCode.STALLED
 OFF = {"switch": "OFF"}
+CANNOT_START = syncing(phase="Waiting", conditions=conditions(reason="PodCannotStart"))
+CANNOT_START_AGAIN = turning_off(conditions=conditions(reason="PodCannotStart"))
+DOES_NOT_END = turning_off(conditions=conditions(reason="PodDoesNotEnd"))
 CATCHING_UP = syncing(conditions=conditions())
 RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
 
@@ -38,11 +41,16 @@ RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
         ("stalled", CaughtUp(1), {}, halted(), STALLED),
         ("stalled before the change", CaughtUp(2), {}, halted(), None),
         ("the Job is refused", CaughtUp(1), {}, refused(), STALLED),
+        ("its Pod cannot start", CaughtUp(1), {}, CANNOT_START, STALLED),
+        ("its Pod could not start before the change", CaughtUp(2), {"generation": 2}, CANNOT_START, None),
         ("somebody turns it OFF", CaughtUp(1), OFF, turning_off(), FAILED),
         ("no operator", CaughtUp(1), {}, {}, None),
         ("OFF is honoured", Off(1), OFF, off(), DONE),
         ("paused is OFF", Off(1), OFF, paused(), DONE),
         ("turning OFF", Off(1), OFF, turning_off(), None),
+        ("turning OFF, and its Pod cannot start again", Off(1), OFF, CANNOT_START_AGAIN, STALLED),
+        ("turning OFF, and its Pod does not end", Off(1), OFF, DOES_NOT_END, STALLED),
+        ("OFF has not been seen, and its Pod does not end", Off(2), {**OFF, "generation": 2}, DOES_NOT_END, None),
         ("OFF has not been seen", Off(2), OFF, waiting(), None),
         ("somebody turns it ON", Off(1), {}, waiting(), FAILED),
         ("the run before", RunEnded(12), {}, waiting(recentActivity=[entry(12)]), None),
@@ -60,6 +68,7 @@ RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
         ("halted before", RunEnded(12), {}, halted(recentActivity=[entry(12, "Halted", "✗")]), None),
         ("the run is paused", RunEnded(12), OFF, paused(recentActivity=[entry(13, "Paused", "⏸")]), FAILED),
         ("its Job is refused", RunEnded(12), {}, refused(), STALLED),
+        ("its Pod cannot start", RunEnded(12), {}, CANNOT_START, STALLED),
         ("OFF before it could start", RunEnded(12), OFF, off(), FAILED),
         ("OFF is under way", RunEnded(12), OFF, turning_off(), None),
     ],

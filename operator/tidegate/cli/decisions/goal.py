@@ -73,6 +73,8 @@ def _caught_up(seen: Integration, generation: int) -> Verdict | None:
         return Verdict(ExitCode.FAILED, "turned OFF by another client")
     if seen.holds("Stalled", generation) and (not seen.reset_pending or seen.job_refused):
         return Verdict(ExitCode.STALLED, _message(seen))
+    if seen.waits_for_a_pod and not seen.reset_pending:
+        return Verdict(ExitCode.STALLED, _message(seen))
     if seen.holds("Ready", generation) and not seen.reset_pending:
         return Verdict(ExitCode.DONE, f"caught up; {_message(seen)}")
     return None
@@ -83,6 +85,8 @@ def _off(seen: Integration, generation: int) -> Verdict | None:
         return Verdict(ExitCode.FAILED, "turned ON by another client")
     if seen.holds("Ready", generation):
         return Verdict(ExitCode.DONE, _message(seen))
+    if seen.waits_for_a_pod and _observed(seen, generation):
+        return Verdict(ExitCode.STALLED, _message(seen))
     return None
 
 
@@ -90,7 +94,7 @@ def _run_ended(seen: Integration, after: int) -> Verdict | None:
     entry = min((e for e in seen.status.recent_activity if e.run > after), key=lambda e: e.run, default=None)
     if entry is not None:
         return _verdict_on(entry, seen)
-    if seen.job_refused:
+    if seen.job_refused or seen.waits_for_a_pod:
         return Verdict(ExitCode.STALLED, _message(seen))
     if not seen.on and seen.observed and seen.status.phase in (Phase.OFF, Phase.PAUSED):
         return Verdict(ExitCode.FAILED, "it is OFF: no run will start")

@@ -115,6 +115,12 @@ class Integration:
         return condition is not None and condition.reason == "PodCannotStart"
 
     @property
+    def waits_for_a_pod(self) -> bool:
+        """Whether a Pod that cannot start, or that does not end, is in the way of everything else, as of this spec."""
+        condition = self.condition("Ready")
+        return self.observed and condition is not None and condition.reason in ("PodCannotStart", "PodDoesNotEnd")
+
+    @property
     def job_refused(self) -> bool:
         """Whether it is stalled because the API server refuses the Job of a run: only another spec helps."""
         return self.holds("Stalled") and self.status.run is not None
