@@ -82,6 +82,10 @@ class CacheSpec(ApiModel):
     ] = False
 
 
+# In the place of a digest: no Job can be made from it either.
+_TOO_DEEP = "too-deep"
+
+
 class SyncIntegrationSpec(ApiModel):
     """The declared state of one data sync."""
 
@@ -163,7 +167,10 @@ class SyncIntegrationSpec(ApiModel):
         # pydantic refuses to write what is nested more deeply than the API server allows it to be.
         free_form = {"sync", "config", "template"}
         typed = self.model_dump(mode="json", exclude_defaults=True, exclude={"status", "off_policy", *free_form})
-        declared = json.dumps([typed, self.sync, self.config, self.template], sort_keys=True)
+        try:
+            declared = json.dumps([typed, self.sync, self.config, self.template], sort_keys=True)
+        except RecursionError:
+            return _TOO_DEEP
         return hashlib.sha256(declared.encode()).hexdigest()[:16]
 
     @property

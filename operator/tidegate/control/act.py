@@ -41,6 +41,8 @@ _SYNCS = f"/apis/{names.GROUP}/{names.VERSION}"
 _BATCH, _CORE, _EVENTS = "/apis/batch/v1", "/api/v1", "/apis/events.k8s.io/v1"
 _AS_OURS = {"fieldManager": FIELD_MANAGER}
 
+_TOO_DEEP = "spec.template or spec.sync is nested too deeply to be made into a Job: take some of its levels away"
+
 _NOT_FOUND = 404
 _CONFLICT = 409
 _BAD_REQUEST, _UNPROCESSABLE = 400, 422
@@ -164,9 +166,11 @@ class Writer:
         return _resource_version(written)
 
     async def _create_job(self, integration: Integration, action: CreateJob, within: float) -> str:
-        manifest = render.job(integration, action.run, self._settings)
         try:
+            manifest = render.job(integration, action.run, self._settings)
             written = await self._create(_BATCH, "jobs", integration, manifest, within)
+        except RecursionError as error:
+            raise RefusedError(_TOO_DEEP, needs_human=True) from error
         except ApiException as error:
             if error.status != _CONFLICT:
                 raise _refused(error) from error

@@ -1,5 +1,7 @@
 """The operator's HTTP endpoint: /healthz and /readyz for Kubernetes, /metrics for Prometheus."""
 
+import os
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -7,11 +9,15 @@ from tidegate.control.metrics import Metrics
 from tidegate.control.watchdog import Watchdog
 
 
+class PortError(Exception):
+    """The port cannot be opened; the message says why."""
+
+
 class Endpoint:
     """Serves while it is entered."""
 
     def __init__(self, port: int, watchdog: Watchdog, metrics: Metrics) -> None:
-        """`port` is opened on all addresses."""
+        """`port` is opened on all addresses. Entering raises PortError when it cannot be."""
         self._port = port
         self._watchdog = watchdog
         self._metrics = metrics
@@ -27,7 +33,12 @@ class Endpoint:
 
     async def __aenter__(self) -> "Endpoint":
         await self._runner.setup()
-        await web.TCPSite(self._runner, port=self._port).start()
+        try:
+            await web.TCPSite(self._runner, port=self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            why = os.strerror(error.errno).lower() if error.errno else str(error)
+            raise PortError(f"port {self._port} cannot be opened: {why}") from error
         return self
 
     async def __aexit__(self, *_: object) -> None:

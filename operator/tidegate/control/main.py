@@ -14,13 +14,14 @@ from typing import Any
 
 import aiohttp
 import kopf
+import yaml
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from tidegate.api import names
 from tidegate.control import deep_json, logs, outage
 from tidegate.control.act import Writer, words
-from tidegate.control.endpoint import Endpoint
+from tidegate.control.endpoint import Endpoint, PortError
 from tidegate.control.freshness import Freshness
 from tidegate.control.leadership import Leadership, LeadershipLostError
 from tidegate.control.metrics import Metrics
@@ -33,6 +34,8 @@ from tidegate.control.watch import Informer
 from tidegate.control.watchdog import BlindError, Watchdog
 
 logger = logging.getLogger(__name__)
+
+_WRONG_USAGE = 2  # argparse's own
 
 
 # What the view holds is plain data without cycles, and Python's collector would go through all of it again and again:
@@ -63,6 +66,9 @@ def main() -> None:
         asyncio.run(run(settings))
     except ConfigException as error:
         sys.exit(f"tidegate-operator: no cluster configured: {error}. Set KUBECONFIG, or run inside a cluster.")
+    except PortError as error:
+        print(f"tidegate-operator: {error}. Free it, or choose another one with --port", file=sys.stderr)
+        sys.exit(_WRONG_USAGE)
     except (BlindError, LeadershipLostError) as error:
         sys.exit(f"tidegate-operator: {error}; exiting so that Kubernetes restarts the operator")
     except Exception as error:
@@ -132,7 +138,11 @@ async def _until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 async def _load_cluster_access() -> None:
     if os.environ.get("KUBECONFIG") or not os.environ.get("KUBERNETES_SERVICE_HOST"):
-        await load_kube_config()  # type: ignore[no-untyped-call]
+        try:
+            await load_kube_config()  # type: ignore[no-untyped-call]
+        except (AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError) as error:
+            files = os.environ.get("KUBECONFIG") or "~/.kube/config"
+            raise ConfigException(f"{files} is empty, or not a kubeconfig") from error
     else:
         load_incluster_config()  # type: ignore[no-untyped-call]
 

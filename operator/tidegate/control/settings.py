@@ -92,7 +92,11 @@ def count(text: str) -> int:
 
 def port_number(text: str) -> int | None:
     """A port; empty: none."""
-    return int(text) if text else None
+    if not text:
+        return None
+    if not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: 1 to 65535")
+    return int(text)
 
 
 def lease(text: str) -> tuple[str, str] | None:

@@ -244,6 +244,21 @@ class TestDeletion:
         await writer.take(integration, DeleteJob(RUN.job_name, "job-uid", "20"))
 
 
+class TestATemplateThatIsTooDeep:
+    async def test_is_refused_with_words_and_nothing_is_sent(
+        self, server: ApiServer, writer: Writer, integration: Integration
+    ) -> None:
+        nested: dict[str, Any] = {}
+        for _ in range(9_000):
+            nested = {"a": nested}
+        deep = integration.spec.model_copy(update={"template": {"spec": nested}})
+        with pytest.raises(RefusedError, match="nested too deeply") as refused:
+            await writer.take(replace(integration, spec=deep), CreateJob(RUN))
+        assert refused.value.needs_human
+        assert server.heard == []
+        assert deep.digest != integration.spec.digest
+
+
 class TestEviction:
     EVICTION = EvictPod("younger", "pod-uid", "30")
 

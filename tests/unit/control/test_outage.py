@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -172,19 +173,47 @@ def test_the_operator_ends_with_words(
         try:
             kubeconfig = tmp_path / "kubeconfig"
             kubeconfig.write_text(json.dumps(access(f"http://127.0.0.1:{server.server_port}")))
-            options = ("--operator-image=o", "--worker-image=w", "--namespaces=sales", "--lease=sales/tidegate")
-            ended = subprocess.run(
-                [sys.executable, "-m", "tidegate.control.main", *options],
-                env={**os.environ, "KUBECONFIG": str(kubeconfig)},
-                capture_output=True,
-                text=True,
-            )
+            ended = started(kubeconfig, "--namespaces=sales", "--lease=sales/tidegate")
         finally:
             server.shutdown()
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert ended.stderr.splitlines()[-1].startswith(f"tidegate-operator: {last_words}")
     assert "cannot list syncintegrations in namespace sales" in ended.stderr
+
+
+def started(kubeconfig: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """The operator, until it ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "tidegate.control.main", "--operator-image=o", "--worker-image=w", *options],
+        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[]", "text", "clusters: {a: b}", "a: [b"])
+def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, content: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(content)
+    ended = started(kubeconfig)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("tidegate-operator: no cluster configured: ")
+    assert line.endswith(". Set KUBECONFIG, or run inside a cluster.")
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(access("http://127.0.0.1:1")))
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = started(kubeconfig, f"--port={port}")
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"tidegate-operator: port {port} cannot be opened: address already in use. "
+        "Free it, or choose another one with --port\n"
+    )
 
 
 def access(server: str) -> dict[str, object]:

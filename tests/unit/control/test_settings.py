@@ -40,6 +40,7 @@ def test_a_pod_template_is_read_from_json() -> None:
         ("run-template", '{"spec": 1}', "must be a JSON object of objects"),
         ("run-template", '{"containers": {}}', "a Pod template has no containers: only metadata and spec"),
         ("log-level", "loud", "'loud' is not one of debug, info, warning, error"),
+        ("port", "65536", "65536 is not a port: 1 to 65535"),
         ("log-format", "xml", "'xml' is not one of text, json"),
     ],
 )
