@@ -37,7 +37,7 @@ class SoFar:
 
 
 class Freshness:
-    """What each watch has shown. Times are of a monotonic clock, in seconds."""
+    """What each watch has shown. Times are of a monotonic clock, in seconds. Metrics read it from their own thread."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -69,11 +69,11 @@ class Freshness:
 
     def resources(self) -> Collection[str]:
         """The resources of which anything has been shown."""
-        return sorted({resource for resource, _ in self._shown})
+        return sorted({resource for resource, _ in tuple(self._shown)})
 
     def seconds_since_last_event(self, resource: str) -> float | None:
         """How long the most silent watch of a resource has been silent; None when none has ever shown anything."""
-        times = [shown.last_event_at for (of, _), shown in self._shown.items() if of == resource]
+        times = [shown.last_event_at for (of, _), shown in tuple(self._shown.items()) if of == resource]
         return max((self._clock() - at for at in times if at is not None), default=None)
 
     def lags(self, stream: Stream, stored: Mapping[str, int], before: SoFar) -> bool:

@@ -86,7 +86,7 @@ class Metrics:
         gauge.set_function(lambda: float(leading()))
 
     def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """All metrics in Prometheus' text format. May be asked from another thread than that of the event loop."""
         return generate_latest(self._registry)
 
     def reconciled(self, seconds: float) -> None:

@@ -105,9 +105,9 @@ class ClusterView:
         self._integrations.pop(uid, None)
         return (uid,)
 
-    def integrations(self) -> Iterable[Integration]:
-        """All that there are."""
-        return self._integrations.values()
+    def integrations(self) -> Collection[Integration]:
+        """All that there are now, in one step: asked from another thread, too."""
+        return tuple(self._integrations.values())
 
     def observe(self, uid: str) -> Observation | None:
         """All that is known of an integration now, frozen; None when it does not exist (any more)."""
