@@ -1,4 +1,4 @@
-"""Carry out: for each chosen integration decide, patch, report, wait if asked to, and print the result.
+"""Apply: for each chosen integration decide, patch, report, wait if asked to, and print the result.
 
 The flow of all commands that act. A failure of one integration does not stop the others.
 """

@@ -1,4 +1,4 @@
-"""Hints: the verbs of kubectl, Flux and their like → the command that means the same here."""
+"""Hints: the verbs of kubectl, Flux and similar tools → the command that means the same here."""
 
 import shlex
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Choose: names, a selector or all → the integrations that a command is about, and what was not found."""
+"""Selection: names, a selector or all → the integrations that a command is about, and what was not found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Follow: what there is of a kind, then every change of it: a list and a watch, renewed as often as need be."""
+"""List and watch: what there is of a kind, then every change of it, renewed as often as need be."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Background: a stream that is read in a thread of its own, and that can be ended while it blocks.
+"""Reader thread: a stream that is read in a thread of its own, and that can be ended while it blocks.
 
 A thread that still reads from the network when the interpreter ends would take the whole process down with it.
 """

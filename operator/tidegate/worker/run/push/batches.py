@@ -1,6 +1,6 @@
 """Push: carry out on both sides what the merge decides, batch by batch.
 
-The last step of a run, after `guard`. In a batch: read both sides afresh and merge (`decide`); look up what is to be
+The last step of a run, after `guard`. In a batch: read both sides afresh and merge; find what exists of what is to be
 created; write down the intents and write, compare-and-set (`write`); commit exactly what was acknowledged. A record
 that was edited meanwhile stays dirty and is merged again; one that its system refuses is parked, or sent again as long
 as other records move where one of those is the reason. One that makes its batch fail is found and parked (`isolate`).

@@ -1,4 +1,4 @@
-"""Look up: before a record is created, whether it is there already. A step of `push`.
+"""Find existing: before a record is created, whether it is there already. A step of `push`.
 
 This is what makes a create safe to repeat, and keeps the sync from making duplicates of what was entered on both
 sides. What is found is linked and merged by the next pass; where it is ambiguous what belongs together, it is parked.

@@ -1,4 +1,4 @@
-"""Decide: read both sides of the pending records afresh, and merge them. The first half of a batch of `push`.
+"""Read and merge: read both sides of the pending records afresh, and merge them. The first half of a batch of `push`.
 
 What the merge decides is held back as far as it refers to records that the other side does not have, or not yet.
 """
