@@ -1,4 +1,4 @@
-"""Whether the fields of two systems can hold each other's values, as far as their types tell. Pure; serves `session`.
+"""Whether the fields of two systems can hold each other's values, as far as their types tell. Pure.
 
 A field that can hold no value of the other side would have every record set aside: it is refused before the first run
 writes anything. What only single values decide, such as a text that is too long, is left to them.

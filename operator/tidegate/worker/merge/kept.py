@@ -1,4 +1,4 @@
-"""Whether a system kept what it was sent (law 1: written is what is kept). Pure; serves `acknowledge`.
+"""Whether a system kept what it was sent (law 1: written is what is kept). Pure.
 
 A system may store another form of a value, such as capitals or fewer decimal places: that is kept. One that accepts a
 write and holds the former value, or nothing, did not keep it: a trigger, a view, a read-only field.

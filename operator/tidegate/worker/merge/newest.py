@@ -1,4 +1,4 @@
-"""Which side was changed last, by its cursor, for the conflict policy `newest`. Pure; serves `push`.
+"""Which side was changed last, by its cursor, for the conflict policy `newest`. Pure.
 
 Cursors are compared as instants. Two that differ by less than the coarser one's precision are a tie: the database may
 have cut off what would tell which is the later.

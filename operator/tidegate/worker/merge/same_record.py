@@ -1,4 +1,4 @@
-"""Whether the record under a known id is still the same one. Pure; serves `scan`.
+"""Whether the record under a known id is still the same one. Pure.
 
 Some systems give the id of a deleted record to the next new one: SQLite and files the highest, older MySQL after a
 restart. An edit leaves something of a record as it was; of another record nothing is the same.

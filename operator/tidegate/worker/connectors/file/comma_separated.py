@@ -33,14 +33,12 @@ class CommaSeparated:
         self._description = description
 
     def empty(self) -> bytes:
-        """See Format."""
         settings = self._settings
         names = [settings.id, *(field.name for field in self._description.fields)]
         names += [settings.cursor] if settings.cursor else []
         return _written(list(dict.fromkeys(names)), settings, b"\n", settings.delimiter)
 
     def begin(self, file: BinaryIO) -> "Cells":
-        """See Format."""
         head = read_head(file, self._description)
         if found := complaints(head, self._description):
             raise ConfigurationError(*found)
@@ -67,7 +65,6 @@ class Cells:
         self._written = [field.written for field in description.fields]
 
     def entries(self, file: BinaryIO) -> Iterator[Entry | BadEntry]:
-        """See Layout."""
         encoding = self._settings.encoding
         lines, end = Lines(file, encoding), file.tell()
         rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
@@ -118,7 +115,6 @@ class Cells:
         return row[0] or None if is_certain else None
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:
-        """See Layout."""
         id_, cursor, encoding = self._id, self._cursor, self._settings.encoding
         # With a second column it is a tuple that comes back, also for one field.
         pick = itemgetter(*self._fields, id_)
@@ -131,24 +127,20 @@ class Cells:
         return records
 
     def key(self, value: Value) -> Key:
-        """See Layout."""
         return str(normal(value))
 
     def stored(self, field: int, value: Value) -> Value:
-        """See Layout."""
         text = str(value) if isinstance(value, str) else normal(value)
         _encoded(text or "", self._settings)
         return text or None
 
     def create(self, key: Key, values: Sequence[Value]) -> bytes:
-        """See Layout."""
         row = [""] * self._width
         self._fill(row, dict(enumerate(values)))
         row[self._id] = str(key)
         return self._text(row, self.newline)
 
     def update(self, text: bytes, values: Mapping[int, Value]) -> bytes:
-        """See Layout."""
         (row,) = csv.reader([text.decode(self._settings.encoding)], delimiter=self._delimiter)
         self._fill(row, values)
         # Lines of one file may end in both ways.

@@ -33,11 +33,9 @@ class JsonLines:
         self._description = description
 
     def empty(self) -> bytes:
-        """See Format."""
         return b""
 
     def begin(self, file: BinaryIO) -> "Documents":
-        """See Format."""
         if file.read(len(_MARK)) != _MARK:
             file.seek(0)
         start = file.tell()
@@ -68,7 +66,6 @@ class Documents:
         self._plain = not any("." in name for name in self._names)
 
     def entries(self, file: BinaryIO) -> Iterator[Entry | BadEntry]:
-        """See Layout."""
         offset, first = file.tell(), list[Document]()
         for line in file:
             start, offset = offset, offset + len(line)
@@ -105,7 +102,6 @@ class Documents:
         raise ValueError(problem)
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:
-        """See Layout."""
         names, id_, cursor = self._names, self._id, self._cursor
         records = []
         for document in map(parse, texts):
@@ -119,18 +115,15 @@ class Documents:
         return records
 
     def key(self, value: Value) -> Key:
-        """See Layout."""
         if isinstance(value, Decimal) and value == value.to_integral_value():
             value = int(value)
         key = key_of({"id": value}, "id")
         return str(normal(value)) if key is None else key
 
     def stored(self, field: int, value: Value) -> Value:
-        """See Layout."""
         return self._kinds.stored(field, value)
 
     def create(self, key: Key, values: Sequence[Value]) -> bytes:
-        """See Layout."""
         document: Document = {}
         put(document, self._id, key)  # first
         self._fill(document, {i: value for i, value in enumerate(values) if value is not None})
@@ -138,7 +131,6 @@ class Documents:
         return dump(document) + self.newline
 
     def update(self, text: bytes, values: Mapping[int, Value]) -> bytes:
-        """See Layout."""
         document = parse_exactly(text)
         self._kinds.see([value_at(document, name) for name in self._names])
         self._fill(document, values)

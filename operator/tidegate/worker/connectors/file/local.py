@@ -25,7 +25,6 @@ class LocalFiles:
     """A Files."""
 
     def facts(self, path: str) -> Facts | None:
-        """See Files."""
         try:
             status = Path(path).stat()
         except FileNotFoundError:
@@ -38,23 +37,19 @@ class LocalFiles:
         )
 
     def identify(self, facts: Facts, moment: float) -> bool:
-        """See Files."""
         return int(dict(facts)["changed"]) / 1e9 < moment - _CLOCK_SECONDS
 
     def changed_at(self, path: str) -> float:
-        """See Files."""
         return Path(path).stat().st_mtime
 
     def beside(self, path: str) -> list[str]:
-        """See Files."""
         return sorted(file.name for file in Path(path).parent.iterdir() if file.is_file())
 
     def open(self, path: str) -> BinaryIO:
-        """See Files."""
         return Path(path).open("rb")
 
     def replace(self, path: str, content: Iterable[bytes], is_still: Callable[[], bool]) -> bool:
-        """See Files. Between the last look and the replacement there are microseconds."""
+        """Between the last look and the replacement there are microseconds."""
         target = Path(os.path.realpath(path))
         _remove_leftovers(target)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tidegate", dir=target.parent)

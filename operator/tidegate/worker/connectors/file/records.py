@@ -75,16 +75,14 @@ class FileRecords:
 
     @property
     def where(self) -> Any:
-        """See Filtered."""
         return [condition.model_dump(mode="json") for condition in self._where] or None
 
     @property
     def outside(self) -> Mapping[Key, Record]:
-        """See Filtered."""
         return self._outside
 
     def field_types(self) -> Sequence[Untyped]:
-        """See Typed. The file may be read again, and then has another layout."""
+        """The file may be read again, and then has another layout."""
         layout = self._spool.layout
         return [
             Untyped(layout.type_name, partial(self._stored, field), layout.is_json)
@@ -95,14 +93,14 @@ class FileRecords:
         return self._spool.layout.stored(field, value)
 
     def cursor_type(self) -> None:
-        """See Typed. Whether its times have a zone is known of each only."""
+        """Whether its times have a zone is known of each only."""
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
-        """See Collection. A file is always read whole."""
+        """A file is always read whole."""
         return None
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """See Collection. The token is the last key; what is read goes on as the file was when it began."""
+        """The token is the last key; what is read goes on as the file was when it began."""
         with speaking_of(self._connector):
             if after is None:
                 self._refresh()
@@ -133,7 +131,6 @@ class FileRecords:
         return ""
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
-        """See Collection."""
         self._outside = {}
         if not keys:
             return {}
@@ -155,7 +152,6 @@ class FileRecords:
         return dict(zip(texts, self._spool.layout.records(list(texts.values())), strict=True))
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
-        """See Collection."""
         with speaking_of(self._connector):
             self._refresh()
             if self._index is None:
@@ -181,7 +177,6 @@ class FileRecords:
             raise SystemFailed(f"connector {self._connector}: {self._settings.path} has disappeared")
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected]:
-        """See Collection."""
         return self._write(lambda batch: self._create(records, batch)) if records else []
 
     def _create(self, records: Sequence[Sequence[Value]], batch: _Batch) -> list[Record | Rejected]:
@@ -222,7 +217,6 @@ class FileRecords:
         return {each.key for each in self._spool.unreadable if each.key is not None}
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
-        """See Collection."""
         return self._write(lambda batch: self._update(writes, batch)) if writes else []
 
     def _update(self, writes: Sequence[Write], batch: _Batch) -> list[Record | Changed | Rejected]:
@@ -245,7 +239,6 @@ class FileRecords:
         return [*inside, *outside][0]  # it may have left the filter by it
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
-        """See Collection."""
         return self._write(lambda batch: self._delete(expected, batch)) if expected else []
 
     def _delete(self, expected: Sequence[Record], batch: _Batch) -> list[Changed | Rejected | None]:

@@ -15,7 +15,6 @@ class RemoteFiles:
         self._fs = file_system
 
     def facts(self, path: str) -> Facts | None:
-        """See Files."""
         self._fs.invalidate_cache()
         try:
             info = self._fs.info(path)
@@ -26,24 +25,20 @@ class RemoteFiles:
         return tuple(sorted((str(k), str(v)) for k, v in info.items() if "access" not in k.lower() and k != "atime"))
 
     def identify(self, facts: Facts, moment: float) -> bool:
-        """See Files."""
         return any(name.lower() == "etag" for name, _ in facts)
 
     def changed_at(self, path: str) -> float:
-        """See Files."""
         return float(self._fs.modified(path).timestamp())
 
     def beside(self, path: str) -> list[str]:
-        """See Files."""
         found = self._fs.ls(path.rpartition("/")[0], detail=True)
         return sorted(str(file["name"]).rpartition("/")[2] for file in found if file.get("type") == "file")
 
     def open(self, path: str) -> BinaryIO:
-        """See Files."""
         return cast(BinaryIO, self._fs.open(path, "rb"))
 
     def replace(self, path: str, content: Iterable[bytes], is_still: Callable[[], bool]) -> bool:
-        """See Files. Between the last look and the replacement there is the time of a request."""
+        """Between the last look and the replacement there is the time of a request."""
         directory, _, name = path.rpartition("/")
         new = f"{directory}/.{name}.{uuid4().hex}.tidegate"
         try:

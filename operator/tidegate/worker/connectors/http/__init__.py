@@ -37,7 +37,6 @@ class Api:
         return {"base URL": self._client.place}
 
     def stop_when(self, interrupted: Callable[[], bool]) -> None:
-        """See Interruptible."""
         self._client.turns.stop_when(interrupted)
 
     def close(self) -> None:

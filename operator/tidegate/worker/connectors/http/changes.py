@@ -1,4 +1,4 @@
-"""How far a list's changes go, and how to ask for those since then. Pure; serves `resource`.
+"""How far a list's changes go, and how to ask for those since then. Pure.
 
 Where a cursor is a time, the server's clock says how far its changes go: that is what `Date` of an answer tells. Any
 other cursor must be asked for.

@@ -1,4 +1,4 @@
-"""How far a list has been read, and whether what was read is all of it. Pure; serves `listing`.
+"""How far a list has been read, and whether what was read is all of it. Pure.
 
 Pages that are counted shift: a delete or an edit meanwhile moves a record from a page that has yet to be read to one
 that has been. Nothing in the answers tells, so a list is whole only where something proves it (design section 6.2):

@@ -81,16 +81,14 @@ class Resource:
             self._finder.close()
 
     def field_types(self) -> Sequence[Untyped]:
-        """See Typed."""
         return self._documents.field_types()
 
     def cursor_type(self) -> None:
-        """See Typed. Whether its times have a zone is known of each only."""
+        """Whether its times have a zone is known of each only."""
 
     # Reading
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
-        """See Collection."""
         settings = self._settings
         if settings.since is None:
             return None
@@ -106,7 +104,7 @@ class Resource:
         return written(moment)
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """See Collection. The order is the API's; the token is a Reading."""
+        """The order is the API's; the token is a Reading."""
         reading = self._unsealed(Reading.of(after))
         if after is None or self._reader is None or self._reader.reading != reading:
             self._reader = Reader(self._listing, since(self._title, self._settings, window), reading, prove=True)
@@ -128,7 +126,6 @@ class Resource:
         )
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
-        """See Collection."""
         together: dict[Key, Record] = {}
         if self._settings.batch is not None:
             together = self._records.read_together(keys, self._settings.batch)
@@ -150,11 +147,9 @@ class Resource:
 
     @property
     def unread(self) -> Mapping[Key, str]:
-        """See MayNotRead."""
         return self._records.unread
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
-        """See Collection."""
         assert self._finder is not None  # noqa: S101 - it is needed only before a create
         found = self._finder.find(wanted)
         if not self._settings.where:
@@ -163,22 +158,17 @@ class Resource:
 
     @property
     def where(self) -> Any:
-        """See Filtered."""
         return [condition.model_dump(mode="json") for condition in self._settings.where] or None
 
     @property
     def outside(self) -> Mapping[Key, Record]:
-        """See Filtered."""
         return self._outside
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
-        """See Collection."""
         return self._writer.create(records)
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
-        """See Collection."""
         return self._writer.update(writes)
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
-        """See Collection."""
         return self._writer.delete(expected)

@@ -90,7 +90,6 @@ class Asking:
             raise ConfigurationError(f"{self._title}: find: {what} {', '.join(f'{{{name}}}' for name in self._names)}")
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> list[Record]:
-        """See Finder."""
         texts = [tuple(normal(value) or "" for value in values) for values in wanted]
         asked = [n for n, each in enumerate(texts) if self._can_be_asked(each)]
         answers = dict(zip(asked, self._pool.each(self._find, [texts[n] for n in asked]), strict=True))
@@ -142,16 +141,13 @@ class Asking:
         return found
 
     def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
-        """See Finder."""
         self._others.note(records, gone)
 
     def doubt(self, wanted: Sequence[tuple[Value, ...]]) -> None:
-        """See Finder."""
         self._doubtful |= {tuple(normal(value) or "" for value in values) for values in wanted}
         self._others.doubt(wanted)
 
     def close(self) -> None:
-        """See Finder."""
         self._others.close()
 
 
@@ -176,7 +172,6 @@ class Scanning:
         self._read_at: datetime | None = None
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> list[Record]:
-        """See Finder."""
         with self._speaking():
             keys = self._current().keys(wanted)
         for key in keys:
@@ -213,7 +208,6 @@ class Scanning:
         self._read_at = moment
 
     def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
-        """See Finder."""
         if self._index is not None:
             with self._speaking():
                 self._index.put(records)
@@ -228,12 +222,11 @@ class Scanning:
             raise SystemFailed(f"{self._description.title}: its temporary files: {error}") from error
 
     def doubt(self, _: Sequence[tuple[Value, ...]]) -> None:
-        """See Finder. The index is made again when it is next needed."""
+        """The index is made again when it is next needed."""
         self.close()
         self._index = self._db = self._directory = None
 
     def close(self) -> None:
-        """See Finder."""
         if self._db is not None and self._directory is not None:
             self._db.close()
             self._directory.cleanup()

@@ -52,7 +52,6 @@ class Turns:
         self._interrupted: Callable[[], bool] = lambda: False
 
     def stop_when(self, interrupted: Callable[[], bool]) -> None:
-        """See Interruptible."""
         self._interrupted = interrupted
 
     @property

@@ -81,7 +81,6 @@ class Writer:
         self._seen = {key: found for key, found in seen.items() if found.etag}
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
-        """See Collection."""
         try:
             answers = self._made_all_the_same(records, self._pool.each(self._create, records))
             self._blame.judge(answers)
@@ -168,7 +167,6 @@ class Writer:
         return answered._replace(values=tuple(held))
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
-        """See Collection."""
         answers = self._pool.each(self._update, writes)
         self._blame.judge(answers)
         self._note(answers)
@@ -214,7 +212,6 @@ class Writer:
         return Changed() if seen is None else seen.record
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
-        """See Collection."""
         answers = self._pool.each(self._delete, expected)
         self._blame.judge(answers)
         gone = [record.key for record, answer in zip(expected, answers, strict=True) if answer is None]

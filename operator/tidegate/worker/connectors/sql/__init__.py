@@ -34,7 +34,7 @@ class Database:
         self._interrupted: Callable[[], bool] = lambda: False
 
     def stop_when(self, interrupted: Callable[[], bool], /) -> None:
-        """See Interruptible. A page and a batch are short; only records that are written one by one are stopped."""
+        """A page and a batch are short; only records that are written one by one are stopped."""
         self._interrupted = interrupted
 
     def open(self, description: Description) -> Rows:

@@ -152,7 +152,7 @@ class Changes:
         limit: int,
         window: Window,
     ) -> Page:
-        """See Collection. The token is the last cursor value and key, or the last key of the rows without a place."""
+        """The token is the last cursor value and key, or the last key of the rows without a place."""
         until = Watermark.of_token(window.until).until
         found: list[Record] = []
         if until is not None and not (isinstance(after, dict)):

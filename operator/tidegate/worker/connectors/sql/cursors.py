@@ -1,6 +1,6 @@
 """What a cursor value says of when a row was changed, and from which value on changes must be read next.
 
-Pure; serves `changes`. A cursor holds times, numbers or texts. Its newest value alone is no safe place to go on from:
+Pure. A cursor holds times, numbers or texts. Its newest value alone is no safe place to go on from:
 a transaction that commits late brings older ones, clocks differ, and local times come twice. So a look at the table
 notes the newest value together with the system's own time, and the next reading begins at the earlier of the two.
 """
@@ -112,11 +112,10 @@ class Times:
     are_texts: bool = False
 
     def ceiling(self, clock: datetime) -> Value:
-        """See Scale. Texts are compared to the second, and what follows in one sorts after it."""
+        """Texts are compared to the second, and what follows in one sorts after it."""
         return self.write(_shifted(clock + _SECOND, self.zones[1], -_TURNED_BACK, max))
 
     def start(self, seen: Seen, overlap: timedelta) -> Start:
-        """See Scale."""
         if seen.newest is None:
             return Start(None)
         newest = self.read(seen.newest)
@@ -128,7 +127,6 @@ class Times:
         return Start(self.value(seen.newest), excluded=is_precise and newest + _SECOND <= back)
 
     def value(self, token: Token) -> Value:
-        """See Scale."""
         return token if self.are_texts else self.write(self.read(token))
 
 
@@ -149,11 +147,10 @@ class Numbers:
     floor: Value = None
 
     def ceiling(self, clock: datetime) -> Value:
-        """See Scale."""
         return None if self.unit is None else int(clock.timestamp() * self.unit)
 
     def start(self, seen: Seen, overlap: timedelta) -> Start:
-        """See Scale. Of a counter its last value is read again: several changes may share it."""
+        """Of a counter its last value is read again: several changes may share it."""
         if seen.newest is None:
             return Start(None)
         newest = self.read(seen.newest)
@@ -165,7 +162,6 @@ class Numbers:
         return Start(newest, excluded=bool(newest % (60 * self.unit)) and newest + self.unit <= back)
 
     def value(self, token: Token) -> Value:
-        """See Scale."""
         return self.read(token)
 
 

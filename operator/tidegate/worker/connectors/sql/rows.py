@@ -127,32 +127,27 @@ class Rows:
         self._locked = self._members.inside.with_for_update(of=table).order_by(self._id)
 
     def field_types(self) -> Sequence[ColumnType]:
-        """See Typed."""
         return self._types
 
     def cursor_type(self) -> ColumnType | None:
-        """See Typed."""
         return None if self._changes is None else column_type(self._changes.cursor, self._engine.dialect)
 
     @property
     def where(self) -> Any:
-        """See Filtered."""
         return [condition.model_dump(mode="json") for condition in self._where] or None
 
     @property
     def outside(self) -> Mapping[Key, Record]:
-        """See Filtered."""
         return self._outside
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
-        """See Collection."""
         if self._changes is None:
             return None
         with speaking_of(self._connector):
             return self._changes.watermark(last, overlap)
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """See Collection. The token is the last key; `changes` has its own for a window."""
+        """The token is the last key; `changes` has its own for a window."""
         with speaking_of(self._connector), self._engine.connect() as connection:
             if window is not None:
                 assert self._changes is not None  # noqa: S101 - only what has a cursor has a window
@@ -166,7 +161,6 @@ class Rows:
         return Page(records, records[-1].key if more else None)
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
-        """See Collection."""
         self._outside = {}
         if not keys:
             return {}
@@ -175,7 +169,6 @@ class Rows:
             return {record.key: record for record in self._found(wanted)}
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
-        """See Collection."""
         self._outside = {}
         if not wanted:
             return []
@@ -195,7 +188,6 @@ class Rows:
         return self._records([row[:-1] for row in rows if row[-1]])
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
-        """See Collection."""
         answers = self._write(records, self._create)
         return [*map(self._with_advice, answers)]
 
@@ -232,7 +224,6 @@ class Rows:
         return [answer for answer in answers if answer is not None]
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
-        """See Collection."""
         return self._write(writes, self._update)
 
     def _update(self, connection: Connection, writes: Sequence[Write]) -> list[Record | Changed | Rejected]:
@@ -276,7 +267,6 @@ class Rows:
         return {key: missing[key] for key in self._read(connection, list(missing), self._members.inside)}
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
-        """See Collection."""
         return self._write(expected, self._delete)
 
     def _delete(self, connection: Connection, expected: Sequence[Record]) -> list[Changed | Rejected | None]:

@@ -1,4 +1,4 @@
-"""How far a table's changes have been read for good: what is remembered from run to run. Pure; serves `changes`.
+"""How far a table's changes have been read for good: what is remembered from run to run. Pure.
 
 What was newest at a look counts only when every transaction that was open then has ended: until then it may still bring
 rows with a cursor from before. So a look waits as `pending`, and `settled` is the one that the next run begins from.
