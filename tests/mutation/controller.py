@@ -10,7 +10,7 @@ _RENDER = (f"{_TESTS}/test_render.py",)
 BUGS = [
     SeededBug(
         "no claim: the Job is created without its number in the status",
-        f"{_CONTROL}/decide.py",
+        f"{_CONTROL}/next_run.py",
         "claimed = status.replace(partial(SyncIntegrationStatus, run=run, next_run_at=None))",
         "claimed = status.replace(partial(SyncIntegrationStatus, next_run_at=None))",
         _TABLE,
@@ -31,21 +31,21 @@ BUGS = [
     ),
     SeededBug(
         "a requested reset is repeated by every run",
-        f"{_CONTROL}/decide.py",
+        f"{_CONTROL}/declared.py",
         "return requested is not None and requested != status.handled.reset_requested_at",
         "return requested is not None",
         _TABLE,
     ),
     SeededBug(
         "a declared reset is repeated by every run",
-        f"{_CONTROL}/decide.py",
+        f"{_CONTROL}/declared.py",
         "seen.integration.spec.reset and status.activation is not None and not status.activation.reset",
         "seen.integration.spec.reset and status.activation is not None",
         _TABLE,
     ),
     SeededBug(
         "OFF stops the running run",
-        f"{_CONTROL}/decide.py",
+        f"{_CONTROL}/running.py",
         "if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN:",
         "if False:",
         _TABLE,
@@ -53,13 +53,13 @@ BUGS = [
     SeededBug(
         "OFF between two runs is not heard",
         f"{_CONTROL}/decide.py",
-        "    elif seen.integration.spec.status is Switch.OFF:\n        plan = _be_off(seen, remembered)\n",
+        "    elif seen.integration.spec.status is Switch.OFF:\n        plan = be_off(seen, remembered)\n",
         "",
         _TABLE,
     ),
     SeededBug(
         "OFF is honoured while a Pod is alive",
-        f"{_CONTROL}/decide.py",
+        f"{_CONTROL}/next_run.py",
         "    if seen.has_live_pod:  # the check mark must be true: no sync is running\n"
         "        return Plan(Phase.TURNING_OFF, status)\n",
         "",
@@ -74,7 +74,7 @@ BUGS = [
     ),
     SeededBug(
         "a paused run is called paused before its Pod has ended",
-        f"{_CONTROL}/decide.py",
+        f"{_CONTROL}/running.py",
         "return job.suspended and job.suspension_seen and not job.pods and not any(p.live for p in seen.pods_of(job))",
         "return job.suspended",
         _TABLE,
@@ -151,7 +151,7 @@ BUGS = [
     ),
     SeededBug(
         "a full sync of FutureOnly pushes",
-        f"{_CONTROL}/decide.py",
+        f"{_CONTROL}/next_run.py",
         "push=kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE,",
         "push=True,",
         _TABLE,

@@ -17,7 +17,8 @@ from kubernetes.aio.client.exceptions import ApiException
 from tidegate.api import names
 from tidegate.control import render
 from tidegate.control.merge_patch import merge_patch
-from tidegate.control.observation import FIELD_MANAGER, Body, Integration, controller_uid, is_of_a_run, pod_of
+from tidegate.control.observation import Body, Integration
+from tidegate.control.parse import FIELD_MANAGER, controller_uid, is_of_a_run, pod_of
 from tidegate.control.plan import (
     Action,
     Announce,

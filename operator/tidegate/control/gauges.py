@@ -12,11 +12,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tidegate.api.status import Phase
-from tidegate.control.decide import CANNOT_START, JOB_REFUSED, POD_DOES_NOT_END
 from tidegate.control.duplicate import DUPLICATE_POD
 from tidegate.control.freshness import Freshness
 from tidegate.control.observation import Integration
 from tidegate.control.queue import WorkQueue
+from tidegate.control.reasons import CANNOT_START, JOB_REFUSED, POD_DOES_NOT_END
 
 OF_INTEGRATION = ("namespace", "name")
 

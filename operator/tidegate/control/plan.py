@@ -1,9 +1,13 @@
 """The Plan: what `decide` hands to `report` and `act`, as frozen data."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tidegate.api.status import Phase, Run, SyncIntegrationStatus
+
+# How soon to decide again where no event of a watch may come.
+LOOK_AGAIN = timedelta(seconds=1)
+LOOK_UP_AGAIN = timedelta(seconds=10)  # a request each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +91,8 @@ class Plan:
     does_not_end: str | None = None  # which deleted Pod should have ended by now, and what to do
     duplicate: str | None = None  # which Pods of the run are stopped, because another one speaks for it
     reason: str | None = None  # of the conditions, where it is not about how a run ended
+
+
+def earliest(*times: datetime | None) -> datetime | None:
+    """The first of these times; None where there is none."""
+    return min((at for at in times if at is not None), default=None)

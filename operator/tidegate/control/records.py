@@ -7,7 +7,7 @@ counted where its success is shown.
 from collections.abc import Mapping
 
 from tidegate.api.status import ActivityEntry, Outcome, RecordTotals, RunKind, RunReport, SyncIntegrationStatus
-from tidegate.control.observation import LARGEST_NUMBER
+from tidegate.control.untrusted import LARGEST_NUMBER
 
 
 def set_everything_aside(entry: ActivityEntry) -> bool:

@@ -12,11 +12,13 @@ from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.cache_identity import is_being_deleted, is_gone
-from tidegate.control.decide import CANNOT_START, JOB_HELD, JOB_REFUSED, wants_reset
-from tidegate.control.observation import NO_RUN, Observation, inert
+from tidegate.control.declared import wants_reset
+from tidegate.control.observation import NO_RUN, Observation
 from tidegate.control.plan import Plan
+from tidegate.control.reasons import CANNOT_START, JOB_HELD, JOB_REFUSED
 from tidegate.control.records import set_everything_aside
 from tidegate.control.termination_message import report_of
+from tidegate.control.untrusted import inert
 
 
 def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatus:

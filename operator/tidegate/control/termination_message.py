@@ -8,7 +8,8 @@ import re
 from typing import TypeGuard
 
 from tidegate.api.status import Found, RunReport
-from tidegate.control.observation import LARGEST_NUMBER, Job, Pod, inert
+from tidegate.control.observation import Job, Pod
+from tidegate.control.untrusted import LARGEST_NUMBER, inert
 
 _EXIT_CODE_IN_MESSAGE = re.compile(r"^Container \S+ for pod \S+ failed with exit code (\d+) ")
 

@@ -10,20 +10,8 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from tidegate.api import names
-from tidegate.control.observation import (
-    Body,
-    Cache,
-    Integration,
-    Job,
-    Observation,
-    Pod,
-    cache_of,
-    controller_uid,
-    integration_of,
-    is_of_a_run,
-    job_of,
-    pod_of,
-)
+from tidegate.control.observation import Body, Cache, Integration, Job, Observation, Pod
+from tidegate.control.parse import cache_of, controller_uid, integration_of, is_of_a_run, job_of, pod_of
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from cluster.operator_process import OperatorProcess
 from devcluster.cluster import Cluster
 from devcluster.free_port import free_port
 from tidegate.control.due import due_at
-from tidegate.control.observation import integration_of
+from tidegate.control.parse import integration_of
 
 from .cluster import (
     NAMESPACE,

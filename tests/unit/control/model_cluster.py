@@ -13,7 +13,7 @@ from typing import Any
 from tidegate.api import names
 from tidegate.api.base import format_time
 from tidegate.api.contract import CACHE_CONTAINER, WORKER_CONTAINER, Environment, ExitCode
-from tidegate.control.observation import controller_uid
+from tidegate.control.parse import controller_uid
 from tidegate.worker.epoch import CacheLostError, Expected, Found, is_kept
 
 from .model import CLAIM, JOB, POD, Server

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.api.status import RecordTotals, RunReport, SyncIntegrationStatus
-from tidegate.control.observation import LARGEST_NUMBER, JobState
+from tidegate.control.observation import JobState
 from tidegate.control.plan import Announce
 from tidegate.control.records import totals_after
 from tidegate.control.report import report
+from tidegate.control.untrusted import LARGEST_NUMBER
 
 from .situations import CAUGHT_UP, FINISHED, FIRST, NOW, SECOND, Situation, failed, job, pod
 

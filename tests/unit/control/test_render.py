@@ -10,7 +10,8 @@ import pytest
 from tidegate.api.spec import SyncIntegrationSpec
 from tidegate.api.status import Found, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import render
-from tidegate.control.observation import Integration, job_of
+from tidegate.control.observation import Integration
+from tidegate.control.parse import job_of
 from tidegate.control.settings import Settings
 
 from .situations import CACHE, GENERATION, NAME, NAMESPACE, UID, run

@@ -13,7 +13,7 @@ from tidegate.control.queue import WorkQueue
 from tidegate.control.view import CLAIMS, JOBS, PODS, ClusterView
 from tidegate.control.watch import Informer
 
-from .test_observe import job_body
+from .test_parse import job_body
 
 SYNCS = (names.PLURAL, "")
 Event = Bookmark | Mapping[str, Any]

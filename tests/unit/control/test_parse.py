@@ -8,16 +8,8 @@ import pytest
 from tidegate.api import names
 from tidegate.api.spec import Mode, Switch
 from tidegate.api.status import RunKind
-from tidegate.control.observation import (
-    JobState,
-    Requests,
-    cache_of,
-    controller_uid,
-    integration_of,
-    is_of_a_run,
-    job_of,
-    pod_of,
-)
+from tidegate.control.observation import JobState, Requests
+from tidegate.control.parse import cache_of, controller_uid, integration_of, is_of_a_run, job_of, pod_of
 
 from .situations import UID
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.control.observation import LARGEST_NUMBER, JobState
+from tidegate.control.observation import JobState
 from tidegate.control.termination_message import exit_code_of, report_of
+from tidegate.control.untrusted import LARGEST_NUMBER
 
 from .situations import FIRST, job, pod
 

@@ -1,0 +1,35 @@
+"""Declared: what the spec and the request annotations ask of a run, and have not been given yet. Pure."""
+
+from functools import partial
+
+from tidegate.api.spec import Switch
+from tidegate.api.status import HandledRequests, Phase, SyncIntegrationStatus
+from tidegate.control.observation import Observation
+
+
+def phase_of_running(seen: Observation) -> Phase:
+    """The phase while a Pod runs, or may."""
+    return Phase.SYNCING if seen.integration.spec.status is Switch.ON else Phase.TURNING_OFF
+
+
+def phase_between_runs(seen: Observation) -> Phase:
+    """The phase while no Pod runs."""
+    return Phase.WAITING if seen.integration.spec.status is Switch.ON else Phase.TURNING_OFF
+
+
+def wants_reset(seen: Observation, status: SyncIntegrationStatus) -> bool:
+    """True when a new activation with reset is owed: declared and not yet done in this activation, or requested."""
+    declared = seen.integration.spec.reset and status.activation is not None and not status.activation.reset
+    return declared or reset_requested(seen, status)
+
+
+def reset_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
+    """True when a reset was requested by annotation and has not begun."""
+    requested = seen.integration.requests.reset
+    return requested is not None and requested != status.handled.reset_requested_at
+
+
+def with_sync_request_handled(seen: Observation, status: SyncIntegrationStatus) -> SyncIntegrationStatus:
+    """The status, with the newest request for a run as handled."""
+    handled = status.handled.replace(partial(HandledRequests, sync_requested_at=seen.integration.requests.sync))
+    return status.replace(partial(SyncIntegrationStatus, handled=handled))

@@ -1,0 +1,166 @@
+"""Next run: between two runs, be Off, wait, or claim the next one and create its Job. Pure.
+
+An activation begins here; it captures mode and reset with the claim of its first run.
+"""
+
+from datetime import datetime
+from functools import partial
+
+from tidegate.api import names
+from tidegate.api.spec import Mode
+from tidegate.api.status import Activation, HandledRequests, LastRun, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.control import cache_identity
+from tidegate.control.declared import reset_requested, wants_reset, with_sync_request_handled
+from tidegate.control.due import deletes_confirmed, wait_for_next_run
+from tidegate.control.history import finished_jobs
+from tidegate.control.observation import NO_RUN, Observation, Refusal
+from tidegate.control.plan import LOOK_AGAIN, Action, Announce, CreateCache, CreateJob, Plan
+from tidegate.control.reasons import CACHE_REQUIRED
+from tidegate.control.untrusted import inert
+
+
+def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+    """Claim the next run if it is due and nothing is in its way; otherwise say what it waits for."""
+    if seen.has_live_pod:
+        return Plan(Phase.WAITING, status, look_again_at=now + LOOK_AGAIN)
+    if seen.integration.spec.lacks_cache_of_built_in_worker:
+        words = (
+            "the built-in worker cannot sync without a cache: every run would be like the first one; "
+            "delete the SyncIntegration and create it without cache.none"
+        )
+        told = () if seen.integration.tells_of(CACHE_REQUIRED) else (Announce(CACHE_REQUIRED, words, warning=True),)
+        return Plan(Phase.WAITING, status, told, stalled=words, reason=CACHE_REQUIRED)
+    activation = status.activation
+    if activation is None or wants_reset(seen, status):
+        return _activate(seen, status, now)
+    last = status.last_run
+    if last is not None and last.finished_at > now:
+        # The clock was set back: the run ended before now, whatever it says.
+        status = status.replace(
+            partial(SyncIntegrationStatus, last_run=last.replace(partial(LastRun, finished_at=now)))
+        )
+    wait = wait_for_next_run(seen, status, now)
+    if wait is not None:
+        waiting = status.replace(partial(SyncIntegrationStatus, next_run_at=wait.until))
+        return Plan(Phase.WAITING, waiting, look_again_at=wait.until, stalled=wait.stalled)
+    if cache_identity.is_gone(seen, status):
+        return _make_cache(seen, status, now)
+    if cache_identity.is_being_deleted(seen):
+        return _let_cache_go(seen, status, now)
+    lost = cache_identity.difference(seen, status)
+    if lost is None:
+        return _claim(seen, status, activation, now)
+    status, activation = cache_identity.begin_again(status, lost), cache_identity.owing(activation, lost)
+    return _claim(seen, status, activation, now, cache_identity.announce(lost))
+
+
+def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+    """Begin an activation; it captures mode and reset. Its first run is claimed in the same write, so that a reset
+    is done exactly once (invariant I4). The delay lies between runs of an activation: turning ON starts at once.
+    """
+    spec = seen.integration.spec
+    reset = spec.reset or reset_requested(seen, status)
+    if cache_identity.is_being_deleted(seen):
+        return _let_cache_go(seen, status, now)
+    if not reset and cache_identity.is_gone(seen, status):
+        return _make_cache(seen, status, now)
+    lost = None if reset else cache_identity.difference(seen, status)
+    if reset:
+        status = cache_identity.reset(status)
+    elif lost:
+        status = cache_identity.begin_again(status, lost)
+    activation = Activation(number=status.activations + 1, mode=spec.mode, reset=reset, started_at=now, cache_lost=lost)
+    requested = seen.integration.requests.reset
+    if requested is None:
+        requested = status.handled.reset_requested_at
+    begun = status.replace(
+        partial(
+            SyncIntegrationStatus,
+            activation=activation,
+            activations=activation.number,
+            consecutive_failures=0,
+            handled=status.handled.replace(partial(HandledRequests, reset_requested_at=requested)),
+        )
+    )
+    what = "read-only full sync" if activation.mode is Mode.FUTURE_ONLY else "full sync"
+    first = "; all cached data is deleted first" if activation.reset else ""
+    note = f"activation {activation.number} begins with a {what} ({activation.mode}){first}"
+    announcements = (Announce("TurnedOn", note), *((cache_identity.announce(lost),) if lost else ()))
+    return _claim(seen, begun, activation, now, *announcements)
+
+
+def _claim(
+    seen: Observation,
+    status: SyncIntegrationStatus,
+    activation: Activation,
+    now: datetime,
+    *announcements: Announce,
+) -> Plan:
+    integration = seen.integration
+    number = status.runs + 1
+    last = status.last_run
+    confirmed = last if deletes_confirmed(seen, last) else None
+    kind = RunKind.INCREMENTAL if activation.caught_up else RunKind.FULL
+    run = Run(
+        number=number,
+        kind=kind,
+        push=kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE,
+        cache_epoch=status.cache_epoch,
+        # Without a volume each run finds it empty.
+        cache_run=status.cache.run if status.cache and not integration.spec.cache.none else None,
+        # A reset deletes any other cache. If it was cancelled, a later activation keeps the one that it finds (I4).
+        oldest_cache_epoch=None if activation.reset else status.oldest_cache_epoch,
+        job_name=names.job_name(integration.name, integration.uid, number),
+        started_at=now,
+        claimed_at=now,
+        generation=integration.generation,
+        spec_digest=integration.spec.digest,
+        allow_deletes=confirmed.number if confirmed else None,
+        confirmed=confirmed.found if confirmed else None,
+    )
+    claimed = with_sync_request_handled(seen, status.replace(partial(SyncIntegrationStatus, runs=number)))
+    return launch(seen, claimed, run, *announcements)
+
+
+def launch(seen: Observation, status: SyncIntegrationStatus, run: Run, *announcements: Announce) -> Plan:
+    """Claim, then create. The claim changes the status each time, so that its write is a fence against a second
+    operator and against an older self: who cannot write the claim creates nothing (invariant I1).
+    """
+    cache: tuple[Action, ...] = (CreateCache(),) if cache_identity.lacks_cache(seen) else ()
+    claimed = status.replace(partial(SyncIntegrationStatus, run=run, next_run_at=None))
+    return Plan(Phase.SYNCING, claimed, (*cache, CreateJob(run), *announcements))
+
+
+def be_off(seen: Observation, status: SyncIntegrationStatus) -> Plan:
+    """Honour OFF: nothing runs."""
+    if seen.has_live_pod:  # the check mark must be true: no sync is running
+        return Plan(Phase.TURNING_OFF, status)
+    handled = status.handled.replace(partial(HandledRequests, sync_requested_at=seen.integration.requests.sync))
+    off = status.replace(
+        partial(SyncIntegrationStatus, activation=None, next_run_at=None, consecutive_failures=0, handled=handled)
+    )
+    announcements = (Announce("TurnedOff", "OFF is honoured: no sync is running"),) if status.activation else ()
+    return Plan(Phase.OFF, off, announcements)
+
+
+def _make_cache(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+    """Create the claim that is gone before a run is claimed: if it was there after all, it is the cache still."""
+    refusal = seen.refusal
+    if refusal is None or refusal.run != NO_RUN or refusal.generation != seen.integration.generation:
+        return Plan(Phase.WAITING, status, (CreateCache(),), look_again_at=now + LOOK_AGAIN)
+    stalled = refused_words("the cache's volume cannot be created", refusal) if refusal.needs_human else None
+    if now < refusal.retry_at:
+        return Plan(Phase.WAITING, status, look_again_at=refusal.retry_at, stalled=stalled)
+    return Plan(Phase.WAITING, status, (CreateCache(),), now + LOOK_AGAIN, stalled)
+
+
+def _let_cache_go(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+    """Delete what holds a claim that is being deleted: no Pod can start with it, and finished ones keep it there."""
+    holders, due = finished_jobs(seen, now)
+    return Plan(Phase.WAITING, status, holders, look_again_at=due)
+
+
+def refused_words(what: str, refusal: Refusal) -> str:
+    """What an admin reads about a refused request that will be refused again."""
+    when = "retrying periodically, and at once when the spec changes"
+    return f"{what}: {inert(refusal.message)}; {when}"
