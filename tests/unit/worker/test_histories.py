@@ -1,5 +1,5 @@
 """Random histories: users on both sides, runs of every kind, edits and crashes at any step of them, changes of the
-configuration, and systems that are exchanged for each other.
+configuration, backups that are restored in place, and systems that are exchanged for each other.
 
 A history is data that Hypothesis draws, and makes as short as it can when it fails. On the way no run may lose an entry
 in silence, make a record twice, or write when it is read-only; in the end the sync is left alone, and then both sides
@@ -23,7 +23,7 @@ HISTORIES = 2100  # in all
 
 deeds = [
     "add", "add", "edit name", "edit name", "edit phone", "edit phone", "clear", "rename", "delete", "reload",
-    "reload and edit", "leave", "leave", "enter",
+    "reload and edit", "leave", "leave", "enter", "restore",
 ]  # fmt: skip
 acts = st.builds(Act, st.sampled_from([0, 1]), st.sampled_from(deeds), st.integers(0, 39))
 policies = st.builds(
@@ -61,6 +61,8 @@ def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_si
             deletes=st.sampled_from(["unlink", "propagate"]),
             trims=st.booleans(),
             filtered=st.booleans(),
+            phones=st.booleans(),
+            name=st.sampled_from(["contact", "person"]),
         )
         def change(
             self,
@@ -68,8 +70,10 @@ def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_si
             deletes: Literal["unlink", "propagate"],
             trims: bool,
             filtered: bool,
+            phones: bool,
+            name: Literal["contact", "person"],
         ) -> None:
-            world.change(Policies(conflict, deletes, world.normalises, trims, filtered))
+            world.change(Policies(conflict, deletes, world.normalises, trims, filtered, phones, name))
 
         @precondition(lambda _: world.has_synced)
         @rule(scope=scopes, push=st.booleans())

@@ -4,8 +4,8 @@ The systems are real (SQLite). What happens is data: the acts of users, and the 
 """
 
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -41,14 +41,18 @@ DELETE FROM contact; DELETE FROM sqlite_sequence; UPDATE clock SET now = 0; UPDA
 """
 
 
+Deed = Literal[
+    "add", "edit name", "edit phone", "clear", "rename", "delete", "reload", "reload and edit", "leave", "enter",
+    "restore",
+]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Act:
     """What a user does in one of the systems; `pick` chooses the record, or the e-mail address of a new one."""
 
     side: Literal[0, 1]
-    what: Literal[
-        "add", "edit name", "edit phone", "clear", "rename", "delete", "reload", "reload and edit", "leave", "enter"
-    ]
+    what: Deed
     pick: int
 
 
@@ -67,12 +71,24 @@ class Policies:
     trims: bool = False
     # Whether crm has its customers synced only: there are others too.
     filtered: bool = False
+    # Whether phone numbers are synced.
+    phones: bool = True
+    # What the object is called.
+    name: Literal["contact", "person"] = "contact"
 
     @property
     def crm(self) -> dict[str, Any]:
         """Where crm's records are."""
         customers = {"field": "kind", "operator": "In", "values": ["customer"]}
         return {**WITH_CURSOR, "where": [customers]} if self.filtered else WITH_CURSOR
+
+
+@dataclass(frozen=True)
+class _Backup:
+    """All contacts of a side, with what is not synced of them, and the clock that their versions come from."""
+
+    contacts: Sequence[tuple[Any, ...]]
+    clock: int
 
 
 class World:
@@ -97,25 +113,33 @@ class World:
         for file in self._databases.cache.iterdir():
             file.unlink()
         self._unlinked = False  # a run may have let a record stay on one side
-        self.change(policies)
         self._ledger = Ledger(self.contacts, self.synced)
+        self.change(policies)
         self.writes = self._ledger.writes
         self._accepted = False  # a read-only run has accepted differences
+        self._backups: tuple[list[_Backup], list[_Backup]] = ([], [])
         self._runs = 0
         self.steps = 0  # of all processes together
 
     def change(self, policies: Policies) -> None:
         """From the next run on."""
-        email, *others = SYNCED
+        email, name, phone = SYNCED
+        others = [name, phone] if policies.phones else [name]
         trimmed = [{**field, "normalize": "trim"} for field in others] if policies.trims else others
         config = self._databases.config(
-            crm=policies.crm, erp=WITH_CURSOR, fields=[email, *trimmed],
+            name=policies.name, crm=policies.crm, erp=WITH_CURSOR, fields=[email, *trimmed],
             conflict=policies.conflict, deletes=policies.deletes,
             safety={"maxDeletes": {"min": 1000}, "maxBlanked": {"min": 1000}, "emptySide": "allow"},
         )  # fmt: skip
         self._sync = parse(orjson.dumps(config))
         self._policies = policies
+        self._let_phones_be()
         self._unlinked |= policies.deletes == "unlink" or policies.filtered
+
+    def _let_phones_be(self) -> None:
+        """What is entered into a field that is not synced need not arrive."""
+        if not self._policies.phones:
+            self._ledger.set_aside({plain(phone) for side in SIDES for _, _, phone in self.contacts(side).values()})
 
     @property
     def normalises(self) -> bool:
@@ -152,6 +176,8 @@ class World:
             self._ledger.made(act.side, email)
         elif act.what == "delete" and rid:
             self._execute(act, "DELETE FROM contact WHERE id = ?", rid)
+        elif act.what == "restore":
+            self._restore(act)
         elif act.what.startswith("reload") and rid:
             self._reload(act, rid)
         elif act.what == "rename" and rid and free:
@@ -166,6 +192,7 @@ class World:
             self._execute(act, "UPDATE contact SET phone = ? WHERE id = ?", self._entry(act), rid)
         elif rid:
             self._execute(act, "UPDATE contact SET name = ? WHERE id = ?", self._entry(act), rid)
+        self._let_phones_be()
 
     def _reload(self, act: Act, rid: int) -> None:
         """Delete everything and load it again under new ids, with or without an edit of one record."""
@@ -179,6 +206,27 @@ class World:
             self._ledger.made(act.side, contact[0])
         self._execute(act, "COMMIT")
 
+    def _restore(self, act: Act) -> None:
+        """Put the side back to what it was when an earlier run began, its cursor and the clock of that too."""
+        if not self._backups[act.side]:
+            return
+        backup = self._backups[act.side][act.pick % len(self._backups[act.side])]
+        self._execute(act, "BEGIN")
+        self._execute(act, "DELETE FROM contact")
+        for rid, *values, version in backup.contacts:
+            columns = "id, email, name, phone, kind"
+            self._execute(act, f"INSERT INTO contact ({columns}) VALUES (?, ?, ?, ?, ?)", rid, *values)  # noqa: S608
+            self._execute(act, "UPDATE contact SET version = ? WHERE id = ?", version, rid)
+            self._ledger.made(act.side, values[0])
+        self._execute(act, "UPDATE clock SET now = ?", backup.clock)
+        self._execute(act, "COMMIT")
+
+    def _back_up(self) -> None:
+        for connection, backups in zip(self._connections, self._backups, strict=True):
+            query = "SELECT id, email, name, phone, kind, version FROM contact"
+            ((clock,),) = connection.execute("SELECT now FROM clock")
+            backups.append(_Backup(connection.execute(query).fetchall(), clock))
+
     def _execute(self, act: Act, statement: str, *values: Any) -> None:
         self._connections[act.side].execute(statement, values)
 
@@ -188,6 +236,7 @@ class World:
     def sync(self, scope: Scope = "full", *disturbed: Disturbances, push: bool = True) -> dict[str, Any]:
         """One run, started again after each crash; what disturbs each process, until there is nothing any more."""
         self._runs += 1
+        self._back_up()
         self._ledger.lost = 0
         self._ledger.pushes = push
         order = Order(self._runs, scope, push, self._databases.cache, "1", self._databases.directory)
@@ -249,6 +298,7 @@ class World:
 
     def check(self) -> None:
         """Left alone, the sync settles, and both sides are the same but for what it was told to leave."""
+        self.change(replace(self._policies, phones=True))
         self.sync()
         everything = [self.contacts(side) for side in SIDES]
         before = [self.synced(side) for side in SIDES]
