@@ -135,7 +135,7 @@ class Bench:
         with _no_controllers(self.cluster), Operator(self.cluster, self.directory) as operator:
             await operator.ready()
             async with beside(jobs.watch()):
-                await asyncio.sleep(max(0.0, at - 2 - time.time()))
+                await _until(at - 2)
                 cpu = operator.cpu_seconds
                 await jobs.wait_for(number)
                 await asyncio.sleep(2)  # its own echoes
@@ -168,7 +168,7 @@ class Bench:
             with Operator(self.cluster, self.directory) as operator:
                 await operator.ready()
                 async with beside(jobs.watch()), beside(ends.watch()), beside(end_pods(self.client)):
-                    await asyncio.sleep(max(0.0, begin - 1 - time.time()))
+                    await _until(begin - 1)
                     cpu, requests = operator.cpu_seconds, Requests(self.cluster)
                     await asyncio.sleep(seconds)
                     cpu, runs, asked = operator.cpu_seconds - cpu, len(ends.at), requests.count()
@@ -290,7 +290,14 @@ def _when_ended(sync: Object) -> str | None:
 
 def _soon(number: int) -> int:
     """A time until which so many resources can be made, and an operator can start."""
-    return int(time.time()) + 15 + number // 20
+    return int(time.time()) + 30 + number // 10
+
+
+async def _until(at: float) -> None:
+    """Wait for the first start. Raises RuntimeError when it has been before everything was ready to see it."""
+    if at < time.time():
+        raise RuntimeError("the machine is too slow, or does other work: syncs were due before the operator was ready")
+    await asyncio.sleep(at - time.time())
 
 
 def _time(at: float) -> str:
