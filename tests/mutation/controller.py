@@ -115,6 +115,20 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
+        "the place in the spread takes the second that the end of the last run was cut by",
+        f"{_CONTROL}/due.py",
+        "return TIME_RESOLUTION + spread * ",
+        "return spread * ",
+        (f"{_TESTS}/test_due.py",),
+    ),
+    SeededBug(
+        "each run costs a write more, as the next one is due at another time once its end is stored",
+        f"{_CONTROL}/due.py",
+        "ended = last.finished_at.replace(microsecond=0)",
+        "ended = last.finished_at",
+        (f"{_TESTS}/test_due.py",),
+    ),
+    SeededBug(
         "an unfinished Job that no claim names is ignored",
         f"{_CONTROL}/decide.py",
         "    remembered = _adopt_stray_job(seen, remembered)\n",
