@@ -125,7 +125,8 @@ class _Deadline:
         return left
 
     def _too_late(self) -> httpcore.ReadTimeout:
-        return httpcore.ReadTimeout(f"the answer was not complete after {self._local.seconds:g} seconds")
+        plural = "" if self._local.seconds == 1 else "s"
+        return httpcore.ReadTimeout(f"the answer was not complete after {self._local.seconds:g} second{plural}")
 
 
 def _read(response: httpx.Response, most: int) -> bytes | None:
