@@ -13,7 +13,7 @@ from documentation.pages import Page
 from tidegate.api.contract import ExitCode
 from tidegate.worker.connectors.sql.rows import Rows
 
-from . import test_identity, test_systems
+from . import test_filters, test_identity, test_maps, test_systems
 from .databases import FIELDS, PLACE, WITH_CURSOR, Databases
 
 ADA, BOB, EVE = ("ada@x", "Ada", "+1"), ("bob@x", "Bob", "2"), ("eve@x", "Eve", "3")
@@ -279,6 +279,12 @@ def test_a_cursor_that_is_added_lets_the_object_be_read_whole_once(linked: Datab
 ROWS = {
     "directions, policies, limits, credentials": test_identity.test_policies_cursors_and_fields_may_change_without_one,
     "`cursor`": test_a_cursor_that_is_added_lets_the_object_be_read_whole_once,
+    "`where`": test_filters.TestAnotherFilter,
+    "`map`": (
+        test_maps.TestAMap.test_with_another_entry_is_applied_by_the_next_run_of_changes,
+        test_maps.TestAMap.test_that_is_added_later_writes_nothing_that_nobody_has_edited,
+    ),
+    "`constant`, `writes`": test_maps.test_constants_and_writes_may_change_from_run_to_run,
     "another address of the same system": test_systems.TestAnotherDatabaseOfTheSameShape,
     "`normalize` of a field that is not matched by": TestAnotherNormalize,
     "a field that is new, or new again": test_identity.test_a_field_that_is_new_is_paired_as_at_the_first_sync,

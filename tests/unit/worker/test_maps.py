@@ -241,6 +241,17 @@ class TestWrites:
         assert databases.contacts("crm") == [ADA]
 
 
+def test_constants_and_writes_may_change_from_run_to_run(databases: Databases) -> None:
+    databases.add("crm", ADA)
+    databases.run(writes={"erp": []})
+    databases.add("crm", BOB)
+    ended = databases.run(fields=[*FIELDS, {"erp": "state", "constant": "from crm"}])
+    assert ended.pushed == {"crm": "", "erp": "1 create"}
+    assert states(databases)[1] == {"bob@x": "from crm"}, "Ada was meant to stay alone"
+    databases.edit("crm", "ada@x", name="Countess")
+    assert databases.run().pushed == {"crm": "", "erp": "1 create"}, "an edit of her is new"
+
+
 def test_no_value_is_an_empty_text_where_a_column_of_texts_cannot_hold_null(databases: Databases) -> None:
     databases.sql("erp", "CREATE TABLE person (id INTEGER PRIMARY KEY, email TEXT, name TEXT NOT NULL)")
     erp = {"table": "person", "id": "id"}
