@@ -179,12 +179,13 @@ def test_an_entry_of_a_map_may_say_that_there_is_no_value(control_plane: Cluster
     assert namespace.integration()["spec"]["sync"] == sync
 
 
-BLOCKS = [yaml.safe_load(text) for text in Page.read("docs/sync.md").blocks("yaml")]
+PAGES = [Page.read(f"docs/{name}.md") for name in ("sync", "apis")]
+BLOCKS = [yaml.safe_load(text) for page in PAGES for text in page.blocks("yaml")]
 SHOWN = [block for block in BLOCKS if block.keys() >= {"connectors", "objects"}]
 
 
 @pytest.mark.parametrize("sync", SHOWN, ids=[str(n) for n, _ in enumerate(SHOWN, 1)])
-def test_every_configuration_of_the_page_is_taken(
+def test_every_configuration_of_the_pages_is_taken(
     control_plane: Cluster, namespace: Namespace, sync: dict[str, Any]
 ) -> None:
     answer = apply(control_plane, namespace, sync=sync)

@@ -28,8 +28,8 @@ class Described:
     def __init__(self, server: KnownApi, description: dict[str, Any], directory: Path) -> None:
         self.server = server
         (item,) = description["objects"]
-        self.columns = [field["erp"] for field in item["fields"]]
-        self.table = item["erp"]["table"]
+        self.columns = [field["names"]["erp"] for field in item["fields"]]
+        self.table = item["sides"]["erp"]["table"]
         self._systems = RestAndSqlite(server.api, directory)
         self.sql = self._systems.sql
         self.sql(f"DROP TABLE IF EXISTS {self.table}")
