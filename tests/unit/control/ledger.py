@@ -51,7 +51,9 @@ class Ledger:
         if new.run is not None and (old.run is None or old.run.number != new.run.number):
             self._run_claimed(before, old, new, new.run)
             self.off_policies = {after.spec.off_policy}
-        if new.run is not None and (old.run is None or old.run.claimed_at != new.run.claimed_at):
+        # A paused run that goes on is that of the spec that its Job was made from.
+        claimed_before = old.run and (old.run.number, old.run.spec_digest)
+        if new.run is not None and claimed_before != (new.run.number, new.run.spec_digest):
             self.made_from[new.run.number] = _without_switch(before.spec)
         if new.phase is Phase.OFF:
             assert not on
