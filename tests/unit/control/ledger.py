@@ -35,6 +35,7 @@ class Ledger:
     created: dict[int, str] = field(default_factory=dict)  # run → UID of its Job
     lost: set[int] = field(default_factory=set)  # runs whose Job somebody has deleted before their end was recorded
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
+    workers_ended: dict[int, timedelta] = field(default_factory=dict)  # likewise, of a worker that a sidecar outlives
     activations: dict[int, Activation] = field(default_factory=dict)  # run → the activation that claimed it
     prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
     newest_use: tuple[str, int] | None = None  # the cache that the newest Pod has used, and its run
@@ -76,7 +77,10 @@ class Ledger:
         if new.last_run is not None and old.last_run is not None and new.last_run.number == old.last_run.number:
             assert new.last_run.outcome is old.last_run.outcome, "an end is recorded twice"
         elif new.last_run is not None:
-            assert new.last_run.number in self.ended, "an end is recorded that was none"
+            number = new.last_run.number
+            if number in self.workers_ended:
+                self.ended.setdefault(number, self.workers_ended[number])
+            assert number in self.ended, "an end is recorded that was none"
             assert old.last_run is None or new.last_run.number > old.last_run.number
 
     def _run_claimed(
@@ -127,10 +131,13 @@ class Ledger:
         assert self.claimed[number].cache_epoch == job.run.cache_epoch
         self.lost.discard(number)
         self.ended.pop(number, None)
+        self.workers_ended.pop(number, None)
         self.created[number] = job.uid
 
     def job_suspended(self, job: Job, integration: Integration) -> None:
-        run = integration.status.run
+        run, last = integration.status.run, integration.status.last_run
+        if job.suspended and last is not None and job.run.number <= last.number:
+            return  # its end is recorded: what is left of its Pods is stopped
         assert run is not None
         assert run.job_name == job.name
         assert self.created[run.number] == job.uid, "I3: another Job is resumed"
@@ -175,11 +182,18 @@ class Ledger:
             assert wiped or not (activation.reset and first), "I4: a reset without a wipe"
         if self.claimed[run].kind is RunKind.INCREMENTAL:
             assert not wiped, "a lost cache is taken for an empty one"
-            assert (cache, used_by) == self.newest_use, "an older cache is taken for the present one"
+            # Of a run that was cancelled, or whose Job was deleted, nobody knows whether it has used the cache.
+            before = self.newest_use[1] if self.newest_use else None
+            if before in self.ended:
+                assert (cache, used_by) == self.newest_use, "an older cache is taken for the present one"
         self.newest_use, self.restored = (cache, run), False
 
     def job_ended(self, job: Job) -> None:
-        self.ended[job.run.number] = self.clock
+        self.ended.setdefault(job.run.number, self.clock)
+
+    def worker_ended(self, run: int) -> None:
+        """A worker has ended, and a sidecar keeps its Pod alive: its run ends when that has lasted."""
+        self.workers_ended.setdefault(run, self.clock)
 
     # What people do
 

@@ -57,6 +57,8 @@ class Server:
     objects: dict[Key, dict[str, Any]] = field(default_factory=dict)
     history: dict[Key, list[Version]] = field(default_factory=dict)
     refusal: RefusedError | None = None  # of any creation
+    queueing: bool = False  # a queueing controller suspends each Job when it is created
+    errors: int = 0  # how many requests of operators are answered with 500
     writes: int = 0  # by operators
     _uids: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -129,6 +131,8 @@ class Server:
         present = self.objects.get((kind, manifest["metadata"]["name"]))
         if present is None:
             self.writes += 1
+            if kind == JOB and self.queueing:
+                manifest = {**manifest, "spec": {**manifest["spec"], "suspend": True}}
             created = self.create(kind, manifest)
             if kind == JOB:
                 job = self.view(JOB, created["metadata"]["name"])

@@ -38,6 +38,7 @@ class ModelCluster:
 
     server: Server
     starts: str = "everything"  # of a Pod, or "preparation": all but the worker, or "nothing"
+    sidecars: bool = False  # injected into each Pod, as ordinary containers that do not end with the worker
     _tallies: dict[str, Tally] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     _marks: dict[str, Found] = field(default_factory=dict)  # what the markers in each cache say
@@ -133,7 +134,7 @@ class ModelCluster:
                 continue
             self._counted.add(uid)
             code = _exit_code(pod)
-            if code == 0:
+            if code == 0 and pod["status"]["phase"] == "Succeeded":
                 tally.succeeded = True
             elif code in _FINAL:
                 tally.final = code
@@ -219,8 +220,22 @@ class ModelCluster:
         self._report(pod, "Running")
 
     def end(self, pod: Body, exit_code: int | None) -> None:
-        """The worker ends; None: its Pod is evicted."""
-        state = None if exit_code is None else {"exitCode": exit_code, "message": f'{{"reason": "code {exit_code}"}}'}
+        """The worker ends; None: its Pod is evicted. What is left beside it ends when the Pod is deleted."""
+        containers: list[Body] = pod["status"].get("containerStatuses") or [{}]
+        worker, *beside = containers
+        if "terminated" in worker.get("state", {}):
+            if "deletionTimestamp" in pod["metadata"]:
+                beside[0]["state"] = {"terminated": {"exitCode": 137}}
+                self._report(pod, "Failed")
+            return
+        words = {"message": f'{{"reason": "code {exit_code}"}}', "finishedAt": format_time(self.server.now)}
+        state = None if exit_code is None else {"exitCode": exit_code, **words}
+        if state is not None and self.sidecars and worker:
+            worker["state"] = {"terminated": state}
+            pod["status"]["containerStatuses"] = [worker, {"name": "proxy", "state": {"running": {}}}]
+            self._report(pod, "Running")
+            self.server.ledger.worker_ended(int(pod["metadata"]["labels"][names.RUN_LABEL]))
+            return
         self._report(pod, "Succeeded" if exit_code == 0 else "Failed", state)
 
     def _report(self, pod: Body, phase: str, terminated: Body | None = None, init: Body | None = None) -> None:

@@ -67,6 +67,10 @@ class ModelOperator:
 
     def answer(self) -> None:
         """Let the pending request happen, and the pass go on to the next one."""
+        if self.server.errors:
+            self.server.errors -= 1
+            self.fail(done=False)
+            return
         try:
             answer = self._ask()
         except (StaleViewError, RefusedError) as refused:

@@ -47,6 +47,9 @@ ACCIDENTS = [
     "Pods do not start",
     "held Job",
     "second Pod",
+    "sidecars",
+    "queue",
+    "errors",
 ]
 VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
@@ -231,6 +234,12 @@ class Toggle(RuleBasedStateMachine):
                 self.offset = offset
             case "second Pod":
                 self.cluster.make_second_pod()
+            case "sidecars":
+                self.cluster.sidecars = how < 5
+            case "queue":
+                self.server.queueing = how < 5
+            case "errors":
+                self.server.errors = how
             case "held Job":
                 self.hold_jobs(held=how < 5)
             case "Pods do not start":
@@ -268,7 +277,8 @@ class Toggle(RuleBasedStateMachine):
         if sys.exc_info()[0] is not None:
             return  # a step has failed already
         self.late, self.behind, self.server.refusal = [], [], None
-        self.cluster.starts = "everything"
+        self.cluster.starts, self.cluster.sidecars = "everything", False
+        self.server.queueing, self.server.errors = False, 0
         self.hold_jobs(held=False)
         self.server.declare(delay="12h")
         self.server.annotate(names.SYNC_REQUESTED_ANNOTATION, "in the end")
