@@ -100,6 +100,8 @@ class PlayedNode:
             match pod.get("status", {}).get("phase"):
                 case "Pending" if "deletionTimestamp" not in pod["metadata"] and self.starts_pods:
                     self._start(pod)
+                case "Pending" if "deletionTimestamp" in pod["metadata"] and self.obeys_sigterm:
+                    self._remove(pod)  # it was bound, and has not started
                 case "Running":
                     self._watch_over(pod)
                 case "Succeeded" | "Failed" if "deletionTimestamp" in pod["metadata"]:
