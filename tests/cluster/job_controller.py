@@ -25,5 +25,6 @@ def make_second_pod(namespace: Namespace) -> Object:
     (first,) = (pod for pod in namespace.pods() if pod["status"]["phase"] == "Running")
     metadata = {key: first["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
     spec = {key: value for key, value in first["spec"].items() if key != "nodeName"}
-    second = {**metadata, "name": f"{first['metadata']['name'][:-6]}-again"}
+    # Of two that were made within a second the one whose name comes first goes on.
+    second = {**metadata, "name": f"{first['metadata']['name'].rpartition('-')[0]}-zzzzz"}
     return namespace.create_object({"apiVersion": "v1", "kind": "Pod", "metadata": second, "spec": spec})
