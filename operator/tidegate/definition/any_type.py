@@ -20,13 +20,15 @@ def of_any_type(types: Mapping[str, Schema], description: str, required: Sequenc
         "type": "object",
         "description": description,
         "properties": {name: _merged(name, types) for name in names} | {SETTINGS: _OWN_SETTINGS},
-        "required": list(required),
+        **({"required": list(required)} if required else {}),
     }
 
 
 def fits_type(place: str, schema: Schema, of_any: Schema) -> str:
     """The CEL condition that a place has what a type requires, and nothing of other types."""
-    required = [f"has({place}.{name})" for name in _seen(schema["required"], of_any) if name not in of_any["required"]]
+    required = [
+        f"has({place}.{name})" for name in _seen(schema["required"], of_any) if name not in of_any.get("required", ())
+    ]
     others = [
         f"!has({place}.{name})" for name in _seen(of_any["properties"], of_any) if name not in schema["properties"]
     ]

@@ -64,6 +64,9 @@ def _converted(node: Schema, definitions: Schema) -> Schema:
     for key, value in node.items():
         if key in _DROPPED or (key == "default" and value is None):
             continue
+        # The API server does not keep what is empty, and a second server-side apply would conflict with the first.
+        if key in ("properties", "required") and not value:
+            continue
         if key == "properties":
             converted[key] = {name: _converted(inner, definitions) for name, inner in value.items()}
         elif key == "items" or (key == "additionalProperties" and isinstance(value, dict)):

@@ -151,3 +151,12 @@ def test_the_printer_columns_show_where_the_sync_stands() -> None:
         path = column["jsonPath"].split(".")[1:]
         if path[0] in ("spec", "status"):
             assert path[1].partition("[")[0] in SCHEMA["properties"][path[0]]["properties"]
+
+
+def test_has_no_empty_properties_or_required_which_the_api_server_would_drop() -> None:
+    def empty(node: object) -> bool:
+        inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        dropped = isinstance(node, dict) and any(node.get(key) in ({}, []) for key in ("properties", "required"))
+        return dropped or any(map(empty, inner))
+
+    assert not empty(custom_resource_definition())
