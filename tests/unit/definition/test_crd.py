@@ -159,4 +159,4 @@ def test_has_no_empty_properties_or_required_which_the_api_server_would_drop() -
         dropped = isinstance(node, dict) and any(node.get(key) in ({}, []) for key in ("properties", "required"))
         return dropped or any(map(empty, inner))
 
-    assert not empty(custom_resource_definition())
+    assert not empty(crd.custom_resource_definition())
