@@ -43,7 +43,7 @@ def manifest(**spec: Any) -> str:
         ({"activityLimit": 51}, "spec.activityLimit", "less than or equal to 50"),
         ({"cache": {"size": "plenty"}}, "spec.cache.size", "must be a size greater than zero, such as 512Mi or 1Gi"),
         ({"cache": {"size": "0"}}, "spec.cache.size", "must be a size greater than zero, such as 512Mi or 1Gi"),
-        ({"cache": {"none": True, "size": "1Gi"}}, "spec.cache", "there is no volume"),
+        ({"cache": {"none": True, "size": "1Gi"}}, "spec.cache", "cannot be combined with none"),
         ({"sync": "everything"}, "spec.sync", "must be of type object"),
         ({"template": []}, "spec.template", "must be of type object"),
     ],
