@@ -18,7 +18,9 @@ from .postgresql import Database, PostgreSQL
 def opened(
     database: Database, *fields: str, casefold: Sequence[str] = (), match: Sequence[int] = (0,)
 ) -> Iterator[Collection]:
-    database.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO worker")
+    database.sql(
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO worker; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO worker"
+    )
     uses = tuple(FieldUse(name, True, ("casefold",) if name in casefold else ()) for name in fields)
     connector = sql.TYPE.connect(Settings(type="sql", url=database.worker_url), {}, "erp")
     try:
@@ -77,7 +79,6 @@ def test_a_privilege_that_is_missing_is_a_configuration_error(postgresql_databas
     postgresql_database.sql("CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT)")
     with opened(postgresql_database, "email") as collection:
         postgresql_database.sql("REVOKE INSERT ON contact FROM worker")
-        postgresql_database.sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO worker")
         with pytest.raises(ConfigurationError, match="connector erp: the database says: permission denied for table"):
             collection.create([["a@x"]])
 
