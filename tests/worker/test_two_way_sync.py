@@ -79,7 +79,7 @@ def test_a_role_that_may_not_write_is_a_configuration_error(systems: TwoDatabase
     systems.add("crm", ADA)
     ended = systems.run(1)
     assert ended.code == ExitCode.CONFIGURATION_ERROR
-    assert "permission denied for table contact" in ended.message["reason"]
+    assert "no right to INSERT on table contact" in ended.message["reason"]
 
 
 def test_a_server_that_is_away_is_tried_again(systems: TwoDatabases, postgresql_server: PostgreSQL) -> None:

@@ -77,7 +77,8 @@ def test_of_postgresql_by_index_and_collation(
     postgresql_database.sql(
         "CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false); "
         "CREATE DOMAIN any_text AS TEXT COLLATE any_case; "
-        f"CREATE TABLE contact (id SERIAL PRIMARY KEY, {columns}); {index}; GRANT ALL ON contact TO worker"
+        f"CREATE TABLE contact (id INT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns}); "
+        f"{index}; GRANT ALL ON contact TO worker"
     )
     said = check(postgresql_database.worker_url)
     assert ("differ only in letter case" in said and "for field email" in said) is wider
@@ -98,7 +99,8 @@ def test_of_postgresql_accents_and_spaces_count_too(
     postgresql_database.sql(
         "CREATE COLLATION base_letters (provider = icu, locale = 'und-u-ks-level1', deterministic = false); "
         "CREATE FUNCTION unaccent(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT translate($1, 'é', 'e') $$; "
-        f"CREATE TABLE contact (id SERIAL PRIMARY KEY, {column}, name TEXT); {index}; GRANT ALL ON contact TO worker"
+        f"CREATE TABLE contact (id INT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {column}, name TEXT); "
+        f"{index}; GRANT ALL ON contact TO worker"
     )
     assert f"write normalize: {setting} for field email" in check(postgresql_database.worker_url)
     assert f"write normalize: {setting} for field email" in check(
