@@ -135,9 +135,8 @@ def be_off(seen: Observation, status: SyncIntegrationStatus) -> Plan:
     """Honour OFF: nothing runs."""
     if seen.has_live_pod:  # the check mark must be true: no sync is running
         return Plan(Phase.TURNING_OFF, status)
-    handled = status.handled.replace(partial(HandledRequests, sync_requested_at=seen.integration.requests.sync))
-    off = status.replace(
-        partial(SyncIntegrationStatus, activation=None, next_run_at=None, consecutive_failures=0, handled=handled)
+    off = with_sync_request_handled(seen, status).replace(
+        partial(SyncIntegrationStatus, activation=None, next_run_at=None, consecutive_failures=0)
     )
     announcements = (Announce("TurnedOff", "OFF is honoured: no sync is running"),) if status.activation else ()
     return Plan(Phase.OFF, off, announcements)
