@@ -7,6 +7,7 @@ and warnings about what a worker should do better. One that yields nothing has p
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, repeat, takewhile
 from typing import Literal
 
 from tidegate.api.contract import TERMINATION_MESSAGE_BYTES, Environment, ExitCode
@@ -155,18 +156,12 @@ def _interruptions(subject: Subject, number: signal.Signals, seconds: float) -> 
     On a busy machine a short run can be over before its signal arrives: repeat the first moment until one is not.
     """
     in_progress = False
-    for part in subject.moments:
+    again = takewhile(lambda _: not in_progress, repeat(0.0, _REPETITIONS))
+    for part in chain(subject.moments, again):
         with subject.place() as place:
             ended = subject.interrupt(place, number, part * seconds)
             in_progress |= ended.code != ExitCode.COMPLETE
             yield part, place, ended
-    for _ in range(_REPETITIONS):
-        if in_progress:
-            return
-        with subject.place() as place:
-            ended = subject.interrupt(place, number, 0)
-            in_progress = ended.code != ExitCode.COMPLETE
-            yield 0, place, ended
 
 
 def _epoch(subject: Subject) -> Iterator[Problem]:
