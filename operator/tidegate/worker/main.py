@@ -34,7 +34,7 @@ from tidegate.worker.epoch import CREDENTIALS
 from tidegate.worker.errors import ConfigurationError, RunEnded
 from tidegate.worker.run import environment
 from tidegate.worker.run.report import Report, warnings_go_to
-from tidegate.worker.run.steps import run
+from tidegate.worker.run.steps import complete, opened
 
 _DEFECT = 1
 
@@ -178,7 +178,8 @@ def _run(environ: Mapping[str, str], report: Report, interrupted: Callable[[], b
         raise ConfigurationError(f"the configuration cannot be read: {error}") from error
     # A run whose cache is thrown away keeps no credentials either: `run` without --cache says so by an empty value.
     environ = {CREDENTIALS_DIRECTORY: str(order.cache_dir / CREDENTIALS), **environ}
-    return run(order, parse(text), environ, report, interrupted)
+    with opened(order, parse(text), environ, report, interrupted) as session:
+        return complete(session)
 
 
 if __name__ == "__main__":

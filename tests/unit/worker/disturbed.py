@@ -18,7 +18,7 @@ from tidegate.worker.connectors import Connector, Description, Identified
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.report import Report
 from tidegate.worker.run.session import connect
-from tidegate.worker.run.steps import run
+from tidegate.worker.run.steps import complete, opened
 
 Event = Callable[[], None]
 
@@ -164,7 +164,8 @@ def attempt(order: Order, sync: Sync, systems: Systems, steps: Steps) -> dict[st
     def opens(order: Order) -> Cache:
         return _Cache(order.cache_dir, order.cache_epoch, steps)
 
-    remark = run(order, sync, {}, report, lambda: False, connects=connects, opens=opens)
+    with opened(order, sync, {}, report, lambda: False, connects=connects, opens=opens) as session:
+        remark = complete(session)
     report.end("complete", remark)
     message: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
     return message

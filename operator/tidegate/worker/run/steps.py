@@ -35,22 +35,6 @@ def _open_cache(order: Order) -> Cache:
     return Cache(order.cache_dir, order.cache_epoch, order.oldest_cache_epoch)
 
 
-def run(
-    order: Order,
-    sync: Sync,
-    environ: Mapping[str, str],
-    report: Report,
-    interrupted: Callable[[], bool],
-    *,
-    connects: Connects = connect,
-    opens: Opens = _open_cache,
-    now: Callable[[], float] = time.time,
-) -> str:
-    """Do the run, or the rest of it. Returns what a person should know of a complete run; raises RunEnded otherwise."""
-    with opened(order, sync, environ, report, interrupted, connects=connects, opens=opens, now=now) as session:
-        return complete(session)
-
-
 @contextmanager
 def opened(
     order: Order,
@@ -85,7 +69,7 @@ def opened(
 
 
 def complete(session: Session) -> str:
-    """Take the steps that are left. Returns what a person should know."""
+    """Take the steps that are left. Returns what a person should know of a complete run; raises RunEnded otherwise."""
     _run(session)
     _tell_what_waits(session)
     return _remark(session)
