@@ -18,7 +18,7 @@ import pytest
 
 from documentation.pages import Page
 from documentation.types import lines
-from tidegate.worker.cache.store import FILE
+from tidegate.worker.cache.file import FILE
 from tidegate.worker.main import work
 
 from .column_values import COLUMNS, Column, mean_the_same

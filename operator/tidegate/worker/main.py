@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TextIO
 
 from tidegate.api.contract import Environment, ExitCode
-from tidegate.worker.cache.store import meaning_of
+from tidegate.worker.cache.file import meaning_of
 from tidegate.worker.commands.check import check
 from tidegate.worker.commands.conflicts import list_conflicts
 from tidegate.worker.commands.conformance import command as conformance

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.worker.cache.store import FILE, FORMAT, Cache, Intent, Row, meaning_of
+from tidegate.worker.cache.file import FILE, meaning_of
+from tidegate.worker.cache.intents import Intent
+from tidegate.worker.cache.store import FORMAT, Cache, Row
 from tidegate.worker.connectors import Key
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
 
@@ -116,12 +118,12 @@ class TestLinks:
         cache.link([(crm, erp)])
         cache.soil([crm, erp])
         cache.parked.add(crm, "name", "why", 1, "conflict")
-        cache.intend([Intent(crm, 1, b"", None)])
+        cache.intents.write_down([Intent(crm, 1, b"", None)])
         cache.forget([crm])
         assert cache.rows([crm, erp])[erp].link is None
         assert [row.rid for row in cache.unpaired(1, b"m")] == [erp]
         assert (cache.is_pending(0), cache.is_pending(1)) == (False, True)
-        assert (cache.parked.count(), cache.intents()) == (0, [])
+        assert (cache.parked.count(), cache.intents.unsettled()) == (0, [])
 
     def test_are_proposed_where_one_record_on_each_side_has_the_match_key(self, cache: Cache) -> None:
         crm = cache.add(0, [(1, b"a", None), (2, b"b", None), (3, b"b", None), (4, None, None), (5, b"c", None)])

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker.cache.store import FILE, Cache
+from tidegate.worker.cache.file import FILE
+from tidegate.worker.cache.store import Cache
 
 from .databases import Databases
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tidegate.api.contract import ExitCode
-from tidegate.worker.cache.store import FILE
+from tidegate.worker.cache.file import FILE
 
 from .databases import FIELDS, WITH_CURSOR, Databases, Ended
 

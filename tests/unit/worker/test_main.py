@@ -14,7 +14,8 @@ import pytest
 
 import tidegate
 from tidegate.api.contract import ExitCode
-from tidegate.worker.cache.store import FILE, Cache
+from tidegate.worker.cache.file import FILE
+from tidegate.worker.cache.store import Cache
 from tidegate.worker.connectors.sql import engine
 from tidegate.worker.errors import SystemFailed
 from tidegate.worker.main import work

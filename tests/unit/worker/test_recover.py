@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tidegate.api.contract import ExitCode
-from tidegate.worker.cache.store import FILE
+from tidegate.worker.cache.file import FILE
 from tidegate.worker.connectors import Page
 from tidegate.worker.connectors.sql.rows import Rows
 from tidegate.worker.errors import SystemFailed

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
-from tidegate.worker.cache.store import FILE
+from tidegate.worker.cache.file import FILE
 from tidegate.worker.config.parse import parse
 from tidegate.worker.config.rules import SIDES, other
 from tidegate.worker.errors import Halted

@@ -125,3 +125,8 @@ def lay_out(remembered: Sequence[str], identities: Sequence[str]) -> tuple[list[
         for identity in identities
     )
     return slots, Layout(tuple(slots.index(identity) for identity in identities), former)
+
+
+def blob(data: bytes | None) -> bytearray | None:
+    """As sqlite3 takes it at once; for every `bytes` it searches for a registered adapter."""
+    return None if data is None else bytearray(data)

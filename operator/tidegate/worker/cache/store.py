@@ -13,20 +13,19 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tidegate.worker.cache import accepted, blanks, deletes, large, parked, reloads, settling, visits
+from tidegate.worker.cache import accepted, blanks, deletes, intents, large, parked, reloads, settling, visits
+from tidegate.worker.cache.file import FILE, meaning_of, note_that_it_was_made, refuse_lost
 from tidegate.worker.cache.listed import LISTED, listed
-from tidegate.worker.cache.shadow import Shadow
+from tidegate.worker.cache.shadow import Shadow, blob
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
-from tidegate.worker.errors import CacheLocked, CacheLost, CacheUnusable, RunEnded
+from tidegate.worker.errors import CacheUnusable
 from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
-FILE = "cache.sqlite"
-_MADE = "cache.made"
 FORMAT = 9
 
 _SCHEMA = """
@@ -34,8 +33,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
     rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, link INTEGER, match BLOB, shadow BLOB,
     lone INTEGER NOT NULL DEFAULT TRUE, UNIQUE (source, id));
-CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL);
-CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
+CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL)
 """
 
 # It has no counterpart. The + keeps SQLite from the index `alone`, which holds all of these, where `by_match` finds the
@@ -56,19 +54,6 @@ class Row(NamedTuple):
     shadow: Shadow | None
 
 
-class Intent(NamedTuple):
-    """A push that may have happened: what the target was going to hold, written down before the attempt.
-
-    `rid` is the record that the values come from, `target` the source number that they go to, `fields` the hashes of
-    what is pushed as a shadow has them, `match` the match key of a record that is to be created (None: an update).
-    """
-
-    rid: int
-    target: int
-    fields: Shadow
-    match: Hash | None
-
-
 class Cache:
     """One open cache. No other process can open it meanwhile."""
 
@@ -79,7 +64,7 @@ class Cache:
         With `oldest_epoch`, a cache of that epoch or a later one becomes one of `epoch`.
         """
         if epoch is not None:
-            _refuse_lost(directory)
+            refuse_lost(directory)
         try:
             self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
             try:
@@ -89,9 +74,9 @@ class Cache:
                 raise
         except sqlite3.Error as error:
             raise meaning_of(error) from error
-        if not (directory / _MADE).exists():
-            _write_down_that_it_was_made(directory)
+        note_that_it_was_made(directory)
         self._next_rid: int = 1 + self._one("SELECT coalesce(max(rid), 0) FROM record")
+        self.intents = intents.Intents(self._db)
         self.visits = visits.Visits(self._db, lambda: self._next_rid)
         self.parked = parked.Parked(self._db)
         self.reloads = reloads.Reloads(self._db)
@@ -108,7 +93,7 @@ class Cache:
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            modules = (visits, parked, reloads, accepted, blanks, deletes, large, settling)
+            modules = (intents, visits, parked, reloads, accepted, blanks, deletes, large, settling)
             parts = (_SCHEMA, *(module.SCHEMA for module in modules))
             for statement in ";".join(parts).split(";"):
                 self._db.execute(statement)
@@ -223,7 +208,7 @@ class Cache:
         """Remember new records: id, match key, and shadow if they are taken as they are. Returns their rids."""
         rids = self._new_rids(len(records))
         rows = [
-            (rid, source, key, _blob(match), _blob(shadow))
+            (rid, source, key, blob(match), blob(shadow))
             for rid, (key, match, shadow) in zip(rids, records, strict=True)
         ]
         self._db.executemany("INSERT INTO record (rid, source, id, match, shadow) VALUES (?, ?, ?, ?, ?)", rows)
@@ -240,20 +225,20 @@ class Cache:
         """Remember new records, each as the counterpart of the one with that rid, which was seen to hold `shadows`."""
         rids = self._new_rids(len(records))
         rows = [
-            (rid, source, link, key, _blob(match), _blob(shadow))
+            (rid, source, link, key, blob(match), blob(shadow))
             for rid, (link, key, match, shadow) in zip(rids, records, strict=True)
         ]
         self._db.executemany(
             "INSERT INTO record (rid, source, link, id, match, shadow, lone) VALUES (?, ?, ?, ?, ?, ?, FALSE)", rows
         )
-        own = [(rid, _blob(shadow), link) for rid, (link, *_), shadow in zip(rids, records, shadows, strict=True)]
+        own = [(rid, blob(shadow), link) for rid, (link, *_), shadow in zip(rids, records, shadows, strict=True)]
         self._db.executemany("UPDATE record SET link = ?, shadow = ? WHERE rid = ?", own)
         self.reloads.forget(link for link, *_ in records)
 
     def set_shadows(self, shadows: Iterable[tuple[int, Shadow]]) -> None:
         """What these records were seen to hold."""
         self._db.executemany(
-            "UPDATE record SET shadow = ? WHERE rid = ?", [(_blob(shadow), rid) for rid, shadow in shadows]
+            "UPDATE record SET shadow = ? WHERE rid = ?", [(blob(shadow), rid) for rid, shadow in shadows]
         )
 
     def set_matches(self, matches: Iterable[tuple[int, Hash | None]]) -> None:
@@ -410,74 +395,8 @@ class Cache:
         )
         return [rid for (rid,) in found]
 
-    # Pushes in flight
-
-    def intend(self, intents: Iterable[Intent]) -> None:
-        """Write down what is about to be pushed."""
-        rows = [(rid, target, _blob(fields), _blob(match)) for rid, target, fields, match in intents]
-        self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?)", rows)
-
-    def intents(self) -> list[Intent]:
-        """What may have been pushed, from a batch that was cut short."""
-        return [Intent(*row) for row in self._db.execute("SELECT rid, target, fields, match FROM intent ORDER BY rid")]
-
-    def settle(self, rids: Iterable[int]) -> None:
-        """What happened to these intents is known."""
-        self._remove("intent", listed(rids))
-
     def _remove(self, table: str, rids: str) -> None:
         self._db.execute(f"DELETE FROM {table} WHERE rid IN ({LISTED})", (rids,))  # noqa: S608
 
     def _one(self, query: str, *values: Any) -> int:
         return int(self._db.execute(query, values).fetchone()[0])
-
-
-def _blob(data: bytes | None) -> bytearray | None:
-    """As sqlite3 takes it at once; for every `bytes` it searches for a registered adapter."""
-    return None if data is None else bytearray(data)
-
-
-def copy_cache(directory: Path, target: Path) -> None:
-    """Copy a cache, which stays as it is. Raises CacheLocked while another process works on it."""
-    _refuse_lost(directory)
-    try:
-        with (
-            closing(sqlite3.connect(f"{(directory / FILE).resolve().as_uri()}?mode=rw", uri=True, timeout=1)) as cache,
-            closing(sqlite3.connect(target / FILE)) as copy,
-        ):
-            cache.execute("PRAGMA locking_mode = EXCLUSIVE")  # or else SQLite keeps a file beside it
-            cache.execute("SELECT 1 FROM sqlite_master")  # takes the lock, for which `backup` would wait forever
-            cache.backup(copy)
-    except sqlite3.Error as error:
-        raise meaning_of(error) from error
-
-
-def _refuse_lost(directory: Path) -> None:
-    """Raise CacheLost if a cache has been made in the directory, and its file is not there, or empty."""
-    file = directory / FILE
-    if (directory / _MADE).exists() and not (file.exists() and file.stat().st_size):
-        what = "is empty" if file.exists() else "is not there"
-        raise CacheLost(f"the cache is lost: its file {FILE} {what}")
-
-
-def _write_down_that_it_was_made(directory: Path) -> None:
-    # The cache's file is durable already: whenever this one is there, the other one must be.
-    (directory / _MADE).touch()
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")
-
-
-def meaning_of(error: sqlite3.Error) -> RunEnded:
-    """What an error of SQLite means for the run. A full or failing disk is retried; nothing is lost."""
-    name = str(getattr(error, "sqlite_errorname", "") or "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return CacheLocked("another process is working on the cache")
-    if name.startswith(_CORRUPT):
-        return CacheUnusable(f"the cache cannot be read: {error}")
-    return RunEnded(f"the cache cannot be written: {error}")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tidegate.api.contract import Environment
+from tidegate.worker.cache.file import FILE
 from tidegate.worker.cache.parked import Waiting
-from tidegate.worker.cache.store import FILE, Cache
+from tidegate.worker.cache.store import Cache
 from tidegate.worker.commands.shown import inert, shown
 from tidegate.worker.config.parse import parse
 from tidegate.worker.errors import ConfigurationError

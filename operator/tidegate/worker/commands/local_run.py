@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from tidegate.api.contract import PROTOCOL, Environment
-from tidegate.worker.cache.store import FILE, Cache
+from tidegate.worker.cache.file import FILE
+from tidegate.worker.cache.store import Cache
 
 _EPOCH = "1"
 

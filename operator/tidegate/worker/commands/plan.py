@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from tidegate.api.contract import ExitCode
+from tidegate.worker.cache.file import FILE, copy_cache
 from tidegate.worker.cache.parked import Waiting
-from tidegate.worker.cache.store import FILE, copy_cache
 from tidegate.worker.commands.local_run import environment_of_a_run
 from tidegate.worker.commands.shown import inert, shown
 from tidegate.worker.config.parse import parse

@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tidegate.worker.cache.store import Intent, Row
+from tidegate.worker.cache.intents import Intent
+from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, other
 from tidegate.worker.connectors import Key, Record
 from tidegate.worker.errors import SystemFailed
@@ -48,7 +49,7 @@ def _give_up(session: Session, intent: Intent) -> None:
         _set_aside(session, intent, doubted)
         return
     with session.cache.transaction():
-        session.cache.settle([intent.rid])
+        session.cache.intents.settle([intent.rid])
 
 
 def _doubted_target(session: Session, intent: Intent) -> Source | None:
@@ -86,7 +87,7 @@ def _settle_apart(session: Session, intents: Sequence[Intent]) -> list[Intent]:
 
 def _batches(session: Session) -> Iterator[Sequence[Intent]]:
     """All intents, an object's at a time, and no more than its systems are asked for at once."""
-    left = session.cache.intents()
+    left = session.cache.intents.unsettled()
     for both in session.pairs:
         intents = [intent for intent in left if intent.target in both.numbers]
         left = [intent for intent in left if intent.target not in both.numbers]
@@ -112,7 +113,7 @@ def _settle(session: Session, intents: Sequence[Intent]) -> list[Intent]:
     ]
     with session.cache.transaction():
         unsettled = [intent for look in looks for intent in look.intents if not _recover(session, look, intent)]
-        session.cache.settle({intent.rid for intent in intents} - {intent.rid for intent in unsettled})
+        session.cache.intents.settle({intent.rid for intent in intents} - {intent.rid for intent in unsettled})
     return unsettled
 
 

@@ -129,7 +129,7 @@ def _replaced(session: Session, source: Source, changed: Sequence[tuple[int, Rec
     """By rid, the records that took the place of those that were linked under the same ids."""
     if not changed:
         return {}
-    in_doubt = {intent.rid for intent in session.cache.intents()}
+    in_doubt = {intent.rid for intent in session.cache.intents.unsettled()}
     rows = {rid: row for rid, row in session.cache.rows(rid for rid, _ in changed).items() if row.link is not None}
     there = [(rows[rid], record) for rid, record in changed if rid in rows and not in_doubt & {rid, rows[rid].link}]
     hashes = source.field_hashes([record for _, record in there])

@@ -29,7 +29,7 @@ def acknowledge(session: Session, both: SourcePair, works: Sequence[Work], *, pa
     else:
         for side in SIDES:
             explain_swaps(both, decided, side)
-    session.cache.settle(rid for work in decided if not work.in_doubt for rid in work.rids)
+    session.cache.intents.settle(rid for work in decided if not work.in_doubt for rid in work.rids)
     for side in SIDES:
         _created(session, both, creates_on(decided, side), side)
     for work in decided:

@@ -52,7 +52,7 @@ def push(session: Session) -> None:
         if not this.again:
             break
         idle = 0 if this.settled or circles.open() or _recognise_reloaded(session) else idle + 1
-    intents = {intent.rid for intent in session.cache.intents()}
+    intents = {intent.rid for intent in session.cache.intents.unsettled()}
     if in_doubt := len(intents - {rid for rid, field in session.cache.parked.fields(intents) if not field}):
         raise SystemFailed(
             f"a batch failed, and it is unknown whether {in_doubt} of its records were written; all others were, and "

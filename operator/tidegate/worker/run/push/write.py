@@ -5,7 +5,7 @@ The intents come first, so that a process that ends in between leaves behind wha
 
 from collections.abc import Callable, Sequence
 
-from tidegate.worker.cache.store import Intent
+from tidegate.worker.cache.intents import Intent
 from tidegate.worker.config.rules import SIDES, Side, other
 from tidegate.worker.connectors import Blocked
 from tidegate.worker.connectors import Write as Update
@@ -21,7 +21,7 @@ def intend(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
     if not intents:
         return
     with session.commit():
-        session.cache.intend(intents)
+        session.cache.intents.write_down(intents)
         # A conflict that the policy settles is counted before the one value is overwritten with the other: should
         # the process end in between, the overwritten one was still not lost in silence.
         for work in works:

@@ -1,0 +1,60 @@
+"""The cache's file: whether one has been made, how it is copied, and what SQLite's errors mean for a run."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tidegate.worker.errors import CacheLocked, CacheLost, CacheUnusable, RunEnded
+
+FILE = "cache.sqlite"
+_MADE = "cache.made"
+
+
+def copy_cache(directory: Path, target: Path) -> None:
+    """Copy a cache, which stays as it is. Raises CacheLocked while another process works on it."""
+    refuse_lost(directory)
+    try:
+        with (
+            closing(sqlite3.connect(f"{(directory / FILE).resolve().as_uri()}?mode=rw", uri=True, timeout=1)) as cache,
+            closing(sqlite3.connect(target / FILE)) as copy,
+        ):
+            cache.execute("PRAGMA locking_mode = EXCLUSIVE")  # or else SQLite keeps a file beside it
+            cache.execute("SELECT 1 FROM sqlite_master")  # takes the lock, for which `backup` would wait forever
+            cache.backup(copy)
+    except sqlite3.Error as error:
+        raise meaning_of(error) from error
+
+
+def refuse_lost(directory: Path) -> None:
+    """Raise CacheLost if a cache has been made in the directory, and its file is not there, or empty."""
+    file = directory / FILE
+    if (directory / _MADE).exists() and not (file.exists() and file.stat().st_size):
+        what = "is empty" if file.exists() else "is not there"
+        raise CacheLost(f"the cache is lost: its file {FILE} {what}")
+
+
+def note_that_it_was_made(directory: Path) -> None:
+    """From now on a cache whose file is gone, or empty, counts as lost and not as new."""
+    if (directory / _MADE).exists():
+        return
+    # The cache's file is durable already: whenever this one is there, the other one must be.
+    (directory / _MADE).touch()
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+
+
+def meaning_of(error: sqlite3.Error) -> RunEnded:
+    """What an error of SQLite means for the run. A full or failing disk is retried; nothing is lost."""
+    name = str(getattr(error, "sqlite_errorname", "") or "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return CacheLocked("another process is working on the cache")
+    if name.startswith(_CORRUPT):
+        return CacheUnusable(f"the cache cannot be read: {error}")
+    return RunEnded(f"the cache cannot be written: {error}")

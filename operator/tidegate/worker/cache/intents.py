@@ -1,0 +1,50 @@
+"""Pushes in flight: what is about to be written to a system, until it is known what became of it.
+
+An intent is committed before its push and settled with the acknowledgement, so that a run that was cut short knows
+what it may have written (design section 6.2).
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tidegate.worker.cache.listed import LISTED, listed
+from tidegate.worker.cache.shadow import Shadow, blob
+from tidegate.worker.values.normal_form import Hash
+
+SCHEMA = """
+CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
+"""
+
+
+class Intent(NamedTuple):
+    """A push that may have happened: what the target was going to hold, written down before the attempt.
+
+    `rid` is the record that the values come from, `target` the source number that they go to, `fields` the hashes of
+    what is pushed as a shadow has them, `match` the match key of a record that is to be created (None: an update).
+    """
+
+    rid: int
+    target: int
+    fields: Shadow
+    match: Hash | None
+
+
+class Intents:
+    """The intents of one cache."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def write_down(self, intents: Iterable[Intent]) -> None:
+        """Remember what is about to be pushed."""
+        rows = [(rid, target, blob(fields), blob(match)) for rid, target, fields, match in intents]
+        self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?)", rows)
+
+    def unsettled(self) -> list[Intent]:
+        """What may have been pushed, from a batch that was cut short."""
+        return [Intent(*row) for row in self._db.execute("SELECT rid, target, fields, match FROM intent ORDER BY rid")]
+
+    def settle(self, rids: Iterable[int]) -> None:
+        """What happened to these intents is known."""
+        self._db.execute(f"DELETE FROM intent WHERE rid IN ({LISTED})", (listed(rids),))  # noqa: S608
