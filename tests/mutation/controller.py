@@ -53,7 +53,7 @@ BUGS = [
     SeededBug(
         "OFF between two runs is not heard",
         f"{_CONTROL}/decide.py",
-        "    elif seen.integration.spec.status is Switch.OFF:\n        plan = be_off(seen, remembered)\n",
+        "    elif seen.integration.spec.status is Switch.OFF:\n        step = be_off(seen, remembered)\n",
         "",
         _TABLE,
     ),
@@ -61,7 +61,7 @@ BUGS = [
         "OFF is honoured while a Pod is alive",
         f"{_CONTROL}/next_run.py",
         "    if seen.has_live_pod:  # the check mark must be true: no sync is running\n"
-        "        return Plan(Phase.TURNING_OFF, status)\n",
+        "        return Step(Phase.TURNING_OFF, status)\n",
         "",
         _TABLE,
     ),
@@ -89,8 +89,8 @@ BUGS = [
     SeededBug(
         "of two Pods of a run both go on",
         f"{_CONTROL}/decide.py",
-        "return _tell_of_lost_pod(seen, end_duplicates(seen, plan), now)",
-        "return _tell_of_lost_pod(seen, plan, now)",
+        "return _tell_of_lost_pod(seen, end_duplicates(seen, step), now)",
+        "return _tell_of_lost_pod(seen, step, now)",
         _TABLE,
     ),
     SeededBug(
@@ -143,7 +143,7 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
-        "a plan is made on a view that is older than our own last write",
+        "a decision is taken on a view that is older than our own last write",
         f"{_CONTROL}/reconcile.py",
         "if self._is_older_than_own_writes(seen, memory) and now < memory.written_at + WRITE_VISIBLE_WITHIN:",
         "if False:",

@@ -15,8 +15,8 @@ from tidegate.api.status import Phase
 from tidegate.control.decide import decide
 from tidegate.control.history import MESSAGE_PATIENCE
 from tidegate.control.observation import Job, JobState, Observation
-from tidegate.control.plan import CreateJob
 from tidegate.control.report import report
+from tidegate.control.step import CreateJob
 from unit.control.situations import NOW, OFF, ON, Situation, refusal
 from unit.control.test_every_combination import next_of
 

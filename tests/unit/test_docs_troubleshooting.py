@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from devcluster.paths import ROOT
 from documentation.pages import Page
 from tidegate.api.status import Condition, Outcome
-from tidegate.control.plan import Announce, Plan
 from tidegate.control.report import report
+from tidegate.control.step import Announce, Step
 from unit.control.test_decision_table import TABLE
 
 PAGE = Page.read("docs/troubleshooting.md")
 
 
-def told() -> Iterator[tuple[Plan, tuple[Condition, ...]]]:
+def told() -> Iterator[tuple[Step, tuple[Condition, ...]]]:
     """What is decided and reported in every situation of the decision table."""
     for row in (row for rows in TABLE.values() for row in rows):
-        plan = row.given.decide(row.at)
-        yield plan, report(row.given.observe(), plan, row.at).conditions
+        step = row.given.decide(row.at)
+        yield step, report(row.given.observe(), step, row.at).conditions
 
 
 def words(cell: str) -> str:
@@ -36,7 +36,7 @@ def test_it_has_every_reason_of_one_that_does_not() -> None:
 
 
 def test_it_has_every_event() -> None:
-    events = {action.reason for plan, _ in told() for action in plan.actions if isinstance(action, Announce)}
+    events = {action.reason for step, _ in told() for action in step.actions if isinstance(action, Announce)}
     ends = {f"Run{outcome}" for outcome in Outcome} - {"RunSucceeded", "RunCancelled", "RunPaused"}
     assert {words(reason) for reason, _ in PAGE.section("Events").rows(2)} == events | ends
     assert events > ends

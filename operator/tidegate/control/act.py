@@ -1,4 +1,4 @@
-"""Act: Plan → API writes, each with its precondition. The only module that writes to the cluster.
+"""Act: Step → API writes, each with its precondition. The only module that writes to the cluster.
 
 The last step of the flow. Requests go out as plain JSON, so that what the API server has to say about a user's template
 reaches the user in the API server's own words.
@@ -19,7 +19,9 @@ from tidegate.control import render
 from tidegate.control.merge_patch import merge_patch
 from tidegate.control.observation import Body, Integration
 from tidegate.control.parse import FIELD_MANAGER, controller_uid, is_of_a_run, pod_of
-from tidegate.control.plan import (
+from tidegate.control.rest import MERGE_PATCH, Rest, path
+from tidegate.control.settings import LONGEST_REQUEST, Settings
+from tidegate.control.step import (
     Action,
     Announce,
     Chore,
@@ -30,8 +32,6 @@ from tidegate.control.plan import (
     LookUpJob,
     SuspendJob,
 )
-from tidegate.control.rest import MERGE_PATCH, Rest, path
-from tidegate.control.settings import LONGEST_REQUEST, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Writer:
                 await self._evict_pod(integration, action, within)
             case Announce():
                 await self._announce(integration, action, within)
-            case LookUpJob():  # answered before the plan is acted upon
+            case LookUpJob():  # answered before the step is taken
                 pass
         return None
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from tidegate.api.status import Activation, CacheUse, Run, SyncIntegrationStatus
 from tidegate.control.observation import Observation
-from tidegate.control.plan import Announce
+from tidegate.control.step import Announce
 
 NO_VOLUME = "none"
 _UNKNOWN = "unknown"

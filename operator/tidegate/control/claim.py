@@ -14,40 +14,40 @@ from tidegate.control.due import sync_requested
 from tidegate.control.history import CREATION_PATIENCE, entry_of, finished_jobs, with_entry
 from tidegate.control.next_run import be_off, launch, refused_words, start_next_run
 from tidegate.control.observation import Observation, Refusal
-from tidegate.control.plan import LOOK_AGAIN, LOOK_UP_AGAIN, Announce, DeleteJob, LookUpJob, Plan
 from tidegate.control.reasons import JOB_GONE, JOB_REFUSED
+from tidegate.control.step import LOOK_AGAIN, LOOK_UP_AGAIN, Announce, DeleteJob, LookUpJob, Step
 from tidegate.control.untrusted import inert
 
 # How the API server names the resource of a ResourceQuota that Jobs count towards.
 _QUOTA_ON_JOBS = "count/jobs.batch"
 
 
-def continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
+def continue_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Step:
     """A claim without a Job: the operator stopped between the two writes, or the Job was deleted."""
     if seen.integration.spec.status is Switch.OFF:
         return give_up_claim(seen, status, run, now)
     refusal = refusal_of(seen, run)
     # It stays refused until an attempt succeeds, so that a status does not flicker with every attempt.
-    plan = Plan(Phase.SYNCING, status) if refusal is None else _be_refused(seen, status, run, refusal)
+    step = Step(Phase.SYNCING, status) if refusal is None else _be_refused(seen, status, run, refusal)
     asked = sync_requested(seen, status)
     if refusal and now < refusal.retry_at and not asked:
-        return replace(plan, look_again_at=refusal.retry_at)
+        return replace(step, look_again_at=refusal.retry_at)
     if seen.has_live_pod:
-        return replace(plan, look_again_at=now + LOOK_AGAIN)
+        return replace(step, look_again_at=now + LOOK_AGAIN)
     if seen.absent_job != run.job_name:
-        return replace(plan, actions=(*plan.actions, LookUpJob(run.job_name)), look_again_at=now + LOOK_UP_AGAIN)
+        return replace(step, actions=(*step.actions, LookUpJob(run.job_name)), look_again_at=now + LOOK_UP_AGAIN)
     declared = seen.integration
     again = run.replace(partial(Run, claimed_at=now, generation=declared.generation, spec_digest=declared.spec.digest))
     launched = launch(seen, with_sync_request_handled(seen, status), again)
     room = _make_room(seen, refusal, now)
     gone = () if refusal else (_job_gone(run, "creating it again"),)
-    return replace(plan, status=launched.status, actions=(*room, *launched.actions, *plan.actions, *gone))
+    return replace(step, status=launched.status, actions=(*room, *launched.actions, *step.actions, *gone))
 
 
-def _be_refused(seen: Observation, status: SyncIntegrationStatus, run: Run, refusal: Refusal) -> Plan:
+def _be_refused(seen: Observation, status: SyncIntegrationStatus, run: Run, refusal: Refusal) -> Step:
     what = f"run {run.number} cannot start"
     announcement = Announce(JOB_REFUSED, f"{what}: {inert(refusal.message)}", warning=True)
-    return Plan(
+    return Step(
         Phase.WAITING,
         status,
         () if seen.integration.tells_of(JOB_REFUSED) else (announcement,),
@@ -83,30 +83,30 @@ def _job_gone(run: Run, what_follows: str) -> Announce:
     )
 
 
-def give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
+def give_up_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Step:
     """End a claim whose Job does not exist and, as certain as can be, will not come to exist any more."""
     phase = phase_of_running(seen)
     if run.claimed_at > now:  # the clock was set back
         status = with_run(status, run.replace(partial(Run, claimed_at=now)))
     certain_at = min(run.claimed_at, now) + CREATION_PATIENCE
     if now < certain_at:
-        return Plan(phase, status, look_again_at=certain_at)
+        return Step(phase, status, look_again_at=certain_at)
     if seen.has_live_pod:
-        return Plan(phase, status, look_again_at=now + LOOK_AGAIN)
+        return Step(phase, status, look_again_at=now + LOOK_AGAIN)
     if seen.absent_job != run.job_name:
-        return Plan(phase, status, (LookUpJob(run.job_name),), look_again_at=now + LOOK_UP_AGAIN)
+        return Step(phase, status, (LookUpJob(run.job_name),), look_again_at=now + LOOK_UP_AGAIN)
     return end_claim(seen, status, run, now)
 
 
-def end_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
+def end_claim(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Step:
     """Record that the claimed run was cancelled, and go on as after any run."""
     cancelled = with_entry(seen, status, entry_of(run, Outcome.CANCELLED, now))
     ended = status.replace(partial(SyncIntegrationStatus, run=None, recent_activity=cancelled))
     if seen.integration.spec.status is Switch.OFF:
-        plan = be_off(seen, ended)
+        step = be_off(seen, ended)
         if run.cancelling or refusal_of(seen, run):  # the reason was reported
-            return plan
-        return replace(plan, actions=(*plan.actions, _job_gone(run, "the run is cancelled because OFF is declared")))
+            return step
+        return replace(step, actions=(*step.actions, _job_gone(run, "the run is cancelled because OFF is declared")))
     if not run.unstarted:
         ended = ended.replace(partial(SyncIntegrationStatus, activation=None))
     return start_next_run(seen, ended, now)

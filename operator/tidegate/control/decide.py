@@ -1,4 +1,4 @@
-"""Decide: Observation, now → Plan. Pure: no clock, no I/O, no framework.
+"""Decide: Observation, now → Step. Pure: no clock, no I/O, no framework.
 
 The third step of the flow. Every rule of design section 3 and every invariant of section 4 is kept here, from levels
 only: the declared state, the remembered status and what the cluster holds. Nothing depends on having seen a change.
@@ -17,51 +17,51 @@ from tidegate.control.duplicate import end_duplicates
 from tidegate.control.history import record_end, superfluous_jobs
 from tidegate.control.next_run import be_off, start_next_run
 from tidegate.control.observation import Job, Observation
-from tidegate.control.plan import Announce, Plan, earliest
 from tidegate.control.reasons import POD_DOES_NOT_END
 from tidegate.control.running import continue_run, retire
+from tidegate.control.step import Announce, Step, earliest
 
 
-def decide(seen: Observation, now: datetime) -> Plan:
+def decide(seen: Observation, now: datetime) -> Step:
     """What to do about one integration.
 
-    Calling it again with the result applied yields a Plan that writes nothing, until something changes or
+    Calling it again with the result applied yields a Step that writes nothing, until something changes or
     `look_again_at` has come (invariant I6).
     """
     remembered = _remembered(seen)
     if seen.integration.deleting:
-        return Plan(phase=remembered.phase or Phase.OFF, status=remembered)
+        return Step(phase=remembered.phase or Phase.OFF, status=remembered)
     remembered, announcements = record_end(seen, remembered, now)
     remembered = _adopt_stray_job(seen, remembered)
     unfinished = (job for job in seen.jobs if not job.finished and not ending.is_out_of_use(seen, job))
     strays = tuple(job for job in unfinished if not _is_claimed(job, remembered))
     if remembered.run is not None:
-        plan = continue_run(seen, remembered, remembered.run, strays, now)
+        step = continue_run(seen, remembered, remembered.run, strays, now)
     elif strays:
-        plan = Plan(phase_between_runs(seen), remembered)
+        step = Step(phase_between_runs(seen), remembered)
     elif seen.integration.spec.status is Switch.OFF:
-        plan = be_off(seen, remembered)
+        step = be_off(seen, remembered)
     else:
-        plan = start_next_run(seen, remembered, now)
+        step = start_next_run(seen, remembered, now)
     retired = tuple(action for job in strays for action in retire(seen, job))
     pruned, prune_at = superfluous_jobs(seen, now)
-    plan = replace(
-        plan,
-        actions=(*announcements, *plan.actions, *retired, *pruned),
-        look_again_at=earliest(plan.look_again_at, prune_at, ending.look_again_at(seen, now)),
+    step = replace(
+        step,
+        actions=(*announcements, *step.actions, *retired, *pruned),
+        look_again_at=earliest(step.look_again_at, prune_at, ending.look_again_at(seen, now)),
     )
-    return _tell_of_lost_pod(seen, end_duplicates(seen, plan), now)
+    return _tell_of_lost_pod(seen, end_duplicates(seen, step), now)
 
 
-def _tell_of_lost_pod(seen: Observation, plan: Plan, now: datetime) -> Plan:
-    """A Pod that should have terminated and has not is reported, whatever else the plan waits for."""
+def _tell_of_lost_pod(seen: Observation, step: Step, now: datetime) -> Step:
+    """A Pod that should have terminated and has not is reported, whatever else the step waits for."""
     why = ending.overdue(seen, now)
     if why is None:
-        return plan
-    if plan.reason is not None:
-        return replace(plan, does_not_end=why)
+        return step
+    if step.reason is not None:
+        return replace(step, does_not_end=why)
     told = () if seen.integration.tells_of(POD_DOES_NOT_END) else (Announce(POD_DOES_NOT_END, why, warning=True),)
-    return replace(plan, actions=(*plan.actions, *told), does_not_end=why, reason=POD_DOES_NOT_END)
+    return replace(step, actions=(*step.actions, *told), does_not_end=why, reason=POD_DOES_NOT_END)
 
 
 def _remembered(seen: Observation) -> SyncIntegrationStatus:

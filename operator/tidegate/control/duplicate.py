@@ -9,30 +9,30 @@ from dataclasses import replace
 
 from tidegate.api.contract import ExitCode
 from tidegate.control.observation import Job, Observation, Pod
-from tidegate.control.plan import Announce, EvictPod, Plan
+from tidegate.control.step import Announce, EvictPod, Step
 
 DUPLICATE_POD = "DuplicatePod"
 
 
-def end_duplicates(seen: Observation, plan: Plan) -> Plan:
-    """The plan, with all Pods of the present run evicted but one."""
-    run = plan.status.run
+def end_duplicates(seen: Observation, step: Step) -> Step:
+    """The step, with all Pods of the present run evicted but one."""
+    run = step.status.run
     job = seen.job_of(run) if run else None
     if run is None or job is None or job.finished or job.suspended:
-        return plan  # the Job controller itself ends all the Pods of such a Job
+        return step  # the Job controller itself ends all the Pods of such a Job
     kept, superfluous = _split(seen, job)
     if kept is None or not superfluous:
-        return plan
+        return step
     gone = ", ".join(pod.name for pod in superfluous)
     why = f"run {run.number} has more than one Pod at once: {gone} is stopped, because {kept.name} {_standing(kept)}"
     evictions = tuple(EvictPod(pod.name, pod.uid, pod.resource_version) for pod in superfluous)
-    told = seen.integration.tells_of(DUPLICATE_POD) or plan.reason is not None
+    told = seen.integration.tells_of(DUPLICATE_POD) or step.reason is not None
     announcements = () if told else (Announce(DUPLICATE_POD, why, warning=True),)
     return replace(
-        plan,
-        actions=(*plan.actions, *announcements, *evictions),
+        step,
+        actions=(*step.actions, *announcements, *evictions),
         duplicate=why,
-        reason=plan.reason or DUPLICATE_POD,
+        reason=step.reason or DUPLICATE_POD,
     )
 
 

@@ -23,8 +23,8 @@ from tidegate.api.status import (
 from tidegate.control import cache_identity
 from tidegate.control.ending import ended_by_worker
 from tidegate.control.observation import Job, JobState, Observation, Pod
-from tidegate.control.plan import Action, Announce, DeleteJob
 from tidegate.control.records import set_everything_aside, summary_of, totals_after, waiting_after
+from tidegate.control.step import Action, Announce, DeleteJob
 from tidegate.control.termination_message import exit_code_of, report_of
 
 # A Job's end and its Pod's termination message come by two watches; this is how long to wait for the message.

@@ -14,22 +14,22 @@ from tidegate.control.declared import reset_requested, wants_reset, with_sync_re
 from tidegate.control.due import deletes_confirmed, wait_for_next_run
 from tidegate.control.history import finished_jobs
 from tidegate.control.observation import NO_RUN, Observation, Refusal
-from tidegate.control.plan import LOOK_AGAIN, Action, Announce, CreateCache, CreateJob, Plan
 from tidegate.control.reasons import CACHE_REQUIRED
+from tidegate.control.step import LOOK_AGAIN, Action, Announce, CreateCache, CreateJob, Step
 from tidegate.control.untrusted import inert
 
 
-def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Step:
     """Claim the next run if it is due and nothing is in its way; otherwise say what it waits for."""
     if seen.has_live_pod:
-        return Plan(Phase.WAITING, status, look_again_at=now + LOOK_AGAIN)
+        return Step(Phase.WAITING, status, look_again_at=now + LOOK_AGAIN)
     if seen.integration.spec.lacks_cache_of_built_in_worker:
         words = (
             "the built-in worker cannot sync without a cache: every run would be like the first one; "
             "delete the SyncIntegration and create it without cache.none"
         )
         told = () if seen.integration.tells_of(CACHE_REQUIRED) else (Announce(CACHE_REQUIRED, words, warning=True),)
-        return Plan(Phase.WAITING, status, told, stalled=words, reason=CACHE_REQUIRED)
+        return Step(Phase.WAITING, status, told, stalled=words, reason=CACHE_REQUIRED)
     activation = status.activation
     if activation is None or wants_reset(seen, status):
         return _activate(seen, status, now)
@@ -42,7 +42,7 @@ def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: dateti
     wait = wait_for_next_run(seen, status, now)
     if wait is not None:
         waiting = status.replace(partial(SyncIntegrationStatus, next_run_at=wait.until))
-        return Plan(Phase.WAITING, waiting, look_again_at=wait.until, stalled=wait.stalled)
+        return Step(Phase.WAITING, waiting, look_again_at=wait.until, stalled=wait.stalled)
     if cache_identity.is_gone(seen, status):
         return _make_cache(seen, status, now)
     if cache_identity.is_being_deleted(seen):
@@ -54,7 +54,7 @@ def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: dateti
     return _claim(seen, status, activation, now, cache_identity.announce(lost))
 
 
-def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Step:
     """Begin an activation; it captures mode and reset. Its first run is claimed in the same write, so that a reset
     is done exactly once (invariant I4). The delay lies between runs of an activation: turning ON starts at once.
     """
@@ -95,7 +95,7 @@ def _claim(
     activation: Activation,
     now: datetime,
     *announcements: Announce,
-) -> Plan:
+) -> Step:
     integration = seen.integration
     number = status.runs + 1
     last = status.last_run
@@ -122,41 +122,41 @@ def _claim(
     return launch(seen, claimed, run, *announcements)
 
 
-def launch(seen: Observation, status: SyncIntegrationStatus, run: Run, *announcements: Announce) -> Plan:
+def launch(seen: Observation, status: SyncIntegrationStatus, run: Run, *announcements: Announce) -> Step:
     """Claim, then create. The claim changes the status each time, so that its write is a fence against a second
     operator and against an older self: who cannot write the claim creates nothing (invariant I1).
     """
     cache: tuple[Action, ...] = (CreateCache(),) if cache_identity.lacks_cache(seen) else ()
     claimed = status.replace(partial(SyncIntegrationStatus, run=run, next_run_at=None))
-    return Plan(Phase.SYNCING, claimed, (*cache, CreateJob(run), *announcements))
+    return Step(Phase.SYNCING, claimed, (*cache, CreateJob(run), *announcements))
 
 
-def be_off(seen: Observation, status: SyncIntegrationStatus) -> Plan:
+def be_off(seen: Observation, status: SyncIntegrationStatus) -> Step:
     """Honour OFF: nothing runs."""
     if seen.has_live_pod:  # the check mark must be true: no sync is running
-        return Plan(Phase.TURNING_OFF, status)
+        return Step(Phase.TURNING_OFF, status)
     off = with_sync_request_handled(seen, status).replace(
         partial(SyncIntegrationStatus, activation=None, next_run_at=None, consecutive_failures=0)
     )
     announcements = (Announce("TurnedOff", "OFF is honoured: no sync is running"),) if status.activation else ()
-    return Plan(Phase.OFF, off, announcements)
+    return Step(Phase.OFF, off, announcements)
 
 
-def _make_cache(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+def _make_cache(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Step:
     """Create the claim that is gone before a run is claimed: if it was there after all, it is the cache still."""
     refusal = seen.refusal
     if refusal is None or refusal.run != NO_RUN or refusal.generation != seen.integration.generation:
-        return Plan(Phase.WAITING, status, (CreateCache(),), look_again_at=now + LOOK_AGAIN)
+        return Step(Phase.WAITING, status, (CreateCache(),), look_again_at=now + LOOK_AGAIN)
     stalled = refused_words("the cache's volume cannot be created", refusal) if refusal.needs_human else None
     if now < refusal.retry_at:
-        return Plan(Phase.WAITING, status, look_again_at=refusal.retry_at, stalled=stalled)
-    return Plan(Phase.WAITING, status, (CreateCache(),), now + LOOK_AGAIN, stalled)
+        return Step(Phase.WAITING, status, look_again_at=refusal.retry_at, stalled=stalled)
+    return Step(Phase.WAITING, status, (CreateCache(),), now + LOOK_AGAIN, stalled)
 
 
-def _let_cache_go(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Plan:
+def _let_cache_go(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Step:
     """Delete what holds a claim that is being deleted: no Pod can start with it, and finished ones keep it there."""
     holders, due = finished_jobs(seen, now)
-    return Plan(Phase.WAITING, status, holders, look_again_at=due)
+    return Step(Phase.WAITING, status, holders, look_again_at=due)
 
 
 def refused_words(what: str, refusal: Refusal) -> str:

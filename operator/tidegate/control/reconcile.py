@@ -13,7 +13,8 @@ from tidegate.control.decide import decide
 from tidegate.control.history import CREATION_PATIENCE
 from tidegate.control.metrics import Metrics
 from tidegate.control.observation import NO_RUN, Integration, Observation, Refusal
-from tidegate.control.plan import (
+from tidegate.control.report import report
+from tidegate.control.step import (
     Action,
     Announce,
     Chore,
@@ -22,10 +23,9 @@ from tidegate.control.plan import (
     DeleteJob,
     EvictPod,
     LookUpJob,
-    Plan,
+    Step,
     SuspendJob,
 )
-from tidegate.control.report import report
 from tidegate.control.view import ClusterView
 
 logger = logging.getLogger(__name__)
@@ -125,25 +125,25 @@ class Reconciler:
         memory.written.clear()
         memory.deleted.clear()
         seen = replace(seen, refusal=memory.refusal)
-        plan = decide(seen, now)
+        step = decide(seen, now)
         began = self._seconds()
-        look_up = next((action for action in plan.actions if isinstance(action, LookUpJob)), None)
+        look_up = next((action for action in step.actions if isinstance(action, LookUpJob)), None)
         if look_up is not None and await self._writer.job_is_absent(seen.integration, look_up.name):
             seen = replace(seen, absent_job=look_up.name)
             now, began = self._clock(), self._seconds()
-            plan = decide(seen, now)
+            step = decide(seen, now)
         try:
-            return await self._carry_out(seen, plan, memory, now, began)
+            return await self._carry_out(seen, step, memory, now, began)
         except StaleViewError as error:
             logger.info("%s/%s: %s", seen.integration.namespace, seen.integration.name, error)
             return now + timedelta(seconds=1)
 
     async def _carry_out(
-        self, seen: Observation, plan: Plan, memory: _Memory, now: datetime, began: float
+        self, seen: Observation, step: Step, memory: _Memory, now: datetime, began: float
     ) -> datetime | None:
-        starts = any(_starts(action) for action in plan.actions)
+        starts = any(_starts(action) for action in step.actions)
         integration = seen.integration
-        status = report(seen, plan, now)
+        status = report(seen, step, now)
         # A run is claimed by a write even where the status reads the same: the write is the fence.
         if starts or status.to_wire() != integration.stored_status:
             logger.debug("%s/%s: %s: %s", integration.namespace, integration.name, status.phase, status.message)
@@ -151,18 +151,18 @@ class Reconciler:
             version = await self._writer.write_status(integration, status.to_wire())
             self._remember(memory, _STATUS, version, now)
             self._metrics.wrote(integration, status)
-        announcements = [action for action in plan.actions if isinstance(action, Announce)]
-        chores = [action for action in plan.actions if isinstance(action, EvictPod) or _is_housekeeping(action)]
-        deeds = [action for action in plan.actions if action not in announcements and action not in chores]
+        announcements = [action for action in step.actions if isinstance(action, Announce)]
+        chores = [action for action in step.actions if isinstance(action, EvictPod) or _is_housekeeping(action)]
+        deeds = [action for action in step.actions if action not in announcements and action not in chores]
         try:
             await self._take(integration, status, deeds, memory, now, began)
         except RefusedError as refused:
-            return self._remember_refusal(seen, plan, refused, memory, now)
+            return self._remember_refusal(seen, step, refused, memory, now)
         finally:
             # The status says it already; what is in doubt is only whether the rest could be done.
             for announcement in announcements:
                 await self._writer.attempt(integration, announcement)
-        return _earliest(plan.look_again_at, await self._do_chores(integration, chores, memory, now))
+        return _earliest(step.look_again_at, await self._do_chores(integration, chores, memory, now))
 
     async def _take(
         self,
@@ -240,9 +240,9 @@ class Reconciler:
         return any(job.uid in memory.deleted for job in seen.jobs)
 
     def _remember_refusal(
-        self, seen: Observation, plan: Plan, refused: RefusedError, memory: _Memory, now: datetime
+        self, seen: Observation, step: Step, refused: RefusedError, memory: _Memory, now: datetime
     ) -> datetime:
-        run = plan.status.run
+        run = step.status.run
         memory.refusals += 1
         longest = LONGEST_WAIT_FOR_HUMAN if refused.needs_human else LONGEST_WAIT_AFTER_REFUSAL
         wait = min(FIRST_ATTEMPT_AFTER_REFUSAL * (1 << min(memory.refusals - 1, 10)), longest)

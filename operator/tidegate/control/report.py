@@ -1,4 +1,4 @@
-"""Report: Observation, Plan → the status that people and machines read. Pure.
+"""Report: Observation, Step → the status that people and machines read. Pure.
 
 The one place that makes messages and conditions. Conditions follow kstatus (`Ready`, `Reconciling`, `Stalled`), so that
 `kubectl wait`, Flux and Argo CD tell an honoured OFF and a caught-up ON from one still under way.
@@ -14,76 +14,76 @@ from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncInt
 from tidegate.control.cache_identity import is_being_deleted, is_gone
 from tidegate.control.declared import wants_reset
 from tidegate.control.observation import NO_RUN, Observation
-from tidegate.control.plan import Plan
 from tidegate.control.reasons import CANNOT_START, JOB_HELD, JOB_REFUSED
 from tidegate.control.records import set_everything_aside
+from tidegate.control.step import Step
 from tidegate.control.termination_message import report_of
 from tidegate.control.untrusted import inert
 
 
-def report(seen: Observation, plan: Plan, now: datetime) -> SyncIntegrationStatus:
+def report(seen: Observation, step: Step, now: datetime) -> SyncIntegrationStatus:
     """The status to be stored. It holds no relative time, so that nothing is written while nothing happens."""
-    message = _message(seen, plan)
-    return plan.status.replace(
+    message = _message(seen, step)
+    return step.status.replace(
         partial(
             SyncIntegrationStatus,
             observed_generation=seen.integration.generation,
             declared=seen.integration.spec.status,
-            phase=plan.phase,
+            phase=step.phase,
             message=message,
-            activity=_activity(plan),
-            conditions=_conditions(seen, plan, message, now),
+            activity=_activity(step),
+            conditions=_conditions(seen, step, message, now),
         )
     )
 
 
-def _activity(plan: Plan) -> str | None:
-    status = plan.status
-    if status.run is not None and plan.cannot_start:
+def _activity(step: Step) -> str | None:
+    status = step.status
+    if status.run is not None and step.cannot_start:
         return f"▷ run {status.run.number}"
-    if status.run is not None and plan.phase in (Phase.SYNCING, Phase.TURNING_OFF):
+    if status.run is not None and step.phase in (Phase.SYNCING, Phase.TURNING_OFF):
         return f"▶ run {status.run.number}"
     return status.recent_activity[0].summary if status.recent_activity else None
 
 
-def _message(seen: Observation, plan: Plan) -> str:
+def _message(seen: Observation, step: Step) -> str:
     if seen.integration.deleting:
         return "deleting: stopping the current run; no new run will start"
-    sentence = plan.stalled or _phase_words(seen, plan)
-    also = "".join(f"; {words}" for words in (plan.does_not_end, plan.duplicate) if words)
-    also += _orphan_words(seen) + _cache_words(plan.status)
-    return sentence + also + _waiting_records_words(seen, plan.status) + _pending_words(seen, plan)
+    sentence = step.stalled or _phase_words(seen, step)
+    also = "".join(f"; {words}" for words in (step.does_not_end, step.duplicate) if words)
+    also += _orphan_words(seen) + _cache_words(step.status)
+    return sentence + also + _waiting_records_words(seen, step.status) + _pending_words(seen, step)
 
 
-def _phase_words(seen: Observation, plan: Plan) -> str:
-    status = plan.status
-    match plan.phase:
+def _phase_words(seen: Observation, step: Step) -> str:
+    status = step.status
+    match step.phase:
         case Phase.OFF:
             return "OFF: no sync is running"
         case Phase.PAUSED if status.run:
             what = "cancels it and resets" if wants_reset(seen, status) else "continues it where it left off"
             return f"run {status.run.number} is paused; turning ON {what}"
-        case Phase.TURNING_OFF if status.run and plan.cannot_start:
+        case Phase.TURNING_OFF if status.run and step.cannot_start:
             way_out = "offPolicy PauseRun pauses it instead"
             waits = f"waiting for run {status.run.number} to finish, but it cannot start again"
-            return f"{waits}: {plan.cannot_start}; {way_out}"
+            return f"{waits}: {step.cannot_start}; {way_out}"
         case Phase.TURNING_OFF if status.run:
             return _turning_off_words(seen, status.run)
-        case Phase.SYNCING if status.run and plan.does_not_end:
+        case Phase.SYNCING if status.run and step.does_not_end:
             return f"run {status.run.number} waits for its Pod to end"
         case Phase.SYNCING if status.run and not status.run.cancelling and _has_lost_its_job(seen, status.run):
             return f"the Job of run {status.run.number} is gone; creating it again when its Pod has terminated"
         case Phase.SYNCING if status.run:
             return _running_words(status.run) + _attempt_words(seen, status.run)
-        case Phase.WAITING if status.run and plan.reason == CANNOT_START:
+        case Phase.WAITING if status.run and step.reason == CANNOT_START:
             way_out = "it will start as soon as it can; to cancel it, fix spec.template or turn OFF"
-            return f"run {status.run.number} cannot start: {plan.cannot_start}; {way_out}"
+            return f"run {status.run.number} cannot start: {step.cannot_start}; {way_out}"
         case Phase.WAITING if seen.cache and is_being_deleted(seen) and not status.run:
             return f"waiting for the cache's PersistentVolumeClaim {seen.cache.name} to be deleted"
         case Phase.WAITING if is_gone(seen, status):
             return _making_cache_words(seen)
-        case Phase.WAITING if status.run and plan.cannot_start:
-            return f"run {status.run.number} cannot start yet: {plan.cannot_start}"
+        case Phase.WAITING if status.run and step.cannot_start:
+            return f"run {status.run.number} cannot start yet: {step.cannot_start}"
         case Phase.WAITING if status.next_run_at and not _has_remains(seen):
             return _waiting_words(status, status.next_run_at)
         case _:
@@ -186,46 +186,46 @@ def _cache_words(status: SyncIntegrationStatus) -> str:
     return f"; a full sync is owed again: {lost}" if lost and not said else ""
 
 
-def _pending_words(seen: Observation, plan: Plan) -> str:
+def _pending_words(seen: Observation, step: Step) -> str:
     """What is declared and does not apply yet."""
-    status, spec = plan.status, seen.integration.spec
+    status, spec = step.status, seen.integration.spec
     activation = status.activation
-    if activation is None or plan.phase is Phase.OFF or (status.run and status.run.cancelling):
+    if activation is None or step.phase is Phase.OFF or (status.run and status.run.cancelling):
         return ""
     on = spec.status is Switch.ON
     if on and wants_reset(seen, status):
         return f"; then a new activation begins with a reset, in mode {spec.mode}"
-    if spec.mode is activation.mode or (wants_reset(seen, status) and plan.phase is Phase.PAUSED):
+    if spec.mode is activation.mode or (wants_reset(seen, status) and step.phase is Phase.PAUSED):
         return ""
-    if plan.phase is Phase.PAUSED or spec.off_policy is OffPolicy.PAUSE_RUN:
+    if step.phase is Phase.PAUSED or spec.off_policy is OffPolicy.PAUSE_RUN:
         return f"; mode {spec.mode} applies to the next activation"
     return f"; mode {spec.mode} applies when it is next turned ON" if on else ""
 
 
-def _conditions(seen: Observation, plan: Plan, message: str, now: datetime) -> tuple[Condition, ...]:
-    status = plan.status
+def _conditions(seen: Observation, step: Step, message: str, now: datetime) -> tuple[Condition, ...]:
+    status = step.status
     on = seen.integration.spec.status is Switch.ON
     # A Pod that is alive is a sync in progress, whichever run it belongs to: one that cannot start may still do so.
-    in_progress = plan.phase in (Phase.SYNCING, Phase.TURNING_OFF) or plan.reason in (CANNOT_START, JOB_HELD)
+    in_progress = step.phase in (Phase.SYNCING, Phase.TURNING_OFF) or step.reason in (CANNOT_START, JOB_HELD)
     running = seen.has_live_pod or (status.run is not None and in_progress)
     caught_up = status.activation is not None and status.activation.caught_up
     failing = on and status.consecutive_failures > 0
     # A paused run counts as an honoured OFF; ON is honoured when the full sync that it owes is done.
-    honoured = (caught_up and not failing) if on else plan.phase in (Phase.OFF, Phase.PAUSED)
-    if plan.reason:
-        reason = plan.reason
-    elif plan.stalled:
+    honoured = (caught_up and not failing) if on else step.phase in (Phase.OFF, Phase.PAUSED)
+    if step.reason:
+        reason = step.reason
+    elif step.stalled:
         reason = str(status.last_run.outcome) if status.last_run and status.run is None else JOB_REFUSED
     elif honoured:
-        reason = "CaughtUp" if on else str(plan.phase)
+        reason = "CaughtUp" if on else str(step.phase)
     elif failing:
         reason = "Retrying"
     elif on and status.recent_activity and set_everything_aside(status.recent_activity[0]):
         reason = "EverythingSetAside"
     else:
         reason = "CatchingUp" if on else "TurningOff"
-    stalled = plan.stalled is not None
-    in_the_way = plan.stalled or plan.cannot_start or plan.does_not_end or plan.duplicate
+    stalled = step.stalled is not None
+    in_the_way = step.stalled or step.cannot_start or step.does_not_end or step.duplicate
     ready = honoured and in_the_way is None
     conditions = (
         ("Ready", ready, reason),

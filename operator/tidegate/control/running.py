@@ -15,22 +15,22 @@ from tidegate.control.declared import phase_between_runs, phase_of_running, want
 from tidegate.control.due import is_corrected
 from tidegate.control.history import CREATION_PATIENCE, entry_of, with_entry
 from tidegate.control.observation import Job, Observation
-from tidegate.control.plan import LOOK_AGAIN, Action, Announce, CreateCache, DeleteJob, Plan, SuspendJob, earliest
 from tidegate.control.reasons import CANNOT_START, JOB_HELD
 from tidegate.control.starting import is_interrupted, obstacle, obstacle_due_at, worker_may_have_started
+from tidegate.control.step import LOOK_AGAIN, Action, Announce, CreateCache, DeleteJob, Step, SuspendJob, earliest
 
 
 def continue_run(
     seen: Observation, status: SyncIntegrationStatus, run: Run, strays: tuple[Job, ...], now: datetime
-) -> Plan:
+) -> Step:
     """What to do about the claimed run; `strays` are unfinished Jobs of other runs."""
     job = seen.job_of(run)
     if job is None:
         if strays:  # first come, first served: the claimed Job is not created beside another one
-            return Plan(phase_of_running(seen), status)
+            return Step(phase_of_running(seen), status)
         return give_up_claim(seen, status, run, now) if run.cancelling else continue_claim(seen, status, run, now)
     if job.finished:  # its termination message has not arrived yet
-        return Plan(phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
+        return Step(phase_of_running(seen), status, look_again_at=now + LOOK_AGAIN)
     if ending.is_out_of_use(seen, job):
         return _await_removal(seen, status, run, job, now)
     if run.cancelling:
@@ -47,14 +47,14 @@ def continue_run(
     if wants_reset(seen, status):
         # The cancellation is written first, so that the Job is not created again.
         cancelling = with_run(status, run.replace(partial(Run, cancelling=True)))
-        return Plan(Phase.SYNCING, cancelling, retire(seen, job))
+        return Step(Phase.SYNCING, cancelling, retire(seen, job))
     # The new time makes the status differ, so that its write is a fence against an old view of the switch.
     resumed = with_run(status, run.replace(partial(Run, claimed_at=now)))
     resume = SuspendJob(job.name, job.uid, job.resource_version, suspend=False)
-    return Plan(Phase.SYNCING, resumed, (resume, Announce("Resumed", f"run {run.number} picks up where it left off")))
+    return Step(Phase.SYNCING, resumed, (resume, Announce("Resumed", f"run {run.number} picks up where it left off")))
 
 
-def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, now: datetime) -> Plan:
+def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, now: datetime) -> Step:
     """Let the run continue, and report a Pod that is late to start."""
     run = status.run
     trouble_at, why = None, None
@@ -68,43 +68,43 @@ def _watch_over(seen: Observation, phase: Phase, status: SyncIntegrationStatus, 
             if not seen.integration.tells_of(CANNOT_START):
                 announcements = (Announce(CANNOT_START, f"run {run.number}: {why}", warning=True),)
     reason = CANNOT_START if why else None
-    plan = Plan(phase, status, announcements, look_again_at=trouble_at, cannot_start=why, reason=reason)
+    step = Step(phase, status, announcements, look_again_at=trouble_at, cannot_start=why, reason=reason)
     if not cache_identity.lacks_cache(seen):
-        return plan
+        return step
     refusal = refusal_of(seen, status.run)
     if refusal and now < refusal.retry_at:
-        return replace(plan, look_again_at=earliest(trouble_at, refusal.retry_at))
+        return replace(step, look_again_at=earliest(trouble_at, refusal.retry_at))
     # It was deleted; without it the run's Pod would wait without end.
-    return replace(plan, actions=(CreateCache(), *announcements))
+    return replace(step, actions=(CreateCache(), *announcements))
 
 
-def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
+def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Step:
     if _is_at_rest(seen, job):
         return _be_paused(seen, status, run, now)
     if job.suspended:
-        return Plan(Phase.TURNING_OFF, status)
+        return Step(Phase.TURNING_OFF, status)
     if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN:
         return _watch_over(seen, Phase.TURNING_OFF, status, now)
     if job.suspension_seen:
         # Its controller has not noticed yet that it was resumed: suspended again now, it would look as if at rest.
-        return Plan(Phase.TURNING_OFF, status)
+        return Step(Phase.TURNING_OFF, status)
     pause = SuspendJob(job.name, job.uid, job.resource_version, suspend=True)
-    return Plan(Phase.TURNING_OFF, status, (pause,))
+    return Step(Phase.TURNING_OFF, status, (pause,))
 
 
-def _be_paused(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Plan:
+def _be_paused(seen: Observation, status: SyncIntegrationStatus, run: Run, now: datetime) -> Step:
     if status.phase is Phase.PAUSED:
-        return Plan(Phase.PAUSED, status)
+        return Step(Phase.PAUSED, status)
     entry = entry_of(run, Outcome.PAUSED, now)
     paused = status.replace(partial(SyncIntegrationStatus, recent_activity=with_entry(seen, status, entry)))
-    return Plan(Phase.PAUSED, paused, (Announce("Paused", f"run {run.number} is paused"),))
+    return Step(Phase.PAUSED, paused, (Announce("Paused", f"run {run.number} is paused"),))
 
 
 def _held_words(job: Job) -> str | None:
     return f"its Job is suspended by {job.held_by}" if job.held_by else None
 
 
-def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job) -> Plan:
+def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job) -> Step:
     """Another client suspended the Job and has to resume it. OFF with PauseRun makes the suspension the operator's."""
     words = _held_words(job)
     if is_interrupted(seen, run):
@@ -112,9 +112,9 @@ def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Jo
     off = seen.integration.spec.status is Switch.OFF
     if off and seen.integration.spec.off_policy is OffPolicy.PAUSE_RUN:
         pause = SuspendJob(job.name, job.uid, job.resource_version, suspend=True)
-        return Plan(Phase.TURNING_OFF, status, (pause,))
+        return Step(Phase.TURNING_OFF, status, (pause,))
     told = () if seen.integration.tells_of(JOB_HELD) else (Announce(JOB_HELD, f"run {run.number} waits: {words}"),)
-    return Plan(phase_between_runs(seen), status, told, cannot_start=words, reason=JOB_HELD)
+    return Step(phase_between_runs(seen), status, told, cannot_start=words, reason=JOB_HELD)
 
 
 def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run: Run) -> bool:
@@ -127,16 +127,16 @@ def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run
     return declared_since and not worker_may_have_started(seen, status, run)
 
 
-def _give_up_unstarted(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, why: str) -> Plan:
+def _give_up_unstarted(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, why: str) -> Step:
     # Written first, so that the Job is not created again.
     given_up = run.replace(partial(Run, cancelling=True, unstarted=True))
     note = f"run {run.number} is cancelled, because its worker could not start: {why}"
     announcement = Announce("RunGivenUp", note, warning=True)
     given_up_first = with_run(status, given_up)
-    return Plan(phase_of_running(seen), given_up_first, (*retire(seen, job), announcement))
+    return Step(phase_of_running(seen), given_up_first, (*retire(seen, job), announcement))
 
 
-def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
+def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Step:
     if run.unstarted and worker_may_have_started(seen, status, run):
         # It started after all, between the observation and the suspension: it is paused, so that nothing is lost.
         kept = run.replace(partial(Run, cancelling=False, unstarted=False))
@@ -144,8 +144,8 @@ def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job
     free_at = min(run.claimed_at, now) + CREATION_PATIENCE
     if job.suspended and now < free_at:
         # While another create request may be under way, the name is the lock: the run would be created again.
-        return Plan(phase_of_running(seen), status, look_again_at=free_at)
-    return Plan(phase_of_running(seen), status, retire(seen, job))
+        return Step(phase_of_running(seen), status, look_again_at=free_at)
+    return Step(phase_of_running(seen), status, retire(seen, job))
 
 
 def retire(seen: Observation, job: Job) -> tuple[Action, ...]:
@@ -163,10 +163,10 @@ def _is_at_rest(seen: Observation, job: Job) -> bool:
     return job.suspended and job.suspension_seen and not job.pods and not any(p.live for p in seen.pods_of(job))
 
 
-def _await_removal(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Plan:
+def _await_removal(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Step:
     """End the run when OFF is declared; otherwise it is made again when the Job's name is free."""
     if seen.integration.spec.status is Switch.OFF or run.cancelling:
         return end_claim(seen, status, run, now)
     kept_by = ", ".join(job.finalizers) or "Kubernetes"
     why = f"its Job {job.name} is being deleted, but {kept_by} still holds it"
-    return Plan(Phase.WAITING, status, cannot_start=why)
+    return Step(Phase.WAITING, status, cannot_start=why)

@@ -20,8 +20,8 @@ from tidegate.control.act import RefusedError, StaleViewError
 from tidegate.control.merge_patch import merge_patch
 from tidegate.control.observation import Body, Cache, Integration, Job, Observation, Pod
 from tidegate.control.parse import cache_of, controller_uid, integration_of, is_of_a_run, job_of, pod_of
-from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, EvictPod, SuspendJob
 from tidegate.control.settings import LONGEST_REQUEST, Settings
+from tidegate.control.step import Action, CreateCache, CreateJob, DeleteJob, EvictPod, SuspendJob
 
 from .ledger import Ledger
 

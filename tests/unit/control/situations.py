@@ -11,7 +11,7 @@ from tidegate.api.spec import Mode, SyncIntegrationSpec
 from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.decide import decide
 from tidegate.control.observation import Cache, Integration, Job, JobState, Observation, Pod, Refusal, Requests
-from tidegate.control.plan import Action, Announce, Plan
+from tidegate.control.step import Action, Announce, Step
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 NAME, NAMESPACE = "crm-to-billing", "sales"
@@ -131,7 +131,7 @@ class Situation:
         runs = {"run": self.status.run, "last_run": self.status.last_run}
         return self.remembering(**{k: r and r.model_copy(update={"spec_digest": digest}) for k, r in runs.items()})
 
-    def decide(self, at: datetime = NOW) -> Plan:
+    def decide(self, at: datetime = NOW) -> Step:
         return decide(self.observe(), at)
 
 

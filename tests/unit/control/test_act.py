@@ -15,10 +15,10 @@ from kubernetes.aio.client.exceptions import ApiException
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.observation import Integration
 from tidegate.control.parse import integration_of
-from tidegate.control.plan import Action, Announce, CreateCache, CreateJob, DeleteJob, EvictPod, SuspendJob
 from tidegate.control.render import job
 from tidegate.control.rest import Rest
 from tidegate.control.settings import Settings
+from tidegate.control.step import Action, Announce, CreateCache, CreateJob, DeleteJob, EvictPod, SuspendJob
 
 from .situations import NAME, NAMESPACE, UID, run
 

@@ -9,8 +9,8 @@ import pytest
 from tidegate.api.spec import Mode
 from tidegate.api.status import CacheUse, Outcome, Phase, RunKind
 from tidegate.control.observation import NO_RUN, JobState, Refusal
-from tidegate.control.plan import Announce, CreateCache, CreateJob, DeleteJob, Plan
 from tidegate.control.report import report
+from tidegate.control.step import Announce, CreateCache, CreateJob, DeleteJob, Step
 
 from .decision_table.notation import LATER
 from .situations import (
@@ -39,8 +39,8 @@ ANOTHER = replace(CACHE, uid="cache-2")
 NO_VOLUME: dict[str, Any] = {"cache": {"none": True}}
 
 
-def events(plan: Plan) -> list[str]:
-    return [action.reason for action in plan.actions if isinstance(action, Announce)]
+def events(step: Step) -> list[str]:
+    return [action.reason for action in step.actions if isinstance(action, Announce)]
 
 
 def message(given: Situation, at: Any = LATER) -> str:
@@ -49,9 +49,9 @@ def message(given: Situation, at: Any = LATER) -> str:
 
 
 def test_a_run_in_the_cache_that_it_knows_is_told_which_run_has_used_it() -> None:
-    plan = FUTURE_ONLY.decide(LATER)
-    assert plan.status.run is not None
-    assert (plan.status.run.kind, plan.status.run.cache_run) == (RunKind.INCREMENTAL, 1)
+    step = FUTURE_ONLY.decide(LATER)
+    assert step.status.run is not None
+    assert (step.status.run.kind, step.status.run.cache_run) == (RunKind.INCREMENTAL, 1)
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ class TestALostCache:
     def test_means_that_the_full_sync_is_owed_again_in_the_activation_s_own_mode(
         self, given: Situation, why: str
     ) -> None:
-        plan = given.decide(LATER)
-        assert plan.status.run is not None
-        run = plan.status.run
+        step = given.decide(LATER)
+        assert step.status.run is not None
+        run = step.status.run
         assert (run.kind, run.push, run.cache_epoch, run.cache_run) == (RunKind.FULL, False, 2, None)
-        assert plan.status.activation is not None
-        assert not plan.status.activation.caught_up
+        assert step.status.activation is not None
+        assert not step.status.activation.caught_up
 
     def test_is_said_in_the_message_and_by_an_event(self, given: Situation, why: str) -> None:
         assert events(given.decide(LATER)) == ["CacheLost"]
@@ -80,15 +80,15 @@ class TestALostCache:
 
     def test_is_found_by_a_new_activation_too(self, given: Situation, why: str) -> None:
         turned_on = given.remembering(activation=None, phase=Phase.OFF)
-        plan = turned_on.decide()
-        assert plan.status.run is not None
-        assert (plan.status.run.kind, plan.status.run.cache_epoch) == (RunKind.FULL, 2)
-        assert events(plan) == ["TurnedOn", "CacheLost"]
+        step = turned_on.decide()
+        assert step.status.run is not None
+        assert (step.status.run.kind, step.status.run.cache_epoch) == (RunKind.FULL, 2)
+        assert events(step) == ["TurnedOn", "CacheLost"]
         assert why in message(turned_on, NOW)
 
     def test_is_not_spoken_of_when_it_was_to_be_deleted_anyway(self, given: Situation, why: str) -> None:
-        plan = given.declaring(reset=True).decide()
-        assert events(plan) == ["TurnedOn"]
+        step = given.declaring(reset=True).decide()
+        assert events(step) == ["TurnedOn"]
         assert why not in message(given.declaring(reset=True), NOW)
 
 
@@ -102,9 +102,9 @@ class TestAClaimThatIsGone:
     GONE = FUTURE_ONLY.but(cache=None)
 
     def test_is_created_before_a_run_is_claimed_since_the_watch_may_be_behind(self) -> None:
-        plan = self.GONE.decide(LATER)
-        assert deeds(plan.actions) == [CreateCache()]
-        assert plan.status.run is None
+        step = self.GONE.decide(LATER)
+        assert deeds(step.actions) == [CreateCache()]
+        assert step.status.run is None
         assert message(self.GONE) == "the cache's volume is gone: creating a new one; a full sync follows"
 
     def test_is_no_loss_if_it_was_there_after_all(self) -> None:
@@ -114,19 +114,19 @@ class TestAClaimThatIsGone:
     def test_is_not_asked_for_again_at_once_when_it_is_refused(self, needs_human: bool) -> None:
         refused = Refusal(NO_RUN, 1, "exceeded quota", needs_human=needs_human, retry_at=LATER.replace(minute=30))
         given = self.GONE.but(refusal=refused)
-        plan = given.decide(LATER)
-        assert deeds(plan.actions) == []
-        assert plan.look_again_at == refused.retry_at
+        step = given.decide(LATER)
+        assert deeds(step.actions) == []
+        assert step.look_again_at == refused.retry_at
         assert "exceeded quota" in message(given)
-        assert (plan.stalled is not None) == needs_human
+        assert (step.stalled is not None) == needs_human
         assert deeds(given.decide(refused.retry_at).actions) == [CreateCache()]
 
     def test_waits_until_a_run_is_due(self) -> None:
         assert deeds(self.GONE.decide().actions) == []
 
     def test_is_created_together_with_the_job_while_no_run_has_used_it(self) -> None:
-        plan = IS_OFF.but(spec=ON, cache=None).decide()
-        assert [type(deed) for deed in deeds(plan.actions)] == [CreateCache, CreateJob]
+        step = IS_OFF.but(spec=ON, cache=None).decide()
+        assert [type(deed) for deed in deeds(step.actions)] == [CreateCache, CreateJob]
 
 
 class TestAClaimThatIsBeingDeleted:
@@ -136,9 +136,9 @@ class TestAClaimThatIsBeingDeleted:
 
     def test_is_let_go_when_the_next_run_is_due(self) -> None:
         assert deeds(self.DELETED.decide().actions) == []
-        plan = self.DELETED.decide(LATER)
-        assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
-        assert plan.status.run is None
+        step = self.DELETED.decide(LATER)
+        assert deeds(step.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
+        assert step.status.run is None
         assert message(self.DELETED).startswith(
             f"waiting for the cache's PersistentVolumeClaim {CACHE.name} to be deleted"
         )
@@ -146,15 +146,15 @@ class TestAClaimThatIsBeingDeleted:
     @pytest.mark.parametrize("spec", [ON, {**ON, "reset": True}])
     def test_is_let_go_before_an_activation_begins(self, spec: dict[str, Any]) -> None:
         turned_on = self.DELETED.but(spec=spec).remembering(activation=None, phase=Phase.OFF)
-        plan = turned_on.decide()
-        assert deeds(plan.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
-        assert plan.status.activation is None
+        step = turned_on.decide()
+        assert deeds(step.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
+        assert step.status.activation is None
 
     def test_a_job_that_may_still_be_created_by_another_operator_keeps_its_name_for_a_while(self) -> None:
         fresh = run(1, ago=10)
-        plan = self.DELETED.but(spec={**ON, "delay": "0s"}, jobs=(job(fresh, JobState.COMPLETE),)).decide()
-        assert deeds(plan.actions) == []
-        assert plan.look_again_at == NOW + timedelta(seconds=20)
+        step = self.DELETED.but(spec={**ON, "delay": "0s"}, jobs=(job(fresh, JobState.COMPLETE),)).decide()
+        assert deeds(step.actions) == []
+        assert step.look_again_at == NOW + timedelta(seconds=20)
 
 
 class TestWhatARunLeaves:
@@ -179,13 +179,13 @@ class TestWhatARunLeaves:
             ),
             pods=(said,),
         )
-        plan = lost.decide()
-        status = plan.status
+        step = lost.decide()
+        status = step.status
         assert status.last_run is not None
         assert status.last_run.outcome is Outcome.CACHE_LOST
         assert (status.cache, status.cache_epoch) == (None, 3)
-        assert events(plan) == ["RunCacheLost", "CacheLost"]
-        assert plan.stalled is None
+        assert events(step) == ["RunCacheLost", "CacheLost"]
+        assert step.stalled is None
         retry = replace(lost, status=status, jobs=(), pods=()).decide(LATER)
         assert retry.status.run is not None
         assert (retry.status.run.number, retry.status.run.kind, retry.status.run.push) == (3, RunKind.FULL, False)

@@ -10,7 +10,7 @@ import pytest
 from tidegate.control.observation import JobState
 
 from .decision_table import chain, duplicate, ending, pausing, safety, starting, toggle
-from .decision_table.notation import Row, activation_words, activity_words, again_words, plan_words
+from .decision_table.notation import Row, activation_words, activity_words, again_words, step_words
 from .situations import CLAIMED_ONLY, IS_OFF, OFF, ON, activation, job, pod, run
 
 TABLE = {
@@ -41,15 +41,15 @@ TABLE = {
     "row", [pytest.param(row, id=f"{section}: {row.words}") for section, rows in TABLE.items() for row in rows]
 )
 def test_the_table(row: Row) -> None:
-    plan = row.given.decide(row.at)
-    assert plan_words(plan, row.at) == row.expected
-    assert (plan.stalled is not None) == row.stalled
+    step = row.given.decide(row.at)
+    assert step_words(step, row.at) == row.expected
+    assert (step.stalled is not None) == row.stalled
     if row.activation is not None:
-        assert activation_words(plan) == row.activation
+        assert activation_words(step) == row.activation
     if row.activity is not None:
-        assert activity_words(plan) == row.activity
+        assert activity_words(step) == row.activity
     if row.again is not None:
-        assert again_words(plan, row.at) == row.again
+        assert again_words(step, row.at) == row.again
 
 
 def test_every_row_says_something_of_its_own() -> None:

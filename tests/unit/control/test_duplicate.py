@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tidegate.api.status import Condition
 from tidegate.control.observation import Pod
-from tidegate.control.plan import Announce, EvictPod
 from tidegate.control.report import report
+from tidegate.control.step import Announce, EvictPod
 
 from .decision_table.duplicate import DONE, ELDER, PENDING, TWO_PODS, YOUNGER
 from .situations import NOW, RUNNING, Situation

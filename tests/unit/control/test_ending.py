@@ -8,11 +8,11 @@ import pytest
 
 from tidegate.api.status import Condition, Outcome, Phase
 from tidegate.control.observation import JobState, Pod
-from tidegate.control.plan import Announce, CreateJob, DeleteJob, SuspendJob
 from tidegate.control.report import report
+from tidegate.control.step import Announce, CreateJob, DeleteJob, SuspendJob
 
 from .decision_table.ending import LOST
-from .decision_table.notation import ORPHAN, plan_words
+from .decision_table.notation import ORPHAN, step_words
 from .situations import (
     CLAIMED,
     CLAIMED_ONLY,
@@ -45,7 +45,7 @@ def with_proxy(exit_code: int, **fields: Any) -> Situation:
 
 
 def after(given: Situation) -> Situation:
-    """What is remembered once the plan's status is written."""
+    """What is remembered once the step's status is written."""
     seen = given.observe()
     return given.but(status=report(seen, given.decide(), NOW))
 
@@ -61,13 +61,13 @@ class TestASidecarThatDoesNotEnd:
     )
     def test_the_worker_s_container_decides_and_what_is_left_is_stopped(self, exit_code: int, outcome: Outcome) -> None:
         given = with_proxy(exit_code, message='{"reason": "its own words"}')
-        plan = given.decide()
-        assert plan.status.run is None
-        assert plan.status.last_run is not None
-        assert (plan.status.last_run.number, plan.status.last_run.outcome) == (1, outcome)
-        assert plan.status.last_run.reason == (None if outcome is Outcome.SUCCEEDED else "its own words")
-        assert plan.status.recent_activity[0].finished_at == NOW - timedelta(seconds=60)
-        assert [action for action in deeds(plan.actions) if isinstance(action, SuspendJob) and action.suspend]
+        step = given.decide()
+        assert step.status.run is None
+        assert step.status.last_run is not None
+        assert (step.status.last_run.number, step.status.last_run.outcome) == (1, outcome)
+        assert step.status.last_run.reason == (None if outcome is Outcome.SUCCEEDED else "its own words")
+        assert step.status.recent_activity[0].finished_at == NOW - timedelta(seconds=60)
+        assert [action for action in deeds(step.actions) if isinstance(action, SuspendJob) and action.suspend]
         assert "proxy kept Pod" in warnings(given)["SidecarStopped"]
 
     def test_a_worker_without_last_words_is_told_by_its_exit_code(self) -> None:
@@ -80,10 +80,10 @@ class TestASidecarThatDoesNotEnd:
         stopping = recorded.but(jobs=(replace(recorded.jobs[0], suspended=True, pods=1),))
         at_last = recorded.but(jobs=(at_rest(FIRST),), pods=())
         for given, done in ((recorded, "suspend Job 1"), (stopping, "nothing"), (at_last, "delete Job 1")):
-            plan = given.decide()
-            assert plan_words(plan, NOW) == f"Waiting | none | {done}"
-            assert plan.status.recent_activity == recorded.status.recent_activity
-            assert plan.status.last_run == recorded.status.last_run
+            step = given.decide()
+            assert step_words(step, NOW) == f"Waiting | none | {done}"
+            assert step.status.recent_activity == recorded.status.recent_activity
+            assert step.status.last_run == recorded.status.last_run
 
     @pytest.mark.parametrize("off", [OFF, PAUSE])
     def test_off_is_honoured_when_the_pod_has_ended(self, off: dict[str, object]) -> None:
@@ -97,9 +97,9 @@ class TestASidecarThatDoesNotEnd:
             assert RUNNING.but(pods=pods).decide().status.run is None
 
     def test_it_may_end_by_itself_first(self) -> None:
-        plan = with_proxy(0, ago=5).decide()
-        assert plan_words(plan, NOW) == "Syncing | keeps 1 full push | nothing"
-        assert plan.look_again_at == NOW + timedelta(seconds=15)
+        step = with_proxy(0, ago=5).decide()
+        assert step_words(step, NOW) == "Syncing | keeps 1 full push | nothing"
+        assert step.look_again_at == NOW + timedelta(seconds=15)
 
     @pytest.mark.parametrize(
         "given",

@@ -16,8 +16,8 @@ from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.decide import decide
 from tidegate.control.observation import Job, JobState, Observation, Pod, Requests
-from tidegate.control.plan import CreateCache, CreateJob, DeleteJob, LookUpJob, Plan, SuspendJob
 from tidegate.control.report import report
+from tidegate.control.step import CreateCache, CreateJob, DeleteJob, LookUpJob, Step, SuspendJob
 
 from .situations import (
     CACHE,
@@ -99,12 +99,12 @@ def combinations(claim: str) -> Iterator[Observation]:
         yield Situation(spec, remembered, jobs, pods, requests, cache=CACHE).observe()
 
 
-def next_of(seen: Observation, plan: Plan, now: datetime) -> Observation:
-    """What is seen when all that the plan says has been done, and nothing else has happened."""
-    written = SyncIntegrationStatus.model_validate(report(seen, plan, now).to_wire())
+def next_of(seen: Observation, step: Step, now: datetime) -> Observation:
+    """What is seen when all of the step has been done, and nothing else has happened."""
+    written = SyncIntegrationStatus.model_validate(report(seen, step, now).to_wire())
     jobs = {job.name: job for job in seen.jobs}
     absent, cache = None, seen.cache
-    for action in plan.actions:
+    for action in step.actions:
         match action:
             case CreateJob(claimed):
                 assert claimed.job_name not in jobs
@@ -121,18 +121,18 @@ def next_of(seen: Observation, plan: Plan, now: datetime) -> Observation:
     return replace(seen, integration=integration, jobs=tuple(jobs.values()), absent_job=absent, cache=cache)
 
 
-def writes(seen: Observation, plan: Plan, now: datetime) -> bool:
-    changes = [action for action in plan.actions if not isinstance(action, LookUpJob)]
-    return bool(changes) or report(seen, plan, now).to_wire() != seen.integration.status.to_wire()
+def writes(seen: Observation, step: Step, now: datetime) -> bool:
+    changes = [action for action in step.actions if not isinstance(action, LookUpJob)]
+    return bool(changes) or report(seen, step, now).to_wire() != seen.integration.status.to_wire()
 
 
-def check_rules(seen: Observation, plan: Plan) -> None:
+def check_rules(seen: Observation, step: Step) -> None:
     """What section 4 forbids, whatever the situation."""
     on = seen.integration.spec.status is Switch.ON
     unfinished = [job for job in seen.jobs if not job.finished]
     busy = bool(unfinished) or seen.has_live_pod
-    before, after = seen.integration.status, plan.status
-    for action in deeds(plan.actions):
+    before, after = seen.integration.status, step.status
+    for action in deeds(step.actions):
         match action:
             case CreateJob(claimed):
                 assert on, "I2: no run starts while OFF"
@@ -155,14 +155,14 @@ def check_rules(seen: Observation, plan: Plan) -> None:
                 assert doomed.suspended, "its Pod has ended before its Job is deleted"
                 assert not any(pod.live for pod in seen.pods_of(doomed))
                 assert after.run is None or after.run.job_name != name or after.run.cancelling
-    if plan.phase is Phase.OFF:
+    if step.phase is Phase.OFF:
         assert (on, busy) == (False, False), "the check mark is true"
         assert after.run is None
-    if plan.phase is Phase.PAUSED:
+    if step.phase is Phase.PAUSED:
         assert after.run is not None
         assert not any(job.pods for job in unfinished)
     assert after.runs >= before.runs, "numbers never come twice"
-    assert plan.stalled is None or not any(isinstance(action, CreateJob) for action in plan.actions)
+    assert step.stalled is None or not any(isinstance(action, CreateJob) for action in step.actions)
 
 
 def check_claim(before: SyncIntegrationStatus, after: SyncIntegrationStatus, claimed: Run) -> None:
@@ -184,15 +184,15 @@ def test_nothing_forbidden_is_done_and_it_comes_to_rest(claim: str) -> None:
     for seen in combinations(claim):
         now = NOW
         for _ in range(5):
-            plan = decide(seen, now)
-            check_rules(seen, plan)
-            if not writes(seen, plan, now) and not any(isinstance(action, LookUpJob) for action in plan.actions):
+            step = decide(seen, now)
+            check_rules(seen, step)
+            if not writes(seen, step, now) and not any(isinstance(action, LookUpJob) for action in step.actions):
                 break
-            seen = next_of(seen, plan, now)
+            seen = next_of(seen, step, now)
         else:
             raise AssertionError(f"it goes on writing (invariant I6): {seen}")
         # The clock alone changes nothing before the time that was named.
-        until = plan.look_again_at or now + timedelta(days=365)
+        until = step.look_again_at or now + timedelta(days=365)
         assert until > now
         a_moment_before = until - timedelta(microseconds=1)
         assert not writes(seen, decide(seen, a_moment_before), a_moment_before)

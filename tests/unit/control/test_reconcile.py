@@ -11,9 +11,9 @@ from tidegate.api.status import Phase
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.history import CREATION_PATIENCE
 from tidegate.control.observation import Body, Integration, JobState, Observation
-from tidegate.control.plan import Action, Announce, CreateJob, DeleteJob, EvictPod, SuspendJob
 from tidegate.control.reconcile import START_WITHIN, TRY_AGAIN, WRITE_VISIBLE_WITHIN, Reconciler
 from tidegate.control.report import report
+from tidegate.control.step import Action, Announce, CreateJob, DeleteJob, EvictPod, SuspendJob
 from tidegate.control.view import ClusterView
 
 from .decision_table.duplicate import ELDER, TWO_PODS, YOUNGER

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tidegate.api.status import RecordTotals, RunReport, SyncIntegrationStatus
 from tidegate.control.observation import JobState
-from tidegate.control.plan import Announce
 from tidegate.control.records import totals_after
 from tidegate.control.report import report
+from tidegate.control.step import Announce
 from tidegate.control.untrusted import LARGEST_NUMBER
 
 from .situations import CAUGHT_UP, FINISHED, FIRST, NOW, SECOND, Situation, failed, job, pod

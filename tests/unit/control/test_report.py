@@ -9,8 +9,8 @@ import pytest
 
 from tidegate.api.status import Condition, Outcome, Phase, SyncIntegrationStatus
 from tidegate.control.observation import JobState, Requests
-from tidegate.control.plan import Announce
 from tidegate.control.report import report
+from tidegate.control.step import Announce
 
 from .decision_table.notation import ORPHAN, Row
 from .situations import (
@@ -231,23 +231,23 @@ def rows() -> Iterator[Row]:
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.words) for row in rows()])
 def test_in_every_situation_of_the_table_the_message_is_one_line_that_tells_of_the_run(row: Row) -> None:
-    seen, plan = row.given.observe(), row.given.decide(row.at)
-    message = report(seen, plan, row.at).message
+    seen, step = row.given.observe(), row.given.decide(row.at)
+    message = report(seen, step, row.at).message
     assert message
     assert message.isprintable()
     assert "None" not in message
-    if plan.status.run is not None and not seen.integration.deleting:
-        assert re.search(rf"\brun {plan.status.run.number}\b", message)
+    if step.status.run is not None and not seen.integration.deleting:
+        assert re.search(rf"\brun {step.status.run.number}\b", message)
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.words) for row in rows()])
 def test_in_every_situation_kstatus_reads_one_of_three_answers(row: Row) -> None:
-    seen, plan = row.given.observe(), row.given.decide(row.at)
-    holds = {c.type: c.status == "True" for c in report(seen, plan, row.at).conditions}
+    seen, step = row.given.observe(), row.given.decide(row.at)
+    holds = {c.type: c.status == "True" for c in report(seen, step, row.at).conditions}
     assert holds.keys() == {"Ready", "Reconciling", "Stalled", "Syncing"}
     assert [holds["Ready"], holds["Reconciling"], holds["Stalled"]].count(True) == 1
-    assert holds["Stalled"] == (plan.stalled is not None)
-    if plan.phase in (Phase.OFF, Phase.PAUSED) and not row.given.pods:
+    assert holds["Stalled"] == (step.stalled is not None)
+    if step.phase in (Phase.OFF, Phase.PAUSED) and not row.given.pods:
         assert not holds["Syncing"]
 
 

@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 
 from tidegate.api.status import Condition
-from tidegate.control.plan import Announce
 from tidegate.control.report import report
+from tidegate.control.step import Announce
 
 from .situations import CANNOT_START, FIRST, NOW, OFF, RUNNING, Situation, unstarted_pod
 
 
 def after(given: Situation) -> Situation:
-    """What is remembered once the plan's status is written."""
+    """What is remembered once the step's status is written."""
     seen = given.observe()
     return given.but(status=report(seen, given.decide(), NOW))
 

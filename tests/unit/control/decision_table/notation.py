@@ -1,11 +1,11 @@
-"""How a row of the decision table is written, and how a Plan reads in the same words."""
+"""How a row of the decision table is written, and how a Step reads in the same words."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidegate.api.status import Run, RunKind
 from tidegate.control.observation import Requests
-from tidegate.control.plan import Action, CreateCache, CreateJob, DeleteJob, EvictPod, LookUpJob, Plan, SuspendJob
+from tidegate.control.step import Action, CreateCache, CreateJob, DeleteJob, EvictPod, LookUpJob, Step, SuspendJob
 
 from ..situations import FIRST, NOW, Situation, activation, deeds, pod
 
@@ -34,25 +34,25 @@ def asked(**requests: str) -> Requests:
     return Requests(**requests)
 
 
-def plan_words(plan: Plan, at: datetime) -> str:
-    done = ", ".join(_action_words(action) for action in deeds(plan.actions))
-    return f"{plan.phase} | {_run_words(plan.status.run, at)} | {done or 'nothing'}"
+def step_words(step: Step, at: datetime) -> str:
+    done = ", ".join(_action_words(action) for action in deeds(step.actions))
+    return f"{step.phase} | {_run_words(step.status.run, at)} | {done or 'nothing'}"
 
 
-def activation_words(plan: Plan) -> str:
-    begun = plan.status.activation
+def activation_words(step: Step) -> str:
+    begun = step.status.activation
     if begun is None:
         return "none"
     return f"{begun.number} {begun.mode}{' reset' if begun.reset else ''}{' caught-up' if begun.caught_up else ''}"
 
 
-def activity_words(plan: Plan) -> str:
-    newest = plan.status.recent_activity[0]
+def activity_words(step: Step) -> str:
+    newest = step.status.recent_activity[0]
     return f"{newest.mark} {newest.run}"
 
 
-def again_words(plan: Plan, at: datetime) -> str:
-    return "never" if plan.look_again_at is None else f"{(plan.look_again_at - at).total_seconds():g}s"
+def again_words(step: Step, at: datetime) -> str:
+    return "never" if step.look_again_at is None else f"{(step.look_again_at - at).total_seconds():g}s"
 
 
 def _run_words(claimed: Run | None, at: datetime) -> str:

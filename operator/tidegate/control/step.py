@@ -1,4 +1,4 @@
-"""The Plan: what `decide` hands to `report` and `act`, as frozen data."""
+"""Step: what `decide` hands to `report` and `act`, as frozen data."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,7 +75,7 @@ Chore = DeleteJob | EvictPod  # tried by itself: when it cannot be done now, not
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Step:
     """What to remember, what to do, and when to requeue.
 
     `status` is what the operator remembers; `report` adds what people read. It is written before any action is taken,
