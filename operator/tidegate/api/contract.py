@@ -25,6 +25,7 @@ class Environment:
     RUN = "SYNC_RUN"
     SCOPE = "SYNC_SCOPE"  # full | changes
     PUSH = "SYNC_PUSH"  # true | false
+    PLAN = "SYNC_PLAN"  # true: say what a full sync that pushes would do, and write nothing; otherwise not set
     CACHE_DIR = "SYNC_CACHE_DIR"
     CACHE_EPOCH = "SYNC_CACHE_EPOCH"
     CACHE_OLDEST_EPOCH = (

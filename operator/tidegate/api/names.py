@@ -38,6 +38,10 @@ SYNC_CONFIG_ANNOTATION = f"{GROUP}/sync-config"
 SYNC_REQUESTED_ANNOTATION = f"{GROUP}/sync-requested-at"
 RESET_REQUESTED_ANNOTATION = f"{GROUP}/reset-requested-at"
 ALLOW_DELETES_ANNOTATION = f"{GROUP}/allow-deletes"
+PLAN_REQUESTED_ANNOTATION = f"{GROUP}/plan-requested-at"
+
+# Annotation of the Pod template: "true" says that a worker of one's own knows SYNC_PLAN (design section 7).
+WORKER_PLANS_ANNOTATION = f"{GROUP}/worker-plans"
 
 # A Job's name becomes a label value of its Pods, which holds 63 characters; a hash and a run number must fit too.
 _LONGEST_PREFIX = 40

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from tidegate.api import names
 from tidegate.api.base import ApiModel, Duration, PositiveDuration
 from tidegate.api.contract import WORKER_CONTAINER
 
@@ -178,6 +179,11 @@ class SyncIntegrationSpec(ApiModel):
         """True when the built-in worker is to sync and `cache.none` leaves it nothing to remember between runs."""
         return self.cache.none and self.configuration is not None and not _names_own_image(self.template)
 
+    @property
+    def worker_plans(self) -> bool:
+        """Whether the worker knows a plan: the built-in one does, one of the user's own if its template says so."""
+        return not _names_own_image(self.template) or _says_that_it_plans(self.template)
+
 
 def _names_own_image(template: dict[str, Any] | None) -> bool:
     pod = (template or {}).get("spec")
@@ -186,3 +192,9 @@ def _names_own_image(template: dict[str, Any] | None) -> bool:
         isinstance(container, dict) and container.get("name") == WORKER_CONTAINER and "image" in container
         for container in (containers if isinstance(containers, list) else ())
     )
+
+
+def _says_that_it_plans(template: dict[str, Any] | None) -> bool:
+    metadata = (template or {}).get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return isinstance(annotations, dict) and annotations.get(names.WORKER_PLANS_ANNOTATION) == "true"

@@ -23,10 +23,11 @@ class Phase(StrEnum):
 
 
 class RunKind(StrEnum):
-    """What a run reads: everything, or what has changed."""
+    """What a run does: read everything, read what has changed, or say what a full sync would do and write nothing."""
 
     FULL = "Full"
     INCREMENTAL = "Incremental"
+    PLAN = "Plan"  # no run of an activation: it counts towards nothing that the runs of a sync are judged by
 
 
 class Outcome(StrEnum):
@@ -127,6 +128,12 @@ class Run(ApiModel):
         tuple[Found, ...] | None,
         Field(description="What that run had found; this one may carry out no more than that."),
     ] = None
+    requested_at: Annotated[
+        str | None, Field(description="Of a plan: the value of tidegate.dev/plan-requested-at that asked for it.")
+    ] = None
+    without_cache: Annotated[
+        bool, Field(description="Of a plan: the next full sync begins with an empty cache, and so does the plan.")
+    ] = False
 
 
 class CacheUse(ApiModel):
@@ -193,6 +200,43 @@ class LastRun(ApiModel):
     ] = None
 
 
+class PlannedSide(ApiModel):
+    """What a full sync would do to one object's records on one side."""
+
+    object: Annotated[str, Field(description="The object of spec.sync; `*`: all objects together.")]
+    connector: Annotated[str, Field(description="The side that would be written.")]
+    create: Annotated[int, Field(description="Records that would be created.")] = 0
+    update: Annotated[int, Field(description="Records that would be updated.")] = 0
+    delete: Annotated[int, Field(description="Records that would be deleted.")] = 0
+    set_aside: Annotated[
+        int, Field(description="Fields and records that would wait for a decision, those of earlier runs included.")
+    ] = 0
+
+
+class PlanStatus(ApiModel):
+    """The newest plan that ended: what a full sync would push in mode PastAndFuture, and let go in mode FutureOnly."""
+
+    run: Annotated[int | None, Field(description="Its number; absent: it was refused.")] = None
+    requested_at: Annotated[
+        str | None, Field(description="The value of tidegate.dev/plan-requested-at that asked for it.")
+    ] = None
+    started_at: Annotated[Time | None, Field(description="When it was claimed.")] = None
+    finished_at: Annotated[Time, Field(description="When the operator saw its end.")]
+    outcome: Outcome
+    reason: Annotated[
+        str | None, Field(description="Why it did not succeed, or what a person should know of a plan that did.")
+    ] = None
+    first: Annotated[bool, Field(description="Whether it is the plan of a first run, which finds an empty cache.")] = (
+        False
+    )
+    sides: Annotated[
+        tuple[PlannedSide, ...], Field(description="Per object and connector, at most 32; the Pod's log has all.")
+    ] = ()
+    would_halt: Annotated[
+        tuple[str, ...], Field(description="Each reason for which the full sync would halt before its first write.")
+    ] = ()
+
+
 class RecordTotals(ApiModel):
     """What all runs together have done to records, per connector; the source of the metrics, so that they survive."""
 
@@ -208,6 +252,7 @@ class HandledRequests(ApiModel):
 
     sync_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/sync-requested-at.")] = None
     reset_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/reset-requested-at.")] = None
+    plan_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/plan-requested-at.")] = None
 
 
 class Condition(ApiModel):
@@ -270,6 +315,7 @@ class SyncIntegrationStatus(ApiModel):
         RecordTotals, Field(description="What all runs together have done to records, per connector.")
     ] = RecordTotals()
     handled: HandledRequests = HandledRequests()
+    plan: Annotated[PlanStatus | None, Field(description="The newest plan that ended.")] = None
     recent_activity: Annotated[
         tuple[ActivityEntry, ...], Field(description="Runs that are not running, newest first.")
     ] = ()
