@@ -24,6 +24,11 @@ ANNOTATIONS = {
     "it is stalled.",
     names.RESET_REQUESTED_ANNOTATION: "Any new value: one new activation with a reset, after the running run.",
     names.ALLOW_DELETES_ANNOTATION: "The number of a run that halted: the deletes that it found are wanted.",
+    names.PLAN_REQUESTED_ANNOTATION: "Any new value: plan once what a full sync would do; the result is in "
+    "`status.plan`.",
+}
+TEMPLATE_ANNOTATIONS = {
+    names.WORKER_PLANS_ANNOTATION: '`"true"`: a worker of your own [knows how to plan](bring-your-own-worker.md).',
 }
 LABELS = {
     names.MANAGED_BY_LABEL: f"`{names.MANAGED_BY}`",
@@ -59,7 +64,10 @@ def lines() -> Iterator[str]:
     yield "## Annotations"
     yield from table(("On a SyncIntegration", ""), ((f"`{name}`", words) for name, words in ANNOTATIONS.items()))
     yield ""
-    yield "They ask for something once; what has been done about the first two is in `status.handled`."
+    yield "They ask for something once; what has been handled is in `status.handled`, but for `allow-deletes`."
+    yield ""
+    words = ((f"`{name}`", words) for name, words in TEMPLATE_ANNOTATIONS.items())
+    yield from table(("On the Pod template in `spec.template`", ""), words)
     yield ""
     yield "## Labels"
     yield from table(("On Jobs, Pods and volumes", ""), ((f"`{name}`", words) for name, words in LABELS.items()))

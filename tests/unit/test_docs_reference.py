@@ -1,7 +1,7 @@
 """docs/reference.md is generated: what the API and the worker take, and no other."""
 
 from documentation.pages import Page
-from documentation.reference import ANNOTATIONS, LABELS, lines
+from documentation.reference import ANNOTATIONS, LABELS, TEMPLATE_ANNOTATIONS, lines
 from tidegate.api import names
 
 PAGE = Page.read("docs/reference.md")
@@ -18,6 +18,8 @@ def test_it_has_all_that_users_find_on_objects() -> None:
         name for key, name in vars(names).items() if key.endswith(("_REQUESTED_ANNOTATION", "_DELETES_ANNOTATION"))
     }
     assert ANNOTATIONS.keys() == asked
+    said_of_workers = {name for key, name in vars(names).items() if key.startswith("WORKER_")}
+    assert TEMPLATE_ANNOTATIONS.keys() == said_of_workers
 
 
 def test_every_field_is_described() -> None:
