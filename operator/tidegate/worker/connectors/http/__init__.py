@@ -1,7 +1,7 @@
-"""The `http` connector: REST APIs that speak JSON, through httpx.
+"""The `http` connector: JSON REST APIs, through httpx.
 
-`resource` is one object's records: `reader`, `listing` and `paging` read its lists, `records` single ones, `search`
-finds some by their match fields, and `writing` writes them. `client` sends the requests.
+`resource` implements Collection for one object. `listing`, `paging` and `reader` read its lists, `records` reads single
+records, `search` finds records by their match fields, and `writing` writes them. `client` sends the requests.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ from tidegate.worker.connectors.http.settings import ResourceSettings, Settings
 
 
 def connect(settings: Settings, environ: Mapping[str, str], name: str) -> "Api":
-    """The API of these settings; see Connect."""
+    """Connect to the API that these settings describe. Raises ConfigurationError; sends no request."""
     return Api(Client(name, settings, environ), settings.concurrency)
 
 
 class Api:
-    """A Connector."""
+    """A Connector for one API."""
 
     def __init__(self, client: Client, concurrency: int) -> None:
         self._client = client
@@ -27,13 +27,13 @@ class Api:
         self._resources: list[Resource] = []
 
     def open(self, description: Description) -> Resource:
-        """One resource's records; see Connector."""
+        """Return one resource's records."""
         resource = Resource(self._client, self._pool, description)
         self._resources.append(resource)
         return resource
 
     def system(self, _: Description, /) -> Mapping[str, str]:
-        """Where the API is; see Identified. Whose records it shows depends on the token, and cannot be told."""
+        """Return the API's address. The account that the token belongs to cannot be determined."""
         return {"base URL": self._client.place}
 
     def stop_when(self, interrupted: Callable[[], bool]) -> None:

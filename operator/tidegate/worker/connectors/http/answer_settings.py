@@ -1,4 +1,4 @@
-"""What users write about an API's answers: statuses with a meaning of their own, and the headers of its quota."""
+"""Settings for an API's answers: statuses with a non-standard meaning, and the headers that report its quota."""
 
 from typing import Annotated
 
@@ -30,11 +30,11 @@ class Statuses(Part):
     """Statuses with another meaning than theirs in HTTP."""
 
     retry: Annotated[list[int], AfterValidator(_of_errors)] = Field(default_factory=list)
-    """The API has done nothing, and wants to be asked later, as with 429."""
+    """The API did nothing and asks to be called later, as with 429."""
     refused: Annotated[list[int], AfterValidator(_of_records)] = Field(default_factory=list)
-    """The API refuses the record, as with 422: it is set aside."""
+    """The API refuses the record, as with 422: the record is set aside."""
     gone: Annotated[list[int], AfterValidator(_of_records)] = Field(default_factory=list)
-    """There is no such record, as with 404."""
+    """The record does not exist, as with 404."""
 
     @model_validator(mode="after")
     def _have_one_meaning(self) -> "Statuses":
@@ -45,9 +45,9 @@ class Statuses(Part):
 
 
 class RateLimit(Part):
-    """The headers in which an API says how much of a quota is left; those in common use are known without it."""
+    """The headers in which an API reports its quota. Common header names are recognized without this setting."""
 
     remaining: str | None = None
-    """The header that is 0 where a quota is used up, also beside a status of 403."""
+    """The header that is 0 when a quota is used up, also beside a status of 403."""
     reset: str | None = None
-    """The header that says when the quota begins again: a number of seconds, or a time as a number since 1970."""
+    """The header that says when the quota resets: in a number of seconds, or at a time as a number since 1970."""

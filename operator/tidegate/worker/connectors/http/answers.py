@@ -1,4 +1,4 @@
-"""What an API has answered: its status, its body, and its own words for messages."""
+"""One HTTP answer: what its status means, its JSON body, and the error text that it contains."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,10 +11,10 @@ from tidegate.worker.connectors.http.answer_settings import RateLimit, Statuses
 from tidegate.worker.connectors.http.error_words import page_of_html, said
 from tidegate.worker.connectors.json_documents import parse_all
 
-# Fields of an answer that has something else as well, in which APIs say what is wrong.
+# Fields in which APIs put an error text into an answer that is otherwise data.
 _COMPLAINING = ("error", "errors", "error_description", "detail", "message")
 
-# A page of HTML says what it is at its beginning.
+# How much of an HTML page is searched for what it is.
 _TELLING_BYTES = 20_000
 
 # Request Timeout, Locked, Too Early, Too Many Requests.
@@ -23,11 +23,11 @@ _LOCKED = 423
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 
-# What other statuses may be said to mean.
+# The status that stands for each meaning that a setting can give to another status.
 _NOT_FOUND = 404
 _UNPROCESSABLE = 422
 
-# An X-RateLimit-Reset below this is a number of seconds, and one beyond the other is a moment in milliseconds.
+# X-RateLimit-Reset: a value below the first is a number of seconds, one above the second a time in milliseconds.
 _OLDEST_EPOCH = 100_000_000
 _LATEST_EPOCH = 100_000_000_000
 _REMAINING = "x-ratelimit-remaining"
@@ -36,9 +36,9 @@ _RESETS = ("x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; `next_link` is the Link header's rel=next.
+    """One answer; `next_link` is the URL of the Link header's rel=next.
 
-    `status` is what it means, and `sent_status` what the API has sent where a person has given it another meaning.
+    `status` is the status after the setting `statuses` has been applied, and `sent_status` the one that the API sent.
     """
 
     status: int
@@ -49,7 +49,7 @@ class Answer:
     sent_status: int | None = None
 
     def understood(self, statuses: Statuses, rate_limit: RateLimit) -> "Answer":
-        """The answer in the terms of HTTP, where its API has terms of its own."""
+        """The same answer with the statuses and quota headers of its API translated to standard HTTP."""
         meanings = ((statuses.retry, _TOO_MANY), (statuses.refused, _UNPROCESSABLE), (statuses.gone, _NOT_FOUND))
         status = next((meaning for those, meaning in meanings if self.status in those), self.status)
         names = ((rate_limit.remaining, _REMAINING), (rate_limit.reset, _RESETS[0]))
@@ -60,12 +60,12 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether what was asked for has been done."""
+        """Whether the request was carried out."""
         return 200 <= self.status < 300
 
     @property
     def is_too_soon(self) -> bool:
-        """Whether the API has done nothing, and wants to be asked later; some say 403 for it, as GitHub does."""
+        """Whether the API did nothing and asks for a retry later. Some APIs answer 403 for this, such as GitHub."""
         return self.status in _LATER or self._is_used_up
 
     @property
@@ -75,29 +75,29 @@ class Answer:
 
     @property
     def is_of_the_system(self) -> bool:
-        """Whether it is a quota that is used up, or a service that is down: any other request would fail too."""
+        """Whether a quota is used up or a service is down, so that any other request would fail too."""
         return self.status in (429, _UNAVAILABLE) or self._is_used_up
 
     @property
     def may_be_of_a_record(self) -> bool:
-        """Whether other records may still be written where this one has to wait."""
+        """Whether only this record has to wait, and other records may still be written."""
         return self.status == _LOCKED
 
     @property
     def etag(self) -> str | None:
-        """What tells this state of a record from another."""
+        """The ETag, which identifies this version of the record."""
         return self.headers.get("etag")
 
     @property
     def moment(self) -> datetime | None:
-        """When it was answered, by the server's clock."""
+        """When the API answered, by the server's clock."""
         try:
             return parsedate_to_datetime(self.headers.get("date", "")).astimezone(UTC)
         except ValueError:
             return None
 
     def retry_after(self, now: datetime) -> float:
-        """For how many seconds the API wants to be left alone; 0 when it does not say."""
+        """The number of seconds that the API asks the client to wait; 0 when it does not say."""
         text = self.headers.get("retry-after", "")
         if text.isascii() and text.isdigit():
             return float(text[:9])
@@ -109,7 +109,7 @@ class Answer:
             return 0.0
 
     def _reset(self, now: datetime) -> float:
-        """For how many seconds a quota is still used up, where the API says when it begins again."""
+        """The number of seconds until the quota resets; 0 when the API does not say."""
         reset = next((self.headers[name] for name in _RESETS if name in self.headers), "").partition(".")[0]
         if not reset.isascii() or not reset.isdigit() or (self.status == _UNAVAILABLE):
             return 0.0
@@ -120,11 +120,11 @@ class Answer:
         return max(0.0, epoch - (self.moment or now).timestamp())
 
     def document(self) -> Any:
-        """The body. Raises ValueError when it is not JSON; None when there is none."""
+        """The parsed body; None when it is empty. Raises ValueError when it is not JSON."""
         return parse_all(self.content) if self.content.strip() else None
 
     def not_json(self, error: ValueError) -> str:
-        """A sentence about a body that is not JSON. A login page is called by its name: it is the commonest one."""
+        """A sentence about a body that is not JSON. It names login pages, the most common case."""
         if page := self._page:
             return f"the answer is {page} and not JSON; see baseUrl, path and auth"
         return f"the answer is not JSON: {error}"
@@ -134,13 +134,13 @@ class Answer:
         return page_of_html(self.content[:_TELLING_BYTES].decode("utf-8", "replace"))
 
     def complaint(self, body: Any) -> str:
-        """What the API says in a body that should have had something else; "" where it says nothing."""
+        """The error text in a body that lacks the expected data; "" when there is none."""
         if not isinstance(body, dict):
             return ""
         return next((words for name in _COMPLAINING if (words := said(body.get(name)))), "")
 
     def words(self) -> str:
-        """The status, and what the API says about it."""
+        """The status, and the error text of the API."""
         status = self.sent_status or self.status
         try:
             title = f"{status} {HTTPStatus(status).phrase}"

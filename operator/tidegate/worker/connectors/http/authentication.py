@@ -1,4 +1,4 @@
-"""How an API knows us: what each request carries for it."""
+"""How requests are authenticated: the headers, query parameters and tokens that each request carries."""
 
 import base64
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Credentials:
 def credentials(
     settings: Settings, environ: Mapping[str, str], name: str, known: KnownSecrets, turns: Turns
 ) -> Credentials:
-    """What `auth` stands for. Raises ConfigurationError; nothing is sent yet."""
+    """The credentials that `auth` describes. Raises ConfigurationError; sends no request."""
     auth = settings.auth
 
     def secret(setting: FromEnvironment) -> str:
@@ -48,7 +48,7 @@ def credentials(
 
 
 def refuse_control_characters(name: str, where: str, value: str) -> None:
-    """Raise ConfigurationError for a value that no header can have, without showing it: it may be a secret."""
+    """Raise ConfigurationError for a value that no HTTP header can contain. It may be a secret, so it is not shown."""
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise ConfigurationError(
             f"connector {name}: {where} has a line break or another control character inside, such as from "

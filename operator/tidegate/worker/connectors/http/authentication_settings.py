@@ -1,4 +1,4 @@
-"""What users write about how a REST API knows them."""
+"""Settings for how requests to a REST API are authenticated."""
 
 from typing import Literal
 
@@ -12,13 +12,13 @@ class Basic(Part):
     """A user name and a password."""
 
     username: Text
-    """The user's name, or {env: NAME} for one that is in an environment variable."""
+    """The user name, or {env: NAME} to read it from an environment variable."""
     password: Secret
     """{env: NAME}: the variable that holds the password."""
 
 
 class Header(Part):
-    """A header of the API's own, such as X-Api-Key."""
+    """An API-specific header, such as X-Api-Key."""
 
     name: str
     """The header's name."""
@@ -27,12 +27,12 @@ class Header(Part):
 
 
 class QueryParameter(Part):
-    """A query parameter of the API's own, such as api_key."""
+    """An API-specific query parameter, such as api_key."""
 
     name: str
     """The parameter's name."""
     value: Secret
-    """{env: NAME}: the variable that holds the parameter's value. It is shown in no message and no log."""
+    """{env: NAME}: the variable that holds the parameter's value. It appears in no message and no log."""
 
 
 class OAuth2(Part):
@@ -54,13 +54,13 @@ class OAuth2(Part):
     scopes: list[str] = Field(default_factory=list)
     """The scopes to ask for; without them the server decides."""
     parameters: dict[str, str] = Field(default_factory=dict)
-    """What else the token endpoint wants, such as {audience: "https://crm.example"}."""
+    """Other parameters that the token endpoint needs, such as {audience: "https://crm.example"}."""
     client_authentication: Literal["basic", "post"] = "basic"
     """Where the client's secret goes: basic sends it in a header, post in the body."""
 
 
 class Authentication(Part):
-    """How the API knows us: one of these."""
+    """How requests are authenticated: exactly one of these."""
 
     model_config = ONE
 
@@ -69,9 +69,9 @@ class Authentication(Part):
     basic: Basic | None = None
     """A user name and a password."""
     header: Header | None = None
-    """A header of the API's own, such as X-Api-Key."""
+    """An API-specific header, such as X-Api-Key."""
     query: QueryParameter | None = None
-    """A query parameter of the API's own, such as api_key."""
+    """An API-specific query parameter, such as api_key."""
     oauth2: OAuth2 | None = None
     """Access tokens from an authorization server."""
 

@@ -1,4 +1,4 @@
-"""The body of a write, as an API wants a record to be written. Pure."""
+"""The body of a write, in the shape that the API expects. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,18 +13,18 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class Bodies:
-    """How one resource's records are sent."""
+    """Builds the request bodies for one resource."""
 
     def __init__(self, settings: ResourceSettings) -> None:
         self._body = settings.body or Body()
         self._id = settings.id
 
     def new(self, document: Document) -> tuple[bytes, dict[str, str]]:
-        """The body of a create, and its header. Raises ValueError for what cannot be written."""
+        """The body of a create, and its headers. Raises ValueError for a value that cannot be encoded."""
         return self._written(document, self._body.content_type)
 
     def edited(self, key: Key, document: Document) -> tuple[bytes, dict[str, str]]:
-        """The body of an update, and its header. Raises ValueError for what cannot be written."""
+        """The body of an update, and its headers. Raises ValueError for a value that cannot be encoded."""
         if self._body.id:
             put(document, self._id, key)
         return self._written(document, self._body.update_content_type or self._body.content_type)
@@ -43,7 +43,7 @@ class Bodies:
 
 
 def complaints(settings: ResourceSettings, fields: tuple[FieldUse, ...]) -> list[str]:
-    """What does not fit about the body: a field cannot be both synced and constant."""
+    """Problems of the setting `body`: a field cannot be both synced and constant."""
     constants = settings.body.constants if settings.body else {}
     return [
         f"body.constants: {use.name} is also a field that is synced to this side; remove one of the two"
@@ -53,7 +53,7 @@ def complaints(settings: ResourceSettings, fields: tuple[FieldUse, ...]) -> list
 
 
 def _pairs(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """A document as forms have it: address[city]=Ulm, tags[]=a."""
+    """A document as form fields: address[city]=Ulm, tags[]=a."""
     if isinstance(value, dict):
         for each, inner in value.items():
             yield from _pairs(inner, f"{name}[{each}]" if name else each)

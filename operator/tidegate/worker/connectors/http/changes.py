@@ -1,7 +1,7 @@
-"""How far a list's changes go, and how to ask for those since then. Pure.
+"""The watermark of a list, and the filter that asks for changes since then. Pure.
 
-Where a cursor is a time, the server's clock says how far its changes go: that is what `Date` of an answer tells. Any
-other cursor must be asked for.
+Where the cursor is a time, the watermark comes from the server's clock, as the Date header shows it. Any other cursor
+needs a request for the newest record.
 """
 
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ def token_of(cursor: Value) -> Token | None:
 
 
 def written(moment: datetime) -> str:
-    """A moment as APIs write it."""
+    """A time in RFC 3339: in UTC, to the second."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def since(title: str, settings: ResourceSettings, window: Window | None) -> dict[str, str]:
-    """The filter that lets through the changes of a window; none for the beginning. Raises ConfigurationError."""
+    """The filter for the changes of a window; empty when the window has no start. Raises ConfigurationError."""
     if window is None or window.since is None or settings.since is None:
         return {}
     moment = _moment(window.since)
@@ -45,14 +45,14 @@ def since(title: str, settings: ResourceSettings, window: Window | None) -> dict
 
 
 def since_moment(settings: ResourceSettings, moment: datetime) -> Mapping[str, str] | None:
-    """The filter that lets through what was changed since a moment; None where the cursor need not be a time."""
+    """The filter for the changes since a time; None where the cursor need not be a time."""
     return None if settings.since is None or settings.newest is not None else _since(settings.since, moment)
 
 
 def _since(setting: str | Since, moment: datetime) -> dict[str, str]:
     text = written(moment)
     if isinstance(setting, Since) and setting.format != "rfc3339":
-        seconds = int(moment.timestamp())  # rounded down: to read a change twice does no harm
+        seconds = int(moment.timestamp())  # rounded down: reading a change twice is harmless
         text = str(seconds * 1000 if setting.format == "epochMilliseconds" else seconds)
     return {name: str(filled_in) for name, filled_in in filled(_parameters(setting), {"since": text}).items()}
 
@@ -62,7 +62,7 @@ def _parameters(setting: str | Since) -> Mapping[str, str]:
 
 
 def must_be_time(title: str, settings: ResourceSettings, record: Record) -> None:
-    """Raise ConfigurationError when the server's clock says nothing about this cursor."""
+    """Raise ConfigurationError when this cursor is not a time: then the server's clock cannot be its watermark."""
     if settings.since is None or settings.newest is not None or record.cursor is None or _moment(record.cursor):
         return
     epoch = settings.since.format if isinstance(settings.since, Since) else "rfc3339"

@@ -1,6 +1,6 @@
-"""Requests to an API: authenticated, each in its turn, and repeated where that can do no harm.
+"""Requests to an API: authenticated, throttled, and retried where a retry is harmless.
 
-What an answer's status means for the whole run is decided here; what it means for one record is left to the caller.
+This module decides what an answer's status means for the whole run; the caller decides what it means for one record.
 """
 
 import time
@@ -22,21 +22,21 @@ from tidegate.worker.errors import ConfigurationError, RunEnded, SystemFailed
 
 _ATTEMPTS = 5
 
-# Many quotas count requests a minute: an API that does not say when it can be asked again is asked for over a minute.
+# Many quotas count requests per minute: without a Retry-After, requests are retried for longer than a minute.
 _ATTEMPTS_TOO_SOON = 9
 
 _MOVED = range(300, 400)
 
-# `timeoutSeconds` is for a part of an answer; so many times as long is for all of it.
+# `timeoutSeconds` limits the wait for one part of an answer; the whole answer may take this many times as long.
 _ANSWER_TIMEOUTS = 4
 _MEGABYTE = 1_000_000
 
-# The request has not been sent when these are raised.
+# httpx raises these before it has sent the request.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Failing(SystemFailed):
-    """The API fails; `answer` is what it says, if it says anything."""
+    """The API keeps failing; `answer` is its last answer, if there is one."""
 
     def __init__(self, problem: str, answer: Answer | None) -> None:
         super().__init__(problem)
@@ -44,11 +44,11 @@ class Failing(SystemFailed):
 
 
 class Unanswered(Failing):
-    """It is unknown whether the API did what it was asked for."""
+    """It is unknown whether the API carried out the request."""
 
 
 class Client:
-    """One API's client; it may be used by several threads."""
+    """The client of one API; thread-safe."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Client:
         sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises ConfigurationError; nothing is sent yet."""
+        """Raises ConfigurationError; sends no request."""
         self._name = name
         self._settings = settings
         self.turns = Turns(name, settings.requests_per_second, settings.longest_wait, sleep, clock)
@@ -74,7 +74,7 @@ class Client:
         self._content_type = next((v for h, v in given.items() if h.lower() == "content-type"), "application/json")
         try:
             self._connections = Connections(headers, settings.timeout_seconds, settings.concurrency)
-        except Exception as error:  # such as a proxy variable or a header that is none
+        except Exception as error:  # such as a malformed proxy variable or header
             raise ConfigurationError(f"connector {name}: {self._hidden(error)}") from None
 
     def _base_url(self, settings: Settings, environ: Mapping[str, str]) -> httpx.URL:
@@ -96,7 +96,7 @@ class Client:
 
     @property
     def place(self) -> str:
-        """The API's host and path, which are the same by http and https; a URL from a Secret is not shown."""
+        """The API's host and path, without the scheme. A URL from a Secret is not shown."""
         host = self._base.host if self._base.port in (None, 80, 443) else f"{self._base.host}:{self._base.port}"
         place = f"{host}{self._base.path.rstrip('/')}"
         return fingerprint(place) if self._base_is_secret else place
@@ -108,12 +108,12 @@ class Client:
             self._credentials.oauth2.close()
 
     def url(self, path: str) -> str:
-        """The URL of a path, or of a page whose URL the API has given. Raises ConfigurationError for another host."""
+        """The URL of a path, or of a page whose URL the API returned. Raises ConfigurationError for another host."""
         if not path.startswith(("http:", "https:")):
             return f"{str(self._base).rstrip('/')}/{path.lstrip('/')}"
         url = httpx.URL(path)
         if (url.scheme, url.host, url.port) != (self._base.scheme, self._base.host, self._base.port):
-            # Our credentials are not for others.
+            # Credentials must not be sent to another host.
             raise ConfigurationError(
                 f"connector {self._name}: the API refers us to {url.scheme}://{url.netloc.decode()}, and baseUrl is "
                 f"{self._base.scheme}://{self._base.netloc.decode()}"
@@ -121,7 +121,7 @@ class Client:
         return path
 
     def beside(self, answer: Answer, location: str) -> str:
-        """The URL that an answer's Location stands for."""
+        """The absolute URL of an answer's Location header."""
         return self.url(urljoin(answer.url, location))
 
     def send(
@@ -136,15 +136,15 @@ class Client:
         finishing: bool = False,
         reads: bool = False,
     ) -> Answer:
-        """Send a request, again if need be where that can do no harm, and return what is answered.
+        """Send a request, retry it where that is harmless, and return the answer.
 
-        That something is forbidden is left to the caller where it may be so for one record only (`of_record`). A
-        request that completes a write (`finishing`) is sent after a SIGTERM too, once. A POST that only `reads` is a
-        search.
+        With `of_record` a 403 is returned to the caller, because it may concern one record only. A request that
+        completes a write (`finishing`) is sent once even after a SIGTERM. A POST with `reads` is a search, and is
+        retried like a GET.
 
-        Raises Unanswered when another request than GET may have been carried out, and may not. Where nothing was
-        carried out it raises Paused after a SIGTERM, ClosedError when the API asks for too long a wait, SystemFailed
-        when it breaks off, and ConfigurationError when it does not know us, or wants to be asked elsewhere.
+        Raises Unanswered when a request other than GET may have been carried out. Where nothing was carried out, raises
+        Paused after a SIGTERM, ClosedError when the API asks for too long a wait, SystemFailed when it keeps failing,
+        and ConfigurationError when it rejects the credentials or redirects the request.
         """
         headers = {**({} if content is None else {"content-type": self._content_type}), **(headers or {})}
         reads = reads or method == "GET"
@@ -203,7 +203,7 @@ class Client:
         finishing: bool,
         reads: bool,
     ) -> Answer:
-        """One request and its answer. A write's answer that is too large has no body: the record is read instead."""
+        """Send one request. A write's answer that is too large loses its body; the caller reads the record instead."""
         stoppable = reads and not finishing
         url = httpx.URL(self.url(path))
         if parameters:
@@ -236,14 +236,14 @@ class Client:
     def _authorized(
         self, headers: Mapping[str, str], refused: str | None = None, *, finishing: bool
     ) -> tuple[Mapping[str, str], str | None]:
-        """The headers with an access token that is not `refused`, and the token; None where the API wants none."""
+        """The headers with an access token other than `refused`, and the token; None where the API needs none."""
         if self._credentials.oauth2 is None:
             return headers, None
         token = self._credentials.oauth2.token(refused, finishing=finishing)
         return {**headers, "authorization": f"Bearer {token}"}, token
 
     def _wait_as_asked(self, method: str, path: str, answer: Answer) -> None:
-        """Of a write that may have been carried out: whatever asks next waits until then."""
+        """For a write that may have been carried out: the wait that the API asks for applies to the next request."""
         seconds = answer.retry_after(datetime.now(UTC)) if answer.is_of_the_system else 0.0
         if seconds > 0:
             self.turns.close(seconds, self._about(method, path, answer.words()), in_all=seconds)
@@ -258,31 +258,31 @@ class Client:
         return answer
 
     def pause(self, attempt: int) -> None:
-        """Leave the API alone, longer at each attempt."""
+        """Wait before a retry; the wait grows with each attempt."""
         self.turns.back_off(attempt)
 
     def complaint(self, method: str, path: str, answer: Answer, advice: str = "") -> RunEnded:
-        """What an answer means that no record can be blamed for: the configuration's fault, unless it passes."""
+        """A message for an answer that no single record causes: a configuration error, unless it is transient."""
         said = self._about(method, path, answer.words() + (f"; {advice}" if advice else ""))
         return SystemFailed(said) if answer.is_too_soon else ConfigurationError(said)
 
     def words(self, answer: Answer) -> str:
-        """The API's own words, for a message."""
+        """The API's error text, for a message."""
         return self.inert(answer.words())
 
     def not_json(self, answer: Answer, error: ValueError) -> str:
-        """What was answered where JSON was expected, for a message."""
+        """A sentence about an answer that should be JSON and is not, for a message."""
         return self.inert(answer.not_json(error))
 
     def inert(self, said: str) -> str:
-        """What an API has said, without secrets, and no longer than a sentence."""
+        """Text from the API on one short line, with secrets removed."""
         return self.secrets.hidden(said)
 
     def _failed(self, method: str, path: str, problem: str, answer: Answer | None, *, sent: bool) -> Failing:
         return (Unanswered if sent else Failing)(self._about(method, path, problem), answer)
 
     def _about(self, method: str, path: str, problem: str) -> str:
-        # Without the query: it may have values of records.
+        # The query is omitted: it may contain values of records.
         return self.secrets.hidden(f"connector {self._name}: {method} {path.partition('?')[0]}: {problem}")
 
     def _hidden(self, error: Exception) -> str:

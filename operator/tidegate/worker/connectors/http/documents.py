@@ -1,4 +1,4 @@
-"""Records as the API's JSON documents, and back."""
+"""Converts between records and the API's JSON documents."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -24,14 +24,14 @@ from tidegate.worker.connectors.where import OUTSIDE, in_words
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.normal_form import MISSING, Value
 
-# So many records of a page are enough to learn what kind of values its fields have.
+# This many records of a page are enough to learn the kinds of values that its fields have.
 _TELLING = 100
 
 
 class BadItemError(ConfigurationError):
-    """Something in the place of a record cannot be read; `key` is its id where it has one.
+    """An item of a list cannot be read as a record; `key` is its id where it has one.
 
-    Of one item among others it is that item's fault; of many it is the configuration's.
+    A single such item is set aside; many of them mean that the configuration is wrong.
     """
 
     def __init__(self, complaint: str, key: Key | None = None) -> None:
@@ -40,7 +40,7 @@ class BadItemError(ConfigurationError):
 
 
 class Documents:
-    """How one object's records are written."""
+    """Converts one object's records."""
 
     def __init__(self, description: Description) -> None:
         settings = description.settings
@@ -54,11 +54,11 @@ class Documents:
         self._constants = description.constants
 
     def field_types(self) -> Sequence[Untyped]:
-        """What each field can hold."""
+        """The type of each field."""
         return [Untyped("JSON", partial(self._kinds.stored, i), is_json=True) for i in range(len(self._names))]
 
     def record(self, document: Any) -> Record:
-        """What a document says. Raises BadItemError when it is none, has no id, or a value that cannot be used."""
+        """Read a document. Raises BadItemError when it is not an object, or has no id or an unusable value."""
         if not isinstance(document, dict):
             raise BadItemError(f"{self._title}: a record is not a JSON object; see items and item")
         key = key_of(document, self._settings.id)
@@ -76,17 +76,17 @@ class Documents:
         return Record(key, values, None if cursor is None else value_at(document, cursor))
 
     def match_of(self, document: Any, key: Key) -> Record:
-        """What an item that cannot be read may be found by: its match fields, as far as they can be used."""
+        """The match fields of an item that cannot be read, as far as they are usable: the item may be found by them."""
         found = [value_at(document, name) if isinstance(document, dict) else None for name in self._names]
         return Record(key, tuple(None if unusable(value) else value for value in found))
 
     def learn(self, records: Sequence[Record]) -> None:
-        """See which kinds of values the fields have."""
+        """Learn the kinds of values that the fields have."""
         for record in records[:_TELLING]:
             self._kinds.see(record.values)
 
     def check(self, documents: Sequence[Document]) -> None:
-        """Raise ConfigurationError when a field's name must be mistyped, or is another one now."""
+        """Raise ConfigurationError when no document has a field: its name is mistyped, or has changed in the API."""
         unknown = self._settings.missing == "unknown"
         deleted = self._settings.deleted
         if deleted is not None and unknown and names_of_nothing(documents, [deleted.field]):
@@ -108,21 +108,21 @@ class Documents:
             )
 
     def is_wanting(self, listed: Record) -> bool:
-        """Whether a list may show less of a record than there is."""
+        """Whether a list may show fewer fields of a record than the API has."""
         return any(map(_is_nothing, listed.values))
 
     def shows_more(self, document: Document, listed: Record) -> bool:
-        """Whether a record's own answer has values that the list leaves out."""
+        """Whether the answer by id has values that the list omits."""
         pairs = zip(self._names, listed.values, strict=True)
         return any(_is_nothing(value) and value_at(document, name) is not None for name, value in pairs)
 
     def left_out(self, document: Document, listed: Record) -> set[str]:
-        """The fields that a record's own answer leaves out, and the list has a value of."""
+        """The fields that have a value in the list and are missing in the answer by id."""
         pairs = zip(self._names, listed.values, strict=True)
         return {name for name, value in pairs if not _is_nothing(value) and not has(document, name)}
 
     def is_stub(self, document: Any) -> bool:
-        """Whether a document is what is left of a record: its id, and none of the fields."""
+        """Whether a document is the stub of a deleted record: its id, and none of the fields."""
         return isinstance(document, dict) and not any(has(document, name) for name in self._names)
 
     def is_deleted(self, document: Document) -> bool:
@@ -131,7 +131,7 @@ class Documents:
         return deleted is not None and deleted.is_mark(value_at(document, deleted.field))
 
     def is_outside(self, document: Document) -> bool:
-        """Whether the filter leaves a record out."""
+        """Whether a record is outside the filter."""
         return not all(each.is_met_by(value_at(document, each.field)) for each in self._settings.where)
 
     def new(self, values: Sequence[Value]) -> Document:
@@ -140,16 +140,17 @@ class Documents:
         self._fill(document, {i: value for i, value in enumerate(values) if value is not None})
         for name, value in self._constants:
             put(document, name, value)
-        # What the record lacks the API may add.
+        # The API may fill in the fields that the record lacks.
         unmet = [each for each in self._settings.where if not each.is_met_by(value_at(document, each.field))]
         if any(has(document, each.field) for each in unmet):
             raise ValueError(OUTSIDE.format(where=in_words(self._settings.where)))
         return document
 
     def edited(self, document: Document, values: Mapping[int, Value], *, whole: bool) -> Document:
-        """A document with other values: all of it, or only the fields that they are in. Raises ValueError.
+        """A document with changed values: the whole document, or only the changed fields. Raises ValueError.
 
-        Of an object only what changes is there where the API merges; any other would forget the rest of it.
+        A partial document holds only the changed members of an object if the API merges objects, and the whole object
+        if it replaces them, because the API would otherwise drop the other members.
         """
         names = [self._names[i] for i in values]
         tops = {name if name in document else name.partition(".")[0] for name in names}
@@ -168,7 +169,7 @@ class Documents:
                 put(document, self._names[i], self._kinds.in_json(i, value))
 
     def says_all(self, document: Any) -> bool:
-        """Whether a document that was answered is the whole record, as far as we know it."""
+        """Whether an answered document has all fields of the record that the sync uses."""
         if not isinstance(document, dict) or value_at(document, self._settings.id) is None:
             return False
         return all(has(document, name) for name in self._names)

@@ -1,18 +1,19 @@
-"""What an API says in the body of an error, as one line of text. Pure.
+"""Extracts the error text of an API's answer as one line. Pure.
 
 The shapes are those of RFC 9457 (problem+json, with `errors` or `invalid-params`), JSON:API, Django REST framework,
-FastAPI, ASP.NET, Laravel, GitHub, PocketBase, Google and OData: a sentence on the whole, and often one per field.
+FastAPI, ASP.NET, Laravel, GitHub, PocketBase, Google and OData: a sentence for the whole request, often with one per
+field.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-# In which a sentence is, the most telling first.
+# Names of members that hold the error text, the most specific first.
 _SENTENCE = ("detail", "message", "msg", "error_description", "error", "title", "reason", "description", "value")
-# In which the fields' own sentences are: a list of them, or an object by the fields' names.
+# Names of members that hold errors per field: a list of them, or an object by field name.
 _FIELDS = ("errors", "data", "invalid-params", "invalid_params", "violations", "details", "fields")
-# Which field an error is about. `name` is one only beside a `reason`, in RFC 9457's example.
+# Names of members that name the field. `name` counts only beside a `reason`, as in RFC 9457's example.
 _FIELD_NAMES = ("field", "param", "parameter", "property", "propertyPath", "attribute", "name")
 
 _SEVERAL = 3
@@ -26,7 +27,7 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def said(body: Any) -> str:
-    """The words in a JSON body; "" where there are none."""
+    """The error text in a JSON body; "" where there is none."""
     text = _said(body, 0)[:_LONGEST]
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
@@ -103,5 +104,5 @@ def page_of_html(text: str) -> str:
 
 
 def is_login_place(location: str) -> bool:
-    """Whether a redirect leads to where a person logs in."""
+    """Whether a redirect leads to a login page."""
     return bool(_LOGIN_PLACE.search(location))

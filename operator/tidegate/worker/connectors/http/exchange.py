@@ -1,7 +1,7 @@
-"""One request and its answer, within bounds of size and time: no server can fill the memory or hold up a run.
+"""One HTTP exchange with limits on size and time: no server can exhaust the memory or block a run.
 
-A read timeout alone lets an answer drip for ever, be it by its headers or by its body. Here each read of a connection
-waits no longer than until the deadline of the request that it serves.
+A read timeout alone does not limit an answer whose headers or body arrive byte by byte. Here each socket read also ends
+at the deadline of its request.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from tidegate.worker.errors import ConfigurationError
 
 _CONNECT_SECONDS = 10.0
 
-# They log URLs and headers of each request, which have values of records, and may have a key.
+# They log URLs and headers of each request, which contain values of records, and may contain a key.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
@@ -30,14 +30,14 @@ class TooLargeError(ConfigurationError):
 
 
 class CutShortError(Exception):
-    """The run was asked to stop while an answer was read."""
+    """The run received a stop request while an answer was read."""
 
 
 class Connections:
-    """Connections to one server; it may be used by several threads."""
+    """Connections to one server; thread-safe."""
 
     def __init__(self, headers: Mapping[str, str], part_seconds: float, concurrency: int) -> None:
-        """`part_seconds` is how long one part of an answer may take."""
+        """`part_seconds` is the time limit for one part of an answer."""
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
         timeout = httpx.Timeout(part_seconds, connect=_CONNECT_SECONDS, pool=None)
         self._http = httpx.Client(headers=headers, timeout=timeout, limits=limits, follow_redirects=False)
@@ -58,9 +58,10 @@ class Connections:
         most: int,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> tuple[Answer, bool]:
-        """The answer, which has to be complete after so many `seconds`, and whether it has no more than `most` bytes.
+        """Send a request; return the answer, and whether its body has at most `most` bytes.
 
-        What is larger has no body. Raises httpx.HTTPError, and CutShortError once `is_stopping`.
+        The whole answer must arrive within `seconds`. A larger body is dropped. Raises httpx.HTTPError, and
+        CutShortError once `is_stopping` returns true.
         """
         request = self._http.build_request(
             method, url, content=content, headers=headers, extensions={"trace": self._deadline.watch}
@@ -75,13 +76,13 @@ class Connections:
 
 
 class _Deadline:
-    """Until when the request of this thread may be waited for."""
+    """The deadline of the request that the current thread sends."""
 
     def __init__(self) -> None:
         self._local = threading.local()
 
     def of(self, seconds: float, is_stopping: Callable[[], bool]) -> "_Deadline":
-        """Begin a request."""
+        """Start the clock for a request."""
         self._local.seconds, self._local.until = seconds, time.monotonic() + seconds
         self._local.is_stopping = is_stopping
         return self
@@ -93,7 +94,7 @@ class _Deadline:
         self._local.until = None
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
-        """See the trace extension of httpcore: each new connection is made to keep the deadline."""
+        """Wrap each new connection so that its reads respect the deadline. A callback of httpcore's trace extension."""
         if event in ("connection.connect_tcp.complete", "socks5.connect_tcp.complete") or event.endswith(
             "start_tls.complete"
         ):
@@ -130,7 +131,7 @@ class _Deadline:
 
 
 def _read(response: httpx.Response, most: int) -> bytes | None:
-    """The decoded body; None where it is larger."""
+    """The decoded body; None where it is larger than `most` bytes."""
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk
@@ -146,7 +147,7 @@ def _answer(response: httpx.Response, content: bytes) -> Answer:
 
 
 def _in_utf8(content: bytes, charset: str | None) -> bytes:
-    """A body in the one encoding that JSON has, whatever the API writes; what is none is left to the reader."""
+    """Re-encode a body as UTF-8, the only encoding of JSON. A body that cannot be decoded is returned unchanged."""
     try:
         encoding = charset or json.detect_encoding(content)
         is_utf8 = codecs.lookup(encoding).name == "utf-8" and not content.startswith(codecs.BOM_UTF8)

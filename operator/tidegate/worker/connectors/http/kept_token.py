@@ -1,8 +1,7 @@
-"""A refresh token that outlives a run: encrypted with the client secret, in the directory that connectors may keep.
+"""A refresh token that outlives a run: encrypted with the client secret, in the directory for connectors' credentials.
 
-An authorization server may answer a refresh token with a new one, and forget the old. The new one is kept together
-with a hash of the token in the environment that it descends from: where a person has put another one there, that one
-counts.
+An authorization server may replace a refresh token whenever it is used. The new token is kept with a hash of the token
+in the environment that it descends from. When the token in the environment changes, it takes precedence.
 """
 
 import base64
@@ -15,7 +14,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 _SALT_BYTES = 16
-# As much is written before a request as the answer may need: a volume that is full is known before a token is used up.
+# The space to reserve before a request, for any token in its answer: a full volume must show up before a token is used
+# up.
 _ROOM_BYTES = 16_384
 
 
@@ -48,12 +48,12 @@ class KeptToken:
             raise ForeignKeyError from None
 
     def reserve(self) -> None:
-        """Make sure that a token can be kept. Raises OSError."""
+        """Reserve the space for a token. Raises OSError."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write(b" " * _ROOM_BYTES)
 
     def keep(self, token: str) -> None:
-        """Keep a token, durably. Raises OSError."""
+        """Store a token durably. Raises OSError."""
         salt = os.urandom(_SALT_BYTES)
         encrypted = self._cipher(salt).encrypt(token.encode()).decode()
         self._write(json.dumps({"salt": salt.hex(), "given": self._descent(salt), "token": encrypted}).encode())
@@ -65,7 +65,7 @@ class KeptToken:
             os.close(directory)
 
     def _write(self, content: bytes) -> None:
-        # In place: what was reserved is not given back.
+        # Written in place, so that the reserved space stays allocated.
         descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

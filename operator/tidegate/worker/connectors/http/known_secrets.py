@@ -1,4 +1,4 @@
-"""The secrets that a connector knows, so that none of them is shown or kept."""
+"""The secrets of a connector, so that none of them is shown or stored."""
 
 from urllib.parse import quote, unquote_plus
 
@@ -6,23 +6,23 @@ from tidegate.worker.connectors.settings import hidden
 
 
 class KnownSecrets:
-    """Secrets in the order in which they became known."""
+    """Secrets, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
 
     def add(self, text: str) -> str:
-        """Know one more; it is returned."""
+        """Add a secret, and return it."""
         if text and text not in self._texts:
             self._texts.append(text)
         return text
 
     def hidden(self, said: str) -> str:
-        """What a system says, without secrets, and no longer than a sentence."""
+        """Text from a system on one short line, with secrets removed."""
         return hidden(said, self._texts)
 
     def sealed(self, url: str) -> str:
-        """A URL without secrets, to be kept; `unsealed` gives it back."""
+        """A URL with placeholders for secrets, safe to store; `unsealed` reverses it."""
         place, mark, query = url.partition("?")
         parts = []
         for part in query.split("&"):

@@ -1,4 +1,4 @@
-"""One answer to a list: its records, and what it says about the rest of the list."""
+"""One page of a list: its records, and what it says about the rest of the list."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -17,7 +17,7 @@ from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 _REFUSED = (400, 404, 410, 414, 422)
 
-# How many records APIs put on a page where they are not asked: 15 is Laravel's default, 30 is GitHub's.
+# Default page sizes: 15 is Laravel's, 30 is GitHub's.
 _PAGE_SIZES = frozenset(
     (
         10, 12, 15, 16, 18, 20, 24, 25, 30, 32, 36, 40, 48, 50, 60, 64, 75, 80, 90, 96, 99, 100, 120, 125, 128, 150,
@@ -26,35 +26,35 @@ _PAGE_SIZES = frozenset(
 )  # fmt: skip
 _LARGE_PAGES_COUNT_BY = 500
 
-# What the key of a suspect begins with that has none; no id does.
+# The prefix of the key of an unreadable item without an id; no id begins with it.
 UNKNOWN_KEY = "\0"
 
 
 class SearchFor(NamedTuple):
-    """What a list or a search is asked for: by the body of a POST, or by query parameters."""
+    """A list or search request: a POST with a body, or query parameters."""
 
     path: str
     asked: Document
     by_post: bool
 
 
-# What a list is asked for: query parameters, or a search.
+# The filter of a list request: query parameters, or a search.
 Filters = Mapping[str, str] | SearchFor
 
 
 class Fetched(NamedTuple):
-    """One answer to a list, as it is; of its records `deleted` are marked as such, and the filter has no `outside`."""
+    """One page of a list; `records` includes those marked as deleted (`deleted`) and outside the filter (`outside`)."""
 
     answer: Answer
     body: Any
     records: list[Record]
-    # The ids of all its items, also of those that cannot be read.
+    # The ids of all its items, including those that cannot be read.
     keys: list[Key]
     following: Token | None
     total: Total | None
     asked: int | None
     unreadable: list[Unreadable]
-    # What the unreadable ones may be found by; one without an id has its place as its key.
+    # The match fields of unreadable items; the key of one without an id is its place.
     suspects: list[Record]
     deleted: frozenset[Key]
     outside: frozenset[Key]
@@ -66,7 +66,7 @@ class Fetched(NamedTuple):
 
 
 class RefusedListError(ConfigurationError):
-    """The API answers that a list cannot be asked for like this: a setting is wrong, or a value that is sought."""
+    """The API rejects the list request: a setting or a value in the filter is wrong."""
 
     def __init__(self, complaint: str, status: int) -> None:
         super().__init__(complaint)
@@ -74,7 +74,7 @@ class RefusedListError(ConfigurationError):
 
 
 class Listing:
-    """The lists of one resource."""
+    """Reads the lists of one resource."""
 
     def __init__(self, client: Client, documents: Documents, description: Description) -> None:
         settings = description.settings
@@ -85,17 +85,17 @@ class Listing:
         self._documents = documents
         self._checked = False
         self._has_gone_on = False
-        # What the largest answer until now had.
+        # The size of the largest page so far.
         self._largest = 0
 
     def check(self) -> None:
-        """Raise ConfigurationError when there is no such list, or when it goes on where we would take it to end."""
+        """Raise ConfigurationError when there is no list, or when `paging` does not describe how it continues."""
         fetched = self.fetch(None, {})
         if fetched.following is None:
             self.cut_off(fetched, {})
 
     def fetch(self, at: Token | None, filters: Filters, limit: int | None = None, step: int = 0) -> Fetched:
-        """One page; `step` is how far an empty page of counted records leads. Raises RefusedListError."""
+        """Read one page; `step` is how many records to skip after an empty counted page. Raises RefusedListError."""
         place = place_of(self.settings.paging, at)
         size = self.settings.page_size
         asked = None if size is None else min(size.records, limit or size.records)
@@ -138,7 +138,7 @@ class Listing:
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.title}: {error}") from None
         self._has_gone_on = self._has_gone_on or following is not None
-        # A record that is there twice is there once.
+        # A record that is there twice is returned once.
         once = list({record.key: record for record in records}.values())
         self._largest = max(self._largest, len(documents))
         total = total_of(answer, body, self.settings.total, asked)
@@ -147,7 +147,7 @@ class Listing:
     def _records(
         self, documents: list[Document]
     ) -> tuple[list[Record], list[Unreadable], list[Record], frozenset[Key], frozenset[Key]]:
-        """The records of a page, its items that cannot be read, what these may be found by, what is deleted or outside.
+        """A page's records, unreadable items with their match fields, and ids that are deleted or filtered out.
 
         Raises ConfigurationError when most of them cannot be read.
         """
@@ -193,7 +193,7 @@ class Listing:
         if isinstance(found, list):
             return found
         if found is None and (name is None or (isinstance(body, dict) and has(body, name))):
-            # Some APIs write a list without elements as null; one that has failed says so beside it.
+            # Some APIs write an empty list as null; a failed request has null and an error text beside it.
             if said := answer.complaint(body):
                 raise SystemFailed(f"{self.title}: the API answers without the list: {self.client.inert(said)}")
             return []
@@ -204,9 +204,9 @@ class Listing:
         raise ConfigurationError(f"{self.title}: items: the answer has no list {name}; {it_has}{said}")
 
     def cut_off(self, fetched: Fetched, filters: Filters) -> str:
-        """Why a list that ends with its first page may go on; "" where it does not.
+        """Why a list that seems to end with its first page may have more; "" where it does not.
 
-        Raises ConfigurationError where it is certain to go on, in a way that `paging` does not name.
+        Raises ConfigurationError where it certainly has more, on a page that `paging` does not describe.
         """
         paging, total, records = self.settings.paging, fetched.total, len(fetched.records)
         if (paging.link is None and paging.cursor is None) or self._has_gone_on:
@@ -248,7 +248,7 @@ def _where(paging: Paging) -> str:
 
 
 def _looks_full(records: int, asked: int | None, largest: int) -> bool:
-    """Whether so many records may be all that fits on a page; no page is full that has fewer than the `largest` one."""
+    """Whether the API may have cut the page off at this number of records. One below the `largest` is not full."""
     if records == asked:
         return True
     is_a_size = records in _PAGE_SIZES or (records > _LARGE_PAGES_COUNT_BY and records % _LARGE_PAGES_COUNT_BY == 0)

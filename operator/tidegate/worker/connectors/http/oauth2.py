@@ -1,10 +1,9 @@
 """Access tokens from an authorization server (RFC 6749): by client credentials, or by a refresh token that may rotate.
 
-A token is renewed before it expires, by this machine's monotonic clock and the server's own `expires_in`, so that no
-clock has to be right; and once when the API does not accept it any more. A new refresh token is kept before the access
-token that came with it is used. What cannot be helped: where the server has replaced a refresh token and this process
-dies before the answer has arrived, nobody has the new one, and the server alone decides whether the old one still
-works.
+A token is renewed before it expires, measured by the monotonic clock and the server's `expires_in`, so that no wall
+clock needs to be right; it is also renewed once when the API rejects it. A new refresh token is stored before its
+access token is used. One case cannot be recovered: when the server has replaced a refresh token and the process dies
+before the answer arrives, the new token is lost. The server alone decides whether the old one still works.
 """
 
 import base64
@@ -30,10 +29,10 @@ from tidegate.worker.errors import ConfigurationError, Paused, RunEnded, SystemF
 _ATTEMPTS = 5
 _MOST_BYTES = 1_000_000
 
-# A token is renewed so long before its end, or at a tenth of its life where that is shorter.
+# A token is renewed this many seconds before it expires, or at a tenth of its lifetime if that is shorter.
 _EARLY_SECONDS = 60.0
 
-# What a server says that may pass: RFC 6749 (4.1.2.1), RFC 8628.
+# Transient error codes: RFC 6749 (4.1.2.1), RFC 8628.
 _PASSING = ("server_error", "temporarily_unavailable", "slow_down")
 _ADVICE = {
     "invalid_client": "see clientId, clientSecret and clientAuthentication",
@@ -44,19 +43,19 @@ _ADVICE = {
 
 
 class NoTokenError(RunEnded):
-    """There is no access token, so that nothing was sent to the API."""
+    """There is no access token, so no request was sent to the API."""
 
 
 class RefusedError(NoTokenError, ConfigurationError):
-    """The authorization server refuses, and would again."""
+    """The authorization server rejects the request permanently."""
 
 
 class UnavailableError(NoTokenError, SystemFailed):
-    """The authorization server does not answer, or not with a token."""
+    """The authorization server does not answer, or answers without a token."""
 
 
 class OAuth2Client:
-    """Gives each request the access token of the moment; may be used by several threads."""
+    """Supplies the current access token to each request; thread-safe."""
 
     def __init__(
         self,
@@ -68,7 +67,7 @@ class OAuth2Client:
         timeout_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises ConfigurationError; nothing is sent yet."""
+        """Raises ConfigurationError; sends no request."""
         self._name = name
         self._settings = settings
         self._known = known
@@ -109,11 +108,11 @@ class OAuth2Client:
         return KeptToken(Path(directory) / f"{self._name}.json", given, self._client_secret)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connections.close()
 
     def token(self, refused: str | None = None, *, finishing: bool) -> str:
-        """An access token that is not `refused`, and not about to expire; see Client.send for `finishing`.
+        """An access token other than `refused` that is not about to expire; see Client.send for `finishing`.
 
         Raises NoTokenError, Paused and ClosedError.
         """
@@ -177,7 +176,7 @@ class OAuth2Client:
             ) from None
 
     def _asked(self, refresh: str | None, *, finishing: bool) -> Mapping[str, Any]:
-        """The server's answer with a token; asked again while it may pass."""
+        """Request a token, and retry while the failure may be transient."""
         content, headers = self._request(refresh)
         waited = 0.0
         for attempt in range(_ATTEMPTS):
@@ -206,7 +205,7 @@ class OAuth2Client:
         raise AssertionError("the last attempt answers or raises")
 
     def _judged(self, answer: Answer, *, last: bool) -> Mapping[str, Any] | None:
-        """The body of an answer with a token; None where it may be asked for again."""
+        """The body of an answer with a token; None where the request may be retried."""
         try:
             body = answer.document()
         except ValueError as error:
@@ -259,7 +258,7 @@ class OAuth2Client:
 
 
 def _until(asked_at: float, expires_in: object) -> float | None:
-    """When to renew a token; None where its life is not known."""
+    """When to renew a token; None where its lifetime is unknown."""
     try:
         life = float(str(expires_in))
     except ValueError:

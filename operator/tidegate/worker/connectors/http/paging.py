@@ -1,4 +1,4 @@
-"""How a list goes on: what asks for a page, and what an answer says about the next one. Pure."""
+"""Paging: how to request a page, and how an answer points to the next one. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tidegate.worker.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page is: a URL of its own, or query parameters beside the list's."""
+    """The position of a page: a URL, or query parameters in addition to the list's."""
 
     url: str | None = None
     values: tuple[tuple[str, Token], ...] = ()
@@ -32,7 +32,7 @@ class Place:
 
 
 def place_of(paging: Paging, token: Token | None) -> Place:
-    """The page that a token stands for; the first one for None."""
+    """The page that a token stands for; the first page for None."""
     if paging.none is not None:
         return Place()
     if paging.link is not None:
@@ -48,7 +48,7 @@ def place_of(paging: Paging, token: Token | None) -> Place:
 
 
 def is_anchored(paging: Paging) -> bool:
-    """Whether a page begins after a record, whatever has become of those before it, or is the only one."""
+    """Whether deletes cannot shift the pages: each begins after a record (keyset pagination), or there is one."""
     if paging.none is not None or paging.after is not None:
         return True
     kind = paging.cursor or paging.link
@@ -58,10 +58,10 @@ def is_anchored(paging: Paging) -> bool:
 def next_token(
     paging: Paging, token: Token | None, answer: Answer, body: Any, keys: Sequence[Key], step: int
 ) -> Token | None:
-    """Where the list goes on; None when this was its last page. `keys` are the ids on this page.
+    """The token of the next page; None when this was the last. `keys` are the ids on this page.
 
-    Pages with numbers have no last one: an empty page may lie between others. `step` leads beyond one that counts
-    records.
+    Numbered pages have no last one, because an empty page may lie between others. `step` is the distance to skip after
+    an empty page where the number counts records.
     """
     if paging.none is not None:
         return None
@@ -75,14 +75,14 @@ def next_token(
         return following
     if paging.page is not None:
         return _next_page(paging.page, token, len(keys) or step or 1)
-    # A page that is shorter than was asked for need not be the last one: APIs have limits of their own.
+    # A short page need not be the last: the API may have a lower limit for pages than was requested.
     if not keys:
         return None
     return keys[-1]
 
 
 def says_whether_more(paging: Paging, body: Any) -> bool | None:
-    """What the field `more` says; None where there is none."""
+    """The value of the field `more`; None where there is none."""
     kind = paging.cursor or paging.after or paging.page or paging.link
     more = kind.more if kind is not None else None
     if more is None or not isinstance(body, dict) or not has(body, more):

@@ -1,4 +1,4 @@
-"""What users write about how a long list goes on."""
+"""Settings for how a long list is paged."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from tidegate.worker.connectors.settings import ONE, one_of
 
 
 class CursorPaging(Part):
-    """An answer says where the next page begins: at a value that is sent back as it is; none after the last page."""
+    """An answer has a value that points to the next page, and is sent back unchanged; the last page has none."""
 
     parameter: str = "cursor"
     """The query parameter that takes the value."""
@@ -24,7 +24,7 @@ class CursorPaging(Part):
 
 
 class AfterPaging(Part):
-    """A page begins after the last record's id. The last page is an empty one, or says so in the field `more`."""
+    """Each page begins after the last record's id. The list ends with an empty page, or when `more` is false."""
 
     parameter: str = "after"
     """The query parameter that takes the id."""
@@ -33,7 +33,7 @@ class AfterPaging(Part):
 
 
 class PagePaging(Part):
-    """Pages have numbers, or with `counts: records` that of their first record. The last page is an empty one."""
+    """Pages are numbered; with `counts: records` it is the offset of the first record. The last page is empty."""
 
     parameter: str = "page"
     """The query parameter that takes the number."""
@@ -57,20 +57,20 @@ class LinkPaging(Part):
 
 
 class NoPaging(Part):
-    """It does not: all records come in one answer."""
+    """No paging: all records come in one answer."""
 
 
 class Paging(Part):
-    """How a long list is paged: one of these."""
+    """How a long list is paged: exactly one of these."""
 
     model_config = ONE
 
     cursor: CursorPaging | None = None
-    """An answer says where the next page begins, by a value."""
+    """An answer has a value that points to the next page."""
     after: AfterPaging | None = None
-    """A page begins after the last record's id."""
+    """Each page begins after the last record's id."""
     page: PagePaging | None = None
-    """Pages have numbers."""
+    """Pages are numbered."""
     link: LinkPaging | None = None
     """An answer has the next page's URL."""
     none: NoPaging | None = None

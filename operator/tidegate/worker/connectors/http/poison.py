@@ -1,7 +1,7 @@
-"""Whose fault an answer is: the request's, the record's, or the system's.
+"""Classifies failed writes: the request, the record or the system is at fault.
 
-A record that the API fails on again and again is set aside with the API's words, and the others go on. The same failure
-on many records at once is no record's fault.
+A record on which the API keeps failing is set aside with the API's error text, and the other records go on. When many
+records at once meet the same failure, the system or the configuration is at fault.
 """
 
 import re
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from tidegate.worker.connectors import Blocked, Rejected
 from tidegate.worker.errors import RunEnded
 
-# The API refuses these values, and would again.
+# Statuses that refuse these values permanently.
 _TOO_LARGE = 413
 REFUSED = frozenset((400, 409, _TOO_LARGE, 422))
 
-# It refuses the record, be it for a lock, a plan or a right, or fails on it.
+# Statuses that may concern one record, such as a lock, a plan limit or a missing right, or a failure on it.
 FAILING = frozenset((402, 403, 406, 412, 415, 423, 428, 451, 500, 501, 507, 508))
 
-# What APIs say of a value that another record has, and of a record that another one refers to.
+# Error texts for a value that another record has, and for a record that another one refers to.
 _OTHERS = re.compile(
     r"unique|duplicat|already|taken|exist|conflict|referenc|constraint|depend|in use|associated", re.IGNORECASE
 )
@@ -28,14 +28,14 @@ _MANY = 5
 
 
 def refused(status: int, words: str) -> Rejected:
-    """A refusal, which may be another record's fault: then the same write may succeed after that one is written."""
+    """A refusal. Blocked if another record may be the cause: the write may succeed after that record is written."""
     blocked = status == _CONFLICT or (status != _TOO_LARGE and _OTHERS.search(words))
     return Blocked(words) if blocked else Rejected(words)
 
 
 @dataclass(frozen=True, slots=True)
 class Poison(Rejected):
-    """A record that the API fails on; `complaint` is what is raised where it does so on many of them."""
+    """A record on which the API fails; `complaint` is the error to raise when many records fail alike."""
 
     status: int
     complaint: RunEnded
@@ -50,15 +50,15 @@ class PoisonedError(Exception):
 
 
 class Blame:
-    """Tells a system that fails from a record that it fails on."""
+    """Tells a failing system from a failing record."""
 
     def __init__(self) -> None:
         self._systems: set[int] = set()
 
     def judge(self, answers: Iterable[object]) -> None:
-        """Raise the complaint when most records of a batch, and not only a few, have met the same failure.
+        """Raise the complaint when most records of a batch, and more than a few, have met the same failure.
 
-        From then on a few are enough: the engine tries such a batch again in smaller parts.
+        After that a few are enough, because the run retries such a batch in smaller parts.
         """
         all_answers = list(answers)
         failures = [answer for answer in all_answers if isinstance(answer, Poison)]

@@ -1,4 +1,4 @@
-"""Several requests under way at once."""
+"""Sends several requests concurrently."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -9,15 +9,15 @@ _Answer = TypeVar("_Answer")
 
 
 class Pool:
-    """So many threads."""
+    """A pool of `size` threads."""
 
     def __init__(self, size: int) -> None:
         self._executor = ThreadPoolExecutor(size, thread_name_prefix="http")
 
     def each(self, work: Callable[[_Item], _Answer], items: Sequence[_Item]) -> list[_Answer]:
-        """Do the work on each item; the answers are in the same order.
+        """Call `work` with each item; the results are in the same order.
 
-        When one raises, what is under way is finished, the rest is not begun, and it is raised here.
+        When a call raises, calls under way are completed, no other starts, and the exception is raised here.
         """
         futures = [self._executor.submit(work, item) for item in items]
         wait(futures, return_when=FIRST_EXCEPTION)
@@ -30,5 +30,5 @@ class Pool:
         return [future.result() for future in futures]
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._executor.shutdown()

@@ -1,4 +1,4 @@
-"""Reads a list page by page, to an end that is proved."""
+"""Reads a list page by page, to a proven end."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,19 +11,19 @@ from tidegate.worker.connectors.http.paging import is_anchored
 from tidegate.worker.connectors.http.reading import News, Reading, mark_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
-# What an API says to a page beyond the last one, or to a token that it does not know any more.
+# Statuses that APIs answer to a page beyond the last one, or to a token that has expired.
 _NO_SUCH_PAGE = (400, 404, 410, 422)
 _EXPIRED = (404, 410)
 
-# More items than these that cannot be read are not each one's own fault.
+# With more unreadable items than this, the configuration is at fault and not the single items.
 _MOST_UNREADABLE = 1000
 
 
 class ListPage(NamedTuple):
-    """Some records, the reading that goes on after them, and the answer that they came in.
+    """One page of records, the reading to continue from, and the answer that had the page.
 
-    See Page for `doubt`, `unreadable` and `gone`; the first two are of the whole list, and on its last page. `left_out`
-    is the doubt without that of unreadable items, which are known by the pages' `suspects`.
+    See Page for `doubt`, `unreadable` and `gone`. `doubt` and `unreadable` concern the whole list, and are set on its
+    last page. `left_out` is the doubt except for unreadable items, which the pages list as `suspects`.
     """
 
     records: list[Record]
@@ -34,7 +34,7 @@ class ListPage(NamedTuple):
     suspects: Sequence[Record] = ()
     left_out: str = ""
     gone: Sequence[Key] = ()
-    # Those that the filter leaves out.
+    # The records outside the filter.
     outside: Sequence[Record] = ()
 
 
@@ -42,7 +42,7 @@ class Reader:
     """Reads one list of one resource."""
 
     def __init__(self, listing: Listing, filters: Filters, reading: Reading | None = None, *, prove: bool):
-        """From where `reading` stands; with `prove` again where it takes that to know that nothing was left out."""
+        """Continue from `reading`. With `prove`, read the list again if that is needed to prove it complete."""
         self._listing = listing
         self._filters = filters
         self._prove = prove
@@ -51,7 +51,7 @@ class Reader:
 
     @property
     def reading(self) -> Reading:
-        """Where it stands."""
+        """The present position."""
         return self._reading
 
     def _start(self, reading: Reading) -> None:
@@ -60,7 +60,7 @@ class Reader:
         self._news: News | None = None
 
     def read(self, limit: int | None = None) -> ListPage:
-        """The next page; where it stands at a token of an earlier process that has expired, the first one again."""
+        """The next page; the first page again when the token is from an earlier process and has expired."""
         reading = self._reading
         counted = self._paging.page is not None
         try:
@@ -72,7 +72,7 @@ class Reader:
         keys = fetched.keys
         if keys and reading.pages and mark_of(keys) == reading.mark:
             if counted and (reading.pages - reading.empty > 1 or reading.has_total):
-                return self._ended(None, fetched.answer)  # beyond the last page the API answers with the last one
+                return self._ended(None, fetched.answer)  # beyond the last page the API repeats the last one
             raise ConfigurationError(
                 f"{self._listing.title}: paging: the API answers page {reading.pages + 1} with the same records as "
                 "the page before"
@@ -88,7 +88,7 @@ class Reader:
         return self._given(fetched, reading, fetched.answer)
 
     def _with_unreadable(self, reading: Reading, unreadable: Sequence[Unreadable]) -> Reading:
-        """The reading with what could not be read of it. Raises ConfigurationError where that is too much."""
+        """The reading with its unreadable items added. Raises ConfigurationError where they are too many."""
         if not unreadable:
             return reading
         named = [each._replace(place=f"{each.place} of page {reading.pages}") for each in unreadable]
@@ -101,12 +101,12 @@ class Reader:
         return replace(reading, unreadable=bad)
 
     def _is_over(self, reading: Reading) -> bool:
-        """Whether an empty page is the end; one may also lie in the middle, and then the next one is not empty."""
+        """Whether an empty page is the end of the list: one may also lie in the middle, before further records."""
         enough = not self._prove or reading.has_total or reading.is_confirmed
         return enough or reading.records == 0 or reading.empty > 1
 
     def _must_go_on(self, reading: Reading, keys: list[Key]) -> None:
-        """Raise ConfigurationError when the list has no end."""
+        """Raise ConfigurationError when the list does not end."""
         name = repr(reading.at)
         if name in self._asked:
             raise ConfigurationError(
@@ -122,12 +122,12 @@ class Reader:
             )
 
     def _refused(self, refusal: RefusedListError, limit: int | None, *, counted: bool) -> ListPage:
-        """What is answered to a page that is not the first."""
+        """Handle a rejected request for a page other than the first."""
         reading, listing = self._reading, self._listing
         if counted and (refusal.status == 404 or reading.has_total or reading.empty or reading.last < reading.first):
             return self._ended(None, None)
         if not counted and not self._asked:
-            # To read records again does no harm; to miss some would look as if they were deleted.
+            # Reading records again is harmless; a missed record would look deleted.
             self._start(Reading())
             return self.read(limit)
         if not counted and refusal.status in _EXPIRED:
@@ -167,7 +167,7 @@ class Reader:
 
 
 def pages(listing: Listing, filters: Filters, *, prove: bool = False) -> Iterator[ListPage]:
-    """All pages of what the filters let through; with `prove` the last one says whether they are all."""
+    """All pages of a filtered list. With `prove`, the last one says whether the list is proven complete."""
     reader = Reader(listing, filters, prove=prove)
     page = reader.read()
     yield page

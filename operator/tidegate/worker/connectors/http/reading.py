@@ -1,10 +1,11 @@
-"""How far a list has been read, and whether what was read is all of it. Pure.
+"""The progress of reading a list, and the proof that the list was read completely. Pure.
 
-Pages that are counted shift: a delete or an edit meanwhile moves a record from a page that has yet to be read to one
-that has been. Nothing in the answers tells, so a list is whole only where something proves it (design section 6.2):
+Counted pages shift: a delete or an edit during the scan moves a record from an unread page to one that was read.
+Nothing in the answers shows this, so a list is complete only where one of these proves it (design section 6.2):
+
 - it came in one answer;
-- its pages begin after a record's id, or `stable` says that they do;
-- the API says how many records there are, the same on each page, and their ids came in order and are as many;
+- its pages begin after a record's id, or the setting `stable` says so;
+- the API reports the same total on each page, and the ids came in order and are as many;
 - it was read twice, and both readings had the same ids.
 """
 
@@ -16,17 +17,17 @@ from typing import Any
 from tidegate.worker.connectors import Key, Token, Unreadable
 from tidegate.worker.connectors.http.totals import Total
 
-# What still differs then changes all the time.
+# A list that still differs after this many readings changes all the time.
 _READINGS = 3
 _BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One reading of a list up to a page: plain JSON, so that a later process goes on from there.
+    """The progress of reading a list, as plain JSON, so that a later process can continue from it.
 
-    `ids` and `mark` are sums over the hashes of the ids of all records and of the last page's: whatever their order,
-    the same ids have the same sum.
+    `ids` and `mark` are sums over the hashes of the ids of all records, and of the last page's: they do not depend on
+    the order of the ids.
     """
 
     at: Token | None = None
@@ -51,7 +52,7 @@ class Reading:
 
     @classmethod
     def of(cls, token: Token | None) -> "Reading":
-        """The reading that a token stands for; the beginning for one that is none of ours."""
+        """The reading that a token stands for; the start of the list for a token of another format."""
         names = {field.name for field in fields(cls)}
         if not isinstance(token, dict) or token.keys() - {"position"} != names:
             return cls()
@@ -61,25 +62,25 @@ class Reading:
 
     @property
     def token(self) -> dict[str, Any]:
-        """The reading as plain JSON; `position` is what messages show of it, without the values that a link has."""
+        """The reading as plain JSON. Messages show its `position`, without the values that a link contains."""
         again = f", reading {self.time}" if self.time > 1 else ""
         unreadable = [list(each) for each in self.unreadable]
         return {**asdict(self), "unreadable": unreadable, "position": f"page {self.pages + 1}{again}"}
 
     @property
     def only_checks(self) -> bool:
-        """Whether this reading's records were all there before, as far as is known: only its ids matter."""
+        """Whether this reading only compares ids with an earlier one that has already returned the records."""
         return self.time % 2 == 0
 
     @property
     def has_total(self) -> bool:
-        """Whether as many records have been read as the API says that there are."""
+        """Whether as many records have been read as the API reports."""
         return self.sure and not self.moving and self.total == self.records
 
     def with_page(
         self, keys: Sequence[Key], total: Total | None, following: Token | None, unknown: int = 0
     ) -> "Reading":
-        """The reading after one more page, on which so many more items are `unknown` because they have no id."""
+        """The reading after one more page, on which `unknown` items have no id."""
         mark = mark_of(keys)
         known = self.total is not None and self.pages > 0
         return replace(
@@ -101,14 +102,14 @@ class Reading:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether the reading before had the same ids."""
+        """Whether the previous reading had the same ids."""
         return self.before == (self.records, self.ids)
 
     def doubt(self, *, anchored: bool, counted: bool) -> str:
-        """Why what was read, to its last page, may not be the whole list; "" where it is proved to be.
+        """Why the list may be incomplete; "" where it is proven complete. Called on its last page.
 
-        `anchored` pages begin after a record, and nothing shifts them. Of `counted` ones the last is empty, so that
-        even a single one may have been followed by another that moved up meanwhile.
+        Pages that are `anchored` begin after a record and do not shift. A `counted` list ends with an empty page, so
+        that even a list of one page may have had a second one whose records moved up meanwhile.
         """
         if self.faulty:
             return self.faulty
@@ -120,20 +121,20 @@ class Reading:
             said = f"the API reports {self.total} records by {self.named}, but its pages have {self.records}"
             return said + (advice if self.named else "")
         proved = anchored or self.pages - (0 if counted else self.empty) <= 1 or (self.has_total and self.in_order)
-        # What a check finds to be whole is not what was given.
+        # A later reading that is complete proves nothing about the records that the first one returned.
         if self.is_confirmed or (proved and not self.only_checks):
             return ""
         return "its pages may have shifted while they were read, and nothing in the answers says that they have not"
 
     def again(self) -> "Reading | None":
-        """The next reading, to be compared with this one; None when it has been read often enough."""
+        """The next reading, to be compared with this one; None after the last attempt."""
         if self.time >= _READINGS:
             return None
         return Reading(time=self.time + 1, before=(self.records, self.ids))
 
 
 def _order(reading: Reading, keys: Sequence[Key]) -> dict[str, Any]:
-    """Whether the ids have come in rising or in falling order, so that none can have come twice."""
+    """Whether the ids came in ascending or descending order, so that none can have come twice."""
     direction, in_order, previous = reading.direction, reading.in_order, reading.key
     for key in keys:
         if previous is not None and in_order:
@@ -162,10 +163,10 @@ def _hash(key: Key) -> int:
 
 
 class News:
-    """Whether pages still bring records that have not been on an earlier one: what bounds a list that has no end.
+    """Detects a list that does not end: its pages stop bringing records that were not on an earlier one.
 
-    A bitmap of the ids' hashes. It is small, so that two ids may have the same bit: of a few thousand pages one without
-    a fault may seem to bring nothing new, and only many in a row are taken for a fault.
+    A Bloom filter with one hash per id, kept small. Two ids may share a bit, so that one page of a few thousand may
+    seem to bring nothing new; only many such pages in a row count as an endless list.
     """
 
     _SIZE = 1 << 23
@@ -176,7 +177,7 @@ class News:
         self._stale = 0
 
     def are_over(self, keys: Sequence[Key]) -> bool:
-        """Whether so many pages in a row, this one the last, have brought nothing new that the list has no end."""
+        """Add a page; return whether so many pages in a row had no new id that the list must be endless."""
         news = False
         for key in keys:
             byte, bit = divmod(_hash(key) % self._SIZE, 8)

@@ -1,7 +1,8 @@
-"""Single records, read by their ids.
+"""Reads single records by id.
 
-A list may show less of a record than its own answer does, or more. What only one of them has would seem to come and go
-with each run: a summary is completed by id, and fields that only the list has are a configuration error.
+A list may show fewer fields of a record than the answer by id, or more. Fields that only one of them has would appear
+and disappear from run to run. So a summary is completed by id, and a field that only the list has is a configuration
+error.
 """
 
 from collections.abc import Sequence
@@ -23,12 +24,12 @@ from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 GONE = (404, 410)
 
-# So many records that the list does not show whole are compared with what is answered by their ids.
+# This many records that the list does not show completely are compared with the answers by id.
 _SAMPLES = 3
 
 
 class Seen(NamedTuple):
-    """A record as it was read by its id."""
+    """A record as read by its id."""
 
     record: Record
     document: Document
@@ -36,7 +37,7 @@ class Seen(NamedTuple):
 
 
 class Records:
-    """The records of one resource, each by its id."""
+    """The records of one resource, by id."""
 
     def __init__(
         self, client: Client, pool: Pool, listing: Listing, documents: Documents, description: Description
@@ -53,14 +54,14 @@ class Records:
         self._compared = False
         self._is_summary = False
         self._blame = Blame()
-        # What `read_all` could not read the last time, and why.
+        # What the last `read_all` could not read, and why.
         self.unread: dict[Key, str] = {}
 
     def read(self, key: Key, *, of_any_kind: bool = False, finishing: bool = False) -> Seen | None:
-        """One record; None when it is gone, also where it is marked as deleted, or only a stub is left of it.
+        """One record; None when it is gone, marked as deleted, or only a stub.
 
-        With `of_any_kind` its id may be the number that `key` is the text of. Raises PoisonedError. See Client.send for
-        `finishing`.
+        With `of_any_kind` the record's id may be a number where `key` is its text. Raises PoisonedError. See
+        Client.send for `finishing`.
         """
         path = self.path(key)
         try:
@@ -90,7 +91,7 @@ class Records:
         return Seen(record, document, answer.etag)
 
     def read_all(self, keys: Sequence[Key]) -> dict[Key, Seen]:
-        """Those that exist; those that cannot be read are in `unread` then."""
+        """The records that exist; `unread` then has those that cannot be read."""
 
         def read(key: Key) -> Seen | Poison | None:
             try:
@@ -105,9 +106,9 @@ class Records:
         return {key: answer for key, answer in found if isinstance(answer, Seen)}
 
     def read_together(self, keys: Sequence[Key], batch: Batch) -> dict[Key, Record]:
-        """Those that are answered, several by one request.
+        """The records that the API answers, read in batches.
 
-        An API may answer fewer at once than it is asked for: only its own answer says that a record is not there.
+        An API may answer fewer records than requested: that a record is missing is certain only from its own answer.
         """
 
         def ask(some: Sequence[Key]) -> dict[Key, Record]:
@@ -122,7 +123,7 @@ class Records:
         return {key: record for found in self._pool.each(ask, parts) for key, record in found.items()}
 
     def path(self, key: Key) -> str:
-        """Where a record is."""
+        """The path of a record."""
         text = quote(str(key), safe="")
         if text in (".", ".."):
             complaint = ConfigurationError(f"{self._title}: the id {key!r} cannot be a part of a URL")
@@ -130,7 +131,7 @@ class Records:
         return self._settings.record_template.replace("{id}", text)
 
     def document(self, answer: Answer) -> Any:
-        """The record in an answer that has one only."""
+        """The record in an answer for a single record."""
         try:
             body = answer.document()
         except ValueError as error:
@@ -139,9 +140,9 @@ class Records:
         return value_at(body, name) if name is not None and isinstance(body, dict) else body
 
     def completed(self, listed: Sequence[Record]) -> list[Record]:
-        """Records of a list, with what only the answers by id show of them.
+        """Complete the records of a list with the fields that only the answers by id show.
 
-        Raises ConfigurationError where these show less than the list.
+        Raises ConfigurationError where the answers by id show less than the list.
         """
         wanting = [record for record in listed if self._documents.is_wanting(record)]
         if not self._compared:
@@ -158,7 +159,7 @@ class Records:
         return [whole[record.key].record if record.key in whole else record for record in listed]
 
     def _compare(self, listed: Sequence[Record]) -> None:
-        """Two records, because one may be edited between the two answers about it."""
+        """Compares two records, because one may be edited between the two answers about it."""
         left_out: list[set[str]] = []
         for record in listed[:2]:
             if (seen := self.read_all([record.key]).get(record.key)) is not None:

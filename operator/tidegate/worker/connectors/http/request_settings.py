@@ -1,4 +1,4 @@
-"""What users write about the requests that a resource takes: for changes, for a search, and for writes."""
+"""Settings for the requests that a resource accepts: for changes, searches and writes."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,27 +16,27 @@ def _with_since(parameters: dict[str, str]) -> dict[str, str]:
 
 
 class Since(Part):
-    """How to ask for what was changed since a moment, where one parameter that takes the time does not say it."""
+    """How to request the changes since a time, where a query parameter with the time alone is not enough."""
 
     parameters: Annotated[dict[str, str], AfterValidator(_with_since)]
-    """Query parameters with {since} in the time's place, such as {filter: "updated > '{since}'"}."""
+    """Query parameters with {since} in place of the time, such as {filter: "updated > '{since}'"}."""
     format: Literal["rfc3339", "epochSeconds", "epochMilliseconds"] = "rfc3339"
     """How the API writes a time: 2026-11-02T08:30:00Z, or a number since 1970."""
 
 
 class Search(Part):
-    """A search at a path of its own; its answer is a list like any other. One of query and body says how to ask."""
+    """A search at its own path; it answers like a list. Exactly one of query and body describes the request."""
 
     path: str
     """The search's path below baseUrl."""
     query: dict[str, str] | None = None
-    """The query parameters of a GET, with {email} and the like in the places of match fields."""
+    """The query parameters of a GET, with {email} and the like in place of match fields."""
     body: dict[str, Any] | None = None
-    """The body of a POST, likewise. A page's parameters are put into it, too."""
+    """The body of a POST, likewise. The parameters of a page are added to it."""
 
     @property
     def template(self) -> dict[str, Any]:
-        """What has the names of match fields in it."""
+        """The part that contains the names of match fields."""
         return self.body or self.query or {}
 
     @model_validator(mode="after")
@@ -47,26 +47,26 @@ class Search(Part):
 
 
 class Body(Part):
-    """How the body of a write is made of a record."""
+    """How the body of a write is built from a record."""
 
     wrap: str | None = None
     """The name that the record is put under, with dots, such as contact for {"contact": {…}}."""
     constants: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Fields that every write has, such as {type: contacts}; names with dots lie within objects."""
     id: bool = False
-    """true: an update has the record's id, as JSON:API wants it."""
+    """true: an update includes the record's id, as JSON:API requires."""
     fields: Literal["changed", "all"] | None = None
-    """Which fields an update has; without it PATCH and POST have the changed ones, and PUT has all."""
+    """Which fields an update includes. Without it PATCH and POST send the changed ones, and PUT sends all."""
     objects: Literal["whole", "merged"] = "whole"
-    """What an update has of an object in which a field changes: whole is all of it, for an API that replaces objects;
+    """What an update sends of an object in which a field changes: whole is all of it, for an API that replaces objects;
     merged is only what changes, for one that merges them. A merge patch (RFC 7396) is always merged."""
     content_type: str | None = None
-    """The media type, such as application/vnd.api+json; of application/x-www-form-urlencoded the body is a form."""
+    """The media type, such as application/vnd.api+json; with application/x-www-form-urlencoded the body is a form."""
     update_content_type: str | None = None
-    """That of updates where it is another one, such as application/merge-patch+json."""
+    """The media type of updates, if it differs, such as application/merge-patch+json."""
 
     @property
     def merges(self) -> bool:
-        """Whether what an update leaves out of an object stays as it is."""
+        """Whether the API keeps the members of an object that an update omits."""
         media_type = (self.update_content_type or self.content_type or "").partition(";")[0]
         return self.objects == "merged" or media_type.strip().lower() == "application/merge-patch+json"

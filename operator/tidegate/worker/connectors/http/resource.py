@@ -1,4 +1,4 @@
-"""The records of one resource of an API, as a collection: its lists, single records, look-ups and writes together."""
+"""One resource of an API as a Collection: its lists, single records, look-ups and writes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -37,7 +37,7 @@ from tidegate.worker.values.normal_form import Value
 
 
 class Resource:
-    """A Collection."""
+    """The Collection of one resource."""
 
     batch = 500
 
@@ -76,7 +76,7 @@ class Resource:
         return None
 
     def close(self) -> None:
-        """Let go of temporary files."""
+        """Delete temporary files."""
         if self._finder is not None:
             self._finder.close()
 
@@ -84,7 +84,7 @@ class Resource:
         return self._documents.field_types()
 
     def cursor_type(self) -> None:
-        """Whether its times have a zone is known of each only."""
+        """The cursor's type; whether its times have a zone differs from value to value."""
 
     # Reading
 
@@ -117,7 +117,7 @@ class Resource:
         return Page(records, following, page.doubt, page.unreadable, page.gone, outside)
 
     def _sealed(self, reading: Reading) -> Reading:
-        """What is kept of a reading: a link to a page may have our key in it."""
+        """A token that is safe to store: a link to a page may contain the API key."""
         return replace(reading, at=self._client.secrets.sealed(reading.at)) if isinstance(reading.at, str) else reading
 
     def _unsealed(self, reading: Reading) -> Reading:
@@ -137,7 +137,7 @@ class Resource:
         return together | {key: found.record for key, found in seen.items() if key not in left_out}
 
     def _get_found(self, keys: Sequence[Key]) -> dict[Key, Record]:
-        """Records that the index names. To leave out one that cannot be read would create it a second time."""
+        """Records that the index found. An unreadable one raises: left out, it would be created a second time."""
         found = self.get(keys) | self._outside
         for key, reason in self.unread.items():
             raise SystemFailed(
@@ -154,7 +154,7 @@ class Resource:
         found = self._finder.find(wanted)
         if not self._settings.where:
             return found
-        return [*self.get([record.key for record in found]).values()]  # which says what is outside
+        return [*self.get([record.key for record in found]).values()]  # which reports what is outside the filter
 
     @property
     def where(self) -> Any:

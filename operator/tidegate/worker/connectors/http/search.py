@@ -1,4 +1,4 @@
-"""Records by their match fields: asked for by query parameters, or known from reading all of them once."""
+"""Finds records by their match fields: with query parameters, or in an index of the whole list."""
 
 import sqlite3
 import tempfile
@@ -18,41 +18,41 @@ from tidegate.worker.connectors.match_index import MatchIndex
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 from tidegate.worker.values.normal_form import Value, normal
 
-# So many records have the same match fields only where the API does not know the parameters, and answers with all.
+# More records with the same match fields mean that the API ignores the parameters and answers the whole list.
 _TOO_MANY = 100
 
 # Longer values do not fit into a URL.
 _LONGEST = 2000
 
-# An index is brought up to date by what was changed since; clocks and transactions may be a little late.
+# The index is updated with the changes since its last update, with this overlap for clock differences and transactions.
 _OVERLAP = timedelta(seconds=30)
 
 
 class Finder(Protocol):
-    """How records are found."""
+    """Finds existing records."""
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> list[Record]:
         """Records whose match fields may equal one of these."""
 
     def note(self, records: Iterable[Record], gone: Iterable[Key] = ()) -> None:
-        """Records that we have written, and deleted."""
+        """Update the index with records that this run wrote or deleted."""
 
     def doubt(self, wanted: Sequence[tuple[Value, ...]]) -> None:
-        """The API may have made these records without saying so: they are not looked for in what was read before."""
+        """The API may have created these records although the request failed: earlier readings do not count."""
 
     def close(self) -> None:
-        """Let go of what was needed for it."""
+        """Delete temporary files."""
 
 
 class _TooManyError(RefusedListError):
-    """Far more records are answered than can be the ones that were asked for."""
+    """The API answers far more records than can match."""
 
 
 class Asking:
-    """By query parameters; what cannot be asked for is looked for in an index of `others`, which reads the whole list.
+    """Finds records by query parameters; values that cannot be sent are found in `others`, an index of the list.
 
-    That are values that would be part of a filter and may mean something else there, such as a quote; values that the
-    API refuses; and records that may or may not have been created: a search may show them late.
+    The index is used for values that could have a meaning in a filter expression, such as a quote; for values that the
+    API refuses; and for records whose create is in doubt, because a search may show them late.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Asking:
         pool: Pool,
         others: "Scanning",
     ) -> None:
-        """Raises ConfigurationError when the templates ask for something else than match fields."""
+        """Raises ConfigurationError when the templates name anything but match fields."""
         self._others = others
         self._doubtful: set[tuple[str, ...]] = set()
         asked = templates.template if isinstance(templates, Search) else templates
@@ -96,7 +96,8 @@ class Asking:
         refusals = {n: answer for n, answer in answers.items() if isinstance(answer, RefusedListError)}
         self._is_known = self._is_known or len(refusals) < len(answers)
         for n, refusal in refusals.items():
-            # An API that has answered others may refuse a value; one that refuses a plain one is asked wrongly.
+            # A refusal of one value among others is the value's fault; a refusal of a plain value means that the
+            # setting is wrong.
             if not self._is_known and (isinstance(refusal, _TooManyError) or all(map(is_plain, texts[n]))):
                 raise ConfigurationError(f"{refusal}; see find")
         records = [record for answer in answers.values() if isinstance(answer, list) for record in answer]
@@ -111,7 +112,7 @@ class Asking:
         return all(name not in self._within or is_plain(text) for name, text in zip(self._names, texts, strict=True))
 
     def _find(self, texts: Sequence[str]) -> list[Record] | RefusedListError:
-        # In any letter case where the API does so; else at least as it is, and in the usual one.
+        # Whether the API ignores case is unknown: the value is sent as it is and in lower case.
         usual = [text.lower() if folded else text for text, folded in zip(texts, self._casefold, strict=True)]
         try:
             return self._ask(texts) + (self._ask(usual) if usual != [*texts] else [])
@@ -152,7 +153,7 @@ class Asking:
 
 
 class Scanning:
-    """By an index of all records, on disk; what is added later is found where changes can be asked for."""
+    """Finds records in an on-disk index of the whole list, updated with later changes where the API lists them."""
 
     def __init__(
         self,
@@ -161,7 +162,7 @@ class Scanning:
         changes: Callable[[datetime], Mapping[str, str] | None],
         get: Callable[[Sequence[Key]], Mapping[Key, Record]],
     ) -> None:
-        """`changes` are the filters that let through what was changed since a moment; None where there are none."""
+        """`changes` makes the filter for the changes since a time; it returns None where the API has no such filter."""
         self._listing = listing
         self._description = description
         self._changes = changes
@@ -215,14 +216,14 @@ class Scanning:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """The errors of our own temporary files, which must not be taken for the cache's."""
+        """Report errors of the temporary files, which must not be taken for errors of the cache."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise SystemFailed(f"{self._description.title}: its temporary files: {error}") from error
 
     def doubt(self, _: Sequence[tuple[Value, ...]]) -> None:
-        """The index is made again when it is next needed."""
+        """The index is rebuilt when it is next needed."""
         self.close()
         self._index = self._db = self._directory = None
 

@@ -39,21 +39,21 @@ from tidegate.worker.connectors.where import Condition
 
 
 class Settings(Part):
-    """An API. Proxies and certificates of one's own come by the usual variables, HTTPS_PROXY and SSL_CERT_FILE."""
+    """An API. Custom proxies and certificates are set with the usual variables, HTTPS_PROXY and SSL_CERT_FILE."""
 
     type: Literal["http"]
     """http: a REST API that speaks JSON."""
     base_url: Text
-    """What all paths begin with, such as https://crm.example/api; {env: NAME} for one that is in an environment
+    """The prefix of all paths, such as https://crm.example/api, or {env: NAME} to read it from an environment
     variable."""
     auth: Authentication | None = None
-    """How the API knows us: one of bearer, basic, header, query and oauth2."""
+    """How requests are authenticated: one of bearer, basic, header, query and oauth2."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Headers of every request, such as {Accept-Language: en}. Secrets belong under auth."""
     requests_per_second: Annotated[float, Field(ge=0.01)] | None = None
-    """No more requests than this, on average; without it there is no limit."""
+    """The maximum average request rate; without it there is no limit."""
     concurrency: Annotated[int, Field(ge=1, le=32)] = 4
-    """How many requests are under way at once."""
+    """How many requests may be under way at once."""
     timeout_seconds: Annotated[int, Field(ge=1)] = 30
     """Timeout of each part of an answer; the whole answer must arrive within four times as long."""
     max_answer_megabytes: Annotated[int, Field(ge=1)] = 16
@@ -64,13 +64,13 @@ class Settings(Part):
     statuses: Statuses = Statuses()
     """Statuses with another meaning than theirs in HTTP."""
     rate_limit: RateLimit = RateLimit()
-    """The headers of the API's quota, where they have names of its own."""
+    """The headers that report the API's quota, if their names are not common ones."""
     timezone: TimeZone | None = None
     """The time zone of cursors that are times without a zone; the conflict policy newest needs it for them."""
 
 
 class PageSize(Part):
-    """How many records a page is to have."""
+    """How many records to request per page."""
 
     parameter: str
     """The query parameter that takes the number."""
@@ -79,12 +79,12 @@ class PageSize(Part):
 
 
 class Batch(Part):
-    """How to ask for records by several ids at once: the query parameter that takes them with commas in between."""
+    """How to request several records by id at once: a query parameter that takes comma-separated ids."""
 
     parameter: str
     """The query parameter that takes the ids."""
     size: Annotated[int, Field(ge=1)] = 50
-    """How many ids a request has at most."""
+    """The maximum number of ids per request."""
 
 
 def _without_query(path: str) -> str:
@@ -123,7 +123,7 @@ def _parameter_or_since(raw: object) -> object:
 
 
 class ResourceSettings(Part):
-    """An object's resource."""
+    """The settings of an object's resource."""
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {
@@ -165,20 +165,20 @@ class ResourceSettings(Part):
     own, such as {path: /contacts/search, query: {q: "{email}"}}, by POST with body instead of query. scan: the API
     has no such query, so all records are read once in each run that creates something."""
     batch: Batch | None = None
-    """How to ask for records by several ids at once; without it they are asked for one by one."""
+    """How to request several records by id at once; without it each record is requested by itself."""
     update: Literal["PATCH", "PUT", "POST"] = "PATCH"
     """How a record is updated: PATCH or POST with the fields that change, PUT with the whole record."""
     body: Body | None = None
-    """How the body of a write is made of a record; without it, it is the record."""
+    """How the body of a write is built from a record; without it, the body is the record."""
     missing: Literal["unknown", "empty"] = "unknown"
     """What a missing field means: unknown, which overwrites nothing and is not overwritten, or empty."""
     deleted: Deleted | None = None
     """The field that marks a deleted record: a marked record counts as absent."""
     where: list[Condition] = Field(default=[])
-    """The conditions that records must all meet to be synced; what leaves them is unlinked, and not deleted. They are
-    judged by the API's answers: query may have it answer fewer."""
+    """The conditions that all records must meet to be synced; a record that leaves them is unlinked, not deleted. They
+    are evaluated on the API's answers; use query to have the API return fewer records."""
     stale_for: Duration = timedelta(seconds=30)
-    """How long after a write a record that is answered as it was before does not count as an edit."""
+    """How long after a write an answer with the former values does not count as an edit."""
 
     @model_validator(mode="after")
     def _fits(self) -> "ResourceSettings":
@@ -188,16 +188,16 @@ class ResourceSettings(Part):
 
     @property
     def updates_all(self) -> bool:
-        """Whether an update has all fields."""
+        """Whether an update sends all fields."""
         fields = self.body.fields if self.body is not None else None
         return self.update == "PUT" if fields is None else fields == "all"
 
     @property
     def merges(self) -> bool:
-        """Whether what an update leaves out of an object stays as it is."""
+        """Whether the API keeps the members of an object that an update omits."""
         return self.body is not None and self.body.merges
 
     @property
     def record_template(self) -> str:
-        """The path of one record."""
+        """The path template of one record."""
         return self.record_path or (f"{self.path}{{id}}/" if self.path.endswith("/") else f"{self.path}/{{id}}")

@@ -1,4 +1,4 @@
-"""Values put into requests where a person has written {name}. Pure."""
+"""Request templates: text in which {name} stands for a value. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,13 +6,13 @@ from typing import Any
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
-# Values of which no filter language means anything by itself. Any other may end a text in such a language or begin an
-# operator, so that it is not pasted into one.
+# Characters that no filter language gives a meaning to. Any other character may end a string or begin an operator in a
+# filter, so that a value with it is not inserted into one.
 _PLAIN = re.compile(r"[\w @.+:-]*")
 
 
 def is_plain(value: str) -> bool:
-    """Whether a value means nothing but itself in any filter language."""
+    """Whether a value has no special meaning in any filter language."""
     return _PLAIN.fullmatch(value) is not None
 
 
@@ -28,17 +28,17 @@ def _texts(template: Any) -> Iterator[str]:
 
 
 def names_in(template: Any) -> list[str]:
-    """The names that a text, or the texts in an object, ask for."""
+    """The names that a template uses."""
     return [name for text in _texts(template) for name in _PLACEHOLDER.findall(text)]
 
 
 def names_within(template: Any) -> set[str]:
-    """Those that are only a part of a text: their values have to be plain."""
+    """The names that are only a part of a text: their values have to be plain."""
     return {name for text in _texts(template) for name in _PLACEHOLDER.findall(text) if text != f"{{{name}}}"}
 
 
 def filled(template: Any, values: Mapping[str, str]) -> Any:
-    """The template with these values in the place of their names."""
+    """The template with each name replaced by its value."""
     if isinstance(template, str):
         return _PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
     if isinstance(template, Mapping):

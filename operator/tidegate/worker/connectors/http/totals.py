@@ -1,7 +1,6 @@
-"""What an answer says about the whole list that its page is a part of: how many records there are, and whether it ends.
+"""What an answer says about the whole list: its total number of records, and whether more follow. Pure.
 
-Pure. APIs say it under names of their own: those in common use are looked for, and `total` names
-another one.
+APIs use different names: common ones are recognized, and the setting `total` names any other.
 """
 
 from collections.abc import Mapping
@@ -17,14 +16,14 @@ _TOTALS = (
     "total", "totalCount", "total_count", "totalItems", "total_items", "totalRecords", "total_records",
     "totalResults", "total_results", "totalElements", "total_entries",
 )  # fmt: skip
-# Some APIs count the records of the page under this name, or say how many a page may have.
+# Some APIs put the number of records on the page, or the page size, under this name.
 _PERHAPS_OF_THE_PAGE = ("count",)
 _SIZES = (
     "limit", "size", "pageSize", "page_size", "perPage", "per_page", "pageLimit", "page_limit", "maxResults",
     "max_results", "itemsPerPage", "items_per_page", "take",
 )  # fmt: skip
 
-# What is written as `total` where an API does not say how many records there are.
+# The value of the setting `total` for an API that does not report one.
 NO_TOTAL = "none"
 
 _MORE = ("hasMore", "has_more", "hasNext", "has_next", "hasNextPage", "has_next_page", "more")
@@ -36,7 +35,7 @@ _NEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """How many records the list has, by what name; `sure` where the name cannot mean those of the page."""
+    """A list's number of records, and the name it was found under; `sure` if it cannot be a page's count."""
 
     records: int
     sure: bool
@@ -44,9 +43,10 @@ class Total:
 
 
 def total_of(answer: Answer, body: Any, name: str | None, asked: int | None = None) -> Total | None:
-    """The total that an answer names: in the field `name`, or in a header or field in common use.
+    """The total that an answer reports: in the field `name`, or in a header or field with a common name.
 
-    A count that is as large as a page may be, as the answer says or as many as were `asked` for, says nothing.
+    A count that equals the page size, as reported by the answer or requested (`asked`), is ignored: it may be the
+    page's.
     """
     if name is not None:
         found = _number(value_at(body, name)) if isinstance(body, Mapping) and name != NO_TOTAL else None
@@ -75,7 +75,7 @@ def _number(value: Any) -> int | None:
 
 
 def says_more(answer: Answer, body: Any) -> str:
-    """Where an answer says that the list goes on, as it says it; "" where it does not."""
+    """How an answer says that more records follow, as the end of a sentence; "" where it does not."""
     if answer.next_link is not None:
         return "its Link header has rel=next"
     if not isinstance(body, Mapping):

@@ -1,8 +1,7 @@
-"""When the next request may be sent: no faster than the API allows, and never after the run was asked to stop.
+"""When the next request may be sent: within the API's quota, and not after the run received a stop request.
 
-An API that has used up a quota says for how long. The run waits as long as that where `longestWait` allows it, says so
-in its log, and goes on where it stands. Where it would take longer, no further request is sent: what has been written
-is acknowledged, and the run ends with the reason.
+An API with a used-up quota reports how long to wait. The run waits if `longestWait` allows it, logs the wait, and
+continues. Otherwise it sends no further request, acknowledges what was written, and ends with the reason.
 """
 
 import logging
@@ -19,7 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
 
-# Sleeps are cut short, so that a SIGTERM is obeyed at once.
+# Sleeps are split into short ones, so that the run obeys a SIGTERM at once.
 _NAP_SECONDS = 0.05
 
 # Shorter waits are not worth a line in the log.
@@ -31,7 +30,7 @@ class ClosedError(SystemFailed):
 
 
 class Turns:
-    """Gives each request its turn; may be used by several threads."""
+    """Schedules the requests of one connector; thread-safe."""
 
     def __init__(
         self,
@@ -56,11 +55,11 @@ class Turns:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the run was asked to stop."""
+        """Whether the run received a stop request."""
         return self._interrupted()
 
     def wait(self, *, finishing: bool) -> None:
-        """Return when a request may be sent; one that completes a write (`finishing`) is sent after a SIGTERM too.
+        """Wait until a request may be sent. A request that completes a write (`finishing`) is sent after a SIGTERM too.
 
         Raises Paused and ClosedError.
         """
@@ -80,7 +79,7 @@ class Turns:
             self._raise_if_stopping()
 
     def close(self, seconds: float, reason: str, in_all: float) -> None:
-        """Send nothing for so long. Raises ClosedError where that is too long, or what one request waits `in_all`."""
+        """Block requests for some seconds. Raises ClosedError when a request would wait too long `in_all`."""
         if in_all > self._longest:
             longest = timedelta(seconds=round(self._longest))
             self._closed = ClosedError(
@@ -97,11 +96,11 @@ class Turns:
             _LOGGER.warning("%s; waiting until %s, as the API asks for", reason, until)
 
     def rest(self, seconds: float) -> None:
-        """Sleep for so long, or until the run is asked to stop."""
+        """Sleep for some seconds, or until the run receives a stop request."""
         self._sleep(seconds)
 
     def back_off(self, attempt: int) -> None:
-        """Leave the API alone, longer at each attempt."""
+        """Wait before a retry; the wait grows with each attempt."""
         backoff = min(_FIRST_BACKOFF_SECONDS * 2**attempt, _LONGEST_BACKOFF_SECONDS)
         self.rest(backoff * random.uniform(0.5, 1))  # noqa: S311 - it only spreads requests
 

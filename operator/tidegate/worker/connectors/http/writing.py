@@ -1,9 +1,8 @@
 """Creates, updates and deletes records of one resource.
 
-Compare-and-set: where the API offers ETags it compares; else the record is read right before it is written, and an
-edit within that moment is overwritten. What was asked for and not answered is not asked for again blindly: the record
-is read, and tells whether it has happened. A create has no record to read, so that it fails the run; the next one
-looks the record up first.
+Compare-and-set: with ETags the API compares. Without them the record is read right before it is written, and an edit
+between the two is overwritten. An unanswered request is not repeated blindly: the record is read to find out whether it
+was carried out. An unanswered create has no id to read by, so it ends the run; the next run looks the record up first.
 """
 
 from collections import defaultdict
@@ -37,18 +36,18 @@ from tidegate.worker.values.normal_form import MISSING, Value, normal
 _NOT_ALLOWED = 405
 _OUTDATED = 412
 
-# How often a write is worked out again whose answer did not come.
+# How often an unanswered write is computed and sent again.
 _ATTEMPTS = 4
 
 # Why no further request is sent.
 _ENDS = (Paused, ClosedError, NoTokenError)
 
-# How often it is looked whether what was deleted is gone: some APIs delete a little later.
+# How often to check that a deleted record is gone: some APIs delete with a delay.
 _LOOKS = 3
 
 
 class Writer:
-    """The writes of one resource; see Collection for what they answer."""
+    """The writes of one resource; Collection documents the results."""
 
     def __init__(
         self,
@@ -71,13 +70,13 @@ class Writer:
         self._match = description.match
         self._bodies = Bodies(settings)
         self._blame = Blame()
-        # What was read last, with ETags: it need not be read again to be written.
+        # The records that were read last, with ETags: they need not be read again before a write.
         self._seen: dict[Key, Seen] = {}
-        # An API may offer weak ETags, and then compare strongly: with those it never writes.
+        # An API may send weak ETags and compare strongly: with those it accepts no write.
         self._etags_serve = True
 
     def has_read(self, seen: Mapping[Key, Seen]) -> None:
-        """Take note of records that were read to be written."""
+        """Note records that were read in order to be written."""
         self._seen = {key: found for key, found in seen.items() if found.etag}
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
@@ -86,7 +85,7 @@ class Writer:
             self._blame.judge(answers)
         except Exception:
             if self._finder is not None:
-                self._finder.doubt([self._match_values(values) for values in records])  # some may have been made
+                self._finder.doubt([self._match_values(values) for values in records])  # some may have been created
             raise
         self._note(answers)
         return answers
@@ -123,7 +122,7 @@ class Writer:
     def _made_all_the_same(
         self, records: Sequence[Sequence[Value]], answers: Sequence[Record | Rejected | Postponed]
     ) -> list[Record | Rejected | Postponed]:
-        """The answers to creates, with the records that the API has made although it said that it failed."""
+        """Replace failures with records where the API created them although it reported a failure."""
         unsure = [n for n, it in enumerate(answers) if isinstance(it, Poison) and isinstance(it.complaint, Unanswered)]
         if not unsure or self._finder is None:
             return list(answers)
@@ -147,7 +146,7 @@ class Writer:
         if self._documents.says_all(document):
             return self._documents.record(document)
         key = key_of(document, self._settings.id) if isinstance(document, dict) else None
-        if key is None:  # the answer may only say where it is
+        if key is None:  # the answer may only have its location
             location = answer.headers.get("location")
             if location is None:
                 raise ConfigurationError(
@@ -157,11 +156,11 @@ class Writer:
             if not found.is_success:
                 raise self._client.complaint("GET", location, found)
             return self._documents.record(self._records.document(found))
-        # Some APIs answer a create with the id as a text, and have a number everywhere else.
+        # Some APIs answer a create with the id as a text, and use a number everywhere else.
         seen = self._records.read(key, of_any_kind=True, finishing=True)
         if seen is not None:
             return seen.record
-        # Its reads may be behind its writes: it was made, and holds what was sent as far as the answer does not say.
+        # Reads may lag behind writes. The record was created; where the answer omits a field, it holds what was sent.
         answered = self._documents.record(document)
         held = (mine if shown is MISSING else shown for shown, mine in zip(answered.values, sent, strict=True))
         return answered._replace(values=tuple(held))
@@ -205,7 +204,7 @@ class Writer:
             return Postponed(end, in_doubt=True)
         except BadItemError as error:
             return Rejected(f"it was written, and cannot be read: {error}")
-        except ValueError as error:  # what it holds meanwhile has no place for the value
+        except ValueError as error:  # a concurrent edit left no place for the value
             return Rejected(str(error))
         except PoisonedError as error:
             return error.poison
@@ -272,10 +271,10 @@ class Writer:
                 seen = self._records.read(expected.key, finishing=True)
                 continue
             except _ENDS as end:
-                return Postponed(end)  # and one that was sent before has not happened
+                return Postponed(end)  # and an earlier request was not carried out
             if answer.status == _OUTDATED and headers:
                 etag, seen = seen.etag, self._records.read(expected.key, finishing=True)
-                # Weak ones that the API compares strongly, or that differ each time, match nothing.
+                # Weak ETags that the API compares strongly, or that differ each time, never match.
                 if seen is not None and (seen.etag == etag or (attempt and is_as_expected(seen.record, expected))):
                     self._etags_serve = False
                 continue
@@ -283,7 +282,7 @@ class Writer:
         return Changed()
 
     def _poison(self, error: Unanswered) -> Poison:
-        """What the API says of a record that it fails on. Raises the error where it says nothing of the kind."""
+        """The failure as one of this record. Raises the error where the API does not report such a failure."""
         if error.answer is None or error.answer.status not in FAILING:
             raise error
         return Poison(self._client.words(error.answer), error.answer.status, error)
