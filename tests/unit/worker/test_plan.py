@@ -72,19 +72,40 @@ def test_without_a_cache_a_first_run_is_planned(databases: Databases) -> None:
 def test_details_name_records_and_fields_and_show_values_only_when_they_are_asked_for(databases: Databases) -> None:
     databases.add("crm", ("a@x", "Ada"), ("b@x", "Bob"))
     databases.add("erp", ("b@x", "Robert"))
-    crm, erp = planned(databases, cache=False, details=True).sides
-    assert crm.details == [{"what": "update", "id": 2, "fields": ["name"]}]
-    assert erp.details == [{"what": "create", "id": "(new 1)", "fields": ["email", "name"]}]
-    crm, erp = planned(databases, cache=False, values=True).sides
-    assert crm.details == [{"what": "update", "id": 2, "fields": {"name": ["Bob", "Robert"]}}]
+    assert planned(databases, cache=False).details == []
+    contact = {"type": "planned", "object": "contact"}
+    updated = {**contact, "connector": "crm", "what": "update", "id": 2}
+    created = {**contact, "connector": "erp", "what": "create", "id": "(new 1)"}
+    assert planned(databases, cache=False, details=True).details == [
+        {**updated, "fields": ["name"]}, {**created, "fields": ["email", "name"]},
+    ]  # fmt: skip
+    assert planned(databases, cache=False, values=True).details == [
+        {**updated, "match": {"email": "b@x"}, "fields": {"name": ["Bob", "Robert"]}},
+        {**created, "fields": {"email": [None, "a@x"], "name": [None, "Ada"]}},
+    ]
 
 
 def test_records_that_would_be_set_aside_are_counted_with_their_reasons(databases: Databases) -> None:
     databases.add("crm", ("a@x", "Ada"), ("a@x", "Eve"))
-    crm, erp = planned(databases, cache=False, details=True).sides
-    assert (crm.set_aside, erp.set_aside) == (2, 0)
-    assert [each["what"] for each in crm.details] == ["set aside"] * 2
-    assert all("the same email" in each["reason"] for each in crm.details)
+    found = planned(databases, cache=False, details=True)
+    assert [side.set_aside for side in found.sides] == [2, 0]
+    assert [(each["type"], each["id"]) for each in found.details] == [("waiting", 1), ("waiting", 2)]
+    assert all("the same email" in each["reason"] for each in found.details)
+    assert "held" not in found.details[0], "a record that waits whole waits for no field's value"
+
+
+def test_what_both_sides_hold_in_a_field_that_would_wait_is_shown_when_it_is_asked_for(databases: Databases) -> None:
+    databases.add("crm", ("a@x", "Ada"))
+    databases.run(conflict="park")
+    databases.edit("crm", "a@x", name="Ada Lovelace")
+    databases.edit("erp", "a@x", name="Ada King")
+    config = databases.config(conflict="park")
+    (named,) = planned(databases, config, details=True).details
+    assert (named["type"], named["field"]) == ("waiting", "name")
+    assert {"match", "held"} & set(named) == set()
+    (shown,) = planned(databases, config, values=True).details
+    assert shown["match"] == {"email": "a@x"}
+    assert shown["held"] == {"crm": "Ada Lovelace", "erp": "Ada King"}
 
 
 def test_records_that_refer_to_each_other_are_planned_together(databases: Databases) -> None:

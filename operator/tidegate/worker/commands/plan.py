@@ -15,18 +15,18 @@ from typing import Any, TextIO
 
 from tidegate.api.contract import ExitCode
 from tidegate.worker.cache.file import FILE, copy_cache
-from tidegate.worker.cache.parked import Waiting
 from tidegate.worker.commands.local_run import environment_of_a_run
 from tidegate.worker.commands.shown import inert, shown
 from tidegate.worker.config.parse import parse
-from tidegate.worker.config.rules import SIDES, Sync
+from tidegate.worker.config.rules import Sync
 from tidegate.worker.connectors import Connector
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.run import environment
-from tidegate.worker.run.planned import Change, Changes, PlannedConnector
+from tidegate.worker.run.details import Detail
+from tidegate.worker.run.details import details as records_of
+from tidegate.worker.run.planned import Changes, PlannedConnector
 from tidegate.worker.run.report import Report, warnings_go_to
 from tidegate.worker.run.session import Session, connect, title_of
-from tidegate.worker.run.source import Source
 from tidegate.worker.run.steps import complete, opened
 
 
@@ -40,15 +40,15 @@ class PlannedSide:
     update: int
     delete: int
     set_aside: int
-    details: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do, and each reason for which it would halt before it does anything."""
+    """What a run would do, and each reason for which it would halt before it does anything; `details` if asked for."""
 
     first: bool
     sides: Sequence[PlannedSide]
+    details: Sequence[Detail]
     would_halt: Sequence[str]
     remarks: Sequence[str]
 
@@ -84,39 +84,18 @@ def plan(
 
             with opened(order, sync, environ, report, interrupted, connects=connects, would_halt=would_halt) as session:
                 remark = complete(session)
-                sides = list(_sides(session, changes, details=details or values, values=values))
+                sides = list(_sides(session, changes))
+                records = list(records_of(session, changes, values=values)) if details or values else []
     warnings = [line["reason"] for line in map(json.loads, said.getvalue().splitlines()) if line["type"] == "warning"]
-    return Plan(cache is None, sides, would_halt, [*warnings, *([remark] if remark else [])])
+    return Plan(cache is None, sides, records, would_halt, [*warnings, *([remark] if remark else [])])
 
 
-def _sides(session: Session, changes: Changes, *, details: bool, values: bool) -> Iterator[PlannedSide]:
+def _sides(session: Session, changes: Changes) -> Iterator[PlannedSide]:
     counted = session.cache.parked.count_by_source()
-    waiting = session.cache.parked.oldest(-1) if details else []
     for both in session.pairs:
-        for side in SIDES:
-            source = both.sources[side]
-            title = title_of(source.item, source.name)
-            told: list[Mapping[str, Any]] = []
-            if details:
-                told += [_change(source, change, values=values) for change in changes.of(title)]
-                told += [_set_aside(each) for each in waiting if each.source == source.number]
-            counts = changes.count(title)
-            set_aside = counted.get(source.number, 0)
-            yield PlannedSide(source.item.name, source.name, *counts, set_aside=set_aside, details=told)
-
-
-def _change(source: Source, change: Change, *, values: bool) -> dict[str, Any]:
-    key, before, after = change
-    what = "create" if before is None else "delete" if after is None else "update"
-    held = [record.values if record else (None,) * len(source.item.fields) for record in (before, after)]
-    names = [rule.names[source.side] for rule in source.item.fields]
-    changed = {name: pair for name, *pair in zip(names, *held, strict=True) if pair[0] != pair[1]}
-    return {"what": what, "id": key, "fields": changed if values else list(changed)}
-
-
-def _set_aside(waiting: Waiting) -> dict[str, Any]:
-    which = {"what": "set aside", "id": waiting.key}
-    return {**which, **({"fields": [waiting.field]} if waiting.field else {}), "reason": waiting.reason}
+        for source in both.sources:
+            counts = changes.count(title_of(source.item, source.name))
+            yield PlannedSide(source.item.name, source.name, *counts, set_aside=counted.get(source.number, 0))
 
 
 def print_plan(planned: Plan, out: TextIO, *, as_json: bool) -> int:
@@ -133,7 +112,8 @@ def _lines(planned: Plan) -> Iterator[str]:
         counts = f"{side.create} created, {side.update} updated, {side.delete} deleted"
         aside = f", {side.set_aside} set aside" if side.set_aside else ""
         yield f"{side.object} in {side.connector}: {counts}{aside}"
-        yield from (f"    {_line(detail)}" for detail in side.details)
+        its = (each for each in planned.details if (each["object"], each["connector"]) == (side.object, side.connector))
+        yield from (f"    {inert(_line(detail))}" for detail in its)
     yield from (f"! {inert(remark)}" for remark in planned.remarks)
     yield from (f"✗ the run would halt: {inert(reason)}" for reason in planned.would_halt)
     if planned.first:
@@ -141,12 +121,17 @@ def _lines(planned: Plan) -> Iterator[str]:
     yield "✓ nothing was written; PastAndFuture pushes this, and FutureOnly skips it"
 
 
-def _line(detail: Mapping[str, Any]) -> str:
-    fields = detail.get("fields", ())
+def _line(detail: Detail) -> str:
+    match = ", ".join(f"{name} {shown(value)}" for name, value in detail.get("match", {}).items())
+    record = f"{detail['id']}" + (f" ({match})" if match else "")
+    if detail["type"] == "waiting":
+        field = f", field {detail['field']}" if "field" in detail else ""
+        held = ", ".join(f"{side} {shown(value)}" for side, value in detail.get("held", {}).items())
+        return f"set aside {record}{field}: {detail['reason']}" + (f" ({held})" if held else "")
+    fields = detail["fields"]
     if isinstance(fields, Mapping):
         fields = [f"{name} {_values(detail['what'], *held)}" for name, held in fields.items()]
-    line = f"{detail['what']} {detail['id']}" + (f": {', '.join(fields)}" if fields else "")
-    return inert(f"{line}: {detail['reason']}" if "reason" in detail else line)
+    return f"{detail['what']} {record}" + (f": {', '.join(fields)}" if fields else "")
 
 
 def _values(what: str, before: Any, after: Any) -> str:
