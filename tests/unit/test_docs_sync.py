@@ -20,7 +20,7 @@ from tidegate.worker.commands.schema import json_schema
 from tidegate.worker.config.declared_form import spread
 from tidegate.worker.config.models import AnyConnector, DeclaredField, DeclaredObject, Top
 from tidegate.worker.config.parse import parse
-from tidegate.worker.config.rules import MaxBlanked, MaxDeletes, MaxRekeyed, Pace, Safety
+from tidegate.worker.config.rules import Journal, MaxBlanked, MaxDeletes, MaxRekeyed, Pace, Safety
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.main import main
 from tidegate.worker.values.normal_form import Normalization
@@ -79,7 +79,8 @@ def test_what_it_shows_fits(block: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Top, AnyConnector, DeclaredObject, DeclaredField, Safety, MaxDeletes, MaxRekeyed, MaxBlanked, Pace]
+    "model",
+    [Top, AnyConnector, DeclaredObject, DeclaredField, Safety, MaxDeletes, MaxRekeyed, MaxBlanked, Pace, Journal],
 )
 def test_every_setting_is_shown(model: Any) -> None:
     shown = "\n".join(PAGE.blocks("yaml"))

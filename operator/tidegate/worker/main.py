@@ -4,7 +4,8 @@ The outermost layer: it knows of signals and exit codes, `run` knows of neither.
 finish (design section 6.1); a second one ends the process at once, which loses nothing either.
 
 Beside the run, which needs no argument, there are commands for people: check, plan or run a manifest without a cluster,
-list what needs a decision, print the configuration's schema, and check that another worker keeps the contract.
+list what needs a decision or what runs have written, print the configuration's schema, and check that another worker
+keeps the contract.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import TextIO
 
 from tidegate.api.contract import Environment, ExitCode
 from tidegate.worker.cache.file import meaning_of
+from tidegate.worker.commands.changes import list_changes
 from tidegate.worker.commands.check import check
 from tidegate.worker.commands.conflicts import list_conflicts
 from tidegate.worker.commands.conformance import command as conformance
@@ -45,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     conflicts = commands.add_parser("conflicts", help="list what needs a decision, from the cache")
     conflicts.add_argument("--values", action="store_true", help="with what both systems hold now")
+    changed = commands.add_parser("changes", help="list what runs have written, from the journal")
+    changed.add_argument("--run", type=int, metavar="N", help="what this run has written; without it, the runs")
+    changed.add_argument("--values", action="store_true", help="with the values before and after")
     commands.add_parser("schema", help="print the JSON Schema of spec.sync")
     conformance.add_arguments(commands.add_parser("conformance", help="check that a worker keeps the contract"))
     checked = commands.add_parser("check", help="try a manifest on its systems, and write nothing")
@@ -71,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _for_a_human(lambda: _run_locally(parsed), as_a_run=True)
     if parsed.command == "conflicts":
         return _for_a_human(lambda: list_conflicts(os.environ, sys.stdout, values=parsed.values))
+    if parsed.command == "changes":
+        return _for_a_human(lambda: list_changes(os.environ, sys.stdout, run=parsed.run, values=parsed.values))
     if parsed.command == "schema":
         return _for_a_human(lambda: print_schema(sys.stdout))
     if parsed.command == "conformance":

@@ -117,11 +117,17 @@ COMPLAINTS: list[tuple[str, Any, str]] = [
     ("safety", {"maxDeletes": {"percent": 120}}, "safety.maxDeletes.percent must be at most 100, not 120"),
     ("safety", {"maxDeletes": {"min": -1}}, "safety.maxDeletes.min must be at least 0, not -1"),
     ("safety", {"maxDeletes": 5}, "safety.maxDeletes must be a mapping, not 5"),
+    (
+        "journal", {"maxSize": "1T"},
+        "journal.maxSize: '1T' is not a size: write a whole number with Ki, Mi or Gi, such as 256Mi",
+    ),
+    ("journal", {"key": "s3cret"}, "journal.key: write {env: NAME}: a secret comes from an environment variable"),
+    ("journal", {"keep": "7d"}, "journal.keep: '7d' is not a duration: write it like 30s, 5m or 1h30m"),
     ("safety", {"emptySide": "ok"}, "safety.emptySide must be 'halt' or 'allow', not 'ok'"),
     ("pace", {"recordsPerSecond": 0}, "pace.recordsPerSecond must be at least 1, not 0"),
     ("fullScanEvery", "soon", f"fullScanEvery: 'soon' {DURATION}"),
     ("overlap", -5, f"overlap: '-5' {DURATION}"),
-    ("mode", "x", "mode is not known; known are connectors, objects, safety, pace, fullScanEvery, overlap"),
+    ("mode", "x", "mode is not known; known are connectors, objects, safety, pace, journal, fullScanEvery, overlap"),
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from tidegate.worker.config.rules import Ids, Operation, Pace, Safety
+from tidegate.worker.config.rules import Ids, Journal, Operation, Pace, Safety
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.settings import Duration
 from tidegate.worker.values.normal_form import Normalization
@@ -53,6 +53,8 @@ class Top(Part):
     """When to stop and ask, before anything is pushed."""
     pace: Pace | None = None
     """A limit that protects the connected systems; without it there is none."""
+    journal: Journal | None = None
+    """Keep what runs write, so that a run can be undone; {} is enough."""
     full_scan_every: Duration = timedelta(hours=24)
     """How often an object with a cursor is read whole, which finds deletes."""
     overlap: Duration = timedelta(seconds=30)

@@ -61,6 +61,7 @@ def parse(text: bytes) -> Sync:
         objects=tuple(item for item in objects if item),
         safety=top.safety,
         pace=top.pace,
+        journal=top.journal,
         full_scan_every=top.full_scan_every,
         overlap=top.overlap,
     )

@@ -3,6 +3,7 @@
 The two connectors' names in their order number the sides: 0 and 1.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
@@ -11,9 +12,10 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import orjson
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from tidegate.worker.connectors import FieldUse, Part
+from tidegate.worker.connectors.settings import Duration, Secret
 from tidegate.worker.values.normal_form import Normalization, Value
 from tidegate.worker.values.value_map import ValueMap
 
@@ -69,6 +71,33 @@ class Safety(Part):
     max_blanked: MaxBlanked = MaxBlanked()
     empty_side: Literal["halt", "allow"] = "halt"
     """What a run does when a side that had records has none: halt, or allow it and carry on."""
+
+
+_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+_SIZE = r"^[1-9][0-9]{0,5}(Ki|Mi|Gi)$"
+
+
+def _size(text: str) -> str:
+    if not re.match(_SIZE, text):
+        raise ValueError(f"{text!r} is not a size: write a whole number with Ki, Mi or Gi, such as 256Mi")
+    return text
+
+
+class Journal(Part):
+    """What runs have written, with the values before and after: kept in the cache volume, so that a run can be undone.
+    Without it nothing is kept."""
+
+    keep: Duration = timedelta(days=7)
+    """For how long after its start a run can be undone."""
+    max_size: Annotated[str, AfterValidator(_size), WithJsonSchema({"type": "string", "pattern": _SIZE})] = "256Mi"
+    """How large the journal may become; then the oldest runs are dropped, each of them whole."""
+    key: Secret | None = None
+    """The values are encrypted with it. Without it they are kept as they are."""
+
+    @property
+    def most_bytes(self) -> int:
+        """`max_size`, in bytes."""
+        return int(self.max_size[:-2]) * _UNITS[self.max_size[-2:]]
 
 
 class Pace(Part):
@@ -186,6 +215,7 @@ class Sync:
     objects: tuple[SyncedObject, ...]
     safety: Safety
     pace: Pace | None
+    journal: Journal | None
     full_scan_every: timedelta
     overlap: timedelta
 

@@ -22,6 +22,7 @@ from tidegate.worker.merge.crossing import Crossing, MappedCrossing, crossing
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.progress import Progress
 from tidegate.worker.run.report import Report
+from tidegate.worker.run.run_journal import RunJournal
 from tidegate.worker.run.source import Crossings, Source, SourcePair
 from tidegate.worker.run.throttle import Pace
 from tidegate.worker.values.kinds import may_be_floats
@@ -46,6 +47,8 @@ class Session:
     progress: Progress
     pace: Pace
     report: Report
+    # None where nothing is kept of what the run writes.
+    journal: RunJournal | None
     now: Callable[[], float] = time.time
     # Of a planned run: why a run would halt. Other runs do halt.
     would_halt: list[str] | None = None

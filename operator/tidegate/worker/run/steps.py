@@ -9,7 +9,7 @@ and keeps the cache.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tidegate.worker.cache.compatibility import fields_were_read
 from tidegate.worker.cache.store import Cache
@@ -24,6 +24,7 @@ from tidegate.worker.run.push.batches import push
 from tidegate.worker.run.recover import recover
 from tidegate.worker.run.rekeyed import guard_against_other_records
 from tidegate.worker.run.report import NAMED_LINES, Report
+from tidegate.worker.run.run_journal import open_journal
 from tidegate.worker.run.scan import scan
 from tidegate.worker.run.session import Connects, Session, connect, open_pairs
 from tidegate.worker.run.throttle import Pace
@@ -49,23 +50,25 @@ def opened(
     would_halt: list[str] | None = None,
 ) -> Iterator[Session]:
     """Connect both systems and open the cache for as long as the run takes; with `would_halt` the run is planned."""
-    connectors = connects(sync, environ)
-    for connector in connectors:
-        if isinstance(connector, Interruptible):
-            connector.stop_when(interrupted)
-    try:
-        cache = opens(order)
-        try:
-            pairs = open_pairs(sync, connectors, cache, pushes=order.push and would_halt is None)
-            progress = Progress.resume(cache.recall("progress"), order) or _start(order, sync, cache)
-            pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
-            seconds = progress.seconds
-            yield Session(order, sync, cache, pairs, progress, pace, report, now, would_halt, seconds_before=seconds)
-        finally:
-            cache.close()
-    finally:
+    with ExitStack() as open_until_then:
+        connectors = connects(sync, environ)
         for connector in connectors:
-            connector.close()
+            open_until_then.callback(connector.close)
+            if isinstance(connector, Interruptible):
+                connector.stop_when(interrupted)
+        cache = opens(order)
+        open_until_then.callback(cache.close)
+        writes = order.push and would_halt is None
+        pairs = open_pairs(sync, connectors, cache, pushes=writes)
+        journal = open_journal(order, sync, environ, report, now) if writes else None
+        if journal is not None:
+            open_until_then.callback(journal.close)
+        progress = Progress.resume(cache.recall("progress"), order) or _start(order, sync, cache)
+        pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
+        seconds = progress.seconds
+        yield Session(
+            order, sync, cache, pairs, progress, pace, report, journal, now, would_halt, seconds_before=seconds
+        )
 
 
 def complete(session: Session) -> str:

@@ -19,6 +19,7 @@ from tidegate.worker.run.push.cascades import wait_for_children
 from tidegate.worker.run.push.circles import Circles
 from tidegate.worker.run.push.find_existing import look_up
 from tidegate.worker.run.push.isolate import Tally, push_isolated
+from tidegate.worker.run.push.journalled import journalled
 from tidegate.worker.run.push.read_and_merge import decide
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.push.write import intend, write
@@ -105,8 +106,9 @@ def _push_batch(session: Session, both: SourcePair, this: _Pass, pending: Sequen
     wait_for_children(session, both, works, patient=this.patient)
     look_up(session, both, works, patient=this.patient)
     intend(session, both, works)
-    for side in SIDES:
-        write(both, works, side)
+    with journalled(session, both, works):
+        for side in SIDES:
+            write(both, works, side)
     this.circles.note(works)
     with session.commit():
         acknowledge(session, both, works, patient=this.patient)

@@ -1,0 +1,317 @@
+"""The journal's file: a SQLite database of its own in the cache volume, beside the cache.
+
+An entry is durable before its write is sent, and is done with the write's answer. One that is not done belongs to a
+process that ended in between: whether its write has happened, only the system can tell. Ids and field names are kept as
+they are; values are encrypted where there is a key.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+
+from tidegate.worker.connectors import Key
+from tidegate.worker.errors import CacheLocked, CacheUnusable, ConfigurationError
+from tidegate.worker.journal.encoding import from_bytes, to_bytes
+from tidegate.worker.journal.encryption import Cipher
+from tidegate.worker.values.normal_form import Value
+
+FILE = "journal.sqlite"
+FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE key (number INTEGER PRIMARY KEY, salt BLOB NOT NULL, proof BLOB NOT NULL);
+CREATE TABLE run (run INTEGER PRIMARY KEY, began REAL NOT NULL, key INTEGER, undoes INTEGER, whole INTEGER NOT NULL);
+CREATE TABLE entry (
+    number INTEGER PRIMARY KEY, run INTEGER NOT NULL, source INTEGER NOT NULL, object TEXT NOT NULL,
+    connector TEXT NOT NULL, what TEXT NOT NULL, id TEXT, across TEXT, fields TEXT NOT NULL, done INTEGER NOT NULL,
+    content BLOB NOT NULL);
+CREATE INDEX entry_by_run ON entry (run, number)
+"""
+
+What = Literal["create", "update", "delete"]
+
+
+_ENTRY = "number, run, done, source, object, connector, what, id, across, content"
+
+
+class Change(NamedTuple):
+    """One write to one record: the values of its fields before and after, by their names on that side.
+
+    A record that is created has nothing before, and none after when it is deleted. `key` is None where the system has
+    not given it yet; `across` is the id of its counterpart; `match` has the match fields, for people.
+    """
+
+    source: int
+    object: str
+    connector: str
+    what: What
+    key: Key | None
+    across: Key | None
+    before: Mapping[str, Value]
+    after: Mapping[str, Value]
+    match: Mapping[str, Value]
+
+
+class Entry(NamedTuple):
+    """A change as the journal has it. One that is not done may have happened."""
+
+    number: int
+    run: int
+    done: bool
+    change: Change
+
+
+class Told(NamedTuple):
+    """A change without its values."""
+
+    object: str
+    connector: str
+    what: What
+    key: Key | None
+    fields: Sequence[str]
+    done: bool
+
+
+class JournalledRun(NamedTuple):
+    """A run that has written, since when (seconds since 1970), and what it did, by operation.
+
+    Of one that is not whole nothing is kept: it wrote more than the journal may hold.
+    """
+
+    run: int
+    began: float
+    undoes: int | None
+    whole: bool
+    counts: Mapping[What, int]
+
+
+class Journal:
+    """One open journal. No other process can open it meanwhile."""
+
+    def __init__(self, directory: Path, secret: str | None = None) -> None:
+        """Open the journal, or make it; `secret` is what its values are encrypted with from now on.
+
+        Raises CacheLocked, or CacheUnusable when it cannot be read.
+        """
+        self._secret = secret
+        self._ciphers: dict[int, Cipher | None] = {}
+        try:
+            self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
+        except sqlite3.DatabaseError as error:
+            raise _meaning_of(error) from error
+
+    def _prepare(self) -> None:
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            self._db.execute(f"PRAGMA {pragma}")
+        with self._transaction():
+            if self._one("SELECT count(*) FROM sqlite_master") == 0:
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {FORMAT}")
+        if (found := self._one("PRAGMA user_version")) != FORMAT:
+            raise CacheUnusable(f"the journal {FILE} has format {found}, and this worker knows format {FORMAT}")
+
+    def close(self) -> None:
+        """Release the journal."""
+        self._db.close()
+
+    # What a run writes
+
+    def begin(self, run: int, now: float, *, undoes: int | None = None) -> None:
+        """The run is going to write; again after an interruption."""
+        if self._one("SELECT count(*) FROM run WHERE run = ?", run):
+            return
+        with self._transaction():
+            self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?, TRUE)", (run, now, self._own_key(), undoes))
+
+    def intend(self, run: int, changes: Sequence[Change]) -> range:
+        """Keep what is about to be written. Returns the entries' numbers."""
+        cipher = self._cipher_of(run)
+        first = 1 + self._one("SELECT coalesce(max(number), 0) FROM entry")
+        rows = [
+            (
+                number, run, each.source, each.object, each.connector, each.what, _text(each.key), _text(each.across),
+                json.dumps(_names(each)), _sealed(cipher, run, each),
+            )
+            for number, each in enumerate(changes, first)
+        ]  # fmt: skip
+        with self._transaction():
+            self._db.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?)", rows)
+        return range(first, first + len(rows))
+
+    def complete(self, run: int, done: Mapping[int, Change], nothing: Iterable[int] = ()) -> None:
+        """These entries have happened, as it is said now; of the others nothing was written."""
+        cipher = self._cipher_of(run)
+        rows = [(_text(each.key), _sealed(cipher, run, each), number) for number, each in done.items()]
+        with self._transaction():
+            self._db.executemany("UPDATE entry SET done = TRUE, id = ?, content = ? WHERE number = ?", rows)
+            self._db.executemany("DELETE FROM entry WHERE number = ?", [(number,) for number in nothing])
+
+    # Its bounds
+
+    def drop_before(self, moment: float, kept: Iterable[int]) -> list[int]:
+        """Drop the runs that began earlier, but for these. Returns their numbers."""
+        old = self._db.execute("SELECT run FROM run WHERE began < ? ORDER BY run", (moment,)).fetchall()
+        return self._drop([run for (run,) in old if run not in {*kept}])
+
+    def drop_to_fit(self, most: int, kept: Iterable[int]) -> list[int]:
+        """Drop the oldest runs, but for these, until no more bytes than that are used. Returns their numbers."""
+        dropped: list[int] = []
+        known = {*kept}
+        while self._used() > most:
+            runs = [run for (run,) in self._db.execute("SELECT run FROM run ORDER BY run")]
+            oldest = next((run for run in runs if run not in known), None)
+            if oldest is None:
+                break
+            dropped += self._drop([oldest])
+        return dropped
+
+    def is_full(self, most: int) -> bool:
+        """Whether more bytes than that are used."""
+        return self._used() > most
+
+    def give_up(self, run: int) -> None:
+        """Keep no more of a run than that it has written more than can be kept."""
+        with self._transaction():
+            self._db.execute("UPDATE run SET whole = FALSE WHERE run = ?", (run,))
+            self._db.execute("DELETE FROM entry WHERE run = ?", (run,))
+
+    def is_whole(self, run: int) -> bool:
+        """Whether all that a run has written is kept."""
+        return bool(self._one("SELECT whole FROM run WHERE run = ?", run))
+
+    def _drop(self, runs: list[int]) -> list[int]:
+        with self._transaction():
+            for table in ("entry", "run"):
+                self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608
+            self._db.execute("DELETE FROM key WHERE number NOT IN (SELECT key FROM run WHERE key IS NOT NULL)")
+        self._ciphers.clear()
+        return runs
+
+    def _used(self) -> int:
+        pages = self._one("PRAGMA page_count") - self._one("PRAGMA freelist_count")
+        return pages * self._one("PRAGMA page_size")
+
+    # What is kept
+
+    def runs(self) -> list[JournalledRun]:
+        """All runs that are kept, the oldest first."""
+        found = self._db.execute("SELECT run, began, undoes, whole FROM run ORDER BY run").fetchall()
+        return [
+            JournalledRun(run, began, undoes, bool(whole), self._counts(run)) for run, began, undoes, whole in found
+        ]
+
+    def told(self, run: int) -> Iterator[Told]:
+        """What a run has written, in its order, without values."""
+        query = "SELECT object, connector, what, id, fields, done FROM entry WHERE run = ? ORDER BY number"
+        for title, connector, what, key, fields, done in self._db.execute(query, (run,)):
+            yield Told(title, connector, what, _key(key), json.loads(fields), bool(done))
+
+    def entries(self, run: int) -> Iterator[Entry]:
+        """What a run has written, in its order. Raises ConfigurationError when the key is not the one that it needs."""
+        query = f"SELECT {_ENTRY} FROM entry WHERE run = ? ORDER BY number"  # noqa: S608
+        return map(self._entry, self._db.execute(query, (run,)))
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        number, run, done, source, title, connector, what, key, across, content = row
+        parts = from_bytes(self._opened(run, _place(run, source, what, key), content))
+        change = Change(source, title, connector, what, _key(key), _key(across), **parts)
+        return Entry(number, run, bool(done), change)
+
+    def _counts(self, run: int) -> dict[What, int]:
+        return dict(self._db.execute("SELECT what, count(*) FROM entry WHERE run = ? GROUP BY what", (run,)))
+
+    # Its keys
+
+    def _own_key(self) -> int | None:
+        """The number of the key that the secret of this process makes."""
+        if self._secret is None:
+            return None
+        for number, salt, proof in self._db.execute("SELECT number, salt, proof FROM key ORDER BY number DESC"):
+            cipher = Cipher(self._secret, salt)
+            if cipher.fits(proof):
+                self._ciphers[number] = cipher
+                return int(number)
+        cipher = Cipher(self._secret)
+        added = self._db.execute("INSERT INTO key (salt, proof) VALUES (?, ?)", (cipher.salt, cipher.proof))
+        assert added.lastrowid is not None  # noqa: S101
+        self._ciphers[added.lastrowid] = cipher
+        return added.lastrowid
+
+    def _cipher_of(self, run: int) -> Cipher | None:
+        ((number,),) = self._db.execute("SELECT key FROM run WHERE run = ?", (run,))
+        if number is None:
+            return None
+        if number not in self._ciphers:
+            ((salt, proof),) = self._db.execute("SELECT salt, proof FROM key WHERE number = ?", (number,))
+            cipher = None if self._secret is None else Cipher(self._secret, salt)
+            self._ciphers[number] = cipher if cipher is not None and cipher.fits(proof) else None
+        if (fitting := self._ciphers[number]) is None:
+            given = "spec.sync.journal.key is not set" if self._secret is None else "spec.sync.journal.key is another"
+            raise ConfigurationError(
+                f"the journal of run {run} is encrypted, and {given}: give the key that the run was made with"
+            )
+        return fitting
+
+    def _opened(self, run: int, place: bytes, content: bytes) -> bytes:
+        cipher = self._cipher_of(run)
+        try:
+            return content if cipher is None else cipher.decrypt(content, place)
+        except InvalidTag:
+            altered = f"the journal {FILE} has been altered: values of run {run} cannot be decrypted"
+            raise CacheUnusable(altered) from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.rollback()
+            raise
+        self._db.execute("COMMIT")
+
+    def _one(self, query: str, *values: object) -> int:
+        return int(self._db.execute(query, values).fetchone()[0])
+
+
+def _names(change: Change) -> list[str]:
+    return list(change.after or change.before)
+
+
+def _sealed(cipher: Cipher | None, run: int, change: Change) -> bytes:
+    content = to_bytes({"before": change.before, "after": change.after, "match": change.match})
+    place = _place(run, change.source, change.what, _text(change.key))
+    return content if cipher is None else cipher.encrypt(content, place)
+
+
+def _place(run: int, source: int, what: str, key: str | None) -> bytes:
+    """What encrypted values belong to: they cannot be read as another record's."""
+    return json.dumps([run, source, what, key]).encode()
+
+
+def _text(key: Key | None) -> str | None:
+    return None if key is None else json.dumps(key)
+
+
+def _key(text: str | None) -> Key | None:
+    key: Key | None = None if text is None else json.loads(text)
+    return key
+
+
+def _meaning_of(error: sqlite3.DatabaseError) -> Exception:
+    """What an error means that keeps the journal from being opened."""
+    name = str(getattr(error, "sqlite_errorname", "") or "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return CacheLocked("another process is working on the journal")
+    return CacheUnusable(f"the journal {FILE} cannot be read: {error}; a reset deletes it together with the cache")

@@ -1,0 +1,104 @@
+"""The journal as one run writes it: opened by its settings, and kept within their bounds."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tidegate.worker.config.rules import Journal as Settings
+from tidegate.worker.config.rules import Sync
+from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.journal.store import FILE, Change, Journal
+from tidegate.worker.run.environment import Order
+from tidegate.worker.run.report import Report
+
+
+class RunJournal:
+    """What one run writes; the same over its retries, pauses and resumptions."""
+
+    def __init__(
+        self, journal: Journal, run: int, settings: Settings, report: Report, now: Callable[[], float]
+    ) -> None:
+        self.journal = journal
+        self._run = run
+        self._settings = settings
+        self._report = report
+        self._now = now
+        self._begun = False
+
+    def close(self) -> None:
+        """Release the journal."""
+        self.journal.close()
+
+    def intend(self, changes: Sequence[Change]) -> Sequence[int]:
+        """Keep what is about to be written. Returns the entries' numbers; none where the run cannot be kept whole."""
+        if not changes:
+            return ()
+        if not self._begun:
+            self.journal.begin(self._run, self._now())
+            self._begun = True
+        if not self.journal.is_whole(self._run):
+            return ()
+        numbers = self.journal.intend(self._run, changes)
+        return numbers if self._fits() else ()
+
+    def complete(self, done: Mapping[int, Change], nothing: Iterable[int]) -> None:
+        """What has become of these entries."""
+        self.journal.complete(self._run, done, nothing)
+
+    def _fits(self) -> bool:
+        most, size = self._settings.most_bytes, self._settings.max_size
+        for run in self.journal.drop_to_fit(most, [self._run]):
+            self._report.warning(f"run {run} can no longer be undone: the journal has reached its maxSize of {size}")
+        if not self.journal.is_full(most):
+            return True
+        self.journal.give_up(self._run)
+        self._report.warning(
+            f"run {self._run} cannot be undone: it writes more than fits in the journal; set spec.sync.journal.maxSize "
+            f"to more than {size}"
+        )
+        return False
+
+
+def open_journal(
+    order: Order, sync: Sync, environ: Mapping[str, str], report: Report, now: Callable[[], float] = time.time
+) -> RunJournal | None:
+    """The journal of a run that writes. Without the setting none is kept, and one of earlier runs is deleted.
+
+    Raises RunEnded when it cannot be opened.
+    """
+    if sync.journal is None:
+        delete(order.cache_dir)
+        return None
+    journal = Journal(order.cache_dir, secret_of(sync.journal, environ))
+    journal.drop_before(now() - sync.journal.keep.total_seconds(), [order.run])
+    return RunJournal(journal, order.run, sync.journal, report, now)
+
+
+def secret_of(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """What the journal's values are encrypted with. Raises ConfigurationError when its variable is not set."""
+    if settings.key is None:
+        return None
+    if not (secret := environ.get(settings.key.env, "").strip()):
+        raise ConfigurationError(f"journal: key: the environment variable {settings.key.env} is not set")
+    return secret
+
+
+def delete(directory: Path) -> None:
+    """Delete the journal in a directory, if there is one."""
+    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        with suppress(FileNotFoundError):
+            (directory / name).unlink()
+
+
+def is_not_kept(run: int) -> str:
+    """Why nothing can be said of a run."""
+    return (
+        f"run {run} is not in the journal: it wrote nothing, it is older than spec.sync.journal.keep, or it was "
+        "dropped to make room; tidegate-worker changes lists the runs that are there"
+    )
+
+
+def is_not_whole(run: int) -> str:
+    """The same of one that could not be kept."""
+    return f"run {run} cannot be undone: it wrote more than fits in the journal, see spec.sync.journal.maxSize"
