@@ -139,9 +139,18 @@ BUGS = [
     SeededBug(
         "intents are written down after the write",
         f"{_ENGINE}/run/push/batches.py",
-        "    intend(session, both, works)\n    for side in SIDES:\n        write(both, works, side)\n",
-        "    for side in SIDES:\n        write(both, works, side)\n    intend(session, both, works)\n",
+        "    intend(session, both, works)\n    with journalled(session, both, works):\n"
+        "        for side in SIDES:\n            write(both, works, side)\n",
+        "    with journalled(session, both, works):\n"
+        "        for side in SIDES:\n            write(both, works, side)\n    intend(session, both, works)\n",
         (f"{_TESTS}/test_crash_points.py", f"{_TESTS}/test_recover.py"),
+    ),
+    SeededBug(
+        "a write is journalled with what was sent instead of what was stored",
+        f"{_ENGINE}/run/push/journalled.py",
+        "        after = _named(both.sources[written.side], written.fields, answer.values)\n",
+        "        after = written.change.after\n",
+        (f"{_TESTS}/test_journal.py",),
     ),
     SeededBug(
         "the guard comes after the push",
