@@ -1,6 +1,6 @@
 """The `sql` connector: tables of PostgreSQL, MySQL, MariaDB and SQLite, through SQLAlchemy Core.
 
-Here are its settings and the database; `reflect` finds the tables, `rows` reads and writes them.
+This module has the connection; `reflect` finds the tables, `rows` reads and writes them.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,13 +19,13 @@ from tidegate.worker.connectors.sql.system import system_of
 
 
 def connect(settings: Settings, environ: Mapping[str, str], name: str) -> "Database":
-    """The database of these settings; see Connect."""
+    """Connect to the database that these settings describe. Raises ConfigurationError; does not connect yet."""
     zone = None if settings.timezone is None else ZoneInfo(settings.timezone)
     return Database(name, open_engine(name, text_of(settings.url, environ, name)), zone)
 
 
 class Database:
-    """A Connector."""
+    """A Connector for one database."""
 
     def __init__(self, name: str, engine: Engine, zone: ZoneInfo | None) -> None:
         self._name = name
@@ -34,17 +34,17 @@ class Database:
         self._interrupted: Callable[[], bool] = lambda: False
 
     def stop_when(self, interrupted: Callable[[], bool], /) -> None:
-        """A page and a batch are short; only records that are written one by one are stopped."""
+        """Pages and batches are short, so only writes of single records check for a stop request."""
         self._interrupted = interrupted
 
     def open(self, description: Description) -> Rows:
-        """One table's records; see Connector."""
+        """Return one table's records."""
         with speaking_of(self._name):
             table = reflect(self._engine, description)
         return Rows(self._name, self._engine, table, description, self._zone, lambda: self._interrupted())
 
     def system(self, description: Description, /) -> Mapping[str, str]:
-        """Which database holds the object's table; see Identified."""
+        """Return the identity of the database that holds the object's table."""
         settings = description.settings
         assert isinstance(settings, TableSettings)  # noqa: S101
         with speaking_of(self._name):

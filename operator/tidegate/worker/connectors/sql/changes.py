@@ -1,8 +1,8 @@
-"""Reading what has changed in a table since an earlier run, by its cursor.
+"""Reads the changes of a table since an earlier run, by its cursor.
 
-Two kinds of rows are read. Those whose cursor is between what was read for good and what is newest now, in the order of
-the cursor; then, in the order of their ids, those whose cursor says nothing of when they were changed, being NULL, in
-the future, infinite or zero. The latter are read by every run.
+A read returns two kinds of rows. First come those whose cursor is between the settled watermark and the newest value,
+in the order of the cursor. Then come those whose cursor does not say when they changed (NULL, in the future, infinite
+or zero), in the order of their ids. Every run reads the latter.
 """
 
 import logging
@@ -53,7 +53,7 @@ from tidegate.worker.values.normal_form import Value
 
 _log = logging.getLogger(__name__)
 
-# Most transactions end within moments, and need not be waited for until the next run.
+# Most transactions end within moments: waiting for them here avoids waiting until the next run.
 _LOOKS = 4
 _PAUSE_SECONDS = 0.1
 
@@ -62,7 +62,7 @@ _TRANSACTIONS = "while transactions could not be seen, until "
 
 @dataclass(frozen=True)
 class Changes:
-    """One table's cursor. `native` makes a database's id of a key."""
+    """The cursor of one table. `native` converts a key to the database's id."""
 
     title: str
     engine: Engine
@@ -74,7 +74,7 @@ class Changes:
 
     @cached_property
     def readable(self) -> ColumnElement[Any]:
-        """The cursor where it says something; NULL where it does not, which the driver may be unable to read."""
+        """The cursor, or NULL where its value says nothing, because the driver may be unable to read that value."""
         condition = self._within(*bounds_of(self.cursor))
         if condition is None:
             return self.cursor
@@ -86,12 +86,13 @@ class Changes:
         conditions += [self.cursor <= ceiling] if ceiling is not None else []
         return and_(*conditions) if conditions else None
 
-    # How far changes go
+    # Watermark
 
     def watermark(self, last: Token | None, overlap: timedelta) -> Token:
-        """The watermark after a look at the table now, where `last` is the one before.
+        """The watermark after reading the table's newest value now; `last` is the previous watermark.
 
-        The look comes first, then the open transactions: one that has ended in between is read by this run.
+        The newest value is read first and the open transactions second: a transaction that ends in between is covered
+        by this run.
         """
         clock = clock_of(self.engine)
         scale, newest = self._newest(clock)
@@ -110,7 +111,8 @@ class Changes:
         before = Watermark.of_token(last)
         writers = found.writers
         if writers is None:
-            # It is bounded by the overlap: of times by the clock, and of numbers by what was newest that long ago.
+            # The wait for unseen transactions is limited to the overlap: by the clock for times, and for numbers by the
+            # value that was newest that long ago.
             writers = frozenset() if times else _presumed(before.writers, clock, overlap)
         return advance(before, seen, writers).to_token()
 
@@ -120,7 +122,7 @@ class Changes:
         if typed is not None:
             return typed, self._extreme(func.max, floor, typed.ceiling(clock))
         if self.engine.dialect.name == "sqlite" and isinstance(self._extreme(func.max, None, None), str):
-            floor, ceiling = FIRST_TEXT, LAST_TEXT  # whatever its type is declared as
+            floor, ceiling = FIRST_TEXT, LAST_TEXT  # whatever its declared type
         lowest, highest = (self._extreme(choose, floor, ceiling) for choose in (func.min, func.max))
         try:
             scale = scale_of(self.cursor, self.zone, (token_of(lowest), token_of(highest)))
@@ -141,7 +143,7 @@ class Changes:
         with self.engine.connect() as connection:
             return connection.execute(query).scalar()
 
-    # Reading them
+    # Pages
 
     def page(
         self,
@@ -152,7 +154,7 @@ class Changes:
         limit: int,
         window: Window,
     ) -> Page:
-        """The token is the last cursor value and key, or the last key of the rows without a place."""
+        """A page of changes. The token is the last cursor value and key, or a key where the cursor is unusable."""
         until = Watermark.of_token(window.until).until
         found: list[Record] = []
         if until is not None and not (isinstance(after, dict)):
@@ -199,7 +201,7 @@ class Changes:
 
 
 def _presumed(before: frozenset[str], clock: datetime, overlap: timedelta) -> frozenset[str]:
-    """Transactions that this user cannot see: presumed to be there now, and to have ended after the overlap."""
+    """Stand-ins for transactions that this user cannot see: assumed to be open now, and to end after the overlap."""
     until = {name: name.removeprefix(_TRANSACTIONS) for name in before if name.startswith(_TRANSACTIONS)}
     waiting = [name for name, moment in until.items() if datetime.fromisoformat(moment) > clock]
     return frozenset({*waiting, f"{_TRANSACTIONS}{(clock + overlap).isoformat()}"})

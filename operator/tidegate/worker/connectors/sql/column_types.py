@@ -1,6 +1,6 @@
-"""What a column can hold, and what a value of another system becomes there.
+"""What a column can hold, and what a value of another system becomes in it.
 
-The columns of PostgreSQL, MySQL and MariaDB are taken at their type; SQLite's hold whatever is put in: see `sqlite`.
+The declared types of PostgreSQL, MySQL and MariaDB are reliable. A SQLite column holds any value: see `sqlite`.
 """
 
 from collections.abc import Callable, Container
@@ -30,23 +30,23 @@ _KINDS: dict[type, Kind] = {
     timedelta: Kind.DURATION, dict: Kind.DOCUMENT, list: Kind.LIST, bytes: Kind.BYTES, UUID: Kind.UUID,
 }  # fmt: skip
 
-# Bits of whole numbers, by the name of the type.
+# The size of integer types in bits, by type name.
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INTEGER": 32, "BIGINT": 64}
 
-# Python's names of what databases call their character sets and encodings; in what is not here, everything fits or the
-# database refuses it.
+# Python's names of the databases' character sets and encodings. With any other one, every text fits or the database
+# refuses it.
 _CODECS = {
     "ascii": "ascii", "latin1": "cp1252", "latin2": "iso8859_2", "latin5": "iso8859_9", "cp1250": "cp1250",
     "LATIN1": "iso8859_1", "LATIN2": "iso8859_2", "LATIN5": "iso8859_9", "LATIN9": "iso8859_15", "WIN1250": "cp1250",
     "WIN1251": "cp1251", "WIN1252": "cp1252", "KOI8R": "koi8_r", "utf8mb3": "utf8mb3", "utf8": "utf8mb3",
 }  # fmt: skip
 
-# What a TIME of MySQL holds, on either side of zero.
+# The range of MySQL's TIME, on either side of zero.
 _LONGEST_TIME = timedelta(hours=838, minutes=59, seconds=59)
 
 
 def kind_of_type(type_: TypeEngine[Any]) -> Kind:
-    """What a column of the type holds."""
+    """The kind of values that a column of this type holds."""
     if isinstance(kind := getattr(type_, "kind", None), Kind):
         return kind
     if isinstance(type_, DOMAIN):
@@ -69,7 +69,7 @@ def kind_of_type(type_: TypeEngine[Any]) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
-    """A FieldType: one column's."""
+    """The FieldType of one column."""
 
     name: str
     kind: Kind | None
@@ -79,18 +79,18 @@ class ColumnType:
 
 
 def column_type(column: Column[Any], dialect: Dialect) -> ColumnType:
-    """What a column holds."""
+    """The type of a column."""
     type_ = column.type
     if dialect.name == "sqlite":
         return ColumnType(str(column.info["declared"]), strict_kind(column), in_sqlite(column))
     kind = kind_of_type(type_)
     stored = _adapter(type_, kind, dialect, _charset(column, dialect))
-    # MySQL's BOOLEAN is a whole number, which may be a truth.
+    # MySQL's BOOLEAN is an integer type.
     return ColumnType(_name(type_, dialect), None if _is_truth(type_) else kind, stored, _is_zoned(type_, kind))
 
 
 def adapter(column: Column[Any], dialect: Dialect) -> Adapt:
-    """How a value of another system becomes what this column takes; it raises Unfit for what cannot be."""
+    """Converts a value of another system to the column's type; it raises Unfit for a value that cannot be converted."""
     return column_type(column, dialect).stored
 
 
@@ -119,7 +119,7 @@ def _one(kind: Kind, check: Check, value: Value) -> Value:
 
 
 def _is_zoned(type_: TypeEngine[Any], kind: Kind) -> bool:
-    # A TIMESTAMP of MySQL is an instant, which the session tells in UTC.
+    # MySQL's TIMESTAMP is an instant, which the session returns in UTC.
     return kind not in (Kind.LOCAL, Kind.DATE) or isinstance(type_, TIMESTAMP)
 
 
@@ -142,13 +142,13 @@ def _each(element: Adapt, values: Value) -> Value:
 
 
 def _check(type_: TypeEngine[Any], kind: Kind, dialect: Dialect, charset: str | None) -> Check:
-    """What only the type, not the kind, excludes; it may give the value another form."""
+    """The limits of the type beyond its kind, such as a length; a check may also change the form of a value."""
     check = _CHECKS[kind](type_, dialect, charset) if kind in _CHECKS else lambda value: value
     return lambda value: _spelled(dialect, value) if isinstance(value, Spelling) else check(value)
 
 
 def _spelled(dialect: Dialect, value: Spelling) -> Spelling:
-    """A value that only its own kind of database can hold."""
+    """A value that Python cannot represent, which only a database of the same kind can hold."""
     if (value.title == "a zero date") is not (dialect.name == "mysql"):
         raise Unfit(f"it is {value.title}")
     return value
@@ -236,7 +236,7 @@ def _float_check(type_: TypeEngine[Any], dialect: Dialect, _: str | None) -> Che
     return check
 
 
-# What four bytes hold with all their digits.
+# The range and precision of a 4-byte float.
 _SMALLEST_SINGLE, _LARGEST_SINGLE = 1.1754944e-38, 3.4028234e38
 
 
@@ -288,7 +288,7 @@ _CHECKS: dict[Kind, Callable[[TypeEngine[Any], Dialect, str | None], Check]] = {
 
 
 def _charset(column: Column[Any], dialect: Dialect) -> str | None:
-    """That of the column, of its table, or of the whole database."""
+    """The character set of the column, its table, or the database."""
     if dialect.name == "postgresql":
         return column.table.info.get("encoding")
     charset = getattr(column.type, "charset", None) or column.table.kwargs.get("mysql_default charset")

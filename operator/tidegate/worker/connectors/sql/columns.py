@@ -1,4 +1,4 @@
-"""Columns of ids: their values to and from the form in which the cache keeps them."""
+"""Id columns: converts their values to and from the keys that the cache stores."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tidegate.worker.connectors import Key
 
 
 def python_type(column: Column[Any]) -> type | None:
-    """The type of Python that the column's values have; None where anything may be in it."""
+    """The Python type of the column's values; None where it may hold any."""
     if isinstance(column.type, NullType):
         return None
     try:
@@ -25,7 +25,7 @@ def python_type(column: Column[Any]) -> type | None:
 
 @dataclass(frozen=True, slots=True)
 class KeyCodec:
-    """A record's id in the database and in the cache, which knows whole numbers and texts."""
+    """Converts ids between the database and the cache, which stores integers and texts."""
 
     to_cache: Callable[[Any], Key] | None
     from_cache: Callable[[Any], Any] | None
@@ -41,7 +41,7 @@ _KEY_CODECS: dict[type | None, KeyCodec] = {
     bytes: KeyCodec(bytes.hex, bytes.fromhex),
 }
 
-# MySQL's BIGINT UNSIGNED goes beyond the whole numbers that the cache can hold.
+# MySQL's BIGINT UNSIGNED exceeds the integers of the cache.
 _UNSIGNED = KeyCodec(lambda key: key if key < 1 << 63 else str(key), int)
 
 _UUID_BYTES = 16
@@ -50,14 +50,14 @@ _OF_UNICODE = re.compile(r"_(unicode(_520)?(_nopad)?|uca1400(_nopad)?_ai|0900_ai
 
 
 def key_codec(column: Column[Any]) -> KeyCodec | None:
-    """How ids in this column are kept; None when they cannot be."""
+    """The codec for ids in this column; None when the cache cannot store them."""
     if isinstance(column.type, BigInteger) and getattr(column.type, "unsigned", False):
         return _UNSIGNED
     return _KEY_CODECS.get(python_type(column))
 
 
 def makes_key(column: Column[Any]) -> bool:
-    """Whether ids of new records are made here: UUIDs, where the database makes none."""
+    """Whether this connector generates the ids of new records: UUIDs, where the database has no default."""
     if column.server_default is not None:
         return False
     kind = python_type(column)
@@ -65,19 +65,20 @@ def makes_key(column: Column[Any]) -> bool:
 
 
 def new_key(column: Column[Any]) -> UUID | bytes:
-    """A new record's id, where ids are made here."""
+    """The id of a new record, where this connector generates ids."""
     return uuid4() if python_type(column) is UUID else uuid4().bytes
 
 
 def ignores_case(column: Column[Any]) -> bool:
-    """Whether the column's own equality is that of letters in any case, as by most of MySQL's collations."""
+    """Whether the column's collation ignores case, as most of MySQL's do."""
     return _collation(column).endswith("_ci")
 
 
 def ignores_accents(column: Column[Any]) -> bool:
-    """Whether the column's own equality is that of letters in any case and without their accents.
+    """Whether the column's collation ignores both case and accents.
 
-    So it is by Unicode's own order; others know some letters only, and no accent that is a character of its own.
+    Collations by Unicode's default order do. Others know only some letters, or treat accented letters as letters of
+    their own.
     """
     return _OF_UNICODE.search(_collation(column)) is not None
 
@@ -87,6 +88,6 @@ def _collation(column: Column[Any]) -> str:
 
 
 def needs_text(column: Column[Any]) -> bool:
-    """Whether the column holds texts and not NULL: no value is an empty text there."""
+    """Whether the column is NOT NULL and of a text type: no value is stored as an empty text."""
     is_text = isinstance(column.type, String) and not isinstance(column.type, Enum)
     return is_text and not column.nullable and not column.primary_key

@@ -1,8 +1,8 @@
-"""What a cursor value says of when a row was changed, and from which value on changes must be read next.
+"""When a row changed, by its cursor, and from which cursor value the next run must read. Pure.
 
-Pure. A cursor holds times, numbers or texts. Its newest value alone is no safe place to go on from:
-a transaction that commits late brings older ones, clocks differ, and local times come twice. So a look at the table
-notes the newest value together with the system's own time, and the next reading begins at the earlier of the two.
+A cursor holds times, numbers or texts. Its newest value alone is no safe watermark: a transaction that commits late
+adds older values, clocks differ, and local times repeat. So each look at the table notes the newest value together with
+the database's clock, and the next read starts at the earlier of the two.
 """
 
 from collections.abc import Callable
@@ -19,42 +19,42 @@ from tidegate.worker.connectors import Token
 from tidegate.worker.connectors.sql.columns import python_type
 from tidegate.worker.values.normal_form import Value
 
-# The time zones of the Earth reach from 12 hours behind UTC to 14 hours ahead.
+# The Earth's time zones reach from 12 hours behind UTC to 14 hours ahead.
 _WESTERNMOST = timezone(timedelta(hours=-12))
 _EASTERNMOST = timezone(timedelta(hours=14))
 
-# No clock has been turned back by more.
+# The longest time by which a clock is turned back.
 _TURNED_BACK = timedelta(hours=3)
 
-# Below and above these a time is a stand-in for "none": MySQL's zero date, .NET's year 1, PostgreSQL's infinity.
+# Times outside this range stand for "none": MySQL's zero date, .NET's year 1, PostgreSQL's infinity.
 _EARLIEST = datetime(1000, 1, 1)
 _LATEST = datetime(9000, 1, 1)
 
-# So with texts: an empty one, or a word, is no time.
+# Likewise for texts: an empty text or a word is not a time.
 FIRST_TEXT, LAST_TEXT = "1000", "A"
 
 _SECOND = timedelta(seconds=1)
 
-# A number from 2001 to 2200, in seconds or a fraction of them, is taken for a time.
+# A number from 2001 to 2200, in seconds or a fraction of them, counts as a time.
 _EPOCH_BEGIN, _EPOCH_END = 978_307_200, 7_258_118_400
 _EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 
 
 class InUTC(TypeDecorator[datetime]):
-    """MySQL's TIMESTAMP: an instant, which the driver answers without a zone in the connection's, which is UTC."""
+    """MySQL's TIMESTAMP: an instant. The driver returns it without a zone, in the connection's zone, which is UTC."""
 
     impl = DateTime
     cache_ok = True
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """With the zone."""
+        """Add the zone."""
         return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 class Seen(NamedTuple):
-    """What one look at the table has shown: its newest cursor value that is not in the future, and when that was.
+    """One look at the table: its newest cursor value that is not in the future, and when it was taken.
 
-    `clock` is the system's own time in ISO 8601, or the start of its oldest open transaction.
+    `clock` is the database's time in ISO 8601, or the start of its oldest open transaction.
     """
 
     newest: Token | None
@@ -62,31 +62,31 @@ class Seen(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where reading begins: with this value, or right after it; None is the beginning."""
+    """Where a read starts: at this value, or right after it; None is the start of the table."""
 
     value: Value
     excluded: bool = False
 
 
 class Scale(Protocol):
-    """How the values of one cursor column are placed in time."""
+    """Orders the values of one cursor column in time."""
 
     @property
     def floor(self) -> Value:
-        """What is below says nothing; None where nothing is."""
+        """The lowest value that says when a row changed; None without a limit."""
 
     def ceiling(self, clock: datetime) -> Value:
-        """What is above is in the future, or says nothing; None where that cannot be told."""
+        """The highest value that is not in the future at this time; None where it cannot be determined."""
 
     def start(self, seen: Seen, overlap: timedelta) -> Start:
-        """Where reading begins when this has been seen before."""
+        """Where to start reading after an earlier look."""
 
     def value(self, token: Token) -> Value:
         """The cursor value that a token stands for."""
 
 
 def can_be_cursor(column: Column[Any]) -> bool:
-    """Whether values of the column's type can say when a row was changed."""
+    """Whether a column of this type can be a cursor."""
     return python_type(column) in (datetime, date, int, float, Decimal, str, None)
 
 
@@ -99,10 +99,10 @@ def token_of(value: Value) -> Token:
 
 @dataclass(frozen=True)
 class Times:
-    """Times and dates. `read` makes a time of a column's value, `write` a value of a time; both in local time.
+    """Times and dates. `read` converts a column's value to a time, `write` a time to a value; both use local time.
 
-    `zones` are the westernmost and the easternmost zone that the local times may be in: the same twice where the zone
-    is known.
+    `zones` are the westernmost and the easternmost zone that the local times may be in; both are the same where the
+    zone is known.
     """
 
     zones: tuple[tzinfo, tzinfo]
@@ -112,7 +112,7 @@ class Times:
     are_texts: bool = False
 
     def ceiling(self, clock: datetime) -> Value:
-        """Texts are compared to the second, and what follows in one sorts after it."""
+        """Texts are compared to the second; a fraction in the text sorts after it."""
         return self.write(_shifted(clock + _SECOND, self.zones[1], -_TURNED_BACK, max))
 
     def start(self, seen: Seen, overlap: timedelta) -> Start:
@@ -122,7 +122,7 @@ class Times:
         back = _shifted(datetime.fromisoformat(seen.clock), self.zones[0], _TURNED_BACK, min) - overlap
         if back <= newest:
             return Start(self.write(back))
-        # A value that is not precise, such as a date, is given to changes for some time to come.
+        # A value of low precision, such as a date, is shared by changes that are still to come.
         is_precise = bool(newest.second or newest.microsecond)
         return Start(self.value(seen.newest), excluded=is_precise and newest + _SECOND <= back)
 
@@ -133,14 +133,14 @@ class Times:
 def _shifted(
     clock: datetime, zone: tzinfo, until: timedelta, choose: Callable[[timedelta, timedelta], timedelta]
 ) -> datetime:
-    """The earliest local time from a moment on, or the latest up to it: clocks may be turned back in between."""
+    """The earliest local time after a moment, or the latest before it: clocks may be turned back in between."""
     offsets = [moment.astimezone(zone).utcoffset() or timedelta() for moment in (clock, clock + until)]
     return clock.astimezone(UTC).replace(tzinfo=None) + choose(*offsets)
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Counters, and times as the number of seconds since 1970 or a fraction of them."""
+    """Counters, and times as a number of seconds since 1970, or of fractions of a second."""
 
     unit: int | None  # how many make a second; None for a counter
     read: Callable[[Token], Value]
@@ -150,7 +150,7 @@ class Numbers:
         return None if self.unit is None else int(clock.timestamp() * self.unit)
 
     def start(self, seen: Seen, overlap: timedelta) -> Start:
-        """Of a counter its last value is read again: several changes may share it."""
+        """A counter's last value is read again, because several changes may share it."""
         if seen.newest is None:
             return Start(None)
         newest = self.read(seen.newest)
@@ -166,7 +166,7 @@ class Numbers:
 
 
 def typed_scale(column: Column[Any], zone: tzinfo | None) -> Times | None:
-    """The scale of a column whose type says that it holds times; None where only its values tell."""
+    """The scale of a column whose type holds times; None where only the values show what they are."""
     kind = python_type(column)
     if kind is date:
         return Times(_zones(zone), datetime.fromisoformat, datetime.date, _EARLIEST.date())
@@ -174,7 +174,7 @@ def typed_scale(column: Column[Any], zone: tzinfo | None) -> Times | None:
         return None
     if isinstance(column.type, DateTime) and column.type.timezone:
         return Times((UTC, UTC), _in_utc, lambda moment: moment.replace(tzinfo=UTC), _EARLIEST.replace(tzinfo=UTC))
-    zones = (UTC, UTC) if isinstance(column.type, TIMESTAMP) else _zones(zone)  # the connection's zone is UTC
+    zones = (UTC, UTC) if isinstance(column.type, TIMESTAMP) else _zones(zone)  # the connection's time zone is UTC
     return Times(zones, _naive, lambda moment: moment, _EARLIEST)
 
 
@@ -187,7 +187,7 @@ def _zones(zone: tzinfo | None) -> tuple[tzinfo, tzinfo]:
 
 
 def scale_of(column: Column[Any], zone: tzinfo | None, tokens: tuple[Token, Token]) -> Scale:
-    """The scale of a column whose lowest and highest values are these. Raises ValueError for texts that do not sort."""
+    """The scale of a column with this range of values. Raises ValueError for texts that do not sort by time."""
     typed = typed_scale(column, zone)
     if typed is not None:
         return typed
@@ -233,7 +233,7 @@ class _Form(NamedTuple):
 
 
 def _form_of(text: Value) -> _Form | None:
-    """How a text says a time; None when such texts do not sort by time."""
+    """The form of a time in a text; None when texts of this form do not sort by time."""
     if not isinstance(text, str) or text[4:5] != "-":
         return None
     try:
@@ -246,7 +246,7 @@ def _form_of(text: Value) -> _Form | None:
 
 
 def bounds_of(column: Column[Any]) -> tuple[Value, Value]:
-    """Between which values a cursor of the column's type can say anything; None where there is no bound."""
+    """The range in which a cursor of the column's type is usable; None for no limit."""
     kind = python_type(column)
     if kind is datetime:
         zone = UTC if isinstance(column.type, DateTime) and column.type.timezone else None
@@ -256,5 +256,5 @@ def bounds_of(column: Column[Any]) -> tuple[Value, Value]:
     if kind is str:
         return FIRST_TEXT, LAST_TEXT
     if kind is float or kind is Decimal:
-        return None, kind(1 << 63)  # above are NaN and infinity
+        return None, kind(1 << 63)  # NaN and infinities lie above
     return None, None

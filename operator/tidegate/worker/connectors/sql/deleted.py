@@ -1,7 +1,7 @@
-"""Which rows their table marks as deleted, as a condition of SQL.
+"""The SQL condition for rows that their table marks as deleted.
 
-A column says nothing of the kind where it is NULL, false, zero or an empty text, nor where it holds a time that stands
-for none: a zero date, or infinity.
+A row is not marked where the column is NULL, false, zero or an empty text, or holds a time that stands for none: a zero
+date, or infinity.
 """
 
 from datetime import date, datetime
@@ -18,7 +18,7 @@ from tidegate.worker.connectors.sql.cursors import bounds_of
 
 
 def complaints(engine: Engine, column: Column[Any], deleted: Deleted) -> list[str]:
-    """The values that the column cannot hold."""
+    """Values of the mark that the column cannot hold."""
     unfit = []
     for value in deleted.values or ():
         try:
@@ -29,7 +29,7 @@ def complaints(engine: Engine, column: Column[Any], deleted: Deleted) -> list[st
 
 
 def is_deleted(engine: Engine, column: Column[Any], deleted: Deleted) -> ColumnElement[bool]:
-    """True of the rows that are marked, and false, never NULL, of the others."""
+    """A condition that is true for marked rows, and false, never NULL, for all others."""
     return func.coalesce(_is_mark(engine, column, deleted), false())
 
 
@@ -37,7 +37,7 @@ def _is_mark(engine: Engine, column: Column[Any], deleted: Deleted) -> ColumnEle
     kind, text = python_type(column), cast(column, String)
     if deleted.values is not None:
         adapt = adapter(column, engine.dialect)
-        # A value that an enumeration does not have is no error in a comparison of texts.
+        # Compared as a text, because PostgreSQL rejects a value that an enumeration lacks.
         return (text if isinstance(column.type, Enum) else column).in_([adapt(value) for value in deleted.values])
     if kind is bool:
         return column.is_(True)
@@ -46,7 +46,7 @@ def _is_mark(engine: Engine, column: Column[Any], deleted: Deleted) -> ColumnEle
     if kind in (date, datetime):
         earliest, latest = bounds_of(column)
         return and_(column >= earliest, column <= latest)
-    # A column of SQLite holds values of any type, whatever it is declared as.
+    # A SQLite column holds values of any type, whatever its declared type.
     if kind is str or engine.dialect.name == "sqlite":
         return func.lower(text).not_in(["", *filter(None, NOT_A_MARK)])
     return column.is_not(None)

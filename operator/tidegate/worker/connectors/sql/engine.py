@@ -1,7 +1,7 @@
-"""A database as SQLAlchemy connects it.
+"""Creates the SQLAlchemy engine of a database.
 
-PostgreSQL (psycopg 3), MySQL and MariaDB (pymysql), and SQLite. Three things are made the same: times are in UTC, a
-value that does not fit is refused and not bent, and a transaction begins when we say so.
+PostgreSQL (psycopg 3), MySQL and MariaDB (pymysql), and SQLite. All of them are set up alike: times are in UTC, a value
+that does not fit is an error and is never truncated, and transactions begin explicitly.
 """
 
 import sqlite3
@@ -17,7 +17,7 @@ from tidegate.worker.values.normal_form import json_text
 
 _CONNECT_SECONDS = 10
 
-# A row that another session keeps locked for longer fails the run, which is retried.
+# When another session holds a row lock for longer, the run fails and is retried.
 _LOCK_WAIT_SECONDS = 30
 
 _POSTGRESQL_SESSION = (
@@ -27,19 +27,19 @@ _POSTGRESQL_SESSION = (
 
 _MYSQL_SESSION = (
     "SET SESSION time_zone = '+00:00', "
-    # Without the strict mode MySQL cuts texts and numbers to what fits; with the other one it fills up each CHAR that
-    # it shows. The server's other modes stay.
+    # Without the strict mode MySQL truncates texts and numbers; with PAD_CHAR_TO_FULL_LENGTH it pads each CHAR that it
+    # returns. The server's other modes stay.
     "sql_mode = CONCAT_WS(',', NULLIF(REPLACE(@@sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', ''), ''), 'STRICT_ALL_TABLES'), "
     f"innodb_lock_wait_timeout = {_LOCK_WAIT_SECONDS}, lock_wait_timeout = {_LOCK_WAIT_SECONDS}"
 )
 
 
 def open_engine(connector: str, url_text: str) -> Engine:
-    """An engine for the URL; nothing is connected yet. Raises ConfigurationError."""
+    """An engine for the URL; it does not connect yet. Raises ConfigurationError."""
     try:
         url = make_url(url_text)
     except (ArgumentError, ValueError):
-        # The text is not repeated: it may hold a password.
+        # The URL is not repeated: it may hold a password.
         raise ConfigurationError(
             f"connector {connector}: url is not a database URL such as postgresql://user:password@host/database"
         ) from None
@@ -57,7 +57,7 @@ def open_engine(connector: str, url_text: str) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    # Not prepared: a plan that was made while a table was empty would be kept when it is no longer.
+    # Not prepared: the plan of a prepared statement from when a table was empty would be kept after it has grown.
     options = {"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None}
     engine = create_engine(
         url,
@@ -84,7 +84,7 @@ def _mysql(connector: str, url: URL) -> Engine:
         url,
         pool_size=1,
         max_overflow=1,
-        # The default, REPEATABLE READ, would also lock the gaps beside our rows, and keep others from inserting there.
+        # The default, REPEATABLE READ, would also lock the gaps beside the rows, and block inserts by other sessions.
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
@@ -103,7 +103,7 @@ def _sqlite(connector: str, url: URL) -> Engine:
         raise ConfigurationError(f"connector {connector}: url names no file; write sqlite:////path/of/the/file")
 
     def connect() -> sqlite3.Connection:
-        # SQLite would make a file that is not there; a mistyped path must not become an empty system.
+        # SQLite would create a missing file; a mistyped path must not become an empty system.
         uri = path if path.startswith("file:") else f"file:{path.replace('%', '%25').replace('?', '%3f')}?mode=rw"
         return sqlite3.connect(uri, uri=True, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)
 
@@ -111,7 +111,7 @@ def _sqlite(connector: str, url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
-        # SQLite's own lower() knows ASCII only, and may serve an index: it is left as it is.
+        # SQLite's own lower() handles only ASCII, and an index may use it, so it is not replaced.
         connection.create_function("unicode_lower", 1, _lower, deterministic=True)
 
     @event.listens_for(engine, "begin")

@@ -1,8 +1,8 @@
 """What a database's errors mean for the run.
 
-There are four kinds: the values are refused and would be again; the configuration is wrong, such as a password; two
-transactions were in each other's way; and all the rest, which may pass and is retried. The same fault is of the same
-kind in each database: docs/troubleshooting.md has the table.
+There are four kinds: the database refuses the values, and would again; the configuration is wrong, such as a password;
+two transactions collided; and all other errors, which may be transient and are retried. The same fault is of the same
+kind for every database: docs/troubleshooting.md has the table.
 """
 
 import re
@@ -14,41 +14,42 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
-# PostgreSQL, by the beginning of SQLSTATE: data, constraints, views' checks, triggers' own exceptions, and types that
-# do not convert.
+# PostgreSQL, by the prefix of SQLSTATE: data, constraints, checks of views, exceptions that triggers raise, and types
+# that do not convert.
 _REFUSING_STATES = ("22", "23", "44", "P0", "42804", "42846")
-# A value that must be unique, a record that is referred to or is not there, and PostgreSQL's exclusion constraints.
+# A duplicate of a unique value, a referenced row that is missing or still needed, and PostgreSQL's exclusion
+# constraints.
 _BLOCKING_STATES = ("23001", "23503", "23505", "23P01")
-# The password, the role or who may log in; a database that is not there; a missing privilege.
+# Authentication failed or the role may not log in; the database does not exist; a privilege is missing.
 _FORBIDDING_STATES = ("28", "3D000", "42501")
 _COLLIDING_STATES = ("40001", "40P01")
 
-# A statement or a lock took too long.
+# A statement or lock timeout.
 _LIMITING_STATES = ("57014", "55P03")
-# 42501 is also what PostgreSQL says of one row that a policy refuses; then from here (execMain.c).
+# PostgreSQL also raises 42501 when a row-level policy refuses one row; it then comes from here (execMain.c).
 _POLICY_CHECK = "ExecWithCheckOptions"
 
-# MySQL and MariaDB, by error number; pymysql tells no SQLSTATE. Those that it raises as IntegrityError or DataError
-# are not repeated here: values that do not fit or do not convert, defaults that are missing, views' checks, other
-# duplicates, SIGNAL in a trigger, JSON that is none, and checks of MySQL and of MariaDB.
+# MySQL and MariaDB, by error number; pymysql provides no SQLSTATE. Those that it raises as IntegrityError or DataError
+# are not repeated here: values that do not fit or do not convert, missing defaults, checks of views, other duplicates,
+# SIGNAL in a trigger, malformed JSON, and checks of MySQL and of MariaDB.
 _REFUSING_NUMBERS = frozenset(
     {1169, 1292, 1364, 1365, 1369, 1411, 1416, 1525, 1586, 1644, 1690, 3140, 3141, 3156, 3819, 4025}
 )
-# The database, the user or its password, tables, columns, and what needs a privilege; a database that is not there; a
-# host that is not let in; a way to log in that the driver or the server does not know; passwords that have expired, and
-# accounts that are locked.
+# The database, the user or its password, tables, columns, and missing privileges; a database that does not exist; a
+# host that may not connect; an authentication method that the driver or the server does not support; expired passwords,
+# and locked accounts.
 _FORBIDDING_NUMBERS = frozenset(
     {1044, 1045, 1049, 1130, 1142, 1143, 1227, 1251, 1370, 1524, 1698, 1820, 1862, 2059, 3118, 4151}
 )
 _BLOCKING_NUMBERS = frozenset({1022, 1062, 1169, 1216, 1217, 1451, 1452, 1586, 1761, 1762})
 _COLLIDING_NUMBERS = frozenset({1213})
-# A lock took too long; a statement did, in MySQL and in MariaDB.
+# A lock timeout; a statement timeout, in MySQL and in MariaDB.
 _LIMITING_NUMBERS = frozenset({1205, 3024, 1969})
 
-# No file, no right to read or write it, or a file that is no database.
+# The file is missing, may not be read or written, or is not a database.
 _FORBIDDING_SQLITE_ERRORS = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_NOTADB")
 
-# PostgreSQL's driver tells no SQLSTATE when a connection fails, only these words of the server, or of its own.
+# psycopg has no SQLSTATE when a connection fails, only this text from the server, or its own.
 _FORBIDDING_WORDS = re.compile(
     r"""(?:password|peer|ident|certificate|LDAP|PAM|RADIUS|GSSAPI|OAuth\ bearer)\ authentication\ failed\ for\ user
         | role\ ".*"\ does\ not\ exist | database\ ".*"\ does\ not\ exist | role\ ".*"\ is\ not\ permitted\ to\ log\ in
@@ -63,19 +64,18 @@ _BLOCKING_SQLITE_ERRORS = frozenset(
 )
 
 # MySQL: Duplicate entry 'x' for key; Incorrect integer value: 'x' for column.
-# PostgreSQL: invalid input syntax for type integer: "x"; value "x" is out of range.
 _QUOTED_VALUE = re.compile(
     r"""(entry|value|syntax for type [a-z ]+|for enum \S+):? (?:'.*'|".*")( for| is|$)""", re.S | re.M
 )
 
 
 class NotKeptError(Exception):
-    """What was written is not there when it is read back: the transaction is to be undone."""
+    """What was written is missing when it is read back: the transaction must be rolled back."""
 
 
 @contextmanager
 def speaking_of(connector: str) -> Iterator[None]:
-    """Turn what the database says into what it means for the run; a refusal of values passes through."""
+    """Translate database errors into errors of the run; a refusal of values passes through unchanged."""
     try:
         yield
     except DBAPIError as error:
@@ -96,9 +96,9 @@ def is_refusal(error: DBAPIError) -> bool:
 
 
 def is_doubtful(error: DBAPIError) -> bool:
-    """True when the error may be of one row only: a lock or a time limit, a policy, or a value the driver cannot write.
+    """True when the error may concern one row only: a lock, a timeout, a policy, or a value the driver cannot write.
 
-    Where many rows have it, it is the system's: see `one_by_one`.
+    When many rows have it, the system is at fault: see `one_by_one`.
     """
     if error.connection_invalidated:
         return False
@@ -112,14 +112,14 @@ def is_doubtful(error: DBAPIError) -> bool:
 
 
 def is_blocked(error: DBAPIError) -> bool:
-    """True when another record is why the database refuses the values: they may be accepted after that is written."""
+    """True when the values are refused because of another record: they may be accepted after it is written."""
     if _is(error, _BLOCKING_STATES, _BLOCKING_NUMBERS):
         return True
     return str(getattr(error.orig, "sqlite_errorname", "")) in _BLOCKING_SQLITE_ERRORS
 
 
 def is_forbidden(error: DBAPIError) -> bool:
-    """True when the configuration must be wrong, or a right is missing: trying again cannot help."""
+    """True when the configuration is wrong or a privilege is missing, so that a retry cannot help."""
     if _is(error, _FORBIDDING_STATES, _FORBIDDING_NUMBERS):
         return True
     said = error.orig
@@ -130,7 +130,7 @@ def is_forbidden(error: DBAPIError) -> bool:
 
 
 def is_collision(error: DBAPIError) -> bool:
-    """True when the database has undone our transaction for the sake of another: it may be repeated at once."""
+    """True when the database rolled back this transaction in favour of another: it may be retried at once."""
     return not error.connection_invalidated and _is(error, _COLLIDING_STATES, _COLLIDING_NUMBERS)
 
 
@@ -142,7 +142,7 @@ def _is(error: DBAPIError, states: tuple[str, ...], numbers: frozenset[int]) -> 
 
 
 def words(error: SQLAlchemyError) -> str:
-    """The database's own words in one line, but for the record's values that it quotes: words go to logs."""
+    """The database's error text on one line, without the record's values that it quotes: the text goes to logs."""
     said = error.orig if isinstance(error, DBAPIError) else error
     text = str(said)
     if said is not None and len(said.args) > 1 and isinstance(said.args[0], int):

@@ -1,4 +1,4 @@
-"""Insert rows and learn the ids that they got."""
+"""Inserts rows and returns their ids."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ Row = Mapping[str, Value]
 
 
 class Inserted(NamedTuple):
-    """New rows: their ids in order, and in any order those that need not be read to know what they hold."""
+    """New rows: their ids in insertion order, and, in any order, those whose stored values are known already."""
 
     ids: Sequence[Any]
     stored: Sequence[Any] = ()
@@ -28,10 +28,10 @@ def insert_rows(
     returned: Sequence[ColumnElement[Any]],
     rows: Sequence[Row],
 ) -> Inserted:
-    """Insert rows, which may have different columns. What is returned of a row begins with its id."""
+    """Insert rows, which may have different columns. Each returned row begins with its id."""
     if not connection.dialect.insert_returning:
         return Inserted([_insert_one(connection, table, id_column, row) for row in rows])
-    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)  # rows of the same columns are one statement
+    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)  # one statement for rows with the same columns
     for n, row in enumerate(rows):
         alike[tuple(row)].append(n)
     ids: list[Any] = [None] * len(rows)
@@ -54,12 +54,12 @@ def insert_rows(
 
 
 def _has_spelling(rows: Sequence[Row]) -> bool:
-    # Among Python's own values a text of the server's cannot be an element of an array.
+    # A value that Python cannot represent cannot be an element of an array beside Python values.
     return Spelling in {type(value) for row in rows for value in row.values()}
 
 
 def _insert_one(connection: Connection, table: Table, id_column: Column[Any], row: Row) -> Any:
-    # MySQL has no RETURNING. Of many rows in one statement it tells the first one's id only, and the others need not
-    # follow it: that is why they are inserted one by one.
+    # MySQL has no RETURNING. For a multi-row statement it returns only the first id, and the other ids need not be
+    # consecutive, so rows are inserted one by one.
     result = connection.execute(insert(table), row)
     return row.get(id_column.name, result.lastrowid)

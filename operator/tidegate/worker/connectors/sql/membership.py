@@ -1,4 +1,4 @@
-"""Which rows of a table are records of an object: those that are not marked as deleted, and are inside its filter."""
+"""Which rows of a table are records of an object: those that are not marked as deleted and are inside its filter."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
@@ -18,7 +18,7 @@ Insert: TypeAlias = Callable[[Connection, Sequence[_New]], list[Created]]
 
 
 class Membership:
-    """Of one table. `everywhere` selects also what is outside the filter, `inside` does not."""
+    """The rows of one table. `everywhere` selects rows outside the filter too, `inside` does not."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Membership:
         everything: Select[Any],
         keys: tuple[Callable[[Any], Key], Callable[[Key], Any]],
     ) -> None:
-        """`keys` make a key of a database's id, and the other way round."""
+        """`keys` converts between the database's ids and keys."""
         self._engine = engine
         self._id: Column[Any] = table.columns[settings.id]
         self._key, self._native = keys
@@ -41,13 +41,13 @@ class Membership:
         self.inside = self.everywhere if self.condition is None else self.everywhere.where(self.condition)
 
     def outside(self, connection: Connection, records: Sequence[Record]) -> set[Key]:
-        """The ids of those of these records that are outside the filter."""
+        """The ids of those records that are outside the filter."""
         return self._those(connection, records, None if self.condition is None else not_(self.condition))
 
     def create_inside(self, connection: Connection, records: Sequence[_New], insert: Insert[_New]) -> list[Created]:
-        """Create records; one that turns out to be outside the filter does not stay.
+        """Create records; those that turn out to be outside the filter are deleted again.
 
-        What the database makes of them is known only when they are there.
+        What the database stores, after defaults and triggers, is known only after the insert.
         """
         answers: dict[int, Created] = {}
         left = [*range(len(records))]
@@ -65,7 +65,7 @@ class Membership:
         return [answers[n] for n in range(len(records))]
 
     def sort_out(self, connection: Connection, page: Page) -> Page:
-        """Changed rows may have been marked as deleted, or have left the filter: that is their change."""
+        """Move changed rows that are now marked as deleted, or outside the filter, out of the page's records."""
         gone = self._those(connection, page.records, self._deleted)
         outside = self.outside(connection, page.records) - gone
         records = [each for each in page.records if each.key not in gone and each.key not in outside]

@@ -1,7 +1,4 @@
-"""What is particular about tables of MySQL and MariaDB.
-
-SQLAlchemy reads some of their types less exactly than they are kept; such a column is given another type.
-"""
+"""Column types of MySQL and MariaDB that SQLAlchemy reads less exactly than the server stores them."""
 
 import struct
 from datetime import date, datetime, timedelta
@@ -19,12 +16,12 @@ from tidegate.worker.values.normal_form import json_text
 
 _DAY_SECONDS = 86400
 
-# Digits of a floating-point number of 4 bytes: six are always right, and nine tell every two of them apart.
+# Digits of a 4-byte float: six are always exact, and nine distinguish any two of them.
 _SINGLE_DIGITS = range(6, 10)
 
 
 class _Time(TypeDecorator[str]):
-    """TIME as a text: it goes from -838 to 838 hours, and a time of day would lose the days."""
+    """TIME as a text: it ranges from -838 to 838 hours, and Python's time of day would lose the days."""
 
     impl = String
     cache_ok = True
@@ -36,13 +33,13 @@ class _Time(TypeDecorator[str]):
 
 
 class _Set(String):
-    """SET as the text that it is written as; as a Python set its order would be another in each process."""
+    """SET as the text that the server returns; the order of a Python set differs from process to process."""
 
     declared = "SET"
 
 
 class _Document(TypeDecorator[Any]):
-    """JSON of MariaDB, which keeps it as a text and checks it."""
+    """JSON of MariaDB, which stores it as a text with a check."""
 
     impl = String
     cache_ok = True
@@ -57,7 +54,7 @@ class _Document(TypeDecorator[Any]):
 
 
 def read_document(written: "str | bytes") -> Any:
-    """A document of a column; one that names a key twice, and would lose a value, is left as it is written."""
+    """A document of a column. One that has a name twice would lose a value, so it is returned as its text."""
     try:
         return parse_json(written)
     except (ValueError, RecursionError):
@@ -65,7 +62,7 @@ def read_document(written: "str | bytes") -> Any:
 
 
 class _Single(TypeDecorator[float]):
-    """FLOAT, of 4 bytes: the server writes six digits of it, which is not all that it keeps."""
+    """FLOAT, of 4 bytes: the server returns six digits of it, fewer than it stores."""
 
     impl = Float
     cache_ok = True
@@ -80,7 +77,7 @@ class _Single(TypeDecorator[float]):
 
 
 def _shortest(number: float) -> float:
-    """The number with the fewest digits that is kept as the same one in 4 bytes, as PostgreSQL writes a real."""
+    """The shortest number that rounds to the same 4-byte float, as PostgreSQL prints a real."""
     kept = struct.pack("f", number)
     candidates = (float(f"{number:.{digits}g}") for digits in _SINGLE_DIGITS)
     return next((each for each in candidates if struct.pack("f", each) == kept), number)
@@ -96,7 +93,7 @@ def _moment(written: str) -> Any:
     return read if isinstance(read, datetime) else Spelling(Kind.LOCAL, written)
 
 
-# How the driver reads and writes values; its own convertors answer a zero date as a text.
+# How the driver reads and writes values; its own converters return a zero date as a text.
 CONVERSIONS: dict[Any, Any] = {
     **conversions,
     FIELD_TYPE.DATE: _date,
@@ -107,7 +104,7 @@ CONVERSIONS: dict[Any, Any] = {
 
 
 def clock(value: timedelta) -> str:
-    """Hours, minutes and seconds, in the form of a time of day where it is one."""
+    """Hours, minutes and seconds, as a time of day where possible."""
     size = abs(value)
     seconds = size.days * _DAY_SECONDS + size.seconds
     sign = "-" if value < timedelta() else ""
@@ -116,18 +113,18 @@ def clock(value: timedelta) -> str:
 
 
 def unquote(inspector: Any, table: Table, column: Any) -> None:
-    """SQLAlchemy reads names as the server quotes them, and leaves each backtick in them doubled."""
+    """Undo a flaw of SQLAlchemy: in names that the server quotes, it leaves each backtick doubled."""
     column["name"] = column["name"].replace("``", "`")
 
 
 def read_exactly(engine: Engine, table: Table) -> None:
-    """Give columns a type by which they are read as they are kept."""
+    """Replace column types with ones that read exactly what is stored."""
     documents = _documents(engine, table)
     for column in table.columns:
         column.type = _Document() if column.name in documents else _exact(column)
 
 
-# MariaDB's JSON is a LONGTEXT with a check of the column's name.
+# MariaDB's JSON is a LONGTEXT with a check that is named like the column.
 _DOCUMENTS = text("""
     SELECT constraint_name FROM information_schema.check_constraints
     WHERE constraint_schema = COALESCE(:schema, DATABASE()) AND table_name = :table AND level = 'Column'
@@ -158,7 +155,7 @@ def _exact(column: Column[Any]) -> Any:
 
 
 def without_transactions(engine: Engine, table: Table) -> str | None:
-    """The table's storage engine, such as MyISAM, when it has no transactions."""
+    """The table's storage engine if it has no transactions, such as MyISAM."""
     name = table.kwargs.get("mysql_engine")
     if name is None:
         return None  # a view

@@ -1,4 +1,4 @@
-"""Writing records one by one, after a batch of them has failed, to find out which the database does not take.
+"""Writes the records of a failed batch one by one, to find the records that the database refuses.
 
 Law 3 (design section 6.2): one record that cannot be handled stops nothing; the same error on many is the system's.
 """
@@ -24,10 +24,11 @@ from tidegate.worker.errors import Paused
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
-# As many records of one batch with an error that may be the system's as well: it is the system's. Below it they wait.
+# When this many records of a batch have an error that may also be the system's, it is the system's. Fewer are retried
+# later.
 _SYSTEMS = 10
 
-# The batch has already waited for locks: each of its records need not wait as long again.
+# The batch has already waited for locks: its records need not each wait as long again.
 _LOCK_WAIT_SECONDS = 3
 
 
@@ -39,15 +40,15 @@ _PAUSED = "paused by SIGTERM while records were written one by one; those that w
 
 
 class Outcome(Enum):
-    """Whose an error is that a write of one record has met."""
+    """What caused the error of a write of one record."""
 
     RECORD = auto()
-    DOUBTFUL = auto()  # the record's, unless many have it
+    DOUBTFUL = auto()  # the record, unless many records have it
     SYSTEM = auto()
 
 
 def outcome_for_one(error: Exception) -> Outcome:
-    """Whose the error is, as far as it tells."""
+    """What caused the error, as far as the error shows."""
     if isinstance(error, NotKeptError):
         return Outcome.RECORD
     if isinstance(error, DBAPIError):
@@ -68,9 +69,9 @@ def write_each(
     write: Callable[[Connection, Sequence[_Item]], list[_Answer]],
     interrupted: Callable[[], bool],
 ) -> "list[_Answer | Rejected | Postponed]":
-    """Write each item on its own, as long as the run goes on.
+    """Write each item on its own, until the run is interrupted.
 
-    Raises what is the system's; then none of them is to be committed.
+    Raises errors of the system; then no item may be committed.
     """
     _wait_less_for_locks(connection)
     answers: list[_Answer | Rejected | Postponed] = []

@@ -1,6 +1,6 @@
-"""Which rows have one of many values in a column.
+"""Conditions for rows that have one of many values in a column.
 
-The values are one parameter where they can be: sending thousands of parameters takes longer than the query itself.
+The values are one array parameter where possible: sending thousands of parameters takes longer than the query itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,14 +12,14 @@ from sqlalchemy import Column, ColumnElement, Engine, and_, any_, bindparam, col
 from tidegate.worker.connectors.sql.postgresql import array_of
 from tidegate.worker.values.normal_form import Value
 
-# What the n-th column's values are compared as.
+# The type in which the n-th column is compared.
 ComparedAs: TypeAlias = Callable[[int, ColumnElement[Any]], ColumnElement[Any]]
 
 
 def is_one_of(
     engine: Engine, of: Column[Any], values: Sequence[Value], expression: ColumnElement[Any] | None = None
 ) -> ColumnElement[bool]:
-    """What is true of the rows in which the column, or an expression of its type, is one of these."""
+    """A condition that is true where the column, or an expression of its type, has one of these values."""
     sought = of if expression is None else expression
     if engine.dialect.name == "postgresql" and (array := array_of(of, values)) is not None:
         return sought == any_(array)
@@ -36,7 +36,7 @@ def are_one_of(
     expressions: Sequence[ColumnElement[Any]],
     compared_as: ComparedAs | None = None,
 ) -> ColumnElement[bool]:
-    """The same of rows for several columns: `values` has a sequence for each."""
+    """The same for several columns: `values` has one sequence per column."""
     sought = tuple_(*expressions)
     if engine.dialect.name == "postgresql":
         arrays = [array for each in zip(of, values, strict=True) if (array := array_of(*each)) is not None]
@@ -56,8 +56,8 @@ def _are_in_arrays(
     expressions: Sequence[ColumnElement[Any]],
     compared_as: ComparedAs | None,
 ) -> ColumnElement[bool]:
-    # The rows are joined: an IN would be gone through from its beginning for each row of the table. A column that is
-    # one of an array by itself can be looked up in an index.
+    # The rows are joined, because the database would scan an IN list from its start for each row of the table. A column
+    # that is compared unchanged is also matched with its own array, which can use an index.
     names = [column(f"c{n}", each.type) for n, each in enumerate(of)]
     rows = [*func.unnest(*arrays).table_valued(*names, name="sought").render_derived().columns]
     compared = [compared_as(n, each) if compared_as else each for n, each in enumerate(rows)]

@@ -1,6 +1,6 @@
-"""A page of the rows of a query, which ends at a number of bytes as well as at a number of rows.
+"""Reads a page of a query's rows, limited by bytes as well as by rows.
 
-The rows come from the server a part at a time: a driver would otherwise hold all of them before the first is seen.
+The rows are fetched in parts: a driver would otherwise buffer all of them before it returns the first.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from tidegate.worker.connectors.sql.postgresql_values import read_leniently
 def read_page(
     connection: Connection, query: Select[Any], records_of: Callable[[Sequence[Any]], list[Record]], limit: int
 ) -> tuple[list[Record], bool]:
-    """The first records of a query that has an order, and whether there may be more of them."""
+    """The first records of an ordered query, and whether there may be more."""
     query = query.limit(limit).execution_options(stream_results=True)
 
     def read() -> tuple[list[Record], bool]:

@@ -1,4 +1,4 @@
-"""Where a table is: the schema and the name that `table` stands for."""
+"""Splits the setting `table` into a schema and a table name."""
 
 from sqlalchemy import Engine, inspect
 
@@ -6,9 +6,10 @@ from tidegate.worker.errors import ConfigurationError
 
 
 def place_of(engine: Engine, written: str) -> tuple[str | None, str]:
-    """Schema and name of a table: a dot is between the two, or belongs to one of them.
+    """The schema and the name of a table: a dot separates them, or belongs to one of them.
 
-    Of a table that is not there it is how its name is read. Raises ConfigurationError where two tables may be meant.
+    For a table that does not exist, this is how the name would be read. Raises ConfigurationError where it is
+    ambiguous.
     """
     if "." not in written:
         return None, written

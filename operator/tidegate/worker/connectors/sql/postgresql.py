@@ -1,7 +1,7 @@
-"""What is particular about PostgreSQL, for the sake of speed.
+"""PostgreSQL-specific statements that make look-ups and inserts fast.
 
-Many values are one parameter, an array: with thousands of parameters a statement takes longer to be read, here and by
-the server, than to be carried out.
+Many values are one array parameter: parsing a statement with thousands of parameters takes longer than executing it,
+both in the driver and in the server.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ from sqlalchemy.types import (
 from tidegate.worker.connectors.sql.columns import python_type
 from tidegate.worker.values.normal_form import Value
 
-# The widest type of each kind: what is too large for a column is for the server to refuse. A cast to VARCHAR(9) would
-# cut it instead.
+# The widest type of each kind, so that the server rejects a value that is too large for the column. A cast to
+# VARCHAR(9) would truncate it instead.
 _ELEMENTS: Mapping[type | None, TypeEngine[Any]] = {
     int: BigInteger(),
     float: Double(),
@@ -52,7 +52,7 @@ _ELEMENTS: Mapping[type | None, TypeEngine[Any]] = {
     bytes: LargeBinary(),
 }
 
-# A plain table without rules, and without triggers but BEFORE ones, which have the second bit.
+# A plain table without rules, and without triggers other than BEFORE triggers, which have the second bit set.
 _STORES_WHAT_IT_RETURNS = text("""
     SELECT relkind = 'r' AND NOT relhasrules AND NOT EXISTS (
         SELECT 1 FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal AND tgtype & 2 = 0)
@@ -61,7 +61,7 @@ _STORES_WHAT_IT_RETURNS = text("""
 
 
 def _element(of: Column[Any]) -> TypeEngine[Any] | None:
-    """The type of array elements that the column takes as they are; None where a value is no plain one."""
+    """The type of array elements that the column compares unchanged; None for a type that compares in its own way."""
     kind = python_type(of)
     if kind is str:
         # Not CHAR, citext or an enumeration, which compare in their own way.
@@ -73,22 +73,22 @@ def _element(of: Column[Any]) -> TypeEngine[Any] | None:
 
 
 def array_of(of: Column[Any], values: Sequence[Value]) -> ColumnElement[Any] | None:
-    """An array of the column's values, one parameter; None where the column has no plain type."""
+    """The column's values as one array parameter; None where the column's type has no such array."""
     element = _element(of)
     return None if element is None else bindparam(None, values, type_=ARRAY(element))
 
 
 def prefer_indexes(connection: Connection) -> None:
-    """For the rest of the transaction read no table whole that has an index for what is sought.
+    """For the rest of the transaction, avoid sequential scans where an index matches.
 
-    Of a table that has just been filled the server has no statistics, and would go through all of it for each batch.
+    The server has no statistics for a newly filled table, and would scan all of it for each batch.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL enable_seqscan TO off")
 
 
 def takes_arrays(connection: Connection, table: Table, id_column: Column[Any], names: Sequence[str]) -> bool:
-    """Whether rows of these columns can be inserted as arrays, and a sequence makes their ids."""
+    """Whether rows with these columns can be inserted as arrays, with ids from a sequence."""
     if connection.dialect.name != "postgresql" or id_column.name in names or not names:
         return False
     default = getattr(id_column.server_default, "arg", "")
@@ -99,10 +99,10 @@ def takes_arrays(connection: Connection, table: Table, id_column: Column[Any], n
 def insert_arrays(
     connection: Connection, table: Table, returned: Sequence[ColumnElement[Any]], rows: Sequence[Mapping[str, Value]]
 ) -> Sequence[Any] | None:
-    """Insert rows of the same columns; the answers, in the same order, are what is returned of each, its id first.
+    """Insert rows with the same columns; return the requested columns of each in the same order, the id first.
 
-    None, and nothing is inserted, when it is not certain which row got which id: rows are inserted in their order, but
-    the order of the answers is not promised, and a sequence may count down, or start over.
+    Returns None, and inserts nothing, when it is uncertain which row got which id: rows are inserted in order, but the
+    order of RETURNING is not guaranteed, and a sequence may count down, or wrap around.
     """
     columns = [table.columns[name] for name in rows[0]]
     arrays = [array_of(each, [row[each.name] for row in rows]) for each in columns]
@@ -120,14 +120,15 @@ def insert_arrays(
 
 
 def stores_what_it_returns(connection: Connection, table: Table) -> bool:
-    """Whether nothing can have changed a row of the table between its insertion by this transaction and now.
+    """Whether nothing can change a row of the table between its insert and the end of this transaction.
 
-    What BEFORE triggers do is returned; what AFTER triggers do is not. Nobody can make one before the transaction ends.
+    RETURNING includes what BEFORE triggers do, but not what AFTER triggers do. No other session can add a trigger
+    before the transaction ends.
     """
     name = quoted_name(connection.dialect, table)
     return bool(connection.execute(_STORES_WHAT_IT_RETURNS, {"name": name}).scalar())
 
 
 def quoted_name(dialect: Dialect, table: Table) -> str:
-    """The table's name as a statement would have it, to be a parameter: there a percent sign is not doubled."""
+    """The table's quoted name as a query parameter: unlike in a statement, a percent sign is not doubled."""
     return dialect.identifier_preparer.format_table(table).replace("%%", "%")

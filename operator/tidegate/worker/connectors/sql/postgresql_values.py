@@ -1,7 +1,7 @@
-"""How psycopg reads and writes the values of PostgreSQL for which Python has no type, or the wrong one.
+"""Makes psycopg read and write PostgreSQL's values that Python has no type, or the wrong type, for.
 
-An interval is read as months, days and time always. What lies beyond Python's dates and times makes psycopg fail, which
-only the page that holds one has to pay for: it is read again, and from then on the connection reads times the slow way.
+An interval is always read as months, days and time. Times outside Python's range make psycopg fail. Only a page that
+holds one pays for that: it is read again, and from then on the connection uses slower loaders for times.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ class _DurationDumper(Dumper):
 
 
 class _SpellingDumper(Dumper):
-    """A text whose type the server finds out."""
+    """A text whose type the server infers."""
 
     oid = 0
 
@@ -45,7 +45,7 @@ class _SpellingDumper(Dumper):
 
 
 def _lenient(loads: type[Any], kind: Kind) -> type[Loader]:
-    """A loader that keeps what Python cannot hold as it is written."""
+    """A loader that returns the server's text for values outside Python's range."""
 
     class Lenient(Loader):
         def __init__(self, oid: int, context: Any = None) -> None:
@@ -62,7 +62,7 @@ def _lenient(loads: type[Any], kind: Kind) -> type[Loader]:
 
 
 class _AnyTextLoader(TextLoader):
-    """A text of a database that does not check what it is given (SQL_ASCII): bytes that are no characters stay."""
+    """A text of a database with the encoding SQL_ASCII, which checks nothing: bytes that are no characters are kept."""
 
     def load(self, data: Buffer) -> str:
         return bytes(data).decode("utf-8", "surrogateescape")
@@ -81,7 +81,7 @@ _LENIENT: dict[str, type[Loader]] = {
 
 
 class _Padded(TypeDecorator[str]):
-    """CHAR(n): the spaces that fill it up mean nothing, to PostgreSQL's own comparisons neither, and are not read."""
+    """CHAR(n). Its padding spaces have no meaning, also in PostgreSQL's own comparisons, and are not read."""
 
     impl = CHAR
     cache_ok = True
@@ -94,7 +94,7 @@ class _Padded(TypeDecorator[str]):
 
     @property
     def length(self) -> int | None:
-        """How many characters it holds."""
+        """Its length in characters."""
         return getattr(self.impl_instance, "length", None)
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -102,7 +102,7 @@ class _Padded(TypeDecorator[str]):
 
 
 def read_exactly(engine: Engine, table: Table) -> None:
-    """Give columns a type by which they are read as they are kept."""
+    """Replace column types with ones that read exactly what is stored."""
     with engine.connect() as connection:
         table.info["encoding"] = connection.exec_driver_sql("SHOW server_encoding").scalar()
     for column in table.columns:
@@ -120,27 +120,28 @@ def _exact(column: Column[Any]) -> Any:
 
 
 def prepare(connection: Any) -> None:
-    """Make a new connection read intervals as they are, and write what is not Python's."""
+    """Set up a new connection for intervals and for values outside Python's range."""
     adapters = connection.adapters
-    # As text every element of an array would be quoted, and read again by the server.
+    # In text format the server would have to quote and parse every element of an array.
     adapters.register_dumper(list, ListBinaryDumper)
     adapters.register_loader("interval", _DurationLoader)
     adapters.register_dumper(Duration, _DurationDumper)
     adapters.register_dumper(Spelling, _SpellingDumper)
     if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
-        # The server would refuse to send what is not of the client's encoding; psycopg leaves such texts as bytes.
+        # The server refuses to send text that is invalid in the client's encoding; with SQL_ASCII psycopg returns it as
+        # bytes.
         connection.execute("SET client_encoding TO 'SQL_ASCII'")
         for name in (*_TEXTS, "name", '"char"', 0):
             adapters.register_loader(name, _AnyTextLoader)
 
 
 def fetched(connection: Connection, query: Executable) -> Sequence[Any]:
-    """All rows of a query that only reads."""
+    """All rows of a read-only query."""
     return read_leniently(connection, lambda: connection.execute(query).all())
 
 
 def read_leniently(connection: Connection, read: Callable[[], _Found]) -> _Found:
-    """What is read; once more, when the driver cannot hold it, as it is written."""
+    """Run a read; repeat it with lenient loaders when the driver cannot represent a value."""
     try:
         return read()
     except (DBAPIError, UnicodeDecodeError) as error:
@@ -155,7 +156,7 @@ def read_leniently(connection: Connection, read: Callable[[], _Found]) -> _Found
 
 
 def _read_undecoded(connection: Connection, read: Callable[[], _Found]) -> _Found:
-    """The same from a file of SQLite, which keeps any bytes as a text: those that are no characters stay."""
+    """The same for a file of SQLite, which stores any bytes as a text: bytes that are no characters are kept."""
     raw: Any = connection.connection.driver_connection
     raw.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     try:

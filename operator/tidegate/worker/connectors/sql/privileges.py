@@ -1,7 +1,7 @@
-"""Whether the database's user may do what the sync does to a table, asked before anything is written.
+"""Checks that the database's user may do what the sync needs, before anything is written.
 
-PostgreSQL has functions that tell. MySQL and MariaDB check the rights of a statement that they only explain; their
-lists of grants leave out those of roles. SQLite has no users.
+PostgreSQL has functions for this. MySQL and MariaDB check privileges when they EXPLAIN a statement; their lists of
+grants omit those of roles. SQLite has no users.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from tidegate.worker.connectors.sql.settings import TableSettings
 
 _MAY_USE_COLUMN = text("SELECT has_column_privilege(CAST(:table AS regclass), CAST(:column AS name), :privilege)")
 _MAY_DELETE = text("SELECT has_table_privilege(CAST(:table AS regclass), 'DELETE')")
-# The sequence of a serial column, if the user may not use it. That of an identity column needs no right.
+# The sequence of a serial column, if the user may not use it. An identity column's sequence needs no privilege.
 _SEQUENCE = text("""
     SELECT sequence FROM (
         SELECT pg_get_serial_sequence(:table, attname) AS sequence FROM pg_attribute
@@ -24,12 +24,12 @@ _SEQUENCE = text("""
     ) AS of_the_column WHERE sequence IS NOT NULL AND NOT has_sequence_privilege(sequence, 'USAGE')
 """)
 
-# MySQL: of a table, and of a column.
+# MySQL: the error numbers for a table, and for a column.
 _DENIED = frozenset({1142, 1143})
 
 
 def complaints(engine: Engine, table: Table, description: Description) -> list[str]:
-    """What the user has to be granted."""
+    """The missing privileges, each with the statement that grants it."""
     settings = description.settings
     assert isinstance(settings, TableSettings)  # noqa: S101
     if engine.dialect.name == "sqlite":
@@ -101,9 +101,9 @@ def _lacks_on_mysql(connection: Connection, table: Table, privilege: str, column
         "DELETE": f"DELETE FROM {name} WHERE 1 = 0",  # noqa: S608
     }
     try:
-        connection.exec_driver_sql(f"EXPLAIN {use[privilege]}".replace("%", "%%")).all()  # the driver fills in values
+        connection.exec_driver_sql(f"EXPLAIN {use[privilege]}".replace("%", "%%")).all()  # the driver fills them in
     except DBAPIError as error:
-        # Whatever else keeps it from being explained is no matter of rights.
+        # Any other failure to explain the statement does not concern privileges.
         number = error.orig.args[0] if error.orig is not None and error.orig.args else None
         return number in _DENIED
     finally:

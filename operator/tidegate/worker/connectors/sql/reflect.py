@@ -1,6 +1,6 @@
-"""Find a table in the database as it is, and whether the sync can work with it.
+"""Finds a table in the database, and checks that the sync can work with it.
 
-What does not fit is found here, before anything is read, and named: the object, the connector, the column.
+Problems are found here, before anything is read, and name the object, the connector and the column.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from tidegate.worker.errors import ConfigurationError
 
 
 def reflect(engine: Engine, description: Description) -> Table:
-    """The table that an object names. Raises ConfigurationError with all that does not fit."""
+    """The table that an object names. Raises ConfigurationError with all problems."""
     settings = description.settings
     assert isinstance(settings, TableSettings)  # noqa: S101
     try:

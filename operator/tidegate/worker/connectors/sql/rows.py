@@ -1,6 +1,6 @@
-"""One table's rows, read and written.
+"""Reads and writes the rows of one table.
 
-All writes of a batch are one transaction in three steps: read what is there under lock, write what is still as
+All writes of a batch are one transaction in three steps: lock and read the rows, write those that are still as
 expected, read back what was stored.
 """
 
@@ -58,7 +58,7 @@ from tidegate.worker.values.normal_form import Value
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
-# How often a batch is repeated that the database undid for the sake of another transaction.
+# How often to repeat a batch that the database rolled back in favour of another transaction.
 _COLLISIONS = 3
 
 
@@ -72,7 +72,7 @@ _NO_RIGHT = "the database shows the record and does not let this user change it:
 
 
 class Rows:
-    """A Collection: one table's rows."""
+    """The Collection of one table."""
 
     def __init__(
         self,
@@ -83,12 +83,12 @@ class Rows:
         zone: tzinfo | None = None,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`zone` is what the cursor's times are in, where they do not say it themselves."""
+        """`zone` is the time zone of cursors that have none."""
         settings = description.settings
         assert isinstance(settings, TableSettings)  # noqa: S101
         codec = key_codec(table.columns[settings.id])
         assert codec is not None  # noqa: S101
-        # MySQL's driver sends row after row.
+        # MySQL's driver sends rows one by one.
         self.batch = 500 if engine.dialect.name == "mysql" else 4000
         self._connector = connector
         self._interrupted = interrupted
@@ -102,7 +102,7 @@ class Rows:
             column.name for i in self._written if (column := self._fields[i]).nullable and column is not self._id
         ]
         self._empty = {self._fields[i].name: "" for i in self._written if needs_text(self._fields[i])}
-        # Of a new row the others are left to the default.
+        # A new row leaves all other columns to their defaults.
         self._empty_at_first = {
             name: text for name, text in self._empty.items() if table.columns[name].server_default is None
         }
@@ -147,7 +147,7 @@ class Rows:
             return self._changes.watermark(last, overlap)
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """The token is the last key; `changes` has its own for a window."""
+        """The token is the last key; `changes` has its own token for a window."""
         with speaking_of(self._connector), self._engine.connect() as connection:
             if window is not None:
                 assert self._changes is not None  # noqa: S101 - only what has a cursor has a window
@@ -176,7 +176,7 @@ class Rows:
             return self._found(self._search.condition(wanted), by_search=True)
 
     def _found(self, condition: ColumnElement[bool], *, by_search: bool = False) -> list[Record]:
-        """The records of which it is true; those outside the filter are noted, as they are at the same moment."""
+        """The records that match a condition; those outside the filter are noted at the same moment."""
         query = self._members.everywhere.where(condition)
         with self._engine.connect() as connection:
             if by_search:
@@ -192,7 +192,7 @@ class Rows:
         return [*map(self._with_advice, answers)]
 
     def _with_advice(self, answer: Record | Rejected | Postponed) -> Record | Rejected | Postponed:
-        """What to do where the database itself gives out an id that another record has."""
+        """Adds advice where the database itself generated an id that another record has."""
         key = self._table.primary_key
         gives_ids = [*key.columns] == [self._id] and all(self._fields[i] is not self._id for i in self._written)
         if isinstance(answer, Blocked) and gives_ids and key.name and f'"{key.name}"' in answer.reason:
@@ -249,7 +249,7 @@ class Rows:
         for names, rows in alike.items():
             statement = update(self._table).where(self._id == bindparam("the_key", type_=self._id.type))
             connection.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
-        # By what was written one may have left the filter.
+        # The write may have moved a record out of the filter.
         stored = self._read(connection, list(written.values()), self._members.everywhere)
         for n, key in written.items():
             if key not in stored:
@@ -262,7 +262,7 @@ class Rows:
     def _locked_out(
         self, connection: Connection, current: Mapping[Key, Record], expected: Sequence[Record]
     ) -> dict[Key, int]:
-        """Records that could be read and not be locked: a policy of the database keeps their rows from us."""
+        """Records that could be read but not locked: a policy of the database denies access to their rows."""
         missing = {record.key: n for n, record in enumerate(expected) if record.key not in current}
         return {key: missing[key] for key in self._read(connection, list(missing), self._members.inside)}
 
@@ -304,7 +304,7 @@ class Rows:
     def _write_once(
         self, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
     ) -> list[_Answer | Rejected | Postponed]:
-        """All items in one transaction; when the database refuses one, each on its own to find out which."""
+        """Write all items in one transaction; when the database refuses one, write each on its own to find it."""
         engine = self._engine.execution_options(writing=True)
         try:
             with engine.begin() as connection:
@@ -332,7 +332,7 @@ class Rows:
         row = {
             self._fields[i].name: stored for i in self._written if (stored := self._stored(i, values[i])) is not None
         }
-        # A column that may be empty is, whatever its default; where something must be, that is left to the default.
+        # A nullable column is set to NULL, whatever its default; a NOT NULL column is left to its default.
         row |= {name: None for name in self._nullable if name not in row}
         row = {**self._empty_at_first, **self._constants, **row}
         if self._makes_key and self._id.name not in row:

@@ -1,8 +1,8 @@
-"""Which rows may have the match fields that are sought.
+"""Conditions for rows whose match fields may equal the given values.
 
-Letters in any case are left to the database, whose notion of them is not quite Python's; it may answer more than was
-meant, and must not answer less. What no database can be asked for, such as texts without their accents, is looked for
-here, in the match fields of all rows.
+The database compares letters without case, by rules that differ slightly from Python's: it may return more rows than
+match, and must not return fewer. What no database can compare, such as texts without accents, is compared here, by
+reading the match fields of all rows.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from tidegate.worker.connectors.sql.one_of import are_one_of, is_one_of
 from tidegate.worker.connectors.sql.postgresql_values import read_leniently
 from tidegate.worker.values.normal_form import Value, normal, normalized
 
-# PostgreSQL's letters beyond ASCII, also in a database of the locale C.
+# PostgreSQL's collation for letters beyond ASCII, which works also in a database with the locale C.
 _ICU = "und-x-icu"
 
-# So many are fetched at once where all rows are read.
+# How many rows are fetched at once when all are read.
 _ROWS = 5000
 
 
@@ -46,11 +46,11 @@ class Search:
         self._has_icu: bool | None = None
 
     def condition(self, wanted: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
-        """What is true of the rows whose match fields may equal one of these."""
+        """A condition for rows whose match fields may equal one of these."""
         if self._is_read:
             return self._is_like_one_of(wanted)
         sought = self._adapted(wanted)
-        # SQLite's letters are lowered by Python, whichever they are.
+        # On SQLite, Python converts every letter to lower case.
         plain = [row for row in sought if self._engine.dialect.name == "sqlite" or all(map(_is_ascii, row))]
         beyond = [row for row in sought if not all(map(_is_ascii, row))] if len(plain) < len(sought) else []
         conditions: list[ColumnElement[bool]] = []
@@ -79,7 +79,7 @@ class Search:
             adapted = [[*map(adapt, values)] for adapt, values in zip(self._adapters, columns, strict=True)]
         except ValueError:
             if len(wanted) == 1:
-                return []  # what the column cannot hold is not there
+                return []  # a value that the column cannot hold is not in it
             return [row for each in wanted for row in self._adapted([each])]
         return [*zip(*adapted, strict=True)]
 
@@ -99,7 +99,7 @@ class Search:
         return func.unicode_lower(column) if self._engine.dialect.name == "sqlite" else func.lower(column)
 
     def _is_beyond_ascii(self, rows: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
-        """The values are lowered by the database itself, as the column is."""
+        """The database itself converts the values to lower case, like the column."""
         columns = [*zip(*rows, strict=True)]
         expressions = [self._database_lower(n, column) for n, column in enumerate(self._columns)]
         if len(columns) == 1:

@@ -1,4 +1,4 @@
-"""What users write for a database and for a table of it."""
+"""Settings for a database and its tables."""
 
 from datetime import timedelta
 from typing import ClassVar, Literal
@@ -18,14 +18,14 @@ class Settings(Part):
     """sql: a database."""
     url: Text
     """The database, as postgresql://user:password@host/database, mysql://user:password@host/database or sqlite:///path;
-    {env: NAME} for one that is in an environment variable."""
+    or {env: NAME} to read it from an environment variable."""
     timezone: TimeZone | None = None
     """The time zone of cursors that are times without a zone, such as Europe/Berlin or UTC; the values of fields are
     not converted. Without it, reading changes reaches back by half a day."""
 
 
 class TableSettings(Part):
-    """An object's table."""
+    """The settings of an object's table."""
 
     incidental: ClassVar[frozenset[str]] = frozenset({"cursor", "deleted", "where", "stale_for"})
 
@@ -38,7 +38,7 @@ class TableSettings(Part):
     deleted: Deleted | None = None
     """The column that marks a deleted row: a marked row counts as absent."""
     where: list[Condition] = Field(default=[])
-    """The conditions that rows must all meet to be synced; what leaves them is unlinked, and not deleted."""
+    """The conditions that all rows must meet to be synced; a row that leaves them is unlinked, not deleted."""
     stale_for: Duration = timedelta(0)
-    """How long after a write a row that is read as it was before does not count as an edit: for tables that are read
-    from a replica."""
+    """How long after a write a row with its former values does not count as an edit: for tables that are read from a
+    replica."""

@@ -1,7 +1,7 @@
-"""What is particular about tables of SQLite.
+"""Column types of SQLite.
 
-SQLite stores what it is given, whatever a column is declared as: it is read and written as it is. Only times, which it
-has no type for and keeps as texts, are read as times, so that they are the same as in other systems.
+SQLite stores any value in any column, whatever its declared type, so values are read and written unchanged. Only times,
+which SQLite has no type for and stores as texts, are read as times, so that they equal those of other systems.
 """
 
 import re
@@ -18,19 +18,19 @@ from tidegate.worker.values.conversions import convert
 from tidegate.worker.values.kinds import Kind, Unfit, no_character
 from tidegate.worker.values.normal_form import Value, normal
 
-# Years, months and days are a date; from the hours on it is a time.
+# Years, months and days are a date; with hours it is a time.
 _DATE_LENGTH = 10
 
 
 class _Time(TypeDecorator[Any]):
-    """A column that is declared as a time: what reads as one is one, in UTC; what does not stays as it is."""
+    """A column that is declared as a time: a value that parses as one is a time in UTC; any other is kept unchanged."""
 
     impl = NullType
     cache_ok = True
 
     @property
     def python_type(self) -> type[Any]:
-        """Anything may be in it."""
+        """It may hold any value."""
         raise NotImplementedError
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
@@ -43,7 +43,7 @@ class _Time(TypeDecorator[Any]):
 
 
 def read_as_it_is(table: Table, cursor: str | None) -> None:
-    """Give columns a type by which they are read as they are. A cursor is compared as it is: it stays a text."""
+    """Replace column types with ones that read values unchanged. A cursor stays a text: it is compared as one."""
     for column in table.columns:
         column.info |= {"declared": _declared(column), "affinity": _affinity(column), "type": column.type}
         if isinstance(column.type, DateTime) and column.name != cursor:
@@ -59,25 +59,25 @@ def _declared(column: Column[Any]) -> str:
 
 
 def _affinity(column: Column[Any]) -> str:
-    """What SQLite would like a value in the column to be: https://sqlite.org/datatype3.html, section 3.1."""
+    """The type affinity of a column: https://sqlite.org/datatype3.html, section 3.1."""
     for kind, affinity in ((Integer, "INTEGER"), (String, "TEXT"), (Float, "REAL"), ((LargeBinary, NullType), "BLOB")):
         if isinstance(column.type, kind):
             return affinity
     return "NUMERIC"
 
 
-# What SQLite takes for a number, and makes one of, in a column of numbers.
+# What SQLite converts to a number in a column with numeric affinity.
 _LOOKS_LIKE_A_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
 
 def strict_kind(column: Column[Any]) -> Kind | None:
-    """What is written to the column; None where it may be anything."""
+    """The kind of values to write to the column; None where it may be any."""
     return {"INTEGER": Kind.WHOLE, "TEXT": Kind.TEXT}.get(column.info["affinity"])
 
 
 def in_sqlite(column: Column[Any]) -> Callable[[Value], Value]:
-    """What a value of another system becomes in the column; it raises Unfit for what SQLite would alter."""
+    """Converts a value of another system for the column; it raises Unfit for a value that SQLite would alter."""
     affinity = column.info["affinity"]
     kind = strict_kind(column)
     numbers = affinity in ("INTEGER", "REAL", "NUMERIC")
@@ -86,7 +86,7 @@ def in_sqlite(column: Column[Any]) -> Callable[[Value], Value]:
 
     def stored(value: Value) -> Value:
         if is_truth and isinstance(value, str) and value.lower() in ("true", "false"):
-            return int(value.lower() == "true")  # SQLite takes any word for false
+            return int(value.lower() == "true")  # SQLite treats any word as false
         if type(value) is str and value.isascii() and not numbers:
             return value
         plain = _plain(value if kind is None else convert(value, kind), exact=affinity != "REAL", numbers=numbers)
@@ -100,7 +100,7 @@ def in_sqlite(column: Column[Any]) -> Callable[[Value], Value]:
 
 
 def _plain(value: Value, *, exact: bool, numbers: bool) -> Value:
-    """The value as one of the five types that SQLite has."""
+    """The value as one of SQLite's five storage classes."""
     if value is None or type(value) in (str, bytes):
         return value
     if isinstance(value, (bytearray, memoryview)):
@@ -130,7 +130,7 @@ def _exactly(value: Decimal) -> Value:
 
 
 def _check_number(text: str, *, spelled: bool) -> None:
-    """Of 007 SQLite would make 7; of 1.50 it makes 1.5, which is the same where the column is declared as a number."""
+    """SQLite would turn 007 into 7. It turns 1.50 into 1.5, which is the same if the column is declared as a number."""
     if normal(convert(text, Kind.DECIMAL)) != text and not spelled:
         raise Unfit("SQLite would make a number of the text")
 

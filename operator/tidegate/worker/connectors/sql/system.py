@@ -1,8 +1,8 @@
-"""Which database a table is in: what tells it from a copy of the same shape.
+"""Identifies the database that a table is in, and tells it from a copy of the same shape.
 
-The server's own number is asked for first, since host names and ports change for the same server. Where a server has
-none, or its role may not read it, the address in the URL stands for it. A physical copy of a PostgreSQL server has the
-number of the original, and cannot be told from a replica that has taken over.
+The server's own identifier is preferred, because host names and ports change for the same server. Where a server has
+none, or the role may not read it, the address in the URL replaces it. A physical copy of a PostgreSQL server has the
+original's identifier, and cannot be told from a replica that was promoted.
 """
 
 from pathlib import Path
@@ -13,13 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from tidegate.worker.connectors.sql.places import place_of
 from tidegate.worker.connectors.sql.settings import TableSettings
 
-# Of a cluster that answers as one server the cluster's number comes first: its members have numbers of their own.
+# A cluster that answers as one server has an identifier of its own, which comes before those of its members.
 _MYSQL_SERVER = ("wsrep_cluster_state_uuid", "group_replication_group_name", "server_uid", "server_uuid")
 _NOT_IN_A_CLUSTER = "00000000-0000-0000-0000-000000000000"
 
 
 def system_of(engine: Engine, settings: TableSettings) -> dict[str, str]:
-    """The signals of the database that holds the table."""
+    """The signals that identify the database that holds the table."""
     if engine.dialect.name == "sqlite":
         return _sqlite(engine)
     schema, table = place_of(engine, settings.table)
@@ -38,7 +38,7 @@ def _postgresql(connection: Connection, schema: str | None, table: str) -> dict[
     database = "SELECT datname, oid FROM pg_catalog.pg_database WHERE datname = current_database()"
     name, number = connection.execute(text(database)).one()
     signals |= {"database": str(name), "database oid": str(number)}
-    if schema is None:  # which of those in the search path has it
+    if schema is None:  # the schema of the search path that has the table
         found = "SELECT relnamespace::regnamespace::text FROM pg_catalog.pg_class WHERE oid = to_regclass(:table)"
         quoted = connection.dialect.identifier_preparer.quote_identifier(table)
         schema = str(connection.execute(text(found), {"table": quoted}).scalar())
@@ -46,7 +46,7 @@ def _postgresql(connection: Connection, schema: str | None, table: str) -> dict[
 
 
 def _postgresql_server(connection: Connection) -> dict[str, str]:
-    """The cluster's number, which its replicas keep: a failover changes nothing."""
+    """The system identifier, which replicas share: a failover does not change it."""
     try:
         with connection.begin_nested():
             number = connection.execute(text("SELECT system_identifier FROM pg_control_system()")).scalar()

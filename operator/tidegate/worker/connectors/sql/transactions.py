@@ -1,7 +1,7 @@
-"""The transactions that are open in a database, and its own clock.
+"""The open transactions of a database, and the database's clock.
 
-What an open transaction has written is not visible yet, and will be with a cursor from before: with the time at which
-the transaction began, where the database's now() is that, or with a number that it drew.
+Rows that an open transaction has written are not visible yet, and will appear with an earlier cursor: the time at which
+the transaction began, if it uses the database's now(), or a number that it drew.
 """
 
 import sqlite3
@@ -23,11 +23,11 @@ _CLOCKS = {
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The transactions of others that were open at one moment.
+    """The other sessions' transactions that were open at one moment.
 
-    `writers` are those that may have written to the table, by a name that no later one has; None when the database
-    does not tell. `since` is when the oldest began of those whose beginning is known, and a writer among these is
-    named only where its cursors need not be times. `remark` says what the worker would need to see more.
+    `writers` are those that may have written to the table, by identifiers that are never reused; None when the database
+    does not tell. `since` is the start of the oldest transaction whose start is known; `writers` omits a transaction
+    with a known start where the cursor holds times. `remark` says which privilege would let the worker see more.
     """
 
     writers: frozenset[str] | None
@@ -36,20 +36,21 @@ class Open:
 
 
 def clock_of(engine: Engine) -> datetime:
-    """The time by the database's own clock, to the microsecond or millisecond."""
+    """The database's clock, to the microsecond or millisecond."""
     with engine.connect() as connection:
         said: str = connection.execute(text(_CLOCKS[engine.dialect.name])).scalar_one()
     return datetime.fromisoformat(said).replace(tzinfo=UTC)
 
 
 def open_transactions(engine: Engine, table: Table, *, times: bool) -> Open:
-    """The transactions that are open now, as they matter to a cursor that holds times, or else numbers."""
+    """The transactions that are open now, as they matter for a cursor of times (`times`), or else of numbers."""
     if engine.dialect.name == "postgresql":
         return _in_postgresql(engine, table, times=times)
     return _in_mysql(engine) if engine.dialect.name == "mysql" else _in_sqlite(engine)
 
 
-# Of other users' sessions everybody sees the locks, but when a transaction began only who may read all statistics.
+# Every user sees the locks of other users' sessions, but only one who may read all statistics sees their transactions'
+# start.
 _BEGUN = text("""
     SELECT min(xact_start), count(*) FILTER (WHERE xact_start IS NULL AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL))
     FROM pg_stat_activity
@@ -57,8 +58,8 @@ _BEGUN = text("""
       AND backend_type IS DISTINCT FROM 'autovacuum worker'
 """)  # noqa: E501
 
-# Locks of those that write, prepared transactions included. Partitions and inherited tables are written by themselves;
-# behind a view, or a foreign table, may be any.
+# The locks of writers, including prepared transactions. Partitions and inherited tables have locks of their own; behind
+# a view or a foreign table may be any table.
 _WRITERS = text("""
     WITH RECURSIVE own AS (
         SELECT CAST(CAST(:name AS regclass) AS oid) AS oid
@@ -89,8 +90,8 @@ def _in_postgresql(engine: Engine, table: Table, *, times: bool) -> Open:
     return Open(writers, since, _MAY_NOT_SEE if hidden else "")
 
 
-# MySQL's NOW() is when the statement began: only who has written already matters. The start tells one transaction of a
-# connection from its next.
+# MySQL's NOW() is the start of the statement, so only transactions that have already written matter. The start tells
+# the transactions of one connection apart.
 _IN_INNODB = text("""
     SELECT CONCAT(trx_mysql_thread_id, ' ', trx_started) FROM information_schema.innodb_trx
     WHERE trx_mysql_thread_id <> CONNECTION_ID()
@@ -99,7 +100,7 @@ _IN_INNODB = text("""
 
 _NO_PROCESS = 1227
 
-# For so long InnoDB goes on showing what it has shown before.
+# How long InnoDB keeps returning a cached list.
 _STALE_SECONDS = 0.11
 
 _NEEDS_PROCESS = (
@@ -120,7 +121,7 @@ def _in_mysql(engine: Engine) -> Open:
 
 
 def _in_sqlite(engine: Engine) -> Open:
-    """SQLite has one writer at a time, and says only whether there is one."""
+    """SQLite has one writer at a time, and only shows whether there is one."""
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)  # noqa: S101
@@ -130,7 +131,7 @@ def _in_sqlite(engine: Engine) -> Open:
             driver.execute("BEGIN IMMEDIATE")
             driver.execute("ROLLBACK")
         except sqlite3.OperationalError as error:
-            # Else the file may not be written, and whoever else writes to it cannot be seen.
+            # Otherwise the file is read-only, and another writer cannot be detected.
             is_busy = str(error.sqlite_errorname).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
             return Open(frozenset({"the writer"}) if is_busy else frozenset())
         finally:
@@ -139,6 +140,6 @@ def _in_sqlite(engine: Engine) -> Open:
 
 
 def still_open(before: Open, now: Open) -> Open:
-    """Those of a moment that have not ended since."""
+    """The earlier transactions that have not ended."""
     both = None if before.writers is None or now.writers is None else before.writers & now.writers
     return replace(before, writers=both)

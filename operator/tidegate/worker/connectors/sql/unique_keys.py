@@ -1,8 +1,8 @@
-"""Unique keys that take for the same what `match` tells apart.
+"""Finds unique keys that treat values as equal which `match` tells apart.
 
-A record of the other side whose match field differs from one here by letter case only would be created here, and
-refused as a duplicate by such a key; and this one would be created there, beside it. What a database takes for the
-same is asked of it by comparing two texts as the column does.
+If a record of the other side differs in its match field only in letter case, it would be created here, and such a key
+would refuse it as a duplicate; this side's record would be created there, as a second one. To find out what a key
+treats as equal, the database compares two texts as the column does.
 """
 
 import logging
@@ -18,7 +18,7 @@ from tidegate.worker.values.normal_form import Normalization
 
 _log = logging.getLogger(__name__)
 
-# What makes no difference to a key, for each of its columns that is a text.
+# What a key ignores, for each of its text columns.
 _Ignored: TypeAlias = Mapping[str, frozenset[Normalization]]
 
 _WORDS: Mapping[Normalization, str] = {"casefold": "letter case", "accents": "accents", "trim": "trailing spaces"}
@@ -27,7 +27,7 @@ _MYSQL = text("""
     SELECT column_name, character_set_name, collation_name FROM information_schema.columns
     WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table AND collation_name IS NOT NULL
 """)
-# A citext, also of a domain, and a text whose collation says that other texts may be equal to it.
+# A citext, also of a domain, and a text whose collation is nondeterministic.
 _POSTGRESQL = text("""
     SELECT attname, base.oid::regtype::text, quote_ident(nspname) || '.' || quote_ident(collname)
     FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
@@ -40,7 +40,7 @@ _POSTGRESQL = text("""
 _SQLITE = text("SELECT name, upper(coll) FROM pragma_index_xinfo(:index) WHERE key = 1 AND name IS NOT NULL")
 _OF_SQLITE: _Ignored = {"NOCASE": frozenset({"casefold"}), "RTRIM": frozenset({"trim"})}
 
-# An expression of an index: functions around a column, each perhaps with a cast.
+# An index expression: functions around a column, each with an optional cast.
 _CALL = re.compile(r"\(*([a-z_.\"]+)\((?:.*, |(?:both|leading|trailing) from )?(.*)\)\)*", re.IGNORECASE)
 _COLUMN = re.compile(r"\(*\"?([^\"():]+)\"?\)*(?:::[a-z ]+)?\)*")
 _OF_FUNCTIONS: Mapping[str, Normalization] = {
@@ -49,7 +49,7 @@ _OF_FUNCTIONS: Mapping[str, Normalization] = {
 
 
 def complaints(engine: Engine, table: Table, description: Description) -> list[str]:
-    """What to set for each match field that a unique key takes wider than `match` does."""
+    """For each match field, what to set where a unique key ignores more than `match` does."""
     normalize = {description.fields[i].name: description.fields[i].normalize for i in description.match}
     if all({*_WORDS} <= {*how} for how in normalize.values()):
         return []
@@ -60,7 +60,7 @@ def complaints(engine: Engine, table: Table, description: Description) -> list[s
         for name, how in normalize.items():
             wider = ignored.get(name, frozenset()) - {*how}
             if engine.dialect.name == "mysql" and "accents" in wider:
-                # So it is by most of its collations, for an e-mail address as well: where it matters is not known.
+                # Most of its collations do this, also for e-mail addresses: whether it matters is unknown.
                 _log.warning("%s: %s", description.title, _complaint(key, name, how, wider))
                 wider -= {"accents"}
             if wider:
@@ -103,7 +103,7 @@ def _index(engine: Engine, index: Mapping[str, Any], ignored: _Ignored) -> tuple
 
 
 def _peeled(expression: str) -> tuple[str, frozenset[Normalization]]:
-    """The column that functions are around, and what these leave out; of another expression, the expression."""
+    """The column inside the functions, and what these ignore; for any other expression, the expression."""
     inner, left_out = expression, set[Normalization]()
     while call := _CALL.fullmatch(inner):
         name = call[1].rpartition(".")[2].strip('"').lower()
@@ -117,7 +117,7 @@ def _peeled(expression: str) -> tuple[str, frozenset[Normalization]]:
 
 
 def _ignored(engine: Engine, table: Table) -> _Ignored:
-    """What the columns' own equality takes for no difference."""
+    """What the columns' collations ignore."""
     with engine.connect() as connection:
         if engine.dialect.name == "mysql":
             columns = connection.execute(_MYSQL, {"schema": table.schema, "table": table.name}).all()

@@ -1,7 +1,7 @@
-"""How far a table's changes have been read for good: what is remembered from run to run. Pure.
+"""The watermark of a table: up to where its changes are read completely. Pure.
 
-What was newest at a look counts only when every transaction that was open then has ended: until then it may still bring
-rows with a cursor from before. So a look waits as `pending`, and `settled` is the one that the next run begins from.
+The newest value of a look counts only when every transaction that was open then has ended: until then a transaction may
+still add rows with an earlier cursor. So a look waits as `pending`; `settled` is the one that the next run starts from.
 """
 
 from collections.abc import Set
@@ -12,7 +12,7 @@ from tidegate.worker.connectors.sql.cursors import Seen
 
 
 class Watermark(NamedTuple):
-    """`until` is the newest value at the last look; `writers` are the transactions that `pending` waits for."""
+    """`until` is the newest value of the last look; `writers` are the transactions that `pending` waits for."""
 
     until: Token | None
     settled: Seen | None
@@ -20,12 +20,12 @@ class Watermark(NamedTuple):
     writers: frozenset[str] = frozenset()
 
     def to_token(self) -> Token:
-        """As plain JSON."""
+        """The watermark as plain JSON."""
         return {**self._asdict(), "writers": sorted(self.writers)}
 
     @classmethod
     def of_token(cls, token: Any) -> "Watermark":
-        """What a token says; nothing is settled by one that another version has made."""
+        """The watermark of a token; a token of another version has nothing settled."""
         if not isinstance(token, dict) or token.keys() != {*cls._fields}:
             return cls(None, None)
         settled, pending = (token[name] and Seen(*token[name]) for name in ("settled", "pending"))

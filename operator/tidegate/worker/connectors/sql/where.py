@@ -1,4 +1,4 @@
-"""A filter as a condition of SQL, and what does not fit about it. Values are compared as the database compares them."""
+"""A filter as an SQL condition, and its problems. Values are compared as the database compares them."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
@@ -12,14 +12,14 @@ from tidegate.worker.connectors.sql.column_types import adapter
 from tidegate.worker.connectors.sql.columns import python_type
 from tidegate.worker.connectors.where import ORDER, Condition
 
-# None is a column of SQLite that may hold anything.
+# None is a SQLite column that may hold any value.
 _NUMBERS = (int, float, Decimal)
 _ORDERED = (*_NUMBERS, str, date, datetime, time, None)
 _COMPARED = (*_ORDERED, bool, UUID)
 
 
 def complaints(engine: Engine, table: Table, where: Sequence[Condition]) -> list[str]:
-    """What does not fit; the columns are there."""
+    """Problems of a filter whose columns exist."""
     return [
         f"where: {condition}: {problem}"
         for condition in where
@@ -46,7 +46,7 @@ def _problems(engine: Engine, column: Column[Any], condition: Condition) -> list
 
 
 def is_inside(engine: Engine, table: Table, where: Sequence[Condition]) -> ColumnElement[bool]:
-    """True of the rows that meet all conditions, and false, never NULL, of the others."""
+    """A condition that is true for rows that meet all conditions, and false, never NULL, for all others."""
     return and_(*(_is_met(engine, table.columns[condition.field], condition) for condition in where))
 
 
@@ -71,7 +71,7 @@ def _is_one_of(engine: Engine, column: Column[Any], condition: Condition) -> Col
 
 
 def _bounds(engine: Engine, column: Column[Any], condition: Condition) -> list[Any]:
-    """What a column's values are compared with; a column of whole numbers also with 9.5, which it cannot hold."""
+    """The limits to compare with; an integer column can also be compared with 9.5, which it cannot hold."""
     if python_type(column) in _NUMBERS and all(type(value) in (int, float) for value in condition.values):
         return [literal(value) for value in condition.values]
     return _adapted(engine, column, condition)
