@@ -1,7 +1,7 @@
-"""What every connected system can be asked: six verbs on the records of one object, and how far its changes go.
+"""The connector interface: six operations on the records of one object, and a watermark of its changes.
 
-`scan`, `push` and `recover` know systems by these protocols only. A connector offers a ConnectorType; `registry` finds
-it by the name that users write as `type`, in this package or another.
+`scan`, `push` and `recover` use systems only through these protocols. A connector package offers a ConnectorType, which
+`registry` finds by the name in the setting `type`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,16 +16,16 @@ from tidegate.worker.errors import RunEnded
 from tidegate.worker.values.kinds import Kind
 from tidegate.worker.values.normal_form import Normalization, Value, normal
 
-# A record's id as the cache keeps it; a connector translates what its system has.
+# A record's id as the cache stores it; a connector converts it to and from its system's id.
 Key = int | str
 
-# Where a scan goes on, and how far changes go: opaque to everything but the connector, and plain JSON. Messages show it
-# to humans; one with values that are not for everybody is a mapping, of which they show `position`.
+# A scan's position, or a watermark: plain JSON that only the connector interprets. Messages show it to users; a token
+# with confidential values is a mapping, of which they show only `position`.
 Token = Any
 
 
 class Part(BaseModel):
-    """A part of `spec.sync`: camelCase, frozen, and nothing in it that we do not know.
+    """A part of `spec.sync`: camelCase, frozen, without unknown settings.
 
     The docstring below a field describes it in the reference, in editors and in `kubectl explain`.
     """
@@ -39,11 +39,11 @@ class Part(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    # Of an object's settings: those that do not say which records these are. They may change without a reset.
+    # Settings of an object that do not determine which records it has. They may change without a reset.
     incidental: ClassVar[frozenset[str]] = frozenset({"cursor"})
 
 
-# The three that are made once per record are tuples: frozen dataclasses take three times as long to make.
+# These three are created once per record, and so are tuples: creating a frozen dataclass takes three times as long.
 class Record(NamedTuple):
     """A record as its system holds it: the mapped fields' values, in the order in which the fields are declared."""
 
@@ -53,7 +53,7 @@ class Record(NamedTuple):
 
 
 def is_as_expected(current: Record | None, expected: Record) -> bool:
-    """Whether a record still holds what was read before: what compare-and-set compares."""
+    """Whether a record still holds what was read before: the comparison of compare-and-set."""
     if current is None:
         return False
     if current.values == expected.values:
@@ -64,7 +64,8 @@ def is_as_expected(current: Record | None, expected: Record) -> bool:
 class Unreadable(NamedTuple):
     """Something in the place of a record that cannot be read, and is set aside.
 
-    Without a key it may be any record: its page has a doubt. `place` is where a person finds it, such as `line 7`.
+    Without a key it may be any record, so that its page has a doubt. `place` tells a person where it is, such as `line
+    7`.
     """
 
     place: str
@@ -73,12 +74,11 @@ class Unreadable(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some records in the scan's order, and the token after which it goes on; None when it is over.
+    """Some records in the scan's order, and the token of the next page; None on the last page.
 
-    On a scan's last page `doubt` says why the scan may have left out a record that was there all the time: half a
-    sentence for messages. It is empty where the scan is proved whole, which a database's own order does by itself.
-    `gone` are records that their system still has, and marks as deleted; `outside` are those that the object's filter
-    leaves out.
+    On a scan's last page `doubt` says why the scan may have missed a record that existed all the time, as half a
+    sentence for messages. It is empty where the scan is proven complete, as a scan in a database's own order is. `gone`
+    are records that exist in their system and are marked as deleted; `outside` are those outside the object's filter.
     """
 
     records: Sequence[Record]
@@ -90,7 +90,7 @@ class Page(NamedTuple):
 
 
 class Write(NamedTuple):
-    """An update: new values by field index, provided that the record is still as expected."""
+    """An update: new values by field index, on condition that the record is still as expected."""
 
     expected: Record
     values: Mapping[int, Value]
@@ -98,12 +98,12 @@ class Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Not written: the record is not as expected any more."""
+    """Not written: the record is no longer as expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Not written: the system refuses these values, and would again. The reason is a sentence."""
+    """Not written: the system refuses these values permanently. The reason is a sentence."""
 
     reason: str
 
@@ -112,16 +112,16 @@ class Rejected:
 class Blocked(Rejected):
     """Rejected because of another record, which has a value that must be unique, or which refers to this one.
 
-    The same write may succeed after that record is written. A connector that cannot tell answers Rejected.
+    The same write may succeed after that record is written. A connector that cannot tell returns Rejected.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Postponed(Changed):
-    """Not sent: the run has to end before this record's turn. With `in_doubt` it was sent, and may have been written.
+    """Not sent, because the run has to end first. With `in_doubt` it was sent, and may have been written.
 
-    What else its batch has done is acknowledged, and then `because` is raised. The intent of what is in doubt stays, so
-    that the next attempt finds out.
+    The rest of its batch is acknowledged, and then `because` is raised. The intent of a write in doubt stays, so that
+    the next attempt finds out.
     """
 
     because: RunEnded
@@ -137,11 +137,11 @@ class NotDeleted(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The changes to read: those since one watermark, as far as another; `since` None is from the beginning.
+    """The changes to read: from one watermark up to another; `since` None means from the start.
 
-    Reading starts earlier by the overlap where that can make a difference: a transaction shows its changes only when
-    it commits, under the time at which it made them. Records whose cursor says nothing of when they were changed, such
-    as NULL or a time in the future, are read too.
+    Reading starts earlier by the overlap where that matters: a transaction's changes become visible only when it
+    commits, with the time at which it made them. Records whose cursor does not say when they changed, such as NULL or a
+    time in the future, are read too.
     """
 
     since: Token | None
@@ -151,7 +151,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class FieldUse:
-    """How one side takes part in a field: its name there, and what the sync may do with it."""
+    """One side of a field: its name there, and what the sync may do with it."""
 
     name: str
     written: bool
@@ -159,16 +159,16 @@ class FieldUse:
 
     @property
     def casefold(self) -> bool:
-        """Whether letter case makes no difference."""
+        """Whether letter case is ignored."""
         return "casefold" in self.normalize
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """All that a connector knows of an object: its own settings, and the fields in their order.
+    """What a connector knows about an object: its own settings, and the fields in their order.
 
-    `creates` and `deletes` say whether records are created and deleted here. `pushes` is false for what only reads,
-    such as a read-only run: then the right to write is not needed.
+    `creates` and `deletes` say whether the sync creates and deletes records here. `pushes` is false for a run that only
+    reads: it does not need the privilege to write.
     """
 
     title: str
@@ -179,58 +179,57 @@ class Description:
     deletes: bool = False
     pushes: bool = True
     updates: bool = True
-    # Names and values that a new record gets beside its fields.
+    # Names and values that a new record gets in addition to its fields.
     constants: tuple[tuple[str, Value], ...] = ()
 
 
 class FieldType(Protocol):
-    """What one field can hold in its system."""
+    """The values that one field can hold in its system."""
 
     @property
     def name(self) -> str:
-        """The type as the system calls it, for messages."""
+        """The name of the type in its system, for messages."""
 
     @property
     def kind(self) -> Kind | None:
-        """What its values are; None where they may be anything."""
+        """The kind of its values; None where it may hold any kind."""
 
     @property
     def is_json(self) -> bool:
-        """Whether the values are JSON's, whose texts are never documents."""
+        """Whether the values are those of JSON, where a text is never a document."""
 
     @property
     def zoned(self) -> bool:
-        """Of a time, whether it is an instant: one with a zone, or in UTC."""
+        """Whether its times are instants: with a zone, or in UTC."""
 
     def stored(self, value: Value, /) -> Value:
-        """What would be stored for a value of another system, apart from rounding. Raises ValueError for what cannot.
+        """The value that would be stored for a value of another system, apart from rounding.
 
-        No value is lost or altered in silence: a connector that cannot keep one says so here.
+        Raises ValueError for a value that the field cannot hold, because no value may be lost or altered silently.
         """
 
 
 class Collection(Protocol):
-    """The records of one object in one system. Every method raises SystemFailed when the system breaks off."""
+    """The records of one object in one system. Every method raises SystemFailed when the system fails."""
 
     @property
     def batch(self) -> int:
-        """How many records to push at once, at most: a pause waits for the end of a batch, and a crash repeats one."""
+        """The maximum number of records per push: a pause waits for the end of a batch, and a crash repeats one."""
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
-        """How far changes go at this moment, where `last` is what was answered at the last scan; None without a cursor.
+        """The present watermark of changes; `last` is the watermark of the last scan. None without a cursor.
 
-        The next scan of changes begins where it is safe: a change that this scan has not met has a later cursor than
-        what the watermark stands for, or one that is earlier by the overlap at most.
+        The next scan of changes starts where it is safe: a change that this scan has missed has a cursor later than the
+        watermark, or earlier by at most the overlap.
         """
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """A page of all records, or of those whose cursor is in the window; None is before the first.
+        """A page of all records, or of those whose cursor is in the window; `after` None is the first page.
 
-        A record that is there from the first page to the last is on one of them at least: what a whole scan has not
-        met counts as deleted. An order in which edited records stay where they are, such as that of the keys, promises
-        this. A connector that cannot promise it says so on the last page (`doubt`); then the scan proves no absence
-        and moves no watermark. A token may be used by a later process; one that has become worthless begins the scan
-        anew.
+        A record that exists from the first page to the last must be on at least one of them: what a whole scan has
+        missed counts as deleted. An order in which edited records keep their place, such as that of the keys,
+        guarantees this. A connector without this guarantee says so on the last page (`doubt`); then the scan proves no
+        absence and moves no watermark. A later process may use a token; an expired token restarts the scan.
         """
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
@@ -239,93 +238,93 @@ class Collection(Protocol):
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         """Records whose match fields may equal one of these; the caller compares their normal forms.
 
-        None that does may be missing, one that was created a moment ago included: it would be created again.
+        No matching record may be missing, not even one created a moment ago: it would be created again.
         """
 
     def create(self, records: Sequence[Sequence[Value]]) -> Sequence[Record | Rejected | Postponed]:
-        """Create records; the answers, in the same order, are what the system stored.
+        """Create records; return what the system stored, in the same order.
 
-        What is Rejected has left nothing behind: every run tries it again.
+        A Rejected create leaves nothing behind, because every run retries it.
         """
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
-        """Compare-and-set, each on its own; the answers, in the same order, are what the system stored."""
+        """Compare-and-set of each record; return what the system stored, in the same order."""
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
-        """Delete what is still as expected; None for what is certain to be gone, also before."""
+        """Delete the records that are still as expected; None for one that is certainly gone, even before the call."""
 
 
 @runtime_checkable
 class Typed(Protocol):
-    """A Collection that tells what its fields can hold; of one that does not, every value is taken to arrive."""
+    """A Collection with field types. Without field types, every value is assumed to arrive unchanged."""
 
     def field_types(self) -> Sequence[FieldType]:
         """The fields' types, in the order in which they are declared."""
 
     def cursor_type(self) -> FieldType | None:
-        """The same of the cursor."""
+        """The type of the cursor; None without a cursor."""
 
 
 @runtime_checkable
 class MayNotRead(Protocol):
-    """A Collection of which single records may not be readable by their ids, such as one that an API fails on."""
+    """A Collection whose `get` may be unable to read single records, such as one on which an API fails."""
 
     @property
     def unread(self) -> Mapping[Key, str]:
-        """The records that the last `get` could not read, and left out, each with a sentence that says why."""
+        """The records that the last `get` could not read and omitted, each with a sentence that says why."""
 
 
 def unread(collection: Collection) -> Mapping[Key, str]:
-    """The records that the last `get` could not read: they are not gone, and what they hold is unknown."""
+    """The records that the last `get` could not read: they exist, and their values are unknown."""
     return collection.unread if isinstance(collection, MayNotRead) else {}
 
 
 class Connector(Protocol):
-    """One system that is connected for the length of a run."""
+    """A connection to one system for the length of a run."""
 
     def open(self, description: Description) -> Collection:
-        """One object's records. Raises ConfigurationError when the system has no such place or field."""
+        """One object's records. Raises ConfigurationError when the system lacks its table, path or fields."""
 
     def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
 
 
 @runtime_checkable
 class Identified(Protocol):
-    """A Connector that tells which system it has reached."""
+    """A Connector that can identify the system that it has reached."""
 
     def system(self, description: Description, /) -> Mapping[str, str]:
-        """What tells the system in which an object's records are from others of its kind, such as {"database": "crm"}.
+        """Signals that tell the system of an object's records from others of its kind, such as {"database": "crm"}.
 
-        Names and values are shown to humans; a value that is secret is given as `fingerprint`. They stay the same
-        when a password, a user or the way to the same system changes. One that cannot be read is left out.
+        Names and values are shown to users; a secret value is given as its `fingerprint`. Signals stay the same when a
+        password, a user or the network path to the same system changes. A signal that cannot be read is omitted.
         """
 
 
 @runtime_checkable
 class Interruptible(Protocol):
-    """A Connector that writes record by record, each by a request that may take seconds: it can stop between two."""
+    """A Connector that writes each record by a request of its own, which may take seconds, and can stop between two."""
 
     def stop_when(self, interrupted: Callable[[], bool], /) -> None:
-        """Once this is true, begin nothing more: a write that was not sent is Postponed, and a reading raises Paused.
+        """Once `interrupted` returns true, start nothing: unsent writes are Postponed, and reads raise Paused.
 
         A write that was sent is completed, so that its batch can be acknowledged.
         """
 
 
 class Connect(Protocol):
-    """How to connect a system by its settings. Raises ConfigurationError; need not reach the system yet."""
+    """Connects to a system by its settings. Raises ConfigurationError; need not reach the system yet."""
 
     def __call__(self, settings: Any, environ: Mapping[str, str], name: str, /) -> Connector:
-        """Connect the system that the configuration calls by this name."""
+        """Connect to the system that has this name in the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectorType:
-    """A kind of system: the models of its settings, which name what users may write, and how to connect."""
+    """A kind of system: the models of its settings, and the function that connects to it."""
 
     settings: type[Part]
     object_settings: type[Part]
     connect: Connect
-    # Whether a new record gets the description's constants.
+    # Whether new records get the description's constants.
     takes_constants: bool = False

@@ -1,7 +1,7 @@
-"""Records that stay in their system after they are deleted, marked by a field: what users write about it.
+"""The setting `deleted`: a field that marks records which stay in their system after they are deleted.
 
-A marked record counts as absent wherever records are read. A connector takes the setting `deleted` where its systems
-mark records; what a mark is in a database's own types is in `sql/deleted`.
+A marked record counts as absent wherever records are read. Connectors whose systems mark records have this setting;
+`sql/deleted` interprets marks in a database's own types.
 """
 
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from tidegate.worker.values.normal_form import normal
 
 MarkValue = str | int | bool
 
-# What says that a record is not deleted, where no values are given; compared in normal form and in lower case.
+# Values that mean "not deleted" where the setting lists no values; compared in normal form and in lower case.
 NOT_A_MARK = frozenset({None, "false", "0"})
 
 
@@ -30,12 +30,12 @@ class Deleted(Part):
     """
 
     field: str
-    """Its name."""
+    """The field's name."""
     values: Annotated[list[MarkValue] | None, AfterValidator(_not_empty)] = None
     """The values that mark a deleted record; without them any value except null, false, 0 and an empty text does."""
 
     def is_mark(self, value: Any) -> bool:
-        """Whether this value of the field says that its record is deleted."""
+        """Whether this value of the field marks its record as deleted."""
         if isinstance(value, (dict, list)):
             return self.values is None and bool(value)
         form = normal(value)
@@ -45,7 +45,7 @@ class Deleted(Part):
 
 
 def complaints(deleted: Deleted | None, description: Description) -> list[str]:
-    """What does not fit about the mark: a value that the sync writes must not delete a record."""
+    """Problems of the setting: a value that the sync writes must not delete a record."""
     if deleted is None or not any(use.written and use.name == deleted.field for use in description.fields):
         return []
     return [

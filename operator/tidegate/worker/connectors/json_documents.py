@@ -1,7 +1,7 @@
-"""Records as JSON documents: no digit is lost, fields have dotted names, and values keep their kind.
+"""Records as JSON documents: numbers keep all digits, fields have dotted names, and values keep their kind.
 
-JSON has few types: what a time or an exact number is written as follows the normal form (see
-`values`), so that both sides compare as equal afterwards.
+JSON has few types. Times and exact numbers are written in their normal form (see `values`), so that both sides compare
+as equal afterwards.
 """
 
 import json
@@ -20,8 +20,8 @@ from tidegate.worker.values.normal_form import MISSING, MOST_DIGITS, Value, norm
 
 Document = dict[str, Any]
 
-# Numbers with more digits may be more than a float or 64 bits can hold; orjson would round them. To look for them in a
-# text of which only digits are left is twenty times as fast as a regular expression.
+# Numbers with more digits may exceed a float or 64 bits, and orjson would round them. Searching a text in which only
+# digits are kept is twenty times as fast as a regular expression.
 _LONG_NUMBER = b"0" * 17
 _ONLY_DIGITS = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
 _ONLY_DIGITS_OF_TEXT = {**dict.fromkeys(map(ord, "123456789."), "0"), **dict.fromkeys(map(ord, "eE+-"), " ")}
@@ -31,16 +31,16 @@ _MANY = 20
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 _KEYS = 1 << 63
 
-# Nothing beyond these limits is real data, and it would cost the process its memory or its stack.
+# No real data exceeds these limits; beyond them, a document could exhaust the process's memory or stack.
 _DEEPEST = 100
 _LONGEST_INDEX = 6
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse(text: bytes) -> Any:
-    """A JSON text; numbers do not lose a digit. Raises ValueError.
+    """Parse JSON; numbers keep all digits. Raises ValueError.
 
-    A number is the same type and value whatever stands beside it in the text.
+    A number has the same type and value regardless of the rest of the text.
     """
     if _LONG_NUMBER not in text.translate(_ONLY_DIGITS):
         return orjson.loads(text)
@@ -48,12 +48,12 @@ def parse(text: bytes) -> Any:
 
 
 def parse_exactly(text: bytes) -> Any:
-    """A JSON text whose numbers are dumped again as they are written, 1.10 as 1.10. Raises ValueError."""
+    """Parse JSON so that `dump` writes numbers as they were, 1.10 as 1.10. Raises ValueError."""
     return _loads(text, parse_float=Decimal, parse_constant=_refuse)
 
 
 def parse_all(text: bytes) -> Any:
-    """As `parse`, with the values that a stricter reader refuses the whole text for: see `unusable`. Raises ValueError.
+    """Like `parse`, but with values for which a strict parser refuses the text: see `unusable`. Raises ValueError.
 
     These are half of a surrogate pair, NaN and infinities, and numbers beyond the range of a float.
     """
@@ -86,7 +86,7 @@ def _refuse(constant: str) -> None:
 
 
 def unusable(value: Any) -> str:
-    """Why a value cannot be kept, compared or written elsewhere, as the end of a sentence; "" for one that can be."""
+    """Why a value cannot be stored, compared or written elsewhere, as the end of a sentence; "" for a usable value."""
     stack = [(value, 0)]
     while stack:
         item, depth = stack.pop()
@@ -106,7 +106,7 @@ def unusable(value: Any) -> str:
 
 
 def key_of(document: Document, name: str) -> Key | None:
-    """The id of a record as the cache keeps it: one beyond 64 bits is a text. None where the document has no id."""
+    """The id of a record as the cache stores it: one beyond 64 bits is a text. None where the document has no id."""
     value = value_at(document, name)
     if isinstance(value, int) and not isinstance(value, bool):
         return value if -_KEYS <= value < _KEYS else str(value)
@@ -132,15 +132,15 @@ def _printable(value: Any) -> Any:
 
 
 def value_at(document: Mapping[str, Any], name: str) -> Value:
-    """The value of a field; `address.city` is looked for within `address`, and `phones.0` is the first of a list.
+    """The value of a field; `address.city` is looked up in `address`, and `phones.0` is the first element of a list.
 
-    None where it is not there.
+    None where the field is missing.
     """
     return document[name] if name in document else _found(document, name)[1]
 
 
 def has(document: Mapping[str, Any], name: str) -> bool:
-    """Whether a field is there, be it null, or an element that a list is too short for."""
+    """Whether a field is present, even as null. An element beyond the end of its list counts as present."""
     return name in document or _found(document, name)[0]
 
 
@@ -163,21 +163,21 @@ def _index(part: str) -> int | None:
 
 
 def shown_at(document: Mapping[str, Any], name: str) -> Value:
-    """The value of a field; MISSING where it is not there, which is not the same as null."""
+    """The value of a field; MISSING where it is absent, which is not the same as null."""
     return value_at(document, name) if has(document, name) else MISSING
 
 
 def names_of_nothing(documents: Sequence[Document], names: Sequence[str]) -> list[str]:
-    """The fields that none of many documents has: a mistyped name more likely than a field that is always left out."""
+    """The fields that no document of many has: more likely a mistyped name than a field that is always omitted."""
     if len(documents) < _MANY:
         return []
     return [name for name in names if not any(has(document, name) for document in documents)]
 
 
 def put(document: Document, name: str, value: Any) -> None:
-    """Set a field, making the objects and lists that it lies in.
+    """Set a field, creating the objects and lists that contain it.
 
-    Raises ValueError where something else is in their place, or where elements before it are not there.
+    Raises ValueError where another value is in their place, or where preceding elements of a list are missing.
     """
     if name in document or "." not in name:
         document[name] = value
@@ -190,7 +190,7 @@ def _put(inside: Any, path: Sequence[str], value: Any, name: str) -> None:
     place: Any = _index(first) if isinstance(inside, list) else first
     if isinstance(inside, list):
         if value is None and place == len(inside):
-            return  # an element that is not there is empty
+            return  # a missing element counts as empty
         if place > len(inside):
             raise ValueError(f"{name} cannot be written: its list has {len(inside)} elements")
         if place == len(inside):
@@ -207,7 +207,7 @@ def _put(inside: Any, path: Sequence[str], value: Any, name: str) -> None:
 
 
 def part_of(document: Document, names: Sequence[str]) -> Document:
-    """What a merge patch has for these fields: objects with nothing else in them, and lists whole."""
+    """The part of a merge patch for these fields: only these members of objects, and lists whole."""
     part: Document = {}
     for name in names:
         if name in document:
@@ -234,9 +234,9 @@ Kind = Literal["number", "boolean", "text", "mixed"]
 
 
 class Kinds:
-    """The kind of JSON value that each field was seen to hold, so that what is written there is of the same kind.
+    """The kinds of JSON values that each field has had, so that values written to it get the same kind.
 
-    A system of texts, such as CSV, or one without booleans would otherwise change the type of what it has edited.
+    Otherwise a system of texts, such as CSV, or one without booleans would change the type of the values that it edits.
     """
 
     def __init__(self, fields: int) -> None:
@@ -250,7 +250,7 @@ class Kinds:
                 self._kinds[i] = kind if self._kinds[i] is None else "mixed"
 
     def in_json(self, field: int, value: Value) -> Any:
-        """A value as JSON holds it in this field. Raises ValueError when it cannot."""
+        """The JSON value to write to this field. Raises ValueError when JSON has none."""
         kind = self._kinds[field]
         if isinstance(value, (float, Decimal)) and normal(value) in ("NaN", "Infinity", "-Infinity", "sNaN"):
             raise ValueError(f"JSON has no {normal(value)}")
@@ -265,7 +265,7 @@ class Kinds:
         return _plain(value)
 
     def stored(self, field: int, value: Value) -> Any:
-        """The same, or the reason why JSON cannot hold it. Raises ValueError."""
+        """Like `in_json`; the ValueError says why JSON cannot hold the value."""
         if value is None:
             return None
         written = self.in_json(field, value)

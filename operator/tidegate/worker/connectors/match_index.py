@@ -1,6 +1,6 @@
-"""Ids by the match fields' values, on disk: for systems that cannot be asked for records by anything but their id.
+"""An on-disk index of ids by match fields, for systems that can only be asked for records by id.
 
-Values are compared as the engine does, by their normal forms.
+Values are compared by their normal forms, as in the merge.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ _HASH_BYTES = 16
 
 
 class MatchIndex:
-    """A table in the given database, which lives no longer than the run."""
+    """A table in the given database, which lasts as long as the run."""
 
     def __init__(self, db: sqlite3.Connection, description: Description) -> None:
         self._db = db
@@ -24,14 +24,14 @@ class MatchIndex:
         db.execute("CREATE INDEX by_match ON sought (match)")
 
     def put(self, records: Iterable[Record]) -> None:
-        """Note the values that these records have now."""
+        """Add or update these records."""
         rows = [(record.key, self._hash([record.values[i] for i, _ in self._match])) for record in records]
         self._db.execute("BEGIN")
         self._db.executemany("REPLACE INTO sought VALUES (?, ?)", rows)
         self._db.execute("COMMIT")
 
     def remove(self, keys: Iterable[Key]) -> None:
-        """These records are gone."""
+        """Remove these records."""
         self._db.executemany("DELETE FROM sought WHERE key = ?", ((key,) for key in keys))
 
     def keys(self, wanted: Sequence[tuple[Value, ...]]) -> list[Key]:

@@ -1,7 +1,8 @@
-"""The connectors by the `type` that users write: those that are built in, and those of other installed packages.
+"""Finds connectors by the setting `type`: built-in ones, and those of other installed packages.
 
-One is imported when it is first asked for, so that a run imports no more than its two need. A package offers its own
-by an entry point of the group `tidegate.connectors`: the name is the type, and the object a ConnectorType.
+A connector is imported when it is first looked up, so that a run imports only the two that it needs. A package offers a
+connector by an entry point of the group `tidegate.connectors`, whose name is the type and whose object is a
+ConnectorType.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ _BUILT_IN = [EntryPoint(name, f"tidegate.worker.connectors.{name}:TYPE", GROUP) 
 
 
 class Connectors(Mapping[str, ConnectorType]):
-    """All connectors that there are. Looking one up raises ConfigurationError when it is there and cannot be used."""
+    """All available connectors. A look-up raises ConfigurationError for one that exists and cannot be used."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, ConnectorType] = {}
@@ -52,7 +53,7 @@ def _offer(name: str) -> EntryPoint:
 def _load(offer: EntryPoint) -> ConnectorType:
     try:
         found = offer.load()
-    except Exception as error:  # it is others' code
+    except Exception as error:  # third-party code may raise anything
         raise ConfigurationError(
             f"type {offer.name} of {_package(offer)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error

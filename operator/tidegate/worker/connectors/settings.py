@@ -1,4 +1,4 @@
-"""What connectors' settings have in common: values that a Secret puts into the environment, and that stay secret."""
+"""Setting types that connectors share: values from environment variables, secrets, durations and time zones."""
 
 import base64
 import json
@@ -16,14 +16,14 @@ from tidegate.api.base import DURATION_PATTERN, parse_duration
 from tidegate.worker.connectors import Part
 from tidegate.worker.errors import ConfigurationError
 
-# A longer message is cut: it may be a whole page of HTML.
+# A longer message is truncated: it may be a whole page of HTML.
 _SAID = 300
 
-# The environment variable with the directory in which connectors may keep credentials from one run to the next; not set
-# where nothing is kept.
+# The environment variable with the directory in which connectors may store credentials between runs. It is unset where
+# the cache is not kept.
 CREDENTIALS_DIRECTORY = "TIDEGATE_CREDENTIALS_DIRECTORY"
 
-# So many characters of a secret in a row are worth hiding.
+# The length of a fragment of a secret that is worth hiding.
 _PART = 8
 
 
@@ -42,18 +42,18 @@ def _text_or_env(raw: object) -> object:
     raise ValueError("write a text, or {env: NAME} for one that is in an environment variable")
 
 
-# A text, as it is or from the environment.
+# A text, given directly or from the environment.
 Text = Annotated[str | FromEnvironment, BeforeValidator(_text_or_env)]
 
 
 def _only_env(raw: object) -> object:
     if isinstance(raw, FromEnvironment) or (isinstance(raw, dict) and isinstance(raw.get("env"), str)):
         return raw
-    # What was written is not repeated: it may be the secret.
+    # The input is not repeated: it may be the secret.
     raise ValueError("write {env: NAME}: a secret comes from an environment variable")
 
 
-# A text that is not to be in the resource.
+# A text that must not be in the resource.
 Secret = Annotated[FromEnvironment, BeforeValidator(_only_env)]
 
 
@@ -78,12 +78,12 @@ def _known_zone(name: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
-# Of a part of which one setting is written: how its schema says so.
+# The schema of a part that takes exactly one of its settings.
 ONE = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
 
 def one_of(part: Part) -> None:
-    """Raise ValueError unless exactly one of a part's settings is written."""
+    """Raise ValueError unless exactly one of a part's settings is given."""
     fields = type(part).model_fields
     if sum(getattr(part, name) is not None for name in fields) != 1:
         raise ValueError(f"write one of {', '.join(field.alias or name for name, field in fields.items())}")
@@ -99,12 +99,12 @@ def text_of(setting: str | FromEnvironment, environ: Mapping[str, str], connecto
 
 
 def fingerprint(secret: str) -> str:
-    """Text that stands for a secret one: the same for the same secret, and of no use to know it by."""
+    """A text that identifies a secret without revealing it: equal for equal secrets."""
     return f"sha256:{sha256(secret.encode()).hexdigest()[:12]}"
 
 
 def hidden(said: str, secrets: Iterable[str]) -> str:
-    """What a system says, without the secrets that it may repeat, and no longer than a sentence."""
+    """Text from a system on one line of limited length, with secrets removed."""
     for secret in secrets:
         for spelling in _spellings(secret):
             said = _without(said, spelling)
@@ -113,7 +113,7 @@ def hidden(said: str, secrets: Iterable[str]) -> str:
 
 
 def _spellings(secret: str) -> list[str]:
-    """A secret as it is, and as systems repeat it: escaped, in a URL, or in base64; the longest first."""
+    """The forms in which a system may repeat a secret: unchanged, escaped, URL-encoded, in base64; longest first."""
     encoded = secret.encode("utf-8", "surrogatepass")
     spellings = {
         secret,
@@ -129,10 +129,10 @@ def _spellings(secret: str) -> list[str]:
 
 
 def _without(said: str, secret: str) -> str:
-    """A text without a secret, and without parts of it that are long enough to be of use to an attacker.
+    """A text without a secret, and without fragments of it that are long enough to help an attacker.
 
-    A short secret is hidden where it stands by itself: within words it is a coincidence, and to hide it there would
-    only garble the message.
+    A short secret is hidden only where it is a whole word: inside a longer word it is a coincidence, and hiding it
+    there would only garble the message.
     """
     if len(secret) < _PART:
         return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", said)

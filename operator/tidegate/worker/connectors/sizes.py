@@ -1,4 +1,4 @@
-"""How much memory records take: a page ends at a number of bytes as well as at a number of records."""
+"""Estimates how much memory records take: pages are limited by bytes as well as by records."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time
@@ -9,30 +9,30 @@ import orjson
 from tidegate.worker.connectors import Record
 from tidegate.worker.values.normal_form import Value, json_text
 
-# Of the values of a page. A run holds several copies of them: as they are read, hashed and written.
+# The maximum size of a page's values. A run holds several copies of them: as read, as hashed and as written.
 PAGE_BYTES = 8 << 20
 
-# What Python takes for a value beside its text, and for each character of a document beside its own.
+# Python's overhead for each value, and its bytes per character of a JSON document.
 _VALUE = 64
 _DOCUMENT = 4
 
 _TEXTS = frozenset((str, bytes))
 _SMALL = frozenset((type(None), int, float, bool, Decimal, datetime, date, time))
 
-# A page is read in parts, each as large as what was read so far suggests; where small records are followed by large
-# ones, a whole part of these has to fit.
+# A page is read in parts, whose size follows from the records read so far. The growth is limited, because a whole part
+# of large records may follow small ones and has to fit.
 _FIRST, _MOST, _GROWTH = 5, 100, 5
 
 
 def size_of(values: Iterable[Value]) -> int:
-    """About how many bytes of memory these values take."""
+    """The approximate memory of these values in bytes."""
     return sum(map(_size_of_one, values))
 
 
 def page_of(read: Callable[[int], Sequence[Record]], limit: int) -> tuple[list[Record], bool]:
-    """Read records, of which `read` gives the next ones, until a page is full; and whether there may be more of them.
+    """Call `read` for the next records until a page is full; return them, and whether there may be more.
 
-    The page has one record at least, if there is any.
+    The page has at least one record, if there is any.
     """
     records: list[Record] = []
     size, part = 0, _FIRST
@@ -71,5 +71,5 @@ def _size_of_one(value: Value) -> int:
         return _VALUE
     try:
         return _VALUE + _DOCUMENT * len(orjson.dumps(value, default=str))
-    except TypeError:  # a number beyond 64 bits, or a document that nests deep
+    except TypeError:  # a number beyond 64 bits, or a deeply nested document
         return _VALUE + _DOCUMENT * len(json_text(value))

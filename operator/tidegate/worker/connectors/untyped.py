@@ -9,7 +9,7 @@ from tidegate.worker.values.normal_form import Value
 
 @dataclass(frozen=True, slots=True)
 class Untyped:
-    """A FieldType of which only the format is known."""
+    """The FieldType of a field of which only the format is known."""
 
     name: str
     stored: Callable[[Value], Value]

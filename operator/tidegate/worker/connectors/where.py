@@ -1,7 +1,7 @@
-"""Which of an object's records are synced: the setting `where`, as users write it, and what its conditions mean. Pure.
+"""The setting `where`, which selects an object's synced records, and the evaluation of its conditions. Pure.
 
-A record that does not meet all conditions is outside the filter. It is not deleted: whatever it was linked to is left
-as it is. `sql/where` has the same conditions as SQL. A connector that filters is Filtered.
+A record that does not meet all conditions is outside the filter. It is not deleted, and its counterpart stays as it is.
+`sql/where` translates the same conditions to SQL. A Collection with a filter is Filtered.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from tidegate.worker.values.normal_form import Value, normal
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Ge", "Lt", "Le"]
 Compared = str | int | float | bool
 
-# Why a new record is refused.
+# Why a create is rejected.
 OUTSIDE = (
     "the new record would be outside this side's own filter ({where}); give the field a value that meets it, or write "
     "a where for the other side too if such records are not to be synced"
@@ -34,7 +34,7 @@ class Condition(Part):
     """A condition on one field. A field without a value meets NotIn and DoesNotExist only."""
 
     field: str
-    """The column or field, which need not be one of those that are synced."""
+    """The column or field, which need not be a synced one."""
     operator: Operator
     """In and NotIn compare with a list of values, Gt, Ge, Lt and Le with one number, time or text; Exists and
     DoesNotExist ask whether there is a value."""
@@ -56,7 +56,7 @@ class Condition(Part):
         return f"{self.field} {self.operator}{values}"
 
     def is_met_by(self, value: Value) -> bool:
-        """Whether a record whose field has this value meets the condition."""
+        """Whether a record with this value in the field meets the condition."""
         form = normal(value)
         if self.operator in _EXISTENCE:
             return (form is not None) == (self.operator == "Exists")
@@ -66,12 +66,12 @@ class Condition(Part):
 
 
 def in_words(where: Sequence[Condition]) -> str:
-    """A filter as a message names it."""
+    """A filter in the form that messages use."""
     return " and ".join(map(str, where))
 
 
 def _in_order(value: Value, bound: Compared, compare: Callable[[Any, Any], Any]) -> bool:
-    """Numbers are compared as numbers, times as instants, and all else as texts."""
+    """Compare numbers as numbers, times as instants, and all other values as texts."""
     for read in (_as_number, _as_instant):
         if (limit := read(bound)) is not None:
             found = read(value)
@@ -97,25 +97,25 @@ def _as_instant(value: Value) -> datetime | None:
 
 @runtime_checkable
 class Filtered(Protocol):
-    """A Collection of which a filter (`where`) may leave out records that are there.
+    """A Collection whose filter (`where`) may exclude existing records.
 
-    `scan`, `get` and `find` answer without them, and a write of one is Changed. A create of one is Rejected.
+    `scan`, `get` and `find` omit excluded records. A write of one returns Changed, and a create of one Rejected.
     """
 
     @property
     def where(self) -> Any:
-        """What the filter is, as plain JSON; None where there is none. Another filter is another value."""
+        """The filter as plain JSON; None without one. Different filters have different values."""
 
     @property
     def outside(self) -> Mapping[Key, Record]:
-        """The records that the last `get` or `find` met, and left out because they are outside the filter."""
+        """The records that the last `get` or `find` met and omitted because they are outside the filter."""
 
 
 def filter_of(collection: Collection) -> Any:
-    """What the collection is filtered by; None where it has all records."""
+    """The collection's filter; None where it has all records."""
     return collection.where if isinstance(collection, Filtered) else None
 
 
 def outside(collection: Collection) -> Mapping[Key, Record]:
-    """The records that the last `get` or `find` left out: they are there, and are not synced."""
+    """The records that the last `get` or `find` omitted: they exist, and are not synced."""
     return collection.outside if isinstance(collection, Filtered) else {}

@@ -1,7 +1,7 @@
-"""The `file` connector: CSV and JSON Lines, on this machine or wherever fsspec reaches.
+"""The `file` connector: CSV and JSON Lines, on this machine or on any storage that fsspec supports.
 
-`records` reads and writes one file's records, by way of `spool`, which has a copy of it; `storage` reads and replaces
-the file itself; `comma_separated` and `json_lines` know what is in it.
+`records` reads and writes one file's records through `spool`, which has a copy of the file; `storage` reads and
+replaces the file itself; `comma_separated` and `json_lines` are its formats.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ from tidegate.worker.errors import SystemFailed
 
 
 def connect(settings: Settings, environ: Mapping[str, str], name: str) -> "Directory":
-    """The place of these settings; see Connect."""
+    """Open the directory that these settings describe. Raises ConfigurationError."""
     secrets: list[str] = []
 
     def resolved(option: Any) -> Any:
@@ -39,7 +39,7 @@ def connect(settings: Settings, environ: Mapping[str, str], name: str) -> "Direc
 
 
 class Directory:
-    """A Connector."""
+    """A Connector for one directory or bucket."""
 
     def __init__(self, name: str, storage: Storage) -> None:
         self._name = name
@@ -51,7 +51,7 @@ class Directory:
         self._spools: list[Spool] = []
 
     def open(self, description: Description) -> FileRecords:
-        """One file's records; see Connector."""
+        """Return one file's records."""
         settings = description.settings
         assert isinstance(settings, FileSettings)  # noqa: S101
         path = self._storage.path(settings.path)
@@ -70,7 +70,7 @@ class Directory:
         return FileRecords(self._name, spool, missing, description)
 
     def system(self, _: Description, /) -> Mapping[str, str]:
-        """Where the files are; see Identified."""
+        """Return the location of the files."""
         return self._storage.place
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """CSV: all values are texts, and an empty cell is no value. A format of `file`.
 
-The dialect is RFC 4180's, read strictly: a stray quote or a missing cell is more often a file that is half written
-than one that is meant so.
+The dialect is RFC 4180's, read strictly: a stray quote or a missing cell more often means a half-written file than an
+intended value.
 """
 
 import csv
@@ -24,7 +24,7 @@ _ZERO = "has a zero byte, which no text has; a file that was not written to its 
 
 
 class CommaSeparated:
-    """A Format."""
+    """The Format for CSV."""
 
     def __init__(self, description: Description) -> None:
         settings = description.settings
@@ -46,7 +46,7 @@ class CommaSeparated:
 
 
 class Cells:
-    """A Layout."""
+    """The Layout of one CSV file."""
 
     type_name = "CSV"
     is_json = False
@@ -77,7 +77,8 @@ class Cells:
             except StopIteration:
                 return
             except UnicodeDecodeError as error:
-                # The row is read again, now with a surrogate for each such byte: it may go on in the next lines.
+                # The row is read again, with a surrogate in place of each such byte, because it may continue on the
+                # next lines.
                 is_first_line = lines.length - start == len(lines.last)
                 problem_of_text = undecodable(error, encoding, is_first_line=is_first_line)
                 file.seek(start)
@@ -87,7 +88,7 @@ class Cells:
             except csv.Error as error:
                 end = lines.length
                 if end - start > len(lines.last) or lines.last.count(b'"') % 2:
-                    # What follows may be the rest of this row.
+                    # The next lines may be the rest of this row.
                     raise MalformedError(f"is not CSV in {encoding}: {error}", start) from None
                 where = place_of(lines.last.decode(encoding, "replace"), self._delimiter)
                 yield BadEntry(f"is not CSV in {encoding}: {error}, {where}", start, end - start)
@@ -100,23 +101,23 @@ class Cells:
                 yield BadEntry(problem_of_text, start, end - start, self._certain_key(row, lines.last))
             elif (len(row) == width or self._fits(row)) and row[id_]:
                 yield Entry(row[id_], start, end - start)
-            elif any(row):  # not an empty line, nor one of a spreadsheet, such as `;;;`
+            elif any(row):  # not an empty line, nor a spreadsheet's row of separators, such as `;;;`
                 cells = f"has {len(row)} cells, and the header has {width}"
                 problem = f"has no {self._settings.id}" if self._fits(row) else cells
                 yield BadEntry(problem, start, end - start, self._certain_key(row, lines.last))
 
     def _fits(self, row: Sequence[str]) -> bool:
-        """Whether a row has a cell for each column; spreadsheets end rows with empty ones more."""
+        """Whether a row has a cell for each column; spreadsheets may add empty cells at the end."""
         return len(row) >= self._width and not any(row[self._width :])
 
     def _certain_key(self, row: Sequence[str], line: bytes) -> Key | None:
-        """The id of a row that is wrong somewhere: none where cells before it, or the line's end, may be missing."""
+        """The id of a malformed row; None where cells before it, or the end of the line, may be missing."""
         is_certain = self._id == 0 and len(row) > 1 and line.endswith(b"\n") and not _has_surrogate(row[0])
         return row[0] or None if is_certain else None
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:
         id_, cursor, encoding = self._id, self._cursor, self._settings.encoding
-        # With a second column it is a tuple that comes back, also for one field.
+        # A second column makes itemgetter return a tuple even for one field.
         pick = itemgetter(*self._fields, id_)
         records = []
         for row in csv.reader([text.decode(encoding) for text in texts], delimiter=self._delimiter):
@@ -143,7 +144,7 @@ class Cells:
     def update(self, text: bytes, values: Mapping[int, Value]) -> bytes:
         (row,) = csv.reader([text.decode(self._settings.encoding)], delimiter=self._delimiter)
         self._fill(row, values)
-        # Lines of one file may end in both ways.
+        # A file may mix both line endings.
         own = next((each for each in (b"\r\n", b"\n") if text.endswith(each)), self.newline)
         return self._text(row, own)
 
@@ -162,7 +163,7 @@ def _has_surrogate(text: str) -> bool:
 
 def _written(row: Sequence[str], settings: FileSettings, newline: bytes, delimiter: str) -> bytes:
     text = io.StringIO()
-    # By this line terminator both of its characters are put in quotes.
+    # With this line terminator the csv module quotes cells that contain either of its characters.
     csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(row)
     return _encoded(text.getvalue().removesuffix("\r\n"), settings) + newline
 

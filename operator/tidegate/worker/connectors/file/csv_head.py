@@ -1,7 +1,7 @@
-"""The head of a CSV file: the mark of UTF-8, Excel's line `sep=;`, and the header.
+"""The head of a CSV file: the byte order mark, Excel's line `sep=;`, and the header.
 
-Exports of spreadsheets and CRMs differ in these from what was configured more often than in anything else: what does
-not fit says what to write.
+These are where exports of spreadsheets and CRMs most often differ from the configuration, so each message says which
+setting to write.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from tidegate.worker.connectors import Description
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.errors import ConfigurationError
 
-_MARK = b"\xef\xbb\xbf"  # Excel begins UTF-8 with it
+_MARK = b"\xef\xbb\xbf"  # Excel begins UTF-8 files with it
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATOR = re.compile(rb'"?sep=(.)"?\r?\n')
 _DELIMITERS = ";,\t|"
@@ -24,7 +24,7 @@ _DELIMITERS = ";,\t|"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a file's first lines say of the others."""
+    """What a file's first lines say about the others."""
 
     names: Sequence[str]
     delimiter: str
@@ -32,9 +32,10 @@ class Head:
 
 
 class Lines:
-    """A file's lines as texts, for the csv module; `length` is how many bytes have been read.
+    """A file's lines as texts, for the csv module; `length` is the number of bytes read so far.
 
-    After an error it goes on with the next line. What `errors` lets through becomes surrogates, which no text has.
+    Iteration continues with the next line after an error. Bytes that `errors` lets through become surrogates, which no
+    valid text has.
     """
 
     def __init__(self, file: BinaryIO, encoding: str, errors: str = "strict") -> None:
@@ -56,7 +57,7 @@ class Lines:
 
 
 def undecodable(error: UnicodeDecodeError, encoding: str, *, is_first_line: bool = True) -> str:
-    """Why a row is no text, and where in its line; of a row of several lines only the first is named."""
+    """Why a row cannot be decoded, and where in its line; of a row that spans lines only the first line is named."""
     column = len(error.object[: error.start].decode(encoding, "replace")) + 1
     where = f", column {column}" if is_first_line else ""
     advice = "; write encoding: cp1252 if a spreadsheet on Windows wrote it" if is_utf8(encoding) else ""
@@ -64,7 +65,7 @@ def undecodable(error: UnicodeDecodeError, encoding: str, *, is_first_line: bool
 
 
 def place_of(line: str, delimiter: str) -> str:
-    """Where a line is not CSV: the place of the first letter after a cell that should have ended."""
+    """Where a line is not CSV: the position of the first character after a cell's closing quote."""
     cell = re.compile(rf'(?:"(?:[^"]|"")*"|[^"{re.escape(delimiter)}\r\n][^{re.escape(delimiter)}\r\n]*|)')
     end = 0
     while (found := cell.match(line, end)) and line[found.end() : found.end() + 1] == delimiter:
@@ -73,12 +74,12 @@ def place_of(line: str, delimiter: str) -> str:
 
 
 def is_utf8(encoding: str) -> bool:
-    """Whether an encoding is UTF-8 by another name."""
+    """Whether an encoding is UTF-8 under another name."""
     return codecs.lookup(encoding).name == "utf-8"
 
 
 def read_head(file: BinaryIO, description: Description) -> Head:
-    """Read the head, and leave the file at its end. Raises ConfigurationError."""
+    """Read the head, and leave the file positioned after it. Raises ConfigurationError."""
     settings = description.settings
     assert isinstance(settings, FileSettings)  # noqa: S101
     try:
@@ -114,7 +115,7 @@ def _read(file: BinaryIO, settings: FileSettings) -> Head:
 
 
 def _declared(file: BinaryIO, settings: FileSettings) -> str:
-    """The delimiter that the file itself declares, or else the configured one."""
+    """The delimiter that the file declares, or the configured one."""
     position = file.tell()
     found = _SEPARATOR.fullmatch(file.readline())
     if found is None:
@@ -130,7 +131,7 @@ def _declared(file: BinaryIO, settings: FileSettings) -> str:
 
 
 def complaints(head: Head, description: Description) -> list[str]:
-    """What the object needs and the header does not have. Columns that it does not need may have one name, or none."""
+    """Columns that the object needs and the header lacks or has twice. Other columns may be duplicated or unnamed."""
     settings, title = description.settings, description.title
     assert isinstance(settings, FileSettings)  # noqa: S101
     fields = description.fields
@@ -150,7 +151,7 @@ def complaints(head: Head, description: Description) -> list[str]:
 
 
 def _advice(head: Head, name: str) -> str:
-    """Another delimiter, where the header has the column by it."""
+    """Advice to set another delimiter, if the header has the column with it."""
     if len(head.names) == 1:
         for each in _DELIMITERS:
             if name in next(csv.reader([head.names[0]], delimiter=each)):

@@ -1,23 +1,23 @@
-"""What is asked of a file system; `local` and `remote` are the two kinds."""
+"""The operations on a file system; `local` and `remote` implement them."""
 
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, Protocol, TypeAlias
 
-# What a file system tells of a file that changes with its content.
+# Metadata of a file that changes with its content.
 Facts: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Files(Protocol):
-    """A file system. Raises what its library raises."""
+    """A file system. Raises the exceptions of its library."""
 
     def facts(self, path: str) -> Facts | None:
-        """The facts of a file; None when it is not there."""
+        """A file's metadata; None when it does not exist."""
 
     def identify(self, facts: Facts, moment: float) -> bool:
-        """Whether a file that had these facts at this moment cannot be changed later and have them still."""
+        """Whether metadata that was read at this moment identifies the content: a later change would alter it."""
 
     def changed_at(self, path: str) -> float:
-        """When the file was last written to, in seconds since 1970."""
+        """The modification time, in seconds since 1970."""
 
     def beside(self, path: str) -> list[str]:
         """The names of the files in the same directory."""
@@ -26,7 +26,7 @@ class Files(Protocol):
         """Open a file for reading."""
 
     def replace(self, path: str, content: Iterable[bytes], is_still: Callable[[], bool]) -> bool:
-        """Put new content in the place of what is there, unless `is_still` then says that this is another.
+        """Replace a file's content, unless `is_still` returns false right before the replacement.
 
-        No file system can promise that nothing happens between that last look and the replacement.
+        No file system rules out a change between that last check and the replacement.
         """

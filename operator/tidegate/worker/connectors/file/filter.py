@@ -1,6 +1,6 @@
-"""A file's fields beside the object's: those that the filter's conditions name, and those that new records get.
+"""A file's fields beyond those of the object: fields of filter conditions, and constants of new records.
 
-Records are read with the former, which are then taken off again.
+Records are read with these fields, which are then removed.
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from tidegate.worker.connectors.where import Condition
 
 
 def as_read(description: Description, where: Sequence[Condition]) -> Description:
-    """The description of records as they are read: after the fields come those of conditions and constants."""
+    """The description for reading: its fields are followed by those of conditions and constants."""
     conditions = (FieldUse(condition.field, written=False) for condition in where)
     constants = (FieldUse(name, written=True) for name, _ in description.constants)
     return replace(description, fields=(*description.fields, *conditions, *constants))
 
 
 def split(records: Sequence[Record], count: int, where: Sequence[Condition]) -> tuple[list[Record], list[Record]]:
-    """Of records as they were read those that are inside the filter, and those outside; both as the object has them.
+    """Split records into those inside and those outside the filter, and remove the additional fields from both.
 
-    `count` is how many fields the object has.
+    `count` is the number of the object's fields.
     """
     if not records or len(records[0].values) == count:
         return [*records], []

@@ -1,7 +1,7 @@
-"""What the file connector asks of a format: where the records of a file are, what one says, and how one is written.
+"""What the file connector requires of a format: to find the records in a file, parse them, and write them.
 
-`comma_separated` and `json_lines` are the two. A file is a head and then records, each of one or more whole lines,
-that are copied byte by byte when they are not edited: what the sync does not know of stays as it is.
+`comma_separated` and `json_lines` implement it. A file is a head followed by records, each of one or more whole lines.
+Unedited records are copied byte for byte, so what the sync does not know about stays unchanged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ from tidegate.worker.values.normal_form import Value
 
 
 class UnreadableFile(SystemFailed):
-    """A file does not hold what it should, and may be still being written: the run is retried."""
+    """A file does not have the expected content, and may still be written: the run is retried."""
 
 
 class BadDataError(ConfigurationError):
-    """A file that is not being written does not hold what it should: retrying cannot help."""
+    """A file that is not being written does not have the expected content: a retry cannot help."""
 
 
 class MalformedError(ValueError):
-    """A file cannot be read from somewhere on, said by a format, which does not know the file; `offset` is in bytes."""
+    """A format cannot read a file from `offset` on, in bytes; the format does not know the file's name."""
 
     def __init__(self, problem: str, offset: int) -> None:
         super().__init__(problem)
@@ -30,7 +30,7 @@ class MalformedError(ValueError):
 
 
 class Entry(NamedTuple):
-    """Where a record is in its file, in bytes."""
+    """The position of a record in its file, in bytes."""
 
     key: Key
     offset: int
@@ -47,7 +47,7 @@ class BadEntry(NamedTuple):
 
 
 class Layout(Protocol):
-    """How the records of one file are written, by its head. Raises MalformedError where they are not."""
+    """Reads and writes the records of one file, as its head describes them. Raises MalformedError."""
 
     newline: bytes
     encoding: str
@@ -55,29 +55,29 @@ class Layout(Protocol):
     is_json: bool
 
     def entries(self, file: BinaryIO) -> Iterator[Entry | BadEntry]:
-        """All records from the file's position on, which is the end of its head."""
+        """All records from the file's position, the end of its head, to its end."""
 
     def records(self, texts: Sequence[bytes]) -> list[Record]:
-        """What records say."""
+        """Parse records."""
 
     def key(self, value: Value) -> Key:
-        """A value as a record's id. Raises ValueError when it cannot be one."""
+        """A value as a record's id. Raises ValueError when it cannot be an id."""
 
     def stored(self, field: int, value: Value) -> Value:
-        """What a value becomes in the file. Raises ValueError when the format cannot hold it."""
+        """The value as the file would store it. Raises ValueError when the format cannot hold it."""
 
     def create(self, key: Key, values: Sequence[Value]) -> bytes:
-        """A new record. Raises ValueError when the format cannot hold a value."""
+        """The text of a new record. Raises ValueError when the format cannot hold a value."""
 
     def update(self, text: bytes, values: Mapping[int, Value]) -> bytes:
-        """A record with other values of some fields. Raises ValueError when the format cannot hold a value."""
+        """The text of a record with some values changed. Raises ValueError when the format cannot hold a value."""
 
 
 class Format(Protocol):
-    """A format, with an object's settings."""
+    """A file format, with an object's settings."""
 
     def empty(self) -> bytes:
-        """The head of a file that is made."""
+        """The head of a new file."""
 
     def begin(self, file: BinaryIO) -> Layout:
-        """Read the head, and leave the file at its end. Raises ConfigurationError when a column is missing."""
+        """Read the head, and leave the file positioned after it. Raises ConfigurationError when a column is missing."""

@@ -22,12 +22,12 @@ from tidegate.worker.values.normal_form import Value, normal
 
 _MARK = b"\xef\xbb\xbf"
 
-# So many records of a page are enough to learn what kind of values its fields have.
+# This many records of a page are enough to learn the kinds of values that its fields have.
 _TELLING = 100
 
 
 class JsonLines:
-    """A Format."""
+    """The Format for JSON Lines."""
 
     def __init__(self, description: Description) -> None:
         self._description = description
@@ -45,7 +45,7 @@ class JsonLines:
 
 
 class Documents:
-    """A Layout."""
+    """The Layout of one JSON Lines file."""
 
     encoding = "utf-8"
     type_name = "JSON"
@@ -59,7 +59,7 @@ class Documents:
         self._cursor = settings.cursor
         self._names = [field.name for field in description.fields]
         self._written = [field.written for field in description.fields]
-        # None of the records may have what says that a field is there.
+        # The fields of the filter and of the deletion mark may be missing from every record.
         compared = [each.field for each in settings.where if each.operator not in ("Exists", "DoesNotExist")]
         self._telling = [*(self._names[i] for i in description.match), *compared]
         self._kinds = Kinds(len(self._names))
@@ -105,7 +105,7 @@ class Documents:
         names, id_, cursor = self._names, self._id, self._cursor
         records = []
         for document in map(parse, texts):
-            # Most names are plain, and looking them up is most of the work.
+            # Most names have no dots, and looking them up takes most of the time.
             values = tuple(map(document.get, names)) if self._plain else tuple(value_at(document, n) for n in names)
             key = key_of(document, id_)
             assert key is not None  # noqa: S101 - it is an entry
@@ -127,7 +127,7 @@ class Documents:
         document: Document = {}
         put(document, self._id, key)  # first
         self._fill(document, {i: value for i, value in enumerate(values) if value is not None})
-        put(document, self._id, key)  # as it is, also when it is a field
+        put(document, self._id, key)  # unchanged, even if it is also a field
         return dump(document) + self.newline
 
     def update(self, text: bytes, values: Mapping[int, Value]) -> bytes:

@@ -1,6 +1,6 @@
-"""Files of this machine, by the operating system's own calls.
+"""Local files, through the operating system's own calls.
 
-Only they can promise that a reader sees either the old file or the new one, and that it outlives a power cut.
+Only these guarantee that a reader sees either the old or the new file, and that the new file survives a power failure.
 """
 
 import os
@@ -14,15 +14,15 @@ from typing import BinaryIO
 
 from tidegate.worker.connectors.file.files import Facts
 
-# A file system's clock may stand still for this long: what was changed in so short a time before it was read may be
-# changed again and look the same.
+# A file system's clock may advance only this often: a file that changed within this time before it was read may change
+# again without new metadata.
 _CLOCK_SECONDS = 2.0
 
 _LEFTOVER_SECONDS = 3600
 
 
 class LocalFiles:
-    """A Files."""
+    """Files of the local machine."""
 
     def facts(self, path: str) -> Facts | None:
         try:
@@ -49,7 +49,7 @@ class LocalFiles:
         return Path(path).open("rb")
 
     def replace(self, path: str, content: Iterable[bytes], is_still: Callable[[], bool]) -> bool:
-        """Between the last look and the replacement there are microseconds."""
+        """Microseconds pass between the last check and the replacement."""
         target = Path(os.path.realpath(path))
         _remove_leftovers(target)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tidegate", dir=target.parent)
@@ -74,7 +74,7 @@ class LocalFiles:
 
 
 def _take_after(new: Path, old: Path) -> None:
-    """Who may read the old file may read the new one."""
+    """Give the new file the permissions of the old one."""
     try:
         status = old.stat()
     except FileNotFoundError:
@@ -83,12 +83,12 @@ def _take_after(new: Path, old: Path) -> None:
         new.chmod(0o666 & ~mask)
         return
     shutil.copymode(old, new)
-    with suppress(PermissionError):  # only root may give files away
+    with suppress(PermissionError):  # only root may change a file's owner
         os.chown(new, status.st_uid, status.st_gid)
 
 
 def _remove_leftovers(path: Path) -> None:
-    """New files that a killed process did not get to put in place; a younger one may be in the making."""
+    """Remove replacement files of killed processes; a recent one may still be in use."""
     for leftover in path.parent.glob(f".{path.name}.*.tidegate"):
         with suppress(FileNotFoundError):
             if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:

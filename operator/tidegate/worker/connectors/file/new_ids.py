@@ -1,4 +1,4 @@
-"""The ids of new records in a file: the next whole number where all ids are such, else UUIDs."""
+"""The ids of new records in a file: the next integer where all ids are integers, otherwise UUIDs."""
 
 import sqlite3
 from typing import Literal
@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from tidegate.worker.connectors import Key
 
-# Ids with more digits are no counters.
+# Ids with more digits are not counters.
 _DIGITS = 15
 
 _IS_NUMBER = f"(typeof(key) = 'integer' OR (key <> '' AND NOT key GLOB '*[^0-9]*' AND length(key) <= {_DIGITS}))"
@@ -18,7 +18,7 @@ FROM entry WHERE key IS NOT NULL
 
 
 class NewIds:
-    """Ids that no record of the file has. `texts` says that the format's ids are texts."""
+    """Generates ids that no record of the file has. `texts` says that the format's ids are texts."""
 
     def __init__(self, db: sqlite3.Connection, policy: Literal["number", "uuid"] | None, *, texts: bool) -> None:
         count, of_text, of_number, highest = db.execute(_SURVEY).fetchone()
@@ -27,7 +27,7 @@ class NewIds:
         self._last: int = highest or 0
 
     def next(self) -> Key:
-        """Another id."""
+        """The next unused id."""
         if not self._counts:
             return str(uuid4())
         self._last += 1

@@ -1,7 +1,7 @@
-"""The records of one file, read and written.
+"""Reads and writes the records of one file.
 
-Before anything is read or written the file is looked at, and read again if it has changed. A batch of writes
-is one replacement of the file; when the file is changed in between, the batch is applied to the new one.
+Before every read and write the file's metadata is checked, and the file is read again if it has changed. A batch of
+writes replaces the file once; when the file changes in between, the batch is applied to the new content.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ from tidegate.worker.values.normal_form import Value, normal
 
 _Answer = TypeVar("_Answer")
 
-# How often a batch is applied again because the file was changed meanwhile, before the run fails.
+# How often to apply a batch again because the file has changed, before the run fails.
 _ATTEMPTS = 5
 
 _INDEXED = 5000
@@ -43,19 +43,19 @@ _INDEXED = 5000
 
 @dataclass(slots=True)
 class _Batch:
-    """What a batch does to the file: texts by key, None for a deleted record."""
+    """The changes of a batch: texts by key, None for a deleted record."""
 
     edits: dict[Key, bytes | None] = field(default_factory=dict)
     new: dict[Key, bytes] = field(default_factory=dict)
 
 
 class FileRecords:
-    """A Collection."""
+    """The Collection of one file."""
 
     batch = 4000  # each of which rewrites the file
 
     def __init__(self, connector: str, spool: Spool, missing: Callable[[], str], description: Description) -> None:
-        """Raises ConfigurationError when the file is not there, or is not such a file."""
+        """Raises ConfigurationError when the file does not exist or is not of the expected format."""
         settings = description.settings
         assert isinstance(settings, FileSettings)  # noqa: S101
         self._connector = connector
@@ -82,7 +82,7 @@ class FileRecords:
         return self._outside
 
     def field_types(self) -> Sequence[Untyped]:
-        """The file may be read again, and then has another layout."""
+        """The types follow the current layout, because the file may be read again."""
         layout = self._spool.layout
         return [
             Untyped(layout.type_name, partial(self._stored, field), layout.is_json)
@@ -93,14 +93,14 @@ class FileRecords:
         return self._spool.layout.stored(field, value)
 
     def cursor_type(self) -> None:
-        """Whether its times have a zone is known of each only."""
+        """The cursor's type; whether its times have a zone differs from value to value."""
 
     def watermark(self, last: Token | None = None, overlap: timedelta = timedelta(), /) -> Token | None:
         """A file is always read whole."""
         return None
 
     def scan(self, after: Token | None, limit: int, window: Window | None) -> Page:
-        """The token is the last key; what is read goes on as the file was when it began."""
+        """The token is the last key; a scan continues on the state of the file at its start."""
         with speaking_of(self._connector):
             if after is None:
                 self._refresh()
@@ -236,7 +236,7 @@ class FileRecords:
         except ValueError as error:
             return Rejected(str(error))
         inside, outside = self._sort(layout.records([edited]))
-        return [*inside, *outside][0]  # it may have left the filter by it
+        return [*inside, *outside][0]  # the edit may have moved it out of the filter
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
         return self._write(lambda batch: self._delete(expected, batch)) if expected else []

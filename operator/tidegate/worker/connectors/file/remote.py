@@ -1,4 +1,4 @@
-"""Files of other machines, through fsspec: object stores, SFTP and whatever else it knows."""
+"""Remote files, through fsspec: object stores, SFTP and its other file systems."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -9,7 +9,7 @@ from tidegate.worker.connectors.file.files import Facts
 
 
 class RemoteFiles:
-    """A Files."""
+    """Files of an fsspec file system."""
 
     def __init__(self, file_system: Any) -> None:
         self._fs = file_system
@@ -38,7 +38,7 @@ class RemoteFiles:
         return cast(BinaryIO, self._fs.open(path, "rb"))
 
     def replace(self, path: str, content: Iterable[bytes], is_still: Callable[[], bool]) -> bool:
-        """Between the last look and the replacement there is the time of a request."""
+        """The time of one request passes between the last check and the replacement."""
         directory, _, name = path.rpartition("/")
         new = f"{directory}/.{name}.{uuid4().hex}.tidegate"
         try:

@@ -1,10 +1,10 @@
-"""What users write for a place that has files, and for a file of it.
+"""Settings for a directory or bucket and the files in it.
 
 ```yaml
 connectors:
   exports:
     type: file
-    url: /data                         # or any URL that fsspec knows, such as s3://bucket/exports
+    url: /data                         # or any URL that fsspec supports, such as s3://bucket/exports
     storageOptions: {key: {env: KEY}, secret: {env: SECRET}}
 objects:
 - exports: {path: contacts.csv, id: id}
@@ -28,10 +28,11 @@ class Settings(Part):
     type: Literal["file"]
     """file: CSV and JSON Lines files."""
     url: Text
-    """A directory in a volume of the Pod, such as /data, or a URL that fsspec knows, such as s3://bucket/exports;
-    {env: NAME} for one that is in an environment variable."""
+    """A directory in a volume of the Pod, such as /data, or a URL that fsspec supports, such as s3://bucket/exports; or
+    {env: NAME} to read it from an environment variable."""
     storage_options: dict[str, Any] = Field(default_factory=dict)
-    """Options of the URL's fsspec file system; {env: NAME} stands for a value of the environment at any depth."""
+    """Options of the URL's fsspec file system; {env: NAME} stands for the value of an environment variable at any
+    depth."""
     timezone: TimeZone | None = None
     """The time zone of cursors that are times without a zone; the conflict policy newest needs it for them."""
 
@@ -40,7 +41,7 @@ def _ascii_compatible(encoding: str) -> str:
     try:
         known = codecs.lookup(encoding)
         if known.decode(b',\n"')[0] == ',\n"':
-            return "utf-8" if known.name == "utf-8-sig" else encoding  # its mark is kept in any case
+            return "utf-8" if known.name == "utf-8-sig" else encoding  # its byte order mark is kept in any case
     except (LookupError, UnicodeError):
         pass
     raise ValueError(f"{encoding!r} is not supported; write utf-8, or another in which a line break is one byte")
@@ -50,7 +51,7 @@ Encoding = Annotated[str, AfterValidator(_ascii_compatible)]
 
 
 class FileSettings(Part):
-    """An object's file. It has no changes to ask for: it is always read whole."""
+    """The settings of an object's file. A file cannot be asked for changes: it is always read whole."""
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {"cursor", "new_id", "create", "encoding", "delimiter", "bad_rows", "settled", "where"}
@@ -65,18 +66,18 @@ class FileSettings(Part):
     cursor: str | None = None
     """The column that says when a record was changed, for the conflict policy newest only."""
     where: list[Condition] = Field(default=[])
-    """The conditions that records must all meet to be synced; what leaves them is unlinked, and not deleted."""
+    """The conditions that all records must meet to be synced; a record that leaves them is unlinked, not deleted."""
     new_id: Literal["number", "uuid"] | None = None
-    """The id of a new record: the next whole number or a UUID. Without it, a number where all ids are numbers, and else
-    a UUID."""
+    """The id of a new record: the next whole number or a UUID. Without it, a number where all ids are numbers, and
+    otherwise a UUID."""
     create: bool = False
-    """true: a file that does not exist counts as empty. Without it, it is an error."""
+    """true: a file that does not exist counts as empty. Without it, a missing file is an error."""
     bad_rows: Literal["stop", "setAside"] = "stop"
-    """What a row does that cannot be read: stop ends the run. With setAside the row stays in the file as it is, the
-    others are synced, and no record that the row may have been counts as deleted."""
+    """What to do about a row that cannot be read: stop ends the run. With setAside the row stays in the file as it is,
+    the others are synced, and no record that the row may contain counts as deleted."""
     settled: Duration = timedelta(seconds=10)
-    """How long a file must not have been changed before a record that is missing in it counts as deleted: it may be
-    still being written."""
+    """How long a file must be unchanged before a record that is missing from it counts as deleted: the file may still
+    be written."""
     encoding: Encoding = "utf-8"
     """How a CSV file's text is encoded, such as utf-8 or cp1252."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -84,7 +85,7 @@ class FileSettings(Part):
 
     @property
     def kind(self) -> Literal["csv", "jsonl"]:
-        """The format, by the path's ending where it is not written."""
+        """The format; by default the one of the path's suffix."""
         return self.format or ("csv" if self.path.lower().endswith((".csv", ".tsv", ".txt")) else "jsonl")
 
     @model_validator(mode="after")

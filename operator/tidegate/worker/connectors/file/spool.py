@@ -1,7 +1,7 @@
-"""A file as it was read: a copy of its bytes, and on disk too where each record is.
+"""A local copy of a file as it was read, with an index of where each record is in it.
 
-Memory stays the same however large the file is; the temporary directory needs room for the file and about 60 bytes
-for each record. What is edited is added at the copy's end, and the new file is put together from both.
+Memory use does not depend on the file's size; the temporary directory needs room for the file and about 60 bytes per
+record. Edited records are appended to the copy, and the new file is assembled from both.
 """
 
 import json
@@ -27,14 +27,14 @@ from tidegate.worker.values.normal_form import normalized
 
 _CHUNK = 1 << 20
 
-# Whoever writes a file row by row seldom pauses for so long.
+# A program that writes a file row by row seldom pauses for this long.
 _FRESH_SECONDS = 60.0
 
-# Beyond these it is not a row that is wrong, but the file: another one, or another encoding.
+# With more bad rows than this, the whole file is at fault: it is another file, or in another encoding.
 _FEW, _FEW_PERCENT = 10, 20
 
-# A place is the record's offset in the file, or beyond the file's end that of a new one; `offset` and `length` say
-# where its text is once it has been edited, and a deleted one has no key and no text.
+# `place` is the record's offset in the file, or beyond the end of the file for a new record. `offset` and `length`
+# locate the text of an edited record; a deleted record has no key and no text.
 _TABLE = """
 DROP TABLE IF EXISTS entry;
 CREATE TABLE entry (place INTEGER PRIMARY KEY, key, size INTEGER NOT NULL, offset INTEGER, length INTEGER);
@@ -45,7 +45,7 @@ _PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF", "cache_size = -16384")
 
 @contextmanager
 def speaking_of(connector: str) -> Iterator[None]:
-    """The errors of our own temporary files, which must not be taken for the cache's."""
+    """Report errors of the temporary files, which must not be taken for errors of the cache."""
     try:
         yield
     except sqlite3.Error as error:
@@ -53,14 +53,14 @@ def speaking_of(connector: str) -> Iterator[None]:
 
 
 class Spool:
-    """One file's present state, read again when it has changed."""
+    """The current state of one file, which is read again when it has changed."""
 
     layout: Layout
 
     def __init__(
         self, connector: str, storage: Storage, path: str, format: Format, directory: Path, *, sets_aside: bool = False
     ) -> None:
-        """`sets_aside` says that a row that cannot be read stops nothing."""
+        """With `sets_aside` a row that cannot be read does not stop the run."""
         self._sets_aside = sets_aside
         self.unreadable: list[Unreadable] = []
         self._bad_texts: list[tuple[Unreadable, bytes]] = []
@@ -73,23 +73,23 @@ class Spool:
         for pragma in _PRAGMAS:
             self.db.execute(f"PRAGMA {pragma}")
         self._version: Version | None = None
-        # Where the file ends in the copy, and with the line break that it may lack.
+        # The end of the file in the copy, and with the line break that it may lack.
         self._size = self._tail = 0
 
     def close(self) -> None:
-        """Let go of the temporary files."""
+        """Delete the temporary files."""
         self._copy.close()
         self.db.close()
 
     def is_current(self) -> bool:
-        """Whether the file is as it was read."""
+        """Whether the file is unchanged since it was read."""
         version = self._storage.check(self._path, self._version)
         if version is not None:
             self._version = version
         return version is not None
 
     def read(self, *, make: bool) -> bool:
-        """Read the file; False when it is not there. With `make`, a file that is not there is as an empty one."""
+        """Read the file; return False when it does not exist. With `make`, a missing file counts as empty."""
         version = self._storage.read(self._path, self._copy)
         if version is None and not make:
             return False
@@ -110,7 +110,7 @@ class Spool:
         return True
 
     def _end_last_line(self) -> int:
-        """Add the line break that the file's end may lack, for records that come after it; returns where that ends."""
+        """Add the line break that the file may lack at its end, for records that follow; return the new end."""
         position = self._copy.tell()
         if self._size > 0 and os.pread(self._copy.fileno(), 1, self._size - 1) != b"\n":
             self._append(self.layout.newline)
@@ -149,7 +149,7 @@ class Spool:
                 raise MalformedError(entry.problem, entry.offset)
 
     def _take_out_twins(self) -> None:
-        """Set aside the rows that have the same id: it is ambiguous which of them is meant."""
+        """Set aside rows with the same id, because it is ambiguous which of them is meant."""
         query = "SELECT key, min(place), max(place) FROM entry GROUP BY key HAVING count(*) > 1"
         for key, first, last in self.db.execute(query).fetchall():
             lines = f"lines {self._line(first)} and {self._line(last)}"
@@ -169,7 +169,7 @@ class Spool:
         return BadDataError(f"{said}; correct the file, or write badRows: setAside to sync the other rows meanwhile")
 
     def may_hold(self, texts: Sequence[str]) -> Unreadable | None:
-        """One of the rows that cannot be read in which all of these may be written, in whatever form."""
+        """A row that cannot be read and may contain all of these texts, in any form."""
         sought = [*map(_widest, texts)]
         for row, text in self._bad_texts:
             there = _widest(text.decode(self.layout.encoding, "replace"))
@@ -178,7 +178,7 @@ class Spool:
         return None
 
     def changed_seconds_ago(self) -> float | None:
-        """How long ago the file was changed; None where the file system does not tell."""
+        """The time since the file was changed; None where the file system has no modification times."""
         return self._storage.changed_seconds_ago(self._path)
 
     def _line(self, offset: int) -> int:
@@ -210,9 +210,9 @@ class Spool:
         return list(self._cut(found).values())
 
     def texts(self, keys: Sequence[Key]) -> dict[Key, bytes]:
-        """The texts of those of these records that are there."""
+        """The texts of those of these records that exist."""
         found = self._find("key IN (SELECT value FROM json_each(?))", json.dumps(keys))
-        # SQLite ends a text of JSON at a zero.
+        # SQLite ends a text of JSON at a zero character.
         with_zeros = [key for key in keys if isinstance(key, str) and "\0" in key]
         return self._cut([*found, *(entry for key in with_zeros for entry in self._find("key = ?", key))])
 
@@ -226,13 +226,13 @@ class Spool:
         end = max((offset + length for _, offset, length in entries), default=0)
         if end - start > 4 * sum(length for _, _, length in entries):
             return {key: os.pread(file, length, offset) for key, offset, length in entries}
-        block = os.pread(file, end - start, start)  # they lie together: most files are in the order of their ids
+        block = os.pread(file, end - start, start)  # adjacent texts are one read: most files are in id order
         return {key: block[offset - start : offset - start + length] for key, offset, length in entries}
 
     # Writing
 
     def replace(self, edits: Mapping[Key, bytes | None], new: Mapping[Key, bytes]) -> bool:
-        """Edit, delete (None) and add records, and put the new file in place; False when it was changed meanwhile."""
+        """Edit, delete (None) and add records, and replace the file; return False when it has changed meanwhile."""
         try:
             with self._transaction():
                 self._edit(edits, new)
@@ -272,7 +272,7 @@ class Spool:
         yield from self._bytes(start, end)
 
     def _ranges(self) -> Iterator[tuple[int, int]]:
-        """Where the file's bytes are in the copy, in their order."""
+        """The parts of the new file, in order, as ranges of the copy."""
         done = end = 0
         query = "SELECT place, size, offset, length FROM entry WHERE offset IS NOT NULL ORDER BY place"
         for place, size, offset, length in self.db.execute(query):
@@ -294,7 +294,7 @@ class Spool:
 
 
 def _widest(text: str) -> str:
-    """What is left of a text by all the forms in which match fields are compared."""
+    """A text reduced by all the normalizations of match fields at once."""
     return normalized(text, ("trim", "accents", "casefold")) or ""
 
 

@@ -1,4 +1,4 @@
-"""Where files are: reading one whole, and replacing it whole unless it was changed meanwhile."""
+"""Reads a file whole, and replaces it whole unless it has changed meanwhile."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 _CHUNK = 1 << 20
 
-# How often a file is read again that is written to meanwhile.
+# How often to read a file again that changes while it is read.
 _READINGS = 5
 _PAUSE_SECONDS = 0.2
 
@@ -31,7 +31,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One state of a file; `certain` when its facts alone tell it from others."""
+    """One state of a file; `certain` if its metadata alone identifies it."""
 
     facts: Facts
     checksum: bytes
@@ -43,7 +43,7 @@ _SERVERS = ("host", "port", "endpoint_url", "account_name")
 
 
 class Storage:
-    """A place for files. No message holds one of the secrets."""
+    """A location of files. Its messages contain no secret."""
 
     def __init__(self, connector: str, url: str, options: Mapping[str, Any], secrets: Iterable[str]) -> None:
         """Raises ConfigurationError when there is no such file system."""
@@ -52,14 +52,14 @@ class Storage:
         self._url, self._options = url, options
         try:
             file_system, self._root = url_to_fs(url, **options)
-        except Exception as error:  # each file system has its own
+        except Exception as error:  # each file system has exceptions of its own
             raise ConfigurationError(f"connector {connector}: url or storageOptions: {self._said(error)}") from None
         local = isinstance(file_system, LocalFileSystem)
         self._files: Files = LocalFiles() if local else RemoteFiles(file_system)
 
     @property
     def place(self) -> dict[str, str]:
-        """What tells the place from others: neither user nor password. A URL from a Secret is not shown."""
+        """The identity of the location, without user and password. A URL from a Secret is not shown."""
         named = {**infer_storage_options(self._url), **self._options, **self._options.get("client_kwargs", {})}
         servers = [str(named[option]) for option in _SERVERS if named.get(option)]
         place = " ".join([*servers, self._root.rstrip("/") or "/"])
@@ -73,20 +73,20 @@ class Storage:
         return f"{self._root.rstrip('/')}/{parts}"
 
     def beside(self, path: str) -> str:
-        """What is there beside the path, for a message."""
+        """The names of the files in the same directory, for a message."""
         names: list[str] = []
-        with suppress(Exception):  # it only serves a message
+        with suppress(Exception):  # the names only improve a message
             names = self._files.beside(path)
         return ", ".join(names[:_SHOWN]) or "no file"
 
     def changed_seconds_ago(self, path: str) -> float | None:
-        """How long ago the file was changed, by the file system's clock and ours; None where it does not tell."""
+        """The age of the last change, by the clocks of the file system and this machine; None where unknown."""
         with suppress(Exception):
             return time.time() - self._files.changed_at(path)
         return None
 
     def read(self, path: str, target: BinaryIO) -> Version | None:
-        """Copy the file into the target, in a state that it had as a whole; None when it is not there."""
+        """Copy the file to the target in one consistent state; None when it does not exist."""
         for _ in range(_READINGS):
             with self._speaking():
                 before, moment = self._files.facts(path), time.time()
@@ -101,7 +101,7 @@ class Storage:
         raise UnreadableFile(f"connector {self._connector}: {path} keeps being written")
 
     def check(self, path: str, version: Version | None) -> Version | None:
-        """The version, known with more certainty perhaps, if it is still there; else None."""
+        """The same version, possibly with `certain` now true, if the file is unchanged; otherwise None."""
         with self._speaking():
             return self._check(path, version) if version is not None else None
 
@@ -115,7 +115,7 @@ class Storage:
         return replace(version, certain=self._files.identify(facts, moment)) if same else None
 
     def replace(self, path: str, content: Iterable[bytes], version: Version | None) -> Version | None:
-        """Put new content in the place of this version; None, and nothing done, when it is not there any more."""
+        """Replace this version with new content; return None, without a change, when the file has changed."""
         state = blake2b(digest_size=_CHECKSUM_BYTES)
 
         def summed() -> Iterator[bytes]:
@@ -144,14 +144,14 @@ class Storage:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """Turn what the file system says into what it means for the run."""
+        """Translate the file system's errors into errors of the run."""
         try:
             yield
         except (SystemFailed, ConfigurationError):
             raise
         except (PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError) as error:
             raise ConfigurationError(f"connector {self._connector}: {self._said(error)}") from None
-        except Exception as error:  # remote file systems raise what their libraries raise
+        except Exception as error:  # remote file systems raise the exceptions of their libraries
             raise SystemFailed(f"connector {self._connector}: {self._said(error)}") from None
 
     def _said(self, error: Exception) -> str:
