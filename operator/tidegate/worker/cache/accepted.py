@@ -1,8 +1,8 @@
 """What a read-only run has read and is about to accept: a part of the cache.
 
-A read-only run scans as one that pushes does, and keeps beside it what each record held. When both sides have been read
-and the guard has passed, `apply` makes all of it the shadows in one transaction. A run that ends before that has
-accepted nothing: what it has read is still pending, for the next run and in that run's own mode.
+A read-only run scans like one that pushes, and also stores what each record held. After both sides were read and the
+guard has passed, `apply` makes all of it the shadows in one transaction. A run that ends earlier has accepted nothing:
+what it read stays pending, for the next run and in that run's own mode.
 """
 
 import json
@@ -15,17 +15,17 @@ SCHEMA = "CREATE TABLE accepted (rid INTEGER PRIMARY KEY, shadow BLOB)"
 
 
 class Accepted:
-    """The records of one read-only run, each with its new shadow, or without one where its shadow is right already."""
+    """The records of one read-only run, each with its new shadow, or with none where its shadow is already right."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def add(self, shadows: Iterable[tuple[int, Shadow]]) -> None:
-        """These records hold this."""
+        """Add records with what they hold."""
         self._db.executemany("REPLACE INTO accepted VALUES (?, ?)", shadows)
 
     def add_unchanged(self, rids: Iterable[int]) -> None:
-        """These records hold what their shadows say; an edit or a conflict that was pending is accepted too."""
+        """Add records that hold what their shadows say. A pending edit or conflict of theirs is accepted too."""
         pending = "SELECT EXISTS (SELECT 1 FROM dirty) OR EXISTS (SELECT 1 FROM parked)"
         if self._db.execute(pending).fetchone()[0]:
             self._db.execute(
@@ -38,11 +38,11 @@ class Accepted:
             )
 
     def clear(self) -> None:
-        """Another run begins: what was read and not accepted stays pending."""
+        """Discard what an earlier run has read: it stays pending."""
         self._db.execute("DELETE FROM accepted")
 
     def apply(self) -> None:
-        """Take these records as they are: nothing about them is pending or parked any more."""
+        """Make what these records hold their shadows; nothing about them stays pending or parked."""
         self._db.execute(
             "UPDATE record SET shadow = (SELECT shadow FROM accepted WHERE accepted.rid = record.rid) "
             "WHERE rid IN (SELECT rid FROM accepted WHERE shadow IS NOT NULL)"

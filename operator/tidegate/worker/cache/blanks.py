@@ -1,4 +1,4 @@
-"""Fields of pending records that are blank: a part of the cache. The guard counts those that had a value before."""
+"""Blank fields of pending records: a part of the cache. The guard counts those that had a value before."""
 
 import json
 import sqlite3
@@ -13,9 +13,9 @@ SCHEMA = "CREATE TABLE blank (rid INTEGER PRIMARY KEY, fields TEXT NOT NULL)"
 
 
 class Blank(NamedTuple):
-    """A linked record with blank fields, by their titles: what it and its counterpart were last seen to hold.
+    """A linked record with blank fields, by their titles, and the last shadows of it and its counterpart.
 
-    `across_fields` are the counterpart's blank fields, where that is pending too.
+    `across_fields` are the counterpart's blank fields, where the counterpart is pending too.
     """
 
     rid: int
@@ -26,20 +26,20 @@ class Blank(NamedTuple):
 
 
 class Blanks:
-    """All pending records that have some."""
+    """All pending records with blank fields."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def note(self, read: Iterable[int], blank: Mapping[int, Sequence[str]]) -> None:
-        """These records were read, and some of those that are pending have blank fields."""
+        """Store the blank fields of the records that were just read; `blank` has only those that are pending."""
         if self._db.execute("SELECT EXISTS (SELECT 1 FROM blank)").fetchone()[0]:
             self._db.execute(f"DELETE FROM blank WHERE rid IN ({LISTED})", (listed(read),))  # noqa: S608
         rows = [(rid, json.dumps(fields)) for rid, fields in blank.items()]
         self._db.executemany("REPLACE INTO blank VALUES (?, ?)", rows)
 
     def linked(self, source: int, after: int, limit: int) -> list[Blank]:
-        """The next of a source's records that have a counterpart, in the order of their rids."""
+        """The next linked records of a source, in the order of their rids."""
         found = self._db.execute(
             "SELECT ours.rid, blank.fields, ours.shadow, across.shadow, theirs.fields FROM blank "
             "CROSS JOIN record AS ours USING (rid) CROSS JOIN record AS across ON across.rid = ours.link "
@@ -54,7 +54,7 @@ class Blanks:
         ]
 
     def count_filled(self, source: int, place: int, blank: Hash) -> int:
-        """How many linked records of a source were last seen with a value at that place of their shadow."""
+        """How many linked records of a source had a value at that place of their shadow."""
         query = (
             "SELECT count(*) FROM record WHERE source = ? AND link IS NOT NULL AND shadow IS NOT NULL "  # noqa: S608
             f"AND substr(shadow, ?, {HASH_BYTES}) NOT IN (?, ?, X'')"

@@ -1,7 +1,7 @@
 """What a cache was made for, and whether it still fits the configuration.
 
-Policies, directions and fields may change from run to run. What gives ids, links and match keys their meaning may
-not: with other tables the remembered records would seem to be deleted, and in another system they are other records.
+Policies, directions and fields may change from run to run. What gives ids, links and match keys their meaning may not:
+with other tables, the remembered records would seem to be deleted; in another system, they are other records.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from tidegate.worker.errors import CacheUnusable, Halted
 
 _MATCH = "match"
 
-# By object: the systems of its two sides.
+# Per object, the systems of its two sides.
 Systems = Mapping[str, tuple[System, System]]
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """How the cache knows an object: its number, its fields' slots, and whether a field is new to it."""
+    """An object in the cache: its number, its fields' slots, and whether a field is new to the cache."""
 
     number: int
     layout: Layout
@@ -30,9 +30,9 @@ class Remembered:
 
 
 def recognise(cache: Cache, sync: Sync, systems: Systems, *, learn: bool = True) -> dict[str, Remembered]:
-    """Match the configuration's objects with the cache's, which learns new ones unless `learn` is false.
+    """Match the configuration's objects with those of the cache, and store new ones unless `learn` is false.
 
-    Raises CacheUnusable when the cache is of something else, and Halted when a person has to say whether it is.
+    Raises CacheUnusable when the cache was made for something else, and Halted when only a person can tell.
     """
     sides = [list(side) for side in zip(sync.names, sync.types, strict=True)]
     known = cache.recall("sides")
@@ -51,7 +51,7 @@ def recognise(cache: Cache, sync: Sync, systems: Systems, *, learn: bool = True)
         identities = [rule.identity for rule in item.fields]
         meanings = {*map(meaning_of, identities)}
         slots, layout = lay_out(entry["slots"] if entry else [], identities)
-        # A field that is new, or new again, stays pending until a whole scan has looked at it.
+        # A field that is new, or new again, stays pending until a whole scan has read it.
         present = [one for one in entry["present"] if meaning_of(one) in meanings] if entry else identities
         widened = not meanings <= {*map(meaning_of, present)}
         number = entry["number"] if entry else len(objects)
@@ -69,7 +69,7 @@ def recognise(cache: Cache, sync: Sync, systems: Systems, *, learn: bool = True)
 
 
 def _renamed(objects: Mapping[str, Any], sync: Sync) -> dict[str, Any]:
-    """The remembered objects, under the names that they have now: an object is the same where its records are."""
+    """The remembered objects under their present names: an object with the same records is the same."""
     known = dict(objects)
     names = {item.name for item in sync.objects}
     for item in sync.objects:
@@ -90,13 +90,13 @@ def _places(identity: Mapping[str, object]) -> dict[str, object]:
 
 
 def _referring(entry: Mapping[str, Any], former: str, name: str) -> dict[str, Any]:
-    """What is remembered of an object, with the fields that refer to one that was renamed."""
+    """A remembered object, with references to a renamed object updated."""
     fields = {which: [with_reference(one, former, name) for one in entry[which]] for which in ("slots", "present")}
     return {**entry, **fields}
 
 
 def _titles(sync: Sync, remembered: Mapping[str, Remembered]) -> dict[int, list[str]]:
-    """By source, the titles of the fields that are synced."""
+    """The titles of the synced fields, per source."""
     return {
         2 * remembered[item.name].number + side: [rule.title for rule in item.fields]
         for item in sync.objects
@@ -105,7 +105,7 @@ def _titles(sync: Sync, remembered: Mapping[str, Remembered]) -> dict[int, list[
 
 
 def _reached(sync: Sync, objects: Mapping[str, Any], systems: Systems) -> Systems:
-    """The systems to be remembered, if they are those that the cache was made for."""
+    """The systems to remember, if they are those that the cache was made for."""
     known: dict[str, tuple[System, System]] = {}
     doubts: dict[str, str] = {}
     for item in sync.objects:
@@ -138,7 +138,7 @@ def _question(name: str, changed: str) -> str:
 
 
 def fields_were_read(cache: Cache, sync: Sync) -> None:
-    """Both sides have been read whole with the present fields."""
+    """Note that both sides have been read whole with the present fields."""
     objects = cache.recall("objects")
     for item in sync.objects:
         objects[item.name]["present"] = [rule.identity for rule in item.fields]

@@ -1,7 +1,7 @@
-"""What the guard remembers of deletes: a part of the cache.
+"""What the guard remembers about deletes: a part of the cache.
 
-A confirmation confirms the records that a halted run has shown. Those that runs have let go within
-a day count together, so that many small runs cannot delete what one of them would not.
+A confirmation covers exactly the records that a halted run has listed. Deletes of the last day are counted together, so
+that many small runs cannot delete what a single run may not.
 """
 
 import hashlib
@@ -18,32 +18,32 @@ CREATE TABLE shown (
 CREATE TABLE deleted (source INTEGER NOT NULL, id NOT NULL, at REAL NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID
 """
 
-# Together with their number: two sets of that size differ by accident in one of 2^64 cases.
+# Compared together with the number of ids: two sets of the same size have equal digests in one of 2^64 cases.
 _DIGEST_CHARACTERS = 16
 
 
 def digest_of(keys: Iterable[Key]) -> str:
-    """The same for the same set of ids, in whatever order."""
+    """A digest of a set of ids, independent of their order."""
     ordered = json.dumps(sorted(map(json.dumps, keys)))
     return hashlib.sha256(ordered.encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARACTERS]
 
 
 class Deletes:
-    """Which records are, or were, about to be deleted."""
+    """Records that are about to be deleted, and those that were."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def forget_shown(self) -> None:
-        """Nothing is shown any more."""
+        """Forget which records were listed for confirmation."""
         self._db.execute("DELETE FROM shown")
 
     def show(self, source: int, why: str, rids: Iterable[int]) -> None:
-        """These records of a source are named to a person, by their number and digest."""
+        """Note that these records of a source are listed for confirmation, by number and digest."""
         self._db.execute("REPLACE INTO shown SELECT ?, ?, value FROM json_each(?)", (source, why, listed(rids)))
 
     def not_shown(self, source: int, why: str, rids: Iterable[int]) -> list[int]:
-        """Those of these records that were not shown for that reason."""
+        """The records among these that were not listed for that reason."""
         found = self._db.execute(
             "SELECT value FROM json_each(?) AS sought "
             "WHERE NOT EXISTS (SELECT 1 FROM shown WHERE source = ? AND why = ? AND rid = sought.value)",
@@ -52,18 +52,18 @@ class Deletes:
         return [rid for (rid,) in found]
 
     def let_through(self, rids: Iterable[int], at: float) -> None:
-        """These records may be deleted; `at` is in seconds."""
+        """Note that these records may be deleted; `at` is in seconds."""
         self._db.execute(
             f"REPLACE INTO deleted SELECT source, id, ? FROM record WHERE rid IN ({LISTED})",  # noqa: S608
             (at, listed(rids)),
         )
 
     def forget_before(self, at: float) -> None:
-        """What was let through before counts no more."""
+        """Stop counting deletes from before this time."""
         self._db.execute("DELETE FROM deleted WHERE at < ?", (at,))
 
     def count_let_through(self, source: int, since: float) -> int:
-        """How many records of a source were let through since then, and have not come back."""
+        """How many records of a source were deleted since then, and have not come back."""
         query = (
             "SELECT count(*) FROM deleted WHERE source = ? AND at >= ? "
             "AND NOT EXISTS (SELECT 1 FROM record WHERE record.source = deleted.source AND record.id = deleted.id)"

@@ -1,4 +1,4 @@
-"""The cache's file: whether one has been made, how it is copied, and what SQLite's errors mean for a run."""
+"""The cache's file: whether it was created, how it is copied, and what SQLite's errors mean for a run."""
 
 import os
 import sqlite3
@@ -12,22 +12,22 @@ _MADE = "cache.made"
 
 
 def copy_cache(directory: Path, target: Path) -> None:
-    """Copy a cache, which stays as it is. Raises CacheLocked while another process works on it."""
+    """Copy a cache without changing it. Raises CacheLocked while another process uses it."""
     refuse_lost(directory)
     try:
         with (
             closing(sqlite3.connect(f"{(directory / FILE).resolve().as_uri()}?mode=rw", uri=True, timeout=1)) as cache,
             closing(sqlite3.connect(target / FILE)) as copy,
         ):
-            cache.execute("PRAGMA locking_mode = EXCLUSIVE")  # or else SQLite keeps a file beside it
-            cache.execute("SELECT 1 FROM sqlite_master")  # takes the lock, for which `backup` would wait forever
+            cache.execute("PRAGMA locking_mode = EXCLUSIVE")  # otherwise SQLite keeps a file beside it
+            cache.execute("SELECT 1 FROM sqlite_master")  # takes the lock; `backup` would wait for it without a limit
             cache.backup(copy)
     except sqlite3.Error as error:
         raise meaning_of(error) from error
 
 
 def refuse_lost(directory: Path) -> None:
-    """Raise CacheLost if a cache has been made in the directory, and its file is not there, or empty."""
+    """Raise CacheLost if a cache was created in the directory, and its file is missing or empty."""
     file = directory / FILE
     if (directory / _MADE).exists() and not (file.exists() and file.stat().st_size):
         what = "is empty" if file.exists() else "is not there"
@@ -35,10 +35,10 @@ def refuse_lost(directory: Path) -> None:
 
 
 def note_that_it_was_made(directory: Path) -> None:
-    """From now on a cache whose file is gone, or empty, counts as lost and not as new."""
+    """Note that a cache was created: from now on a missing or empty file counts as lost, not as new."""
     if (directory / _MADE).exists():
         return
-    # The cache's file is durable already: whenever this one is there, the other one must be.
+    # The cache's file is already durable: whenever this marker exists, the cache must exist.
     (directory / _MADE).touch()
     handle = os.open(directory, os.O_RDONLY)
     try:
@@ -51,7 +51,7 @@ _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READON
 
 
 def meaning_of(error: sqlite3.Error) -> RunEnded:
-    """What an error of SQLite means for the run. A full or failing disk is retried; nothing is lost."""
+    """The run's error for an error of SQLite. A full or failing disk is retried; nothing is lost."""
     name = str(getattr(error, "sqlite_errorname", "") or "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return CacheLocked("another process is working on the cache")

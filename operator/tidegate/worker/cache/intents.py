@@ -1,7 +1,7 @@
-"""Pushes in flight: what is about to be written to a system, until it is known what became of it.
+"""Pushes in flight: what is about to be written to a system, until the outcome is known.
 
-An intent is committed before its push and settled with the acknowledgement, so that a run that was cut short knows
-what it may have written (design section 6.2).
+An intent is committed before its push and settled with the acknowledgement, so that the next run knows what an
+interrupted run may have written (design section 6.2).
 """
 
 import sqlite3
@@ -18,10 +18,10 @@ CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BL
 
 
 class Intent(NamedTuple):
-    """A push that may have happened: what the target was going to hold, written down before the attempt.
+    """A push that may have happened: what the target was going to hold, stored before the attempt.
 
     `rid` is the record that the values come from, `target` the source number that they go to, `fields` the hashes of
-    what is pushed as a shadow has them, `match` the match key of a record that is to be created (None: an update).
+    the pushed values in the form of a shadow, `match` the match key of a record to create (None: an update).
     """
 
     rid: int
@@ -37,14 +37,14 @@ class Intents:
         self._db = db
 
     def write_down(self, intents: Iterable[Intent]) -> None:
-        """Remember what is about to be pushed."""
+        """Store what is about to be pushed."""
         rows = [(rid, target, blob(fields), blob(match)) for rid, target, fields, match in intents]
         self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?)", rows)
 
     def unsettled(self) -> list[Intent]:
-        """What may have been pushed, from a batch that was cut short."""
+        """The intents of an interrupted batch, whose outcome is unknown."""
         return [Intent(*row) for row in self._db.execute("SELECT rid, target, fields, match FROM intent ORDER BY rid")]
 
     def settle(self, rids: Iterable[int]) -> None:
-        """What happened to these intents is known."""
+        """Remove the intents of these records, whose outcome is known."""
         self._db.execute(f"DELETE FROM intent WHERE rid IN ({LISTED})", (listed(rids),))  # noqa: S608

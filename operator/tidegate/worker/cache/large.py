@@ -1,6 +1,6 @@
-"""Which records are large, as a scan has read them: a part of the cache. Batches end at a number of bytes by it.
+"""Which records are large, as a scan has read them: a part of the cache. Batches are limited by bytes with it.
 
-Most records are small, and nothing is kept of them: as many as a batch may have fit into memory together.
+Most records are small, and have no entry: a batch of them fits into memory.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 SCHEMA = "CREATE TABLE large (rid INTEGER PRIMARY KEY, bytes INTEGER NOT NULL)"
 
-# Of the values of a batch, on both sides.
+# The maximum size of a batch's values, on both sides.
 BATCH_BYTES = 16 << 20
 
 _SMALL = 2048
@@ -22,7 +22,7 @@ class Large:
         self._db = db
 
     def note(self, sizes: Mapping[int, int]) -> None:
-        """So large are these records now, by their rids."""
+        """Store the present sizes of records, by rid."""
         if self._is_empty() and all(size <= _SMALL for size in sizes.values()):
             return
         self._db.execute("DELETE FROM large WHERE rid IN (SELECT value FROM json_each(?))", (json.dumps([*sizes]),))
@@ -30,9 +30,9 @@ class Large:
         self._db.executemany("INSERT INTO large VALUES (?, ?)", large)
 
     def fitting(self, records: Sequence[tuple[int, int | None]]) -> int:
-        """How many of these records, given with their counterparts, make a batch: one at least, if there is any.
+        """How many of these records, given with their counterparts, make a batch: at least one, if there is any.
 
-        Both sides of a pair are read; of a counterpart that is small or not known, it is taken to be as large.
+        Both records of a pair are read; a counterpart without an entry is assumed to be as large as its record.
         """
         if self._is_empty():
             return len(records)

@@ -1,13 +1,13 @@
-"""A list as one parameter of a statement: SQLite limits how many parameters a statement may have."""
+"""A list as one parameter of a statement: SQLite limits the number of parameters."""
 
 from collections.abc import Iterable
 
 import orjson
 
-# The values of the parameter, as a subquery.
+# The elements of the parameter, as a subquery.
 LISTED = "SELECT value FROM json_each(?)"
 
 
 def listed(numbers: Iterable[int | None]) -> str:
-    """The parameter."""
+    """The parameter for a list."""
     return orjson.dumps([*numbers]).decode()

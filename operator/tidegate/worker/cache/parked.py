@@ -1,7 +1,7 @@
-"""What needs a decision: a part of the cache. A field in conflict, or a whole record that cannot be dealt with.
+"""What is set aside: a part of the cache. A field in conflict, or a whole record that cannot be synced now.
 
-A field in conflict waits until an edit of either side settles it, or a policy that names a winner. A record is tried
-again by every run that pushes.
+A field in conflict waits until an edit of either side settles it, or a policy that names a winner. A record is retried
+by every run that pushes.
 """
 
 import json
@@ -24,13 +24,13 @@ WITHOUT ROWID
 """
 
 
-# Why it waits: changed on both sides; nothing can be done about the record now, and every run tries it again; or the
-# system across does not keep it, and it is written again only when it was edited.
+# Why it waits. conflict: changed on both sides. retry: the record cannot be synced now, and every run retries it.
+# unsynced: the other system does not keep the value, which is written again only after an edit.
 Kind = Literal["conflict", "retry", "unsynced"]
 
 
 class Waiting(NamedTuple):
-    """One that waits: its source and id, its counterpart's id, the field or "" for the record, and since which run."""
+    """What waits: the source and id of a record, its counterpart's id, the field ("": all of it), since which run."""
 
     source: int
     key: Key
@@ -41,13 +41,13 @@ class Waiting(NamedTuple):
 
 
 class Parked:
-    """All that wait."""
+    """All waiting fields and records."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def add(self, rid: int, field: str, reason: str, run: int, kind: Kind) -> None:
-        """Set a record's field, or with "" the record, aside; one that waits already keeps waiting."""
+        """Set aside a field of a record, or with "" the record; one that already waits keeps its run."""
         self._db.execute(
             "INSERT INTO parked VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (rid, field) DO UPDATE SET reason = excluded.reason, kind = excluded.kind",
@@ -55,11 +55,11 @@ class Parked:
         )
 
     def remove(self, parked: Iterable[tuple[int, str]]) -> None:
-        """These records' fields wait no more."""
+        """Remove these fields of records."""
         self._db.executemany("DELETE FROM parked WHERE rid = ? AND field = ?", parked)
 
     def fields(self, rids: Iterable[int]) -> set[tuple[int, str]]:
-        """Which of these records wait, and for which fields."""
+        """Which of these records wait, and with which fields."""
         query = "SELECT rid, field FROM parked WHERE rid IN (SELECT value FROM json_each(?))"
         return set(self._db.execute(query, (json.dumps(list(rids)),)))
 
@@ -76,11 +76,11 @@ class Parked:
         return int(self._db.execute("SELECT count(*) FROM parked").fetchone()[0])
 
     def count_new(self, run: int) -> int:
-        """How many of those that wait were set aside by this run; one that an earlier run set aside is not counted."""
+        """How many this run has set aside, without those that an earlier run had set aside."""
         return int(self._db.execute("SELECT count(*) FROM parked WHERE run = ?", (run,)).fetchone()[0])
 
     def count_by_source(self) -> dict[int, int]:
-        """How many wait, by the number of their source."""
+        """How many wait, by source."""
         query = "SELECT source, count(*) FROM parked JOIN record USING (rid) GROUP BY source"
         return dict(self._db.execute(query))
 
@@ -94,9 +94,9 @@ class Parked:
         return [Waiting(*row) for row in found]
 
     def shelve_all_but(self, synced: Mapping[int, Collection[str]]) -> None:
-        """Let only fields and objects that are synced wait: by source, the titles of its fields.
+        """Shelve all fields and objects that are not synced; `synced` has the titles of the synced fields by source.
 
-        What waits of other objects cannot be settled. It waits again when they are synced again.
+        What waits in other objects cannot be settled. It returns when they are synced again.
         """
         known = json.dumps([f"{source} {title}" for source, titles in synced.items() for title in ("", *titles)])
         for here, there, moves in (("parked", "shelved", "NOT IN"), ("shelved", "parked", "IN")):
@@ -106,11 +106,11 @@ class Parked:
             self._db.execute(f"DELETE FROM {here} WHERE {where}", (known,))  # noqa: S608
 
     def retry_records(self) -> None:
-        """Records that were set aside whole are dirty again: what they wait for may have happened."""
+        """Mark records that were set aside whole as dirty, because the reason may be gone."""
         self._db.execute("INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked WHERE kind = 'retry'")
 
     def retry_conflicts(self, sources: Iterable[int]) -> None:
-        """Records of these sources with a field in conflict are dirty again: a policy settles conflicts now."""
+        """Mark records of these sources with a field in conflict as dirty, because a policy settles conflicts now."""
         self._db.execute(
             "INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked CROSS JOIN record USING (rid) "
             "WHERE kind = 'conflict' AND source IN (SELECT value FROM json_each(?))",

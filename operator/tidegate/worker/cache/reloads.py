@@ -1,12 +1,12 @@
 """Records that come back under another id, as after a nightly "truncate and load": a part of the cache.
 
-A record that goes and one that comes on the same side, with the same match key, are the same record if no other record
-of that side has the key: the remembered record takes the new id and keeps its link and shadow, so that an edit that
-came with the reload is an edit and nothing is deleted or created. The delete may have been seen by an earlier run:
-what a side held then is kept while the counterpart stands alone.
+A record that disappears and one that appears on the same side, with the same match key, are the same record if no other
+record of that side has the key. The remembered record takes the new id and keeps its link and shadow: an edit that came
+with the reload is an edit, and nothing is deleted or created. An earlier run may have seen the disappearance, so what a
+side held then is kept while the counterpart has none.
 
-The opposite is an id that its system has given to another record: the remembered one has an id of ours then, which no
-system has, until it is found under another id or dealt with as deleted.
+The reverse is an id that its system has reused for another record. The remembered record then gets a placeholder id,
+which no system has, until it is found under another id or handled as deleted.
 """
 
 import sqlite3
@@ -22,10 +22,9 @@ CREATE INDEX departed_by_match ON departed (source, match)
 """
 
 _GONE = "EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = {}.rid AND gone)"
-# Nothing is known of it that a record which comes could keep.
+# It has neither a link nor a shadow that a record which appears could take over.
 _UNMERGED = "({0}.link IS NULL AND {0}.shadow IS NULL)"
-# An intent names the record that it was made for: until it is settled, that record stays.
-# The + as in `store`: by its match key.
+# An intent names the record that it was made for, which must stay until the intent is settled.
 _NEW = (
     f"new.lone AND +new.link IS NULL AND NOT {_GONE.format('new')} "  # noqa: S608
     "AND NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid = new.rid)"
@@ -37,20 +36,20 @@ _FORMER = "\x1f"
 
 
 def is_former(key: Key) -> bool:
-    """Whether the id is one of ours, of a record whose own id another record has now."""
+    """Whether an id is a placeholder, of a record whose own id another record has now."""
     return isinstance(key, str) and key.endswith(_FORMER)
 
 
 class Reloads:
-    """Which records took the place of which."""
+    """Which records replace which."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def recognise(self, source: int, *, accepting: bool) -> list[Key]:
-        """Give records of a source that are gone the ids that they came back under. Returns the ids that they had.
+        """Give records of a source that are gone the ids that they came back under. Return their former ids.
 
-        They are pending then; a read-only run (`accepting`) will accept what they hold now.
+        With `accepting`, a read-only run will accept what they hold now.
         """
         # What the new one was known to hold came about without the counterpart: nobody accepted that they differ, and
         # they are merged as never seen.
@@ -83,7 +82,7 @@ class Reloads:
         return [key for (key,) in self._db.execute("SELECT former FROM candidate")]
 
     def lose_ids(self, rids: Iterable[int]) -> None:
-        """These records are gone, and others have their ids."""
+        """Give these records placeholder ids, because other records have their ids now."""
         gone = listed(rids)
         self._db.execute(
             f"UPDATE record SET id = id || ' of record ' || rid || ? WHERE rid IN ({LISTED})",  # noqa: S608
@@ -92,7 +91,7 @@ class Reloads:
         self._db.execute("REPLACE INTO dirty SELECT value, TRUE FROM json_each(?)", (gone,))
 
     def count_lost_ids(self, source: int) -> int:
-        """How many records of a source that have a counterpart are gone because others have their ids."""
+        """How many linked records of a source are gone because other records have their ids."""
         return self._one(
             "SELECT count(*) FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ? "
             "AND link IS NOT NULL AND substr(id, -1) = ?",
@@ -101,7 +100,7 @@ class Reloads:
         )
 
     def rejoin(self, source: int) -> int:
-        """Link records of a source that came back after an earlier run had let them go. Returns how many did."""
+        """Link records of a source that came back after an earlier run had forgotten them. Return their number."""
         if not self._one("SELECT EXISTS (SELECT 1 FROM departed WHERE source = ?)", source):
             return 0
         found = self._candidates(
@@ -123,7 +122,7 @@ class Reloads:
         return found
 
     def _candidates(self, query: str, source: int, *, others: int) -> int:
-        """Who may be whom, without the match keys that more records of the source have than `others`."""
+        """Find which record may be which, except by match keys that more than `others` records of the source have."""
         self._db.execute("DROP TABLE IF EXISTS temp.candidate")
         self._db.execute(f"CREATE TEMP TABLE candidate AS {query}", (source,))
         if self._one("SELECT EXISTS (SELECT 1 FROM candidate)"):
@@ -138,7 +137,7 @@ class Reloads:
         return self._one("SELECT count(*) FROM candidate")
 
     def depart(self, rids: Iterable[int]) -> None:
-        """Before these records are forgotten: keep what is known of those whose counterparts stay."""
+        """Before these records are forgotten, keep what is known of those whose counterparts stay."""
         self._db.execute(
             f"REPLACE INTO departed SELECT link, source, id, match, shadow FROM record WHERE rid IN ({LISTED}) "  # noqa: S608
             "AND link IS NOT NULL AND match IS NOT NULL",
@@ -146,7 +145,7 @@ class Reloads:
         )
 
     def forget(self, rids: Iterable[int]) -> None:
-        """Forget what has departed from these records: they have another counterpart now, or are gone."""
+        """Forget departed counterparts of these records, which have another counterpart now or are gone."""
         if self._one("SELECT EXISTS (SELECT 1 FROM departed)"):
             self._db.execute(f"DELETE FROM departed WHERE rid IN ({LISTED})", (listed(rids),))  # noqa: S608
 

@@ -1,8 +1,8 @@
-"""Records that were written a moment ago, and may still be answered as they were before: a part of the cache.
+"""Recently written records, which the system may still return in their former state: a part of the cache.
 
-A replica, a cache in front of an API or a search index is behind for a while. Taken for an edit, such an answer would
-take back what was just pushed. It is kept, for as long as the object's `staleFor` says, what a record held before our
-write and what it was sent; of one that we have created, that it was not there.
+Replicas, HTTP caches and search indexes lag behind writes. If such a stale read counted as an edit, it would revert the
+push. For the duration of the object's setting `staleFor`, the cache keeps what a record held before the write and what
+was sent; for a record that the sync created, that it did not exist.
 """
 
 import sqlite3
@@ -19,7 +19,7 @@ CREATE TABLE settling (rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, written
 
 
 class Written(NamedTuple):
-    """A record that was written: what it held before as a shadow (None: it was not there), and what it was sent."""
+    """A record that was written: its former content as a shadow (None: it did not exist), and what was sent."""
 
     rid: int
     before: Shadow | None
@@ -27,26 +27,27 @@ class Written(NamedTuple):
 
 
 class Settling:
-    """All that were written a moment ago."""
+    """All recently written records."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def add(self, source: int, moment: float, records: Iterable[Written]) -> None:
-        """These records of a source have been written at a moment, in seconds since 1970."""
+        """Add records of a source that were written at this time, in seconds since 1970."""
         rows = [(rid, source, moment, before, sent) for rid, before, sent in records]
         self._db.executemany("REPLACE INTO settling VALUES (?, ?, ?, ?, ?)", rows)
 
     def expire(self, source: int, since: float, until: float) -> None:
-        """From now on, what a source answers about records that were written outside these moments is believed."""
+        """Remove records that were written outside this interval: from now on, reads of them count."""
         self._db.execute(
             "DELETE FROM settling WHERE source = ? AND (written <= ? OR written > ?)", (source, since, until)
         )
 
     def shown(self, rids: Iterable[int], changed: Set[int]) -> None:
-        """A list has these records, and only the changed ones differ from their shadows: the system has caught up.
+        """Remove the records that a list shows with the write. Of `rids`, only `changed` differ from their shadows.
 
-        One whose shadow is what it held before, because our write was answered with that, has yet to show the write.
+        A record whose shadow equals its former content, because the write was answered with that, has yet to show the
+        write.
         """
         if not self._db.execute("SELECT EXISTS (SELECT 1 FROM settling)").fetchone()[0]:
             return
@@ -60,12 +61,12 @@ class Settling:
         )
 
     def of(self, rids: Iterable[int]) -> dict[int, Written]:
-        """Those of these records that were written a moment ago."""
+        """The recently written records among these."""
         query = f"SELECT rid, before, sent FROM settling WHERE rid IN ({LISTED})"  # noqa: S608
         return {row[0]: Written(*row) for row in self._db.execute(query, (listed(rids),))}
 
 
 def is_stale(before: Sequence[Hash | None], seen: Sequence[Hash | None], now: Sequence[Hash | None]) -> bool:
-    """Whether a record that was seen to hold something else since shows again exactly what it held before our write."""
+    """Whether a record that was since seen with other content again shows exactly its content from before the write."""
     shown = [(old, new, held) for old, new, held in zip(before, seen, now, strict=True) if held is not None]
     return all(held == old for old, _, held in shown) and any(new not in (None, held) for _, new, held in shown)

@@ -1,8 +1,8 @@
-"""A shadow: what one side held when last seen, as the cache keeps it (design section 6.2, "one shadow per side").
+"""A shadow: what one side held when last seen, as the cache stores it (design section 6.2, "one shadow per side").
 
-It is one hash over the whole record and one per field, each field in a slot of its own that it keeps for the life of
-the cache: fields may come, go and change places without a reset. A field that is normalized in another way gets another
-slot, and its former one still tells whether the value has changed: see `Layout.former`.
+It has one hash over the whole record and one per field. Each field keeps its slot for the life of the cache, so that
+fields may be added, removed and reordered without a reset. A field that is normalized differently gets another slot;
+its former one still shows whether the value has changed: see `Layout.former`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ Shadow = bytes
 
 
 def digest_of(shadow: Shadow) -> Hash:
-    """The hash over the whole record; UNKNOWN when the record has to be looked at field by field."""
+    """The hash over the whole record; UNKNOWN when each field must be compared."""
     return shadow[:HASH_BYTES]
 
 
 class Former(NamedTuple):
-    """Where a field's hash was while the field was normalized in another way."""
+    """The slot of a field's hash from when the field was normalized differently."""
 
     slot: int
     normalize: tuple[Normalization, ...]
@@ -31,9 +31,9 @@ class Former(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Which slot belongs to which field of the present configuration, and which ones belonged to it before.
+    """Which slots belong to which fields of the present configuration, now and formerly.
 
-    A shadow is packed under one configuration: of a field's slots at most one has a hash.
+    A shadow is packed under one configuration: at most one of a field's slots has a hash.
     """
 
     slots: tuple[int, ...]
@@ -41,12 +41,12 @@ class Layout:
 
     @cached_property
     def has_former(self) -> bool:
-        """Whether a field was ever normalized in another way."""
+        """Whether any field was ever normalized differently."""
         return any(self.former)
 
     @cached_property
     def _last_slot(self) -> int:
-        """Also of those that belonged to a field before: they come later where a change has been taken back."""
+        """Former slots count too: they come later where a change of the configuration was reverted."""
         return max((*self.slots, *(former.slot for each in self.former for former in each)))
 
     @cached_property
@@ -54,7 +54,7 @@ class Layout:
         return self.slots == tuple(range(len(self.slots)))
 
     def pack(self, digest: Hash, fields: Sequence[Hash | None]) -> Shadow:
-        """A shadow of these hashes, in field order; None is a field that was never seen."""
+        """A shadow with these hashes, in field order; None is a field that was never seen."""
         hashes = [seen or UNKNOWN for seen in fields]
         if self._in_order:
             return b"".join((digest, *hashes))
@@ -64,7 +64,7 @@ class Layout:
         return b"".join(parts)
 
     def patched(self, shadow: Shadow | None, fields: Mapping[int, Hash]) -> Shadow:
-        """The shadow with these hashes, by field; all else stays known, and the record has to be looked at again."""
+        """The shadow with these fields' hashes replaced, and an UNKNOWN whole hash, so that fields are compared."""
         known = shadow or b""
         parts = [known[start : start + HASH_BYTES] for start in range(0, len(known), HASH_BYTES)]
         parts += [UNKNOWN] * (self._last_slot + 2 - len(parts))
@@ -76,17 +76,17 @@ class Layout:
         return b"".join(parts)
 
     def place_of(self, field: int) -> int:
-        """Where in a shadow a field's hash begins."""
+        """The offset of a field's hash in a shadow."""
         return (self.slots[field] + 1) * HASH_BYTES
 
     def unpack(self, shadow: Shadow | None) -> tuple[Hash | None, ...]:
-        """The fields' hashes, in field order; None for what was never seen."""
+        """The fields' hashes, in field order; None for a field that was never seen."""
         if shadow is None:
             return (None,) * len(self.slots)
         return tuple(_at(shadow, slot) for slot in self.slots)
 
     def formerly(self, shadow: Shadow | None, field: int) -> tuple[Hash, Former] | None:
-        """The hash of a field that was last seen while it was normalized in another way, and how it was."""
+        """The hash of a field that was last seen when it was normalized differently, and how it was normalized then."""
         if shadow is None:
             return None
         for former in self.former[field]:
@@ -102,19 +102,19 @@ def _at(shadow: Shadow, slot: int) -> Hash | None:
 
 
 def meaning_of(identity: str) -> tuple[object, ...]:
-    """What a field's identity says but for how it is normalized: its names, and what it refers to."""
+    """A field's identity without its normalization: its names, and the object that it refers to."""
     *names, _, ref = orjson.loads(identity)
     return *names, ref
 
 
 def with_reference(identity: str, former: str, name: str) -> str:
-    """A field's identity after the object that it may refer to was renamed."""
+    """A field's identity after the object that it refers to was renamed from `former` to `name`."""
     *others, ref = orjson.loads(identity)
     return orjson.dumps([*others, name if ref == former else ref]).decode()
 
 
 def lay_out(remembered: Sequence[str], identities: Sequence[str]) -> tuple[list[str], Layout]:
-    """Give each field its slot: the one it had, or a new one. Returns all slots' fields, to be remembered."""
+    """Give each field its former slot, or a new one. Return the fields of all slots, to remember, and the layout."""
     slots = [*remembered, *(identity for identity in dict.fromkeys(identities) if identity not in remembered)]
     former = tuple(
         tuple(
@@ -128,5 +128,5 @@ def lay_out(remembered: Sequence[str], identities: Sequence[str]) -> tuple[list[
 
 
 def blob(data: bytes | None) -> bytearray | None:
-    """As sqlite3 takes it at once; for every `bytes` it searches for a registered adapter."""
+    """A type that sqlite3 binds directly; for every `bytes` it searches for a registered adapter."""
     return None if data is None else bytearray(data)

@@ -1,12 +1,13 @@
 """The cache: what the worker remembers of both sides between runs, in SQLite on the cache volume (design section 6.2).
 
-Every step of a run reads it, and commits its effect together with the checkpoint. It holds ids, links and hashes, no
-values. Its invariants:
+Every step of a run reads it, and commits its effect together with the checkpoint. It holds ids, links and hashes, and
+no values. Its invariants:
+
 - links are symmetric, and link records of one object's two sides;
 - a shadow changes only to what a side was seen to hold, never to what it is meant to hold;
-- `lone` is true of every record that has, or had, no counterpart; by a match key only these are looked for, and what
-  has been created as a counterpart is kept out of an index that would be written at random places;
-- `dirty` holds every record that differs from its shadow and is not yet dealt with: it outlives the run.
+- `lone` is true for every record that has, or had, no counterpart: only these are searched by match key, and records
+  created as counterparts stay out of an index that would be written in random order;
+- `dirty` holds every record that differs from its shadow and is not yet handled: it outlives the run.
 """
 
 import json
@@ -36,15 +37,15 @@ CREATE TABLE record (
 CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL)
 """
 
-# It has no counterpart. The + keeps SQLite from the index `alone`, which holds all of these, where `by_match` finds the
-# few that are sought.
+# It has no counterpart. The + stops SQLite from using the index `alone`, which holds all such records, where `by_match`
+# finds the few that match.
 _UNLINKED = "{0}.lone AND +{0}.link IS NULL"
-# Neither the record nor its counterpart is named by an intent.
+# No intent names the record or its counterpart.
 _CERTAIN = "NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid IN ({0}.rid, {0}.link))"
 
 
 class Row(NamedTuple):
-    """A record as it is remembered: `source` numbers an object's side, `link` is the `rid` of its counterpart."""
+    """A remembered record: `source` is the number of an object's side, `link` the `rid` of its counterpart."""
 
     rid: int
     source: int
@@ -58,10 +59,10 @@ class Cache:
     """One open cache. No other process can open it meanwhile."""
 
     def __init__(self, directory: Path, epoch: str | None, oldest_epoch: str | None = None) -> None:
-        """Open the cache, or make it; without an epoch, one that is there.
+        """Open the cache, or create it; without an epoch, open an existing one.
 
-        Raises CacheUnusable, CacheLost, or CacheLocked.
-        With `oldest_epoch`, a cache of that epoch or a later one becomes one of `epoch`.
+        With `oldest_epoch`, a cache of that epoch or a later one becomes one of `epoch`. Raises CacheUnusable,
+        CacheLost, or CacheLocked.
         """
         if epoch is not None:
             refuse_lost(directory)
@@ -87,7 +88,7 @@ class Cache:
         self.blanks = blanks.Blanks(self._db)
 
     def _prepare(self, epoch: str | None, oldest_epoch: str | None) -> None:
-        # EXCLUSIVE keeps the lock from the first write to the end, and lets WAL do without shared memory.
+        # EXCLUSIVE keeps the lock from the first write until the end, and lets WAL work without shared memory.
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute("PRAGMA cache_size = -32768")
@@ -110,7 +111,7 @@ class Cache:
             self.remember("epoch", epoch)
 
     def close(self) -> None:
-        """Release the cache; what is not committed is undone."""
+        """Close the cache; what is not committed is rolled back."""
         self._db.close()
 
     @contextmanager
@@ -124,35 +125,35 @@ class Cache:
             raise
         self._db.execute("COMMIT")
 
-    # What is remembered by name
+    # Named entries
 
     def recall(self, name: str) -> Any:
-        """What was remembered under the name, or None."""
+        """The data stored under the name, or None."""
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def remember(self, name: str, value: Any) -> None:
-        """Remember plain data under a name."""
+        """Store plain data under a name."""
         self._db.execute("REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
 
     # Records
 
     def known(self, source: int, keys: Sequence[Key]) -> dict[Key, tuple[Key, int, Hash | None]]:
-        """Id, rid and the shadow's digest of those records that are known; it serves scans, and is kept lean."""
+        """The id, rid and shadow digest of known records; scans call it for each page, so it selects nothing else."""
         found = self._db.execute(
             f"SELECT record.id, rid, substr(shadow, 1, {HASH_BYTES}) FROM json_each(?) AS sought "  # noqa: S608
             "CROSS JOIN record ON source = ? AND record.id = sought.value",
             (json.dumps(keys), source),
         )
         known = {row[0]: row for row in found}
-        # SQLite ends a text of JSON at a zero.
+        # SQLite ends a text of JSON at a zero character.
         for key in (key for key in keys if isinstance(key, str) and "\0" in key):
             if (row := self.row_of(source, key)) is not None:
                 known[key] = key, row.rid, row.shadow and row.shadow[:HASH_BYTES]
         return known
 
     def rows(self, rids: Iterable[int]) -> dict[int, Row]:
-        """The records with these rids that are remembered."""
+        """The remembered records with these rids."""
         found = self._select(f"rid IN ({LISTED})", listed(rids))
         return {row.rid: row for row in found}
 
@@ -166,7 +167,7 @@ class Cache:
         return self._select(where, source, match, limit)
 
     def with_twins(self, rids: Iterable[int]) -> set[int]:
-        """Those of these records whose match key another record of their source has that is not gone, nor linked."""
+        """Those whose match key another record of their source has that is neither gone nor linked."""
         found = self._db.execute(
             "SELECT ours.rid FROM json_each(?) AS sought CROSS JOIN record AS ours ON ours.rid = sought.value "  # noqa: S608
             "WHERE EXISTS (SELECT 1 FROM record AS twin WHERE twin.source = ours.source AND twin.match = ours.match "
@@ -179,7 +180,7 @@ class Cache:
     def may_hold(self, source: int, place: int, hashes: Sequence[Hash]) -> list[Key]:
         """The ids of a source's records that may have one of these hashes at that place of their shadow.
 
-        What has no shadow, or differs from it, may: it has to be read.
+        A record without a shadow, or different from it, may: it has to be read.
         """
         wanted = json.dumps([hashed.hex().upper() for hashed in hashes])
         found = self._db.execute(
@@ -199,13 +200,13 @@ class Cache:
         return self._one("SELECT count(*) FROM record WHERE source = ?", source)
 
     def count_known(self, source: int) -> int:
-        """How many records of a source earlier runs have dealt with: new ones have neither link nor shadow."""
+        """How many records of a source earlier runs have handled: new ones have neither link nor shadow."""
         return self._one(
             "SELECT count(*) FROM record WHERE source = ? AND (link IS NOT NULL OR shadow IS NOT NULL)", source
         )
 
     def add(self, source: int, records: Sequence[tuple[Key, Hash | None, Shadow | None]]) -> range:
-        """Remember new records: id, match key, and shadow if they are taken as they are. Returns their rids."""
+        """Add new records: id, match key, and shadow if they are accepted as they are. Return their rids."""
         rids = self._new_rids(len(records))
         rows = [
             (rid, source, key, blob(match), blob(shadow))
@@ -222,7 +223,7 @@ class Cache:
     def add_counterparts(
         self, source: int, records: Sequence[tuple[int, Key, Hash | None, Shadow]], shadows: Sequence[Shadow]
     ) -> None:
-        """Remember new records, each as the counterpart of the one with that rid, which was seen to hold `shadows`."""
+        """Add new records, each as the counterpart of the record with that rid, which was seen to hold `shadows`."""
         rids = self._new_rids(len(records))
         rows = [
             (rid, source, link, key, blob(match), blob(shadow))
@@ -236,13 +237,13 @@ class Cache:
         self.reloads.forget(link for link, *_ in records)
 
     def set_shadows(self, shadows: Iterable[tuple[int, Shadow]]) -> None:
-        """What these records were seen to hold."""
+        """Set what these records were seen to hold."""
         self._db.executemany(
             "UPDATE record SET shadow = ? WHERE rid = ?", [(blob(shadow), rid) for rid, shadow in shadows]
         )
 
     def set_matches(self, matches: Iterable[tuple[int, Hash | None]]) -> None:
-        """The match keys that these records have now."""
+        """Set the present match keys of these records."""
         self._db.executemany("UPDATE record SET match = ? WHERE rid = ?", [(match, rid) for rid, match in matches])
 
     def link(self, pairs: Iterable[tuple[int, int]]) -> None:
@@ -252,9 +253,9 @@ class Cache:
         self.reloads.forget(rid for rid, _ in both)
 
     def pair(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Make counterparts of records that were none so far; where one is pending, they are merged as never seen.
+        """Link records that had no counterparts; where one is pending, they are merged as never seen.
 
-        What each was known to hold came about without the other: that the two differ was never accepted.
+        Their shadows date from before the link: that the two differ was never accepted.
         """
         self.link(pairs)
         if not self._one("SELECT EXISTS (SELECT 1 FROM dirty)"):
@@ -267,7 +268,7 @@ class Cache:
         )
 
     def forget(self, rids: Iterable[int]) -> None:
-        """Remember these records no more; their counterparts stand alone."""
+        """Forget these records; their counterparts then have none."""
         forgotten = listed(rids)
         links = f"SELECT link FROM record WHERE rid IN ({LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
@@ -276,23 +277,23 @@ class Cache:
             self._remove(table, forgotten)
 
     def let_go(self, rids: Sequence[int]) -> None:
-        """Forget these records, but know them again when they come back while their counterparts stand alone."""
+        """Forget these records, but recognize them when they come back while their counterparts have none."""
         self.reloads.depart(rids)
         self.forget(rids)
 
     def index_matches(self) -> None:
-        """Before look-ups by match key; after the first scan, for to keep up an index in random order is costly."""
+        """Create the index of match keys; after the first scan, because random-order inserts into it are slow."""
         self._db.execute(
             "CREATE INDEX IF NOT EXISTS by_match ON record (match, source) WHERE lone AND match IS NOT NULL"
         )
 
     def index_alone(self) -> None:
-        """Before the next run looks for those that have no counterpart: by then they are few; at first all are."""
+        """Create the index of records without a counterpart; at a run's end, because a first run would add all."""
         self._db.execute("CREATE INDEX IF NOT EXISTS alone ON record (source, link) WHERE link IS NULL")
 
     @property
     def _in_order(self) -> str:
-        """Makes a query go through the records in their order while `alone` is not there: SQLite would sort them."""
+        """Makes a query read records in order while the index `alone` is missing: SQLite would sort them otherwise."""
         return "" if self._one("SELECT count(*) FROM sqlite_master WHERE name = 'alone'") else "NOT INDEXED"
 
     def count_alone(self, source: int) -> int:
@@ -308,9 +309,9 @@ class Cache:
         return None if first is None else (first, last)
 
     def counterparts(self, source: int, across: int, first: int, last: int) -> list[tuple[int, int]]:
-        """Of the records without a counterpart from one rid to another, those that have one by their match key.
+        """Pairs by match key, for the records without a counterpart from one rid to another.
 
-        A key that more than one of the records without a counterpart have on either side is not taken.
+        A key that more than one record without a counterpart has on either side is skipped.
         """
         return self._db.execute(
             f"SELECT ours.rid, min(theirs.rid) FROM record AS ours {self._in_order} CROSS JOIN record AS theirs "  # noqa: S608
@@ -322,23 +323,23 @@ class Cache:
             (source, across, first, last),
         ).fetchall()
 
-    # What is to be dealt with
+    # Pending records
 
     def soil(self, rids: Iterable[int], *, gone: bool = False) -> None:
         """Note that these records differ from their shadows."""
         self._db.execute("REPLACE INTO dirty SELECT value, ? FROM json_each(?)", (gone, listed(rids)))
 
     def clean(self, rids: Iterable[int]) -> None:
-        """Note that these records have been dealt with."""
+        """Note that these records have been handled."""
         for table in ("dirty", "blank"):
             self._remove(table, listed(rids))
 
     def doubt_absence(self, source: int) -> None:
-        """Before a whole scan: what an earlier one has missed may be there again."""
+        """Before a whole scan: records that an earlier scan has missed may have come back."""
         self._db.execute("DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)", (source,))
 
     def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Row]:
-        """The next batch to be dealt with, in the order of the rids; without those whose last push is in doubt."""
+        """The next batch of pending records, in the order of their rids; without those whose last push is in doubt."""
         found = self._db.execute(
             "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "  # noqa: S608
             f"WHERE dirty.rid > ? AND source IN ({LISTED}) AND {_CERTAIN.format('r')} ORDER BY dirty.rid LIMIT ?",
@@ -348,12 +349,12 @@ class Cache:
         return rows[: self.large.fitting([(row.rid, row.link) for row in rows])]
 
     def still_pending(self, rids: Iterable[int]) -> list[Row]:
-        """Those of these records that are to be dealt with, as they are remembered now."""
+        """Those of these records that are still pending, as they are remembered now."""
         pending = f"rid IN (SELECT rid FROM dirty) AND {_CERTAIN.format('record')}"  # noqa: S608
         return self._select(f"rid IN ({LISTED}) AND {pending} ORDER BY rid", listed(rids))
 
     def changed_and_linked(self, source: int, after: int, limit: int) -> list[Row]:
-        """The next records of a source that have a counterpart, are there, and differ from their shadows."""
+        """The next records of a source that have a counterpart, exist, and differ from their shadows."""
         found = self._db.execute(
             "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "
             "WHERE dirty.rid > ? AND NOT gone AND source = ? AND link IS NOT NULL AND shadow IS NOT NULL "
@@ -363,22 +364,22 @@ class Cache:
         return [Row(*row) for row in found]
 
     def gone(self, rids: Iterable[int | None]) -> set[int]:
-        """Those of these records that a whole scan has not met any more."""
+        """Those of these records that a whole scan has missed."""
         query = f"SELECT rid FROM dirty WHERE gone AND rid IN ({LISTED})"  # noqa: S608
         return {rid for (rid,) in self._db.execute(query, (listed(rids),))}
 
     def are_pending(self, rids: Iterable[int | None]) -> bool:
-        """Whether any of these records is to be dealt with."""
+        """Whether any of these records is pending."""
         query = f"SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN ({LISTED}))"  # noqa: S608
         return bool(self._one(query, listed(rids)))
 
     def is_pending(self, source: int) -> bool:
-        """Whether any record of a source is to be dealt with."""
+        """Whether any record of a source is pending."""
         query = "SELECT EXISTS (SELECT 1 FROM dirty CROSS JOIN record USING (rid) WHERE source = ?)"
         return bool(self._one(query, source))
 
     def gone_from(self, source: int, limit: int = -1) -> list[int]:
-        """The records of a source that a whole scan has not met any more; with a negative limit all of them."""
+        """The records of a source that a whole scan has missed; with a negative limit all of them."""
         query = "SELECT rid FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ? LIMIT ?"
         return [rid for (rid,) in self._db.execute(query, (source, limit))]
 
@@ -387,7 +388,7 @@ class Cache:
         return self._one("SELECT count(*) FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ?", source)
 
     def deletes_of(self, source: int) -> list[int]:
-        """The linked records of a source that are gone though their counterparts are not."""
+        """The linked records of a source that are gone although their counterparts are not."""
         found = self._db.execute(
             "SELECT rid FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ? "
             "AND link IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dirty AS across WHERE across.rid = r.link AND gone)",

@@ -1,8 +1,8 @@
-"""Which system an object's ids, links and hashes are of, and whether a run has reached the same one. Pure.
+"""Which system an object's ids, links and hashes belong to, and whether a run has reached the same one. Pure.
 
-Two databases of the same shape number their records alike: under the same ids they hold other people, or the same
-people at another time. What a system tells about itself is therefore remembered with the cache. The name that the
-configuration gives a system (`identity`) is a person's word, and counts for more than what the system tells.
+Two databases of the same shape number their records alike: the same ids stand for other people, or for the same people
+at another time. So the signals by which a system identifies itself are stored with the cache. A name that the
+configuration gives a system (`identity`) comes from a person, and overrides these signals.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What tells a system from others, such as {"server": "7301", "database": "crm"}, and the name that it was given.
+    """The signals that identify a system, such as {"server": "7301", "database": "crm"}, and its configured name.
 
     `name` is None for a system without a name.
     """
@@ -22,24 +22,24 @@ class System:
 
     @classmethod
     def recall(cls, remembered: Any) -> "System":
-        """The system as `plain` wrote it."""
+        """The system that `plain` has stored."""
         return cls(remembered["signals"], remembered["name"])
 
     def plain(self) -> dict[str, Any]:
-        """Plain data, to be remembered."""
+        """Plain data to store."""
         return {"signals": dict(self.signals), "name": self.name}
 
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """It is the same system; `known` is what is to be remembered of it from now on."""
+    """It is the same system; `known` is what to remember about it from now on."""
 
     known: System
 
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """Its signals have changed, and no name says that it has moved; `changed` is a clause for messages."""
+    """Its signals have changed, and no name confirms that it has moved; `changed` is a clause for messages."""
 
     changed: str
 
@@ -52,9 +52,9 @@ class Another:
 
 
 def compare(before: System, now: System) -> Same | Unconfirmed | Another:
-    """Whether the system that a run has reached is the one that is remembered.
+    """Whether the system that a run has reached is the remembered one.
 
-    Signals that only one of them has say nothing: what may be read depends on the user's rights.
+    A signal that only one of them has is ignored: which signals can be read depends on the user's privileges.
     """
     changed = [name for name in before.signals if before.signals[name] != now.signals.get(name, before.signals[name])]
     if not changed:
@@ -65,5 +65,5 @@ def compare(before: System, now: System) -> Same | Unconfirmed | Another:
     if now.name is None:
         return Unconfirmed(said)
     if before.name is None:
-        return Same(now)  # to name it after the signals have changed is how a person says that it has moved
+        return Same(now)  # naming it after its signals have changed is how a person confirms a move
     return Another(f"its identity was {before.name!r} and is {now.name!r}, and {said}")

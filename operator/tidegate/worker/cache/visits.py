@@ -1,6 +1,7 @@
-"""Which records a whole scan has met: a part of the cache. What it has not met when it is over is gone.
+"""Which records a whole scan has found: a part of the cache. A record that it has not found by its end is gone.
 
-A bitmap over the records' numbers, kept with the checkpoint: an unchanged record costs a bit, and no write of its own.
+A bitmap over the records' numbers, kept with the checkpoint: an unchanged record costs one bit, and no write of its
+own.
 """
 
 import sqlite3
@@ -9,24 +10,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SCHEMA = "CREATE TABLE visited (chunk INTEGER PRIMARY KEY, bits BLOB NOT NULL)"
 
-# One row has a bit for each of so many records: a page, being in key order, touches few of them.
+# The number of records per row: a page, in key order, touches few rows.
 _CHUNK = 8192
 
 
 class Visits:
-    """Of one whole scan at a time."""
+    """The bitmap of the current whole scan."""
 
     def __init__(self, db: sqlite3.Connection, end: Callable[[], int]) -> None:
-        """`end` is above the number of every record."""
+        """`end` returns a number above every record's."""
         self._db = db
         self._end = end
 
     def begin(self) -> None:
-        """A whole scan begins: it has met nothing yet."""
+        """Start a whole scan, which has found nothing yet."""
         self._db.execute("DELETE FROM visited")
 
     def add(self, rids: Iterable[int]) -> None:
-        """The scan has met these records."""
+        """Note that the scan has found these records."""
         met = sorted({*rids})
         start = 0
         while start < len(met):
@@ -38,15 +39,15 @@ class Visits:
             start = end
 
     def missed(self, source: int) -> Iterator[list[int]]:
-        """The records of a source that the scan has not met, a chunk at a time."""
+        """The records of a source that the scan has not found, in chunks."""
         for chunk in range(self._end() // _CHUNK + 1):
             bits = self._bits(chunk)
-            # By the rids: by the source there would be all of its records to go through for each chunk.
+            # By rid: an index on the source would read all of its records for each chunk.
             within = "FROM record WHERE rid BETWEEN ? AND ? AND +source = ?"
             which = chunk * _CHUNK, (chunk + 1) * _CHUNK - 1, source
             (there,) = self._db.execute(f"SELECT count(*) {within}", which).fetchone()
             if there == int.from_bytes(bits).bit_count():
-                continue  # it has met them all
+                continue  # all found
             rids = self._db.execute(f"SELECT rid {within}", which)
             missed = [rid for (rid,) in rids if not bits[rid % _CHUNK >> 3] & 1 << (rid & 7)]
             if missed:
@@ -58,7 +59,7 @@ class Visits:
 
 
 def _set(bits: bytearray, rids: Sequence[int]) -> None:
-    """Set these records' bits; the rids are in order, and mostly without a gap: then all are set at once."""
+    """Set these records' bits. The rids are sorted, and mostly without a gap: then all are set at once."""
     first, count = rids[0] % _CHUNK, len(rids)
     if rids[-1] - rids[0] < count:
         every = (1 << count) - 1 << first

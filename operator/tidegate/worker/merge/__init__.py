@@ -1,1 +1,1 @@
-"""The merge and what it needs to know of values: pure functions over records, shadows and types."""
+"""The merge and the rules about values that it needs: pure functions over records, shadows and types."""

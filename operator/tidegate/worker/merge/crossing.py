@@ -1,7 +1,8 @@
-"""A field's way to the other side: its value goes there and back, and must mean what it meant. Pure.
+"""The conversion of a field's values from one side to the other, checked by a round trip. Pure.
 
-The round trip decides (design section 6.2): what the target's type makes of a value, brought back to the source's
-type, equals the value, or is a rounding that the target's type declares. What does not is set aside with words.
+The round trip decides (design section 6.2): the value that the target's type would hold, converted back to the source's
+type, must equal the original, or be a rounding that the target's type declares. Any other value is set aside with a
+reason.
 """
 
 from collections.abc import Callable
@@ -14,15 +15,15 @@ from tidegate.worker.values.kinds import JsonString, Kind, Spelling, Unfit, in_w
 from tidegate.worker.values.normal_form import Value, normal
 from tidegate.worker.values.value_map import Unmapped
 
-# JSON has no types for these, and the text of their normal form stands for them.
+# JSON has no types for these, and represents them by the text of their normal form.
 _NOT_IN_JSON = frozenset((Kind.LIST, Kind.DURATION, Kind.OTHER))
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """How one field's values go from one side to the other; `names` are the connectors', the target's last.
+    """Converts one field's values from one side to the other; `names` are the connectors', the target's last.
 
-    `compared` gives a value the form in which the field's values are compared.
+    `compared` converts a value to the form in which the field's values are compared.
     """
 
     source: FieldType
@@ -31,7 +32,7 @@ class Crossing:
     compared: Callable[[Value], str | None] = normal
 
     def carry(self, value: Value) -> Value:
-        """What the target is to store. Raises Unfit, which names both types and what the value is."""
+        """The value for the target to store. Raises Unfit with both types and the kind of the value."""
         if value is None:
             return None
         try:
@@ -49,9 +50,9 @@ class Crossing:
         if stored is value and self.source.kind is self.target.kind:
             return stored
         if type(value) is str and self.source.kind in (Kind.TEXT, None):
-            return stored  # what a text is read as is left to the target: see `conversions`
+            return stored  # the target decides how to read a text: see `conversions`
         if isinstance(value, Decimal) and isinstance(stored, float):
-            return stored  # rounded to as many digits as a floating-point number has
+            return stored  # rounded to the digits of a floating-point number
         back = self.source.stored(_as_met(stored, self.target, self.source))
         if self.source.kind is None:  # it holds any kind: SQLite stores a time as a text, and reads it as a time
             back = convert(back, kind_of(value))
@@ -62,13 +63,13 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class MappedCrossing:
-    """The same of a field whose values have been translated by its `map`: what is stored is the target's own word."""
+    """The same for a field with a `map`: the target stores its own value of the map's entry."""
 
     target: FieldType | None
     names: tuple[str, str]
 
     def carry(self, value: Value) -> Value:
-        """What the target is to store. Raises Unfit for a value that the map has no entry for."""
+        """The value for the target to store. Raises Unfit for a value without an entry in the map."""
         has, holds = self.names
         if isinstance(value, Unmapped):
             said = "no value" if value.value is None else in_words(value.value)
@@ -80,9 +81,9 @@ class MappedCrossing:
 
 
 def _as_met(value: Value, source: FieldType, target: FieldType) -> Value:
-    """A value of one side in the form in which the other one's type meets it."""
+    """A value of one side in the form that the other side's type receives."""
     if source.is_json and type(value) is str and target.kind is Kind.DOCUMENT:
-        return JsonString(value)  # in JSON a text is one already, and is not to be read as a document
+        return JsonString(value)  # in JSON a text is already a document, and must not be parsed as one
     if target.is_json and isinstance(value, Spelling):
         return value.text
     if target.is_json and kind_of(value) in _NOT_IN_JSON:
@@ -93,5 +94,5 @@ def _as_met(value: Value, source: FieldType, target: FieldType) -> Value:
 def crossing(
     source: FieldType | None, target: FieldType | None, names: tuple[str, str], compared: Callable[[Value], str | None]
 ) -> Crossing | None:
-    """The way from one type to another; None where a connector does not tell its types."""
+    """The conversion from one type to another; None where a connector has no field types."""
     return None if source is None or target is None else Crossing(source, target, names, compared)

@@ -1,7 +1,7 @@
-"""Whether the fields of two systems can hold each other's values, as far as their types tell. Pure.
+"""Whether the fields of two systems can hold each other's values, as far as their types show. Pure.
 
-A field that can hold no value of the other side would have every record set aside: it is refused before the first run
-writes anything. What only single values decide, such as a text that is too long, is left to them.
+A field that can hold no value of the other side would set every record aside, so it is refused before the first run
+writes anything. What depends on single values, such as a text that is too long, is decided per value.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tidegate.worker.values.kinds import Kind
 _NUMBERS = frozenset({Kind.WHOLE, Kind.DECIMAL, Kind.FLOAT})
 _TIMES = frozenset({Kind.INSTANT, Kind.LOCAL, Kind.DATE})
 
-# For each kind of field those of which it holds no value.
+# Per kind of field, the kinds of which it can hold no value.
 _HOLDS_NO: dict[Kind, frozenset[Kind]] = {
     **dict.fromkeys(_NUMBERS, frozenset({Kind.TEXT, Kind.UUID, *_TIMES})),
     **dict.fromkeys(_TIMES, frozenset({Kind.BOOLEAN, Kind.UUID, *_NUMBERS})),
@@ -21,12 +21,12 @@ _HOLDS_NO: dict[Kind, frozenset[Kind]] = {
     Kind.UUID: frozenset({Kind.BOOLEAN, *_NUMBERS, *_TIMES}),
 }
 
-# By these a field says that its texts are numbers.
+# With these, a field declares that its texts are numbers.
 _SAY_NUMBER = frozenset({"number", "digits"})
 
 
 def complaints(item: SyncedObject, names: tuple[str, str], types: Sequence[Sequence[FieldType]]) -> list[str]:
-    """One sentence for each field that would be written with what it cannot hold; `types` are those of both sides."""
+    """One sentence per field that would be written with values that it cannot hold; `types` are those of both sides."""
     found = []
     for i, rule in enumerate(item.fields):
         for side in SIDES:
@@ -67,7 +67,7 @@ def _unfit_entries(
 
 
 def zone_is_missing(title: str, connector: str) -> str:
-    """What to do about a cursor that is a time without a zone, where `newest` compares it with the other side's."""
+    """Advice for a cursor of times without a zone, which `newest` compares with the other side's."""
     return (
         f"object {title}: conflict newest compares times, and the cursor of {connector} is a time without a zone; set "
         f"timezone of connector {connector}, such as timezone: Europe/Berlin or timezone: UTC"

@@ -1,7 +1,7 @@
-"""Whether a system kept what it was sent (law 1: written is what is kept). Pure.
+"""Whether a system kept what it was sent (law 1: what is written is compared with what was kept). Pure.
 
-A system may store another form of a value, such as capitals or fewer decimal places: that is kept. One that accepts a
-write and holds the former value, or nothing, did not keep it: a trigger, a view, a read-only field.
+A system may store a value in another form, such as in capitals or with fewer decimal places: it kept the value. A
+system that accepts a write and holds the former value, or none, did not keep it: a trigger, a view, a read-only field.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,12 +15,12 @@ _FLOAT_ERROR = Decimal("1e-5")
 
 _ANY_FORM: tuple[Normalization, ...] = ("trim", "casefold")
 
-# What a column of booleans holds for the words of a file.
+# What a boolean column stores for the words of a file.
 _TRUTHS = frozenset((("1", "true"), ("0", "false")))
 
 
 def unkept(fields: Iterable[int], sent: Sequence[Value], before: Sequence[Value], stored: Sequence[Value]) -> list[int]:
-    """Those of the fields that still hold what they held before, though they were sent another value."""
+    """The fields that still hold their former values, although they were sent others."""
     return [
         i
         for i in fields
@@ -31,7 +31,7 @@ def unkept(fields: Iterable[int], sent: Sequence[Value], before: Sequence[Value]
 
 
 def is_a_form_of(stored: Value, sent: Value) -> bool:
-    """Whether a system that was sent one value may hold the other for it: it differs in form or precision only."""
+    """Whether `stored` is another form of `sent`: it differs in form or precision only."""
     one, other = normal(stored), normal(sent)
     if one == other:
         return True
@@ -42,15 +42,15 @@ def is_a_form_of(stored: Value, sent: Value) -> bool:
     if (one, other.lower()) in _TRUTHS:
         return True
     if isinstance(sent, (datetime, date, time)):
-        # Cut to the second, or to the day.
+        # Truncated to the second, or to the day.
         return other.startswith(one.removesuffix("Z")) or one.startswith(other.removesuffix("Z"))
     return _is_rounded(stored, other)
 
 
 def _is_rounded(stored: Value, sent: str) -> bool:
-    """Whether the number may be a rounding: it shows the decimal places that it was cut to, or is a float.
+    """Whether the number may be rounded: it shows the decimal places that it was cut to, or is a float.
 
-    A whole number shows none: where 5 stays 5 though 5.9 was sent, the change was dropped.
+    A whole number shows none: where 5 stays 5 although 5.9 was sent, the change was dropped.
     """
     try:
         kept, whole = Decimal(str(stored)), Decimal(sent)

@@ -1,7 +1,7 @@
 """Which side was changed last, by its cursor, for the conflict policy `newest`. Pure.
 
-Cursors are compared as instants. Two that differ by less than the coarser one's precision are a tie: the database may
-have cut off what would tell which is the later.
+Cursors are compared as instants. Two that differ by less than the coarser precision are a tie: the database may have
+truncated the part that differs.
 """
 
 from collections.abc import Sequence
@@ -34,9 +34,9 @@ class _Instant(NamedTuple):
 
 
 def newer_side(records: Sequence[Record | None], zones: Sequence[tzinfo | None]) -> Side | None:
-    """The side with the later cursor; None when it cannot be told, and the conflict is parked.
+    """The side with the later cursor; None when it is undecidable, and the conflict is parked.
 
-    `zones` are those of times without one. Raises ZoneUnknownError where a zone is missing.
+    `zones` are those of cursors without a zone. Raises ZoneUnknownError where a zone is missing.
     """
     first, second = (
         _comparable(record.cursor, zones[side], side) if record is not None else None
@@ -53,7 +53,7 @@ def newer_side(records: Sequence[Record | None], zones: Sequence[tzinfo | None])
 
 
 def _comparable(cursor: Value, zone: tzinfo | None, side: Side) -> _Instant | Decimal | None:
-    """A cursor as an instant, or as a number that is none."""
+    """A cursor as an instant, or as a number that is not a time."""
     if isinstance(cursor, str):
         try:
             cursor = datetime.fromisoformat(cursor) if len(cursor) > len("2026-11-24") else date.fromisoformat(cursor)
@@ -85,7 +85,7 @@ def _of_time(moment: datetime, zone: tzinfo | None, side: Side) -> _Instant:
         return _Instant(moment, precision)
     if zone is None:
         raise ZoneUnknownError(side)
-    # In an hour that comes twice it may be the one or the other: what is between them is a tie with both.
+    # In an hour that occurs twice it may be either: anything between the two is a tie with both.
     first, second = (moment.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
     between = abs(first - second) / 2
     try:

@@ -1,7 +1,7 @@
 """Whether the record under a known id is still the same one. Pure.
 
-Some systems give the id of a deleted record to the next new one: SQLite and files the highest, older MySQL after a
-restart. An edit leaves something of a record as it was; of another record nothing is the same.
+Some systems reuse the id of a deleted record for the next new one: SQLite and files the highest, older MySQL after a
+restart. An edit leaves some fields of a record unchanged; in another record every field differs.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from tidegate.worker.values.normal_form import UNKNOWN, Hash
 
 
 def is_another(item: SyncedObject, seen: Sequence[Hash | None], now: Sequence[Hash], blank: Hash) -> bool:
-    """Whether a record took the place of the one that was seen under its id.
+    """Whether the id was reused: another record has the id of the one that was last seen.
 
-    It did where every match field is another, and so is each other field that had a value. References do not count: who
-    takes another job has another address and another employer. Without such a field nothing tells an edit from another
-    record: it is an edit, unless the object says that ids are reused.
+    It was if every match field differs, and so does each other field that had a value. References do not count: a
+    person who changes jobs has another address and another employer. Without such other fields an edit cannot be told
+    from another record, and counts as an edit unless the object says that ids are reused.
     """
     if item.ids == "stable" or not all(_both_filled(seen[i], now[i], blank) and seen[i] != now[i] for i in item.match):
         return False

@@ -1,14 +1,15 @@
-"""The merge: two shadows and two current records → what is to be done. Pure: it sees hashes, and does no I/O.
+"""The merge: two shadows and two current records → a decision. Pure: it compares hashes, and does no I/O.
 
-The centre of a run: `push` calls it for every record that `scan` found to differ from its shadow, and carries out
-what it decides. Its rules (design section 6.2), of which none may ever lose an edit without saying so:
-- a change is what differs from its own side's shadow; what differs only between the sides was accepted, and stays;
+The centre of a run: `push` calls it for every record that `scan` found to differ from its shadow, and carries out the
+decision. Its rules (design section 6.2), none of which may ever lose an edit silently:
+
+- a change is a difference from the side's own shadow; a difference between the sides only was accepted, and stays;
 - equal on both sides is agreement, however it came about;
-- changed on one side: it flows to the other; changed on both: the conflict policy decides, and parks what it cannot;
+- changed on one side: it flows to the other; changed on both: the conflict policy decides, or the field is parked;
 - at the first pairing, without shadows, a blank never overwrites a value; else the conflict policy decides;
-- a field that is parked was edited on both sides: a policy that names a winner settles it, also when it came later;
-- what a side does not show overwrites nothing, and nothing overwrites it;
-- an edit beats a delete, parked or not, and what was never seen whole is never deleted.
+- a parked field was edited on both sides: a policy that names a winner settles it, even one that was set later;
+- a field that a side omits overwrites nothing, and nothing overwrites it;
+- an edit beats a delete, parked or not, and a record that was never seen whole is never deleted.
 """
 
 from collections.abc import Sequence, Set
@@ -24,15 +25,15 @@ class Presence(Enum):
     """Whether a side has the record."""
 
     PRESENT = "present"
-    GONE = "gone"  # it had it, linked to the other side's
+    GONE = "gone"  # it had the record, linked to the other side's
     NEVER = "never"  # it never had a counterpart
 
 
 class State(NamedTuple):
     """One side's record: per field, what it held when last seen (None: never seen) and what it holds now.
 
-    `now` is None for a field that its system leaves out. `compared` is what it holds now in a form that is the same on
-    both sides; by itself a reference is not.
+    `now` is None for a field that the system omits. `compared` is the present value in a form that both sides share; a
+    reference has different ids on the two sides.
     """
 
     presence: Presence
@@ -43,7 +44,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration says about one object."""
+    """The configuration's rules for one object."""
 
     conflict: Side | Literal["newest", "park"]
     deletes: Literal["unlink", "propagate"]
@@ -53,7 +54,7 @@ class Policy:
 
 
 class Parked(NamedTuple):
-    """The fields that need a decision: all that hold an edit which is not on both sides, and those in conflict."""
+    """The fields that need a decision: all with an edit that is not on both sides, and those in conflict."""
 
     fields: Set[int] = frozenset()
     conflicts: Set[int] = frozenset()
@@ -64,9 +65,9 @@ _NONE_PARKED = Parked()
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Both are there: the fields whose values go to side 0 and to side 1, the parked ones, and all in conflict.
+    """Both sides have the record: the fields to write to side 0 and to side 1, the parked ones, and all in conflict.
 
-    `hidden` are those that one side has edited and the other does not show: what would be overwritten is unknown.
+    `hidden` are those that one side has edited and the other omits: what a write would overwrite is unknown.
     """
 
     to: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
@@ -77,7 +78,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make the record on a side that does not have it."""
+    """Create the record on a side that does not have it."""
 
     on: Side
 
@@ -91,12 +92,12 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Take what there is as it is; a counterpart that is gone is no counterpart any more."""
+    """Accept the records as they are; a counterpart that is gone is unlinked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Neither side has it."""
+    """Neither side has the record."""
 
 
 Decision = Patch | Create | Delete | Keep | Forget
@@ -110,7 +111,7 @@ def merge(
     newer: Side | None = None,
     parked: Parked = _NONE_PARKED,
 ) -> Decision:
-    """What is to be done about one record.
+    """The decision about one record.
 
     `blank` is the hash of no value; `newer` is the side that was changed last, where that is known.
     """
@@ -135,7 +136,7 @@ def _one_sided(
         rules[i].to[there] for i in parked
     )
     deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.deletes_on[here]
-    # A field that was never seen may hold an edit, and then the delete is beaten.
+    # A field that was never seen may hold an edit, which beats the delete.
     doubtful = deleted and any(seen is None and now is not None for seen, now in flowing)
     if edited or doubtful:
         return made
@@ -180,7 +181,7 @@ def _two_sided(
 def _sources(
     to_side: tuple[bool, bool], seen: tuple[Hash | None, Hash | None], now: tuple[Hash | None, Hash | None], blank: Hash
 ) -> tuple[Side, ...]:
-    """The sides whose value, which differs, has a claim to flow to the other; two of them are a conflict."""
+    """The sides whose value may flow to the other, given that the values differ; two of them are a conflict."""
     shown = [side for side in SIDES if to_side[other(side)] and now[side] is not None]
     if seen[0] is None or seen[1] is None:
         return tuple(side for side in shown if now[side] != blank)

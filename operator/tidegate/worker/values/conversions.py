@@ -1,7 +1,7 @@
-"""Which kind of value can become which, and how: one table. What is not in it is refused, never coerced.
+"""Which kinds of values convert to which, and how: one table. A conversion that is not in it is refused.
 
-A conversion keeps the meaning or raises Unfit. Those from a text read it as the target's kind is usually written:
-"1.50" is the number 1.5, but "007" is an identifier, and not the number 7.
+A conversion keeps the meaning or raises Unfit. A text is parsed in the usual notation of the target's kind: "1.50" is
+the number 1.5, but "007" is an identifier, and not the number 7.
 """
 
 import json
@@ -24,7 +24,7 @@ _DATE_LENGTH = len("2024-02-29")
 
 
 def convert(value: Value, kind: Kind) -> Value:
-    """The value as one of the kind, with the same meaning; no value stays none. Raises Unfit."""
+    """Convert a value to a kind with the same meaning; None stays None. Raises Unfit."""
     if value is None:
         return None
     of = kind_of(value)
@@ -148,7 +148,7 @@ def _document(text: str) -> Value:
 
 
 def parse_json(text: "str | bytes") -> Value:
-    """A JSON text, none of whose digits and names is lost. Raises ValueError, also where an object has a name twice."""
+    """Parse JSON without losing digits or names. Raises ValueError, also where an object has a name twice."""
     found = json.loads(text, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_object)
     return JsonString(found) if type(found) is str else found
 
@@ -172,7 +172,7 @@ def _list(text: str) -> list[Any]:
 
 
 def _in_json(value: Value) -> Value:
-    """A document that stands for a value of which JSON has no type: the text of its normal form."""
+    """The JSON document for a value that JSON has no type for: the text of its normal form."""
     if isinstance(value, (list, tuple)):
         return [None if each is None else _element(_in_json(each)) for each in value]
     if isinstance(value, (bool, int, dict, JsonString)):
@@ -185,7 +185,7 @@ def _in_json(value: Value) -> Value:
 
 
 def _element(value: Value) -> Value:
-    return str(value) if isinstance(value, JsonString) else value  # within a document a text is nothing else
+    return str(value) if isinstance(value, JsonString) else value  # within a document a text is only a text
 
 
 def _text(value: Value) -> str:

@@ -1,7 +1,7 @@
-"""Kinds of values: what a value is, and what a column or property can hold, in words that all systems share.
+"""Kinds of values: what a value is, and what a column or property can hold, in terms that all systems share.
 
-Python's types are most of the notion: a `datetime` with a zone is an instant, a `list` a list. The few values for
-which Python has no type, or the wrong one, have a class here. `conversions` says which kind can become which.
+Python's types cover most of it: a `datetime` with a zone is an instant, a `list` a list. Values for which Python has no
+type, or the wrong one, have a class here. `conversions` says which kind converts to which.
 """
 
 import re
@@ -39,20 +39,20 @@ class Kind(Enum):
 
 
 def no_character(text: str, at: int) -> str:
-    """What is wrong with the character at this place, which no encoding has."""
+    """Why the character at this position is invalid in every encoding."""
     code = ord(text[at])
-    if 0xDC80 <= code <= 0xDCFF:  # by these Python stands for a byte (PEP 383)
+    if 0xDC80 <= code <= 0xDCFF:  # Python represents an undecodable byte by these (PEP 383)
         return f"the text has the byte 0x{code - 0xDC00:02x}, which is not a character in UTF-8"
     return "the text has half of a character (a lone surrogate)"
 
 
 class Unfit(ValueError):  # noqa: N818 - it is what a value is, not an error of the program
-    """A value cannot become what it should without another meaning. The text says why, without the value."""
+    """A value cannot be converted without changing its meaning. The text says why, without the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """A value for which Python has no object, as its system writes it: `infinity`, a year before 1, a zero date."""
+    """A value for which Python has no object, in its system's notation: `infinity`, a year before 1, a zero date."""
 
     kind: Kind
     text: str
@@ -96,7 +96,7 @@ _MICROSECONDS = 1_000_000
 class Duration:
     """An interval of PostgreSQL: months and days have no fixed length, and are kept apart from the time.
 
-    Its text is that of ISO 8601, such as P1M2DT3H.
+    Its text is in ISO 8601, such as P1M2DT3H.
     """
 
     months: int
@@ -105,7 +105,7 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str) -> "Duration":
-        """From ISO 8601, from PostgreSQL's own style (1 mon 2 days 03:04:05), or from a clock. Raises Unfit."""
+        """Parse ISO 8601, PostgreSQL's own style (1 mon 2 days 03:04:05), or a time of day. Raises Unfit."""
         if (found := _ISO.fullmatch(text)) and len(text) > 1 and not text.endswith("T"):
             years, months, weeks, days = (int(found[name] or 0) for name in "ymwd")
             is_negative = (found["S"] or "").startswith("-")
@@ -146,7 +146,7 @@ def _microseconds(found: "re.Match[str]", *, is_negative: bool) -> int:
 
 
 def _divided(number: int, by: int) -> tuple[int, int]:
-    """Quotient and rest, both with the sign of the number."""
+    """Quotient and remainder, both with the sign of the number."""
     size, rest = divmod(abs(number), by)
     return (size, rest) if number >= 0 else (-size, -rest)
 
@@ -171,7 +171,7 @@ _KIND_OF: dict[type, Kind] = {
 
 
 def kind_of(value: Value) -> Kind:
-    """What a value is; it is not None."""
+    """The kind of a value other than None."""
     of: Any = type(value)
     if found := _KIND_OF.get(of):
         return found
@@ -184,12 +184,12 @@ def kind_of(value: Value) -> Kind:
     return next((kind for base, kind in _KIND_OF.items() if isinstance(value, base)), Kind.OTHER)
 
 
-# Of the whole numbers of SQLite some may be none.
+# An integer column of SQLite may hold floats.
 _HOLD_FLOATS = frozenset((None, Kind.WHOLE, Kind.FLOAT, Kind.LIST, Kind.DOCUMENT, Kind.OTHER))
 
 
 def may_be_floats(kinds: Iterable[Kind | None]) -> bool:
-    """Whether fields of these kinds may hold floating-point numbers, be it within a list or document."""
+    """Whether fields of these kinds may hold floating-point numbers, even within a list or document."""
     return not _HOLD_FLOATS.isdisjoint(kinds)
 
 

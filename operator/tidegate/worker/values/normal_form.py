@@ -1,6 +1,6 @@
-"""The one value space in which two systems are compared: a normal form per value, and keyed hashes of it.
+"""The value space in which two systems are compared: a normal form per value, and keyed hashes of it.
 
-`scan`, `push` and `recover` hash what they read; `merge` sees hashes only. No value is ever written to the cache.
+`scan`, `push` and `recover` hash what they read; `merge` compares hashes only. No value is ever written to the cache.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,12 +19,12 @@ Hash = bytes
 
 HASH_BYTES = 8
 
-# The hash of what has not been seen. It is not the hash of any value: that would be a coincidence of 1 in 2^64.
+# The hash of an unseen value. It equals no value's hash, except by a coincidence of 1 in 2^64.
 UNKNOWN: Hash = bytes(HASH_BYTES)
 
 
 class Missing(Enum):
-    """The value of a field that a system leaves out of its answer: it is unknown."""
+    """The value of a field that a system omits from its answer: it is unknown."""
 
     MISSING = "\0missing"
 
@@ -33,10 +33,10 @@ MISSING = Missing.MISSING
 
 
 def normal(value: Value) -> str | None:
-    """A value as text that is the same whichever system holds it; None for no value.
+    """A value as text that does not depend on the system; None for no value.
 
-    Systems disagree on how they keep the same thing: 5 is 5.0 and Decimal("5"), an instant is the same in any time
-    zone (one without a zone is taken as UTC), and an empty text is no value (CSV and many forms know no other).
+    Systems represent the same value differently: 5 is 5.0 and Decimal("5"), an instant is the same in any time zone
+    (one without a zone counts as UTC), and an empty text is no value (CSV and many forms know no other).
     """
     kind = type(value)
     if kind is str:
@@ -47,7 +47,7 @@ def normal(value: Value) -> str | None:
     return form(value)
 
 
-# A number beyond this many digits on either side of its point is written with an exponent: eleven characters such as
+# A number with more digits than this on either side of its point is written with an exponent: eleven characters such as
 # 1e999999999 must not become a gigabyte.
 MOST_DIGITS = 1000
 
@@ -77,7 +77,7 @@ def _instant(value: datetime) -> str:
 
 
 class _Token(str):
-    """A part of a JSON text that is ready."""
+    """A part of a JSON text that is complete."""
 
     __slots__ = ()
 
@@ -85,8 +85,8 @@ class _Token(str):
 def json_text(value: Value) -> str:
     """A document as JSON with sorted keys, no spaces, and numbers in their normal form: 1.50 is 1.5, and 2.0 is 2.
 
-    What JSON has no type for is the text of its normal form. Not recursive: how deep a document nests is not ours to
-    limit.
+    A value that JSON has no type for becomes the text of its normal form. Not recursive, so that the nesting depth of a
+    document is unlimited.
     """
     parts: list[str] = []
     stack: list[Any] = [value]
@@ -131,14 +131,14 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...] 
     (Missing, lambda _: None),
 )
 
-# What has no subtypes in use is found at once.
+# A fast path for types that are hardly ever subclassed.
 _FORM_OF: Mapping[type, Callable[[Any], str | None]] = {int: str, **{b: f for b, f in _FORMS if isinstance(b, type)}}
 
 _PLAIN = frozenset((str, int, type(None)))
 
 
 def are_identical(values: Sequence[Value], others: Sequence[Value]) -> bool:
-    """Whether all hashes of these are certain to be the same. That they are equal is not enough: so are True and 1."""
+    """Whether all these values certainly have equal hashes. Equality is not enough: True equals 1."""
     return values == others and _PLAIN.issuperset(map(type, values)) and _PLAIN.issuperset(map(type, others))
 
 
@@ -146,7 +146,7 @@ Normalization = Literal["casefold", "accents", "trim", "digits", "number", "time
 
 
 def normalized(text: str | None, how: Sequence[Normalization]) -> str | None:
-    """A normal form without what does not matter to the field, such as how a system writes telephone numbers."""
+    """A normal form without the differences that the field ignores, such as the formatting of telephone numbers."""
     for each in how:
         if not text:
             return None
@@ -179,8 +179,8 @@ _NORMALIZED: Mapping[Normalization, Callable[[str], str]] = {
     "accents": _without_accents,
     "trim": lambda text: " ".join(text.split()),
     "digits": lambda text: "".join(character for character in text if character.isdigit()),
-    "number": _as_number,  # however it is written
-    "time": _as_time,  # however it is written, to the second
+    "number": _as_number,  # in any notation
+    "time": _as_time,  # in any notation, to the second
 }
 
 
@@ -188,9 +188,9 @@ class Hasher:
     """Hashes of 64 bits, salted so that two caches cannot be compared with each other."""
 
     def __init__(self, salt: bytes) -> None:
-        # Copying a salted state is far cheaper than making one.
+        # Copying a salted state is far cheaper than creating one.
         self._fresh = blake2b(salt=salt, digest_size=HASH_BYTES)
-        # Of no value; and of what was seen and is known only to be no value that is there now.
+        # Of no value; and of a value that was seen and is only known not to be the present one.
         self.blank, self.something_else = self.of_texts([None, "\0something else"])
 
     def of_bytes(self, data: bytes) -> Hash:
@@ -198,23 +198,23 @@ class Hasher:
         return self._of_all([data])[0]
 
     def of_texts(self, texts: Collection[str | None]) -> list[Hash]:
-        """The hash of each of these normal forms. No value is hashed as the empty text, which no normal form is."""
+        """The hash of each of these normal forms. None is hashed as the empty text, which no normal form is."""
         distinct = set(texts)
         if 2 * len(distinct) > len(texts):
             return self._of_all(map(_encoded, texts))
-        # Many a field has few values: each of them is hashed once.
+        # Many fields have few distinct values: each of these is hashed once.
         of = dict(zip(distinct, self._of_all(map(_encoded, distinct)), strict=True))
         return [of[text] for text in texts]
 
     def of_records(self, records: Iterable[Sequence[Value]], *, floats: bool = True) -> list[Hash]:
-        """One hash over each one's raw values, far cheaper than one per field: equal means that nothing has changed.
+        """One hash over each record's raw values, far cheaper than one per field: if it is equal, nothing changed.
 
-        `floats` is whether any of the values may be a floating-point number, also within a list or document.
+        `floats` is whether any of the values may be a floating-point number, even within a list or document.
         """
         return self._of_all(map(_serialized if floats else _serialized_fast, records))
 
     def _of_all(self, all_data: Iterable[bytes]) -> list[Hash]:
-        # Most of a first scan's time is spent here: no call is made that can be spared.
+        # Most of a first scan's time is spent here: no call is made that can be avoided.
         copy = self._fresh.copy
         hashes = []
         for data in all_data:
@@ -242,9 +242,9 @@ def _serialized(values: Sequence[Value]) -> bytes:
     """Bytes that are equal for no two records whose normal forms differ."""
     try:
         data = orjson.dumps(values, default=_told_apart, option=_OPTIONS)
-    except TypeError:  # a number beyond 64 bits, a lone surrogate, or a document that nests deep
+    except TypeError:  # a number beyond 64 bits, a lone surrogate, or a deeply nested document
         return _serialized_one_by_one(values)
-    # JSON has null for NaN and for infinities too; most records have none that is not a value of their own.
+    # JSON writes null for NaN and infinities too; most records have no null that is not a value of its own.
     nulls = data.count(b"null")
     return data if not nulls or nulls == values.count(None) else _serialized_one_by_one(values)
 
