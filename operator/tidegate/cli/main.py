@@ -215,7 +215,7 @@ def conflicts_(call: Invocation, name: str) -> None:
     """List what waits for a decision.
 
     These are the records and fields that the built-in worker has set aside, read from the logs that are left; a run
-    names at most a hundred. How many there are in all is what the worker counted last.
+    names up to 5,000. How many there are in all is what the worker counted last.
     """
     seen = choose_one(call.cluster, call.scope, name)
     found = conflicts.read(run_log.read_all(call.cluster, seen))

@@ -6,8 +6,9 @@ import pytest
 
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.main import main
+from tidegate.worker.run import steps
 
-from .databases import Databases
+from .databases import SIDES, Databases
 
 BOTH_CHANGED = "it was changed on both sides, to different values"
 SETTLE = "waiting for a decision: edit the record in either system, and the next run applies the edit"
@@ -37,6 +38,24 @@ def test_every_run_names_all_that_waits_since_whenever(waiting: Databases) -> No
     assert ended.message["parked"] == 2
 
 
+def test_the_log_names_all_that_waits_up_to_a_limit_and_then_how_many_more(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "WAITING_LINES", 120)
+    databases.add("crm", *((f"{n}@x", "Ada", "1") for n in range(125)))
+    databases.run(conflict="park")
+    for side in SIDES:
+        databases.query(side, "UPDATE contact SET name = ?", f"of {side}")
+    databases.run(conflict="park")
+    ended = databases.run(conflict="park")
+    assert len(set(ended.parked)) == 1
+    assert len(ended.parked) == 120
+    assert [line["reason"] for line in ended.lines if line["type"] == "warning"] == [
+        "5 more wait for a decision than the 120 that this log names; "
+        "`tidegate-worker conflicts` lists all of them, in a Pod that mounts the cache"
+    ]
+
+
 def test_what_is_settled_is_named_no_more(waiting: Databases) -> None:
     waiting.edit("crm", "ada@x", name="Ada Lovelace")
     waiting.query("erp", "UPDATE contact SET email = 'nobody@x' WHERE email IS NULL")
@@ -59,7 +78,21 @@ def test_their_values_are_asked_of_both_systems_and_shown_as_inert_text(
 ) -> None:
     waiting.query("erp", "UPDATE contact SET name = char(27) || '[31mréd' WHERE email = 'ada@x'")
     assert main(["conflicts", "--values"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:3] == ['    crm: "Ada of crm"', '    erp: "\\u001b[31mréd"']
+    assert capsys.readouterr().out.splitlines()[1:4] == [
+        '    match email: "ada@x"',
+        '    crm: "Ada of crm"',
+        '    erp: "\\u001b[31mréd"',
+    ]
+
+
+def test_with_values_a_record_that_waits_whole_shows_what_it_is_matched_by(
+    waiting: Databases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["conflicts", "--values"]) == 0
+    assert capsys.readouterr().out.splitlines()[4:6] == [
+        "contact 2 of erp, since run 3: it cannot be matched: it has no email",
+        "    match email: null",
+    ]
 
 
 def test_nothing_may_wait(

@@ -104,6 +104,14 @@ def test_parked_records_are_told_once_and_after_a_hundred_of_them_only_their_cou
     }  # fmt: skip
 
 
+def test_what_waits_is_named_whatever_was_named_before_and_once(written: Written) -> None:
+    for n in range(150):
+        written.report.parked("contact", "crm", n, "phone", "it was changed on both sides, to different values")
+    for n in range(200):
+        written.report.waits("contact", "crm", n, "phone", "it was changed on both sides, to different values")
+    assert [line["id"] for line in written.lines] == [*range(200)]
+
+
 def test_a_record_that_is_parked_whole_has_no_field(written: Written) -> None:
     written.report.parked("contact", "crm", "a-1", "", "erp refuses it: too long")
     assert "field" not in written.lines[0]

@@ -1,7 +1,7 @@
 """Conflicts: what the logs of an integration's runs say of parked records → what still waits for a decision. Pure.
 
-The worker names what it parks in its log, at most a hundred per process, and in its last line how many wait in all.
-Before a run is complete, it also names what has waited since earlier runs, the oldest first.
+The worker names what it parks in its log, and in its last line how many wait in all. Before a run is complete, it also
+names what has waited since earlier runs, the oldest first and at most 5,000.
 """
 
 from collections.abc import Iterable, Sequence

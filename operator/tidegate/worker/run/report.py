@@ -25,6 +25,7 @@ _FOUND = 8
 
 _LINE_SECONDS = 1.0
 NAMED_LINES = 100
+WAITING_LINES = 5000
 
 
 class Report:
@@ -99,9 +100,14 @@ class Report:
             self._say({"type": "warning", "reason": reason})
 
     def parked(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
-        """One record or field that needs a decision, named once; after a hundred of them only counted."""
+        """One record or field that has just been set aside, named once; after a hundred of them only counted."""
+        if len(self._parked) < NAMED_LINES:
+            self.waits(title, connector, key, field, reason)
+
+    def waits(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
+        """One record or field that waits for a decision, named once. The caller names at most WAITING_LINES."""
         which = (title, connector, key, field)
-        if which in self._parked or len(self._parked) >= NAMED_LINES:
+        if which in self._parked:
             return
         self._parked.add(which)
         said = {"type": "parked", "object": title, "connector": connector, "id": key, "reason": reason}

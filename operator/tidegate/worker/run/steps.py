@@ -23,7 +23,7 @@ from tidegate.worker.run.progress import Progress
 from tidegate.worker.run.push.batches import push
 from tidegate.worker.run.recover import recover
 from tidegate.worker.run.rekeyed import guard_against_other_records
-from tidegate.worker.run.report import NAMED_LINES, Report
+from tidegate.worker.run.report import WAITING_LINES, Report
 from tidegate.worker.run.run_journal import open_journal
 from tidegate.worker.run.scan import scan
 from tidegate.worker.run.session import Connects, Session, connect, open_pairs
@@ -174,11 +174,16 @@ def _whole_scans_count(session: Session) -> None:
 
 
 def _tell_what_waits(session: Session) -> None:
-    """Also what has waited since earlier runs: the log of the last run names all."""
+    """Also what has waited since earlier runs: the log of the last run names all, up to a limit."""
     sources = {source.number: source for both in session.pairs for source in both.sources}
-    for waiting in session.cache.parked.oldest(NAMED_LINES):
+    for waiting in session.cache.parked.oldest(WAITING_LINES):
         if (source := sources.get(waiting.source)) is not None:
-            session.report.parked(source.item.name, source.name, waiting.key, waiting.field, waiting.reason)
+            session.report.waits(source.item.name, source.name, waiting.key, waiting.field, waiting.reason)
+    if (more := session.cache.parked.count() - WAITING_LINES) > 0:
+        session.report.warning(
+            f"{more} more wait for a decision than the {WAITING_LINES} that this log names; "
+            "`tidegate-worker conflicts` lists all of them, in a Pod that mounts the cache"
+        )
 
 
 def _remark(session: Session) -> str:
