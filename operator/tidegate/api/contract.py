@@ -35,6 +35,7 @@ class Environment:
     CONFIG = "SYNC_CONFIG"
     ALLOW_DELETES = "SYNC_ALLOW_DELETES"  # set to the halted run's number, only when a person confirmed it
     CONFIRMED = "SYNC_CONFIRMED"  # with it: what that run had reported as `found`, a list of JSON objects
+    DECISIONS = "SYNC_DECISIONS"  # a file with what people have decided about conflicts; not set: nothing
     TERMINATION_LOG = "SYNC_TERMINATION_LOG"
 
 

@@ -50,6 +50,10 @@ PARKED = {"type": "parked", "object": "contact", "connector": "crm", "id": 7}
             {"type": "blank", "object": "contact", "connector": "crm", "id": 7, "field": "phone"},
             "blank: contact 7 of crm, field phone",
         ),
+        (
+            {**PARKED, "type": "undecided", "field": "phone", "reason": "it waits for no decision"},
+            "decision not carried out: contact 7 of crm, field phone: it waits for no decision",
+        ),
         ({"type": "warning", "reason": "disk full"}, "warning: disk full"),
         ({"type": "something new", "a": 1}, '{"type": "something new", "a": 1}'),
         ("free text", "free text"),

@@ -21,17 +21,25 @@ class Run:
     push: bool = True
 
 
+@dataclass(frozen=True)
+class Decide:
+    field: str
+    take: str
+
+
 CRM: Literal[0] = 0
 ERP: Literal[1] = 1
 
 # Every kind of push in both directions, and every kind of run.
-HISTORY: Sequence[Act | Run] = [
+HISTORY: Sequence[Act | Run | Decide] = [
     *(Act(CRM, "add", n) for n in (0, 1, 2, 3)),
     *(Act(ERP, "add", n) for n in (3, 4, 5)),
     Run(),  # p3 is there on both sides, with different names
     Act(CRM, "edit name", 0), Act(ERP, "edit phone", 3),  # p0: two edits of one record
     Act(CRM, "edit name", 1), Act(ERP, "edit name", 4),  # p1: a conflict
     Act(CRM, "rename", 14),  # p2 becomes p6
+    Run("changes"),
+    Decide("*", "crm"),  # p1, where it is parked
     Run("changes"),
     Act(CRM, "add", 7), Act(ERP, "edit phone", 2),  # p7 and p5: accepted as they are
     Run(push=False),
@@ -57,6 +65,8 @@ def play(world: World, policies: Policies, crash_at: int = 0) -> Played:
     for each in HISTORY:
         if isinstance(each, Act):
             world.act(each)
+        elif isinstance(each, Decide):
+            world.decide(each.field, each.take, None)
         else:
             disturbances = {crash_at - world.steps: CRASH} if crash_at > world.steps else {}
             world.sync(each.scope, disturbances, push=each.push)

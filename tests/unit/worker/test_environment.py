@@ -25,6 +25,12 @@ def test_deletes_are_allowed_for_one_halted_run() -> None:
     assert environment.read({**VARIABLES, "SYNC_ALLOW_DELETES": ""}).allow_deletes is None
 
 
+def test_decisions_come_in_a_file() -> None:
+    order = environment.read({**VARIABLES, "SYNC_DECISIONS": "/sync/config/decisions.json"})
+    assert order.decisions == Path("/sync/config/decisions.json")
+    assert environment.read({**VARIABLES, "SYNC_DECISIONS": ""}).decisions is None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [

@@ -75,6 +75,14 @@ def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_si
         ) -> None:
             world.change(Policies(conflict, deletes, world.normalises, trims, filtered, phones, name))
 
+        @rule(
+            field=st.sampled_from(["name", "phone", "*"]),
+            take=st.sampled_from(["crm", "erp", "newest"]),
+            pick=st.none() | st.integers(0, 39),
+        )
+        def decide(self, field: str, take: str, pick: int | None) -> None:
+            world.decide(field, take, pick)
+
         @precondition(lambda _: world.has_synced)
         @rule(scope=scopes, push=st.booleans())
         def exchange(self, scope: Scope, push: bool) -> None:

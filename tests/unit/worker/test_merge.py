@@ -85,6 +85,18 @@ ONE_WAY: list[tuple[str, FieldRule, str, str, Patch]] = [
     ("first pairing with blank leaves what is there", TO_CRM, "?>a", "?>-", AGREED),
 ]
 
+DECIDED_FOR_CRM: list[tuple[str, str, str, Policy, Patch]] = [
+    ("what waits goes to erp", "b>b", "c>c", PARK, TO_ERP_IT_GOES),
+    ("it goes before the policy", "b>b", "c>c", ERP_WINS, TO_ERP_IT_GOES),
+    ("an edit since of crm arrives", "b>d", "c>c", PARK, TO_ERP_IT_GOES),
+    ("an edit since of erp is a conflict", "b>b", "c>d", PARK, PARKED),
+    ("an edit since of erp is a conflict, which the policy decides", "b>b", "c>d", ERP_WINS, CONFLICT_TO_CRM),
+    ("edits since of both are a conflict", "b>d", "c>e", PARK, PARKED),
+    ("both are the same by now", "b>c", "c>c", PARK, AGREED),
+    ("what is not shown is not overwritten", "b>b", "c>?", PARK, AGREED),
+    ("what was never seen is another value", "?>a", "?>b", PARK, PARKED),
+]
+
 
 class TestBothSidesHaveTheRecord:
     @pytest.mark.parametrize(
@@ -113,6 +125,17 @@ class TestBothSidesHaveTheRecord:
 
     def test_an_edit_of_a_field_that_is_parked_settles_it_whatever_the_policy(self) -> None:
         assert merge((side("b>d"), side("c>c")), [FIELD], ERP_WINS, BLANK, parked=Parked({0}, {0})) == TO_ERP_IT_GOES
+
+    @pytest.mark.parametrize(
+        ("crm", "erp", "policy", "expected"), [row[1:] for row in DECIDED_FOR_CRM], ids=[r[0] for r in DECIDED_FOR_CRM]
+    )
+    def test_a_decision_for_crm(self, crm: str, erp: str, policy: Policy, expected: Patch) -> None:
+        decided = Parked({0}, {0}, {0: 0})
+        assert merge((side(crm), side(erp)), [FIELD], policy, BLANK, parked=decided) == expected
+
+    def test_a_decision_does_not_go_against_the_way_of_a_field(self) -> None:
+        decided = Parked({0}, {0}, {0: 0})
+        assert merge((side("b>b"), side("c>c")), [TO_CRM], PARK, BLANK, parked=decided) == AGREED
 
     def test_fields_are_decided_one_by_one(self) -> None:
         rules = [FieldRule((name, name)) for name in ("email", "name", "phone", "city")]
@@ -192,9 +215,11 @@ class Situation:
     rules: list[FieldRule]
     policy: Policy
     newer: Side | None
+    decided: dict[int, Side]
 
     def merge(self) -> Decision:
-        return merge(self.states, self.rules, self.policy, BLANK, self.newer)
+        parked = Parked(decided=self.decided)
+        return merge(self.states, self.rules, self.policy, BLANK, self.newer, parked)
 
     def patch(self) -> Patch:
         decision = self.merge()
@@ -224,6 +249,7 @@ class Situation:
                 deletes_on=self.policy.deletes_on[::-1],
             ),
             None if self.newer is None else other(self.newer),
+            {i: other(taken) for i, taken in self.decided.items()},
         )
 
     def after(self, patch: Patch) -> "Situation":
@@ -233,7 +259,7 @@ class Situation:
             across = self.states[other(s)].now
             now = tuple(across[i] if i in patch.to[s] else value for i, value in enumerate(self.states[s].now))
             states.append(State(Presence.PRESENT, now, now, _comparable(now)))
-        return replace(self, states=(states[0], states[1]))
+        return replace(self, states=(states[0], states[1]), decided={})
 
 
 @st.composite
@@ -244,7 +270,8 @@ def situations(draw: st.DrawFn, *, both: bool = False) -> Situation:
         presence = Presence.PRESENT if both else draw(presences)
         fields = draw(st.tuples(*[cells] * len(rules)))
         states.append(side(*fields) if presence is Presence.PRESENT else State(presence))
-    return Situation((states[0], states[1]), rules, draw(policies), draw(st.sampled_from([None, 0, 1])))
+    decided = draw(st.dictionaries(st.integers(0, len(rules) - 1), st.sampled_from(SIDES)))
+    return Situation((states[0], states[1]), rules, draw(policies), draw(st.sampled_from([None, 0, 1])), decided)
 
 
 law = settings(max_examples=200)

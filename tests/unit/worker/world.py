@@ -118,6 +118,7 @@ class World:
         self.writes = self._ledger.writes
         self._accepted = False  # a read-only run has accepted differences
         self._backups: tuple[list[_Backup], list[_Backup]] = ([], [])
+        self._decisions: Path | None = None
         self._runs = 0
         self.steps = 0  # of all processes together
 
@@ -162,6 +163,14 @@ class World:
             return self.contacts(side)
         customers = self._connections[0].execute("SELECT id FROM contact WHERE kind = 'customer'").fetchall()
         return {rid: contact for rid, contact in self.contacts(0).items() if (rid,) in customers}
+
+    def decide(self, field: str, take: str, pick: int | None) -> None:
+        """A person decides about the conflicts of a record of crm, or of all; each run finds it until the next time."""
+        contacts = sorted(self.contacts(0))
+        rid = contacts[pick % len(contacts)] if contacts and pick is not None else "*"
+        self._decisions = self._databases.directory / "decisions.json"
+        decision = {"object": self._policies.name, "id": rid, "connector": "crm", "field": field, "take": take}
+        self._decisions.write_bytes(orjson.dumps([{**decision, "at": str(self._runs)}]))
 
     def act(self, act: Act) -> None:
         """Do it; what cannot be done, such as a second contact with the same address, is not done."""
@@ -239,7 +248,7 @@ class World:
         self._back_up()
         self._ledger.lost = 0
         self._ledger.pushes = push
-        order = Order(self._runs, scope, push, self._databases.cache, "1", self._databases.directory)
+        order = self._order(scope, push=push)
         report = None
         for disturbances in (*disturbed, {}):
             events = {n: crash if what == CRASH else partial(self.act, what) for n, what in disturbances.items()}
@@ -255,12 +264,16 @@ class World:
         self._check_losses(report, push=push)
         return report
 
+    def _order(self, scope: Scope, *, push: bool) -> Order:
+        where = self._databases
+        return Order(self._runs, scope, push, where.cache, "1", where.directory, decisions=self._decisions)
+
     def abandon(self, disturbances: Disturbances, scope: Scope = "full", *, push: bool) -> bool:
         """One process of a run that is never started again; whether it crashed."""
         self._runs += 1
         self._ledger.lost = 0
         self._ledger.pushes = push
-        order = Order(self._runs, scope, push, self._databases.cache, "1", self._databases.directory)
+        order = self._order(scope, push=push)
         events = {n: crash if what == CRASH else partial(self.act, what) for n, what in disturbances.items()}
         try:
             attempt(order, self._sync, self._systems, Steps(events, self._ledger))
@@ -273,7 +286,7 @@ class World:
         before = [self.contacts(side) for side in SIDES]
         self._runs += 1
         self._systems.exchanged = True
-        order = Order(self._runs, scope, push, self._databases.cache, "1", self._databases.directory)
+        order = self._order(scope, push=push)
         try:
             attempt(order, self._sync, self._systems, Steps({}, self._ledger))
         except Halted:

@@ -31,6 +31,8 @@ def words(text: str) -> str:
             return _end(message or {})
         case "parked":
             return _parked(message or {})
+        case "undecided":
+            return f"decision not carried out: {_field(message or {})}: {(message or {}).get('reason')}"
         case "gone":
             return f"gone: {_record(message or {})}"
         case "blank":

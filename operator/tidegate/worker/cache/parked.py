@@ -1,14 +1,15 @@
 """What is set aside: a part of the cache. A field in conflict, or a whole record that cannot be synced now.
 
-A field in conflict waits until an edit of either side settles it, or a policy that names a winner. A record is retried
-by every run that pushes.
+A field in conflict waits until an edit of either side settles it, a policy that names a winner, or a person's decision.
+A record is retried by every run that pushes.
 """
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from tidegate.worker.config.rules import Side
 from tidegate.worker.connectors import Key
 
 SCHEMA = """
@@ -25,8 +26,17 @@ WITHOUT ROWID
 
 
 # Why it waits. conflict: changed on both sides. retry: the record cannot be synced now, and every run retries it.
-# unsynced: the other system does not keep the value, which is written again only after an edit.
-Kind = Literal["conflict", "retry", "unsynced"]
+# unsynced: the other system does not keep the value, which is written again only after an edit. take: a conflict that a
+# person has decided, which waits for the push that carries the decision out.
+Kind = Literal["conflict", "retry", "unsynced", "take 0", "take 1", "take newest"]
+
+Taken = Side | Literal["newest"]
+
+# The kinds of conflicts that are decided, each with the side that is taken.
+DECIDED: Mapping[Kind, Taken] = {"take 0": 0, "take 1": 1, "take newest": "newest"}
+_KIND_OF: Mapping[Taken, Kind] = {taken: kind for kind, taken in DECIDED.items()}
+_IS_DECIDED = f"kind IN ({', '.join(map(repr, DECIDED))})"
+_MAY_BE_DECIDED = f"(kind = 'conflict' OR {_IS_DECIDED})"
 
 
 class Waiting(NamedTuple):
@@ -38,6 +48,15 @@ class Waiting(NamedTuple):
     field: str
     reason: str
     run: int
+
+
+class Decidable(NamedTuple):
+    """One that waits of a record: its field or "" for the record, why, and whether a decision settles it."""
+
+    rid: int
+    field: str
+    reason: str
+    by_decision: bool
 
 
 class Parked:
@@ -115,4 +134,43 @@ class Parked:
             "INSERT OR IGNORE INTO dirty SELECT rid, 0 FROM parked CROSS JOIN record USING (rid) "
             "WHERE kind = 'conflict' AND source IN (SELECT value FROM json_each(?))",
             (json.dumps(list(sources)),),
+        )
+
+    def of(self, source: int, keys: Sequence[Key]) -> list[Decidable] | None:
+        """What waits of the record with the first of these ids that a source has; None where it has none of them."""
+        for key in keys:
+            row = self._db.execute("SELECT rid, link FROM record WHERE source = ? AND id = ?", (source, key)).fetchone()
+            if row is not None:
+                query = f"SELECT rid, field, reason, {_MAY_BE_DECIDED} FROM parked WHERE rid IN (?, ?)"  # noqa: S608
+                found = self._db.execute(query, row)
+                return [Decidable(rid, field, reason, bool(may)) for rid, field, reason, may in found]
+        return None
+
+    def decide(self, decided: Iterable[tuple[int, str]], taken: Taken) -> None:
+        """A person has decided these conflicts, given as a record's rid and a field."""
+        self._db.executemany(
+            f"UPDATE parked SET kind = ? WHERE rid = ? AND field = ? AND {_MAY_BE_DECIDED}",  # noqa: S608
+            [(_KIND_OF[taken], rid, field) for rid, field in decided],
+        )
+
+    def decide_all(self, sources: Sequence[int], field: str | None, taken: Taken) -> int:
+        """A person has decided all conflicts of these sources, or those in one field; returns how many there are."""
+        return self._db.execute(
+            f"UPDATE parked SET kind = ?1 WHERE {_MAY_BE_DECIDED} AND (?2 IS NULL OR field = ?2) "  # noqa: S608
+            "AND rid IN (SELECT rid FROM record WHERE source IN (SELECT value FROM json_each(?3)))",
+            (_KIND_OF[taken], field, json.dumps([*sources])),
+        ).rowcount
+
+    def undecide(self, rids: Iterable[int], fields: Iterable[str]) -> None:
+        """The decisions about these fields of these records cannot be carried out: they are conflicts as before."""
+        self._db.execute(
+            f"UPDATE parked SET kind = 'conflict' WHERE {_MAY_BE_DECIDED} "  # noqa: S608
+            "AND rid IN (SELECT value FROM json_each(?)) AND field IN (SELECT value FROM json_each(?))",
+            (json.dumps([*rids]), json.dumps([*fields])),
+        )
+
+    def retry_decided(self) -> None:
+        """Records with a field that is decided are dirty again."""
+        self._db.execute(
+            f"INSERT OR IGNORE INTO dirty SELECT DISTINCT rid, 0 FROM parked WHERE {_IS_DECIDED}"  # noqa: S608
         )

@@ -8,13 +8,16 @@ decision. Its rules (design section 6.2), none of which may ever lose an edit si
 - changed on one side: it flows to the other; changed on both: the conflict policy decides, or the field is parked;
 - at the first pairing, without shadows, a blank never overwrites a value; else the conflict policy decides;
 - a parked field was edited on both sides: a policy that names a winner settles it, even one that was set later;
+- a decision about a parked field is a claim of the side that it takes, as an edit is: it conflicts with an edit that
+  was made since on the other side;
 - a field that a side omits overwrites nothing, and nothing overwrites it;
 - an edit beats a delete, parked or not, and a record that was never seen whole is never deleted.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
@@ -54,10 +57,14 @@ class Policy:
 
 
 class Parked(NamedTuple):
-    """The fields that need a decision: all with an edit that is not on both sides, and those in conflict."""
+    """The fields that need a decision: all with an edit that is not on both sides, and those in conflict.
+
+    `decided` are the fields that a person has decided, each with the side that is taken.
+    """
 
     fields: Set[int] = frozenset()
     conflicts: Set[int] = frozenset()
+    decided: Mapping[int, Side] = MappingProxyType({})
 
 
 _NONE_PARKED = Parked()
@@ -120,7 +127,7 @@ def merge(
         return Forget()
     if len(present) == 1:
         return _one_sided(states, present[0], rules, policy, parked.fields)
-    return _two_sided(states, rules, policy, blank, newer, parked.conflicts)
+    return _two_sided(states, rules, policy, blank, newer, parked)
 
 
 def _one_sided(
@@ -149,7 +156,7 @@ def _two_sided(
     policy: Policy,
     blank: Hash,
     newer: Side | None,
-    parked_before: Set[int],
+    parked_before: Parked,
 ) -> Patch:
     winner = newer if policy.conflict == "newest" else policy.conflict if policy.conflict != "park" else None
     to: tuple[list[int], list[int]] = ([], [])
@@ -161,11 +168,15 @@ def _two_sided(
         if None not in now and states[0].compared[i] == states[1].compared[i]:
             continue
         to_side = rule.to[0] and policy.updates_on[0], rule.to[1] and policy.updates_on[1]
-        sources = _sources(to_side, (states[0].seen[i], states[1].seen[i]), now, blank)
+        seen = states[0].seen[i], states[1].seen[i]
+        sources = _sources(to_side, seen, now, blank)
         if None in now:
             hidden += [i] * len(sources)
             continue
-        if not sources and i in parked_before and winner is not None:
+        taken = parked_before.decided.get(i)
+        if taken is not None and None not in seen:
+            sources = tuple(side for side in SIDES if side in sources or (side == taken and to_side[other(side)]))
+        elif not sources and i in parked_before.conflicts and winner is not None:
             sources = tuple(side for side in SIDES if to_side[other(side)])
         if len(sources) == len(SIDES):
             conflicts.append(i)

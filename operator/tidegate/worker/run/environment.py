@@ -28,6 +28,8 @@ class Order:
     allow_deletes: int | None = None
     # What the halted run had reported as found, as far as the operator passes it on.
     confirmed: tuple[Mapping[str, Any], ...] = ()
+    # A file with what people have decided about conflicts.
+    decisions: Path | None = None
 
 
 def read(environ: Mapping[str, str]) -> Order:
@@ -63,6 +65,7 @@ def read(environ: Mapping[str, str]) -> Order:
         config=Path(take(Environment.CONFIG)),
         oldest_cache_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH) or None,
         allow_deletes=allow_deletes,
+        decisions=Path(decisions) if (decisions := environ.get(Environment.DECISIONS)) else None,
         confirmed=_found(environ.get(Environment.CONFIRMED, ""), complaints),
     )
     if complaints:

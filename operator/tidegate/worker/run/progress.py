@@ -31,6 +31,9 @@ class Progress:
     changed: dict[str, int] = field(default_factory=dict)
     pushed: dict[str, dict[str, int]] = field(default_factory=dict)
     conflicts: int = 0
+    # Fields that were settled as a person has decided, and decisions that could not be carried out.
+    decided: int = 0
+    undecided: int = 0
     # Records that cannot be read, and how many of them the scan before did not have.
     unreadable: int = 0
     newly_unreadable: int = 0

@@ -39,6 +39,7 @@ class Report:
         self._records: int | None = None
         self._parked: set[tuple[str, str, object, str]] = set()
         self._warned: set[str] = set()
+        self._undecided = 0
         self._writable = True
         self._last: dict[str, Any] = {"v": VERSION}
 
@@ -112,6 +113,14 @@ class Report:
         self._parked.add(which)
         said = {"type": "parked", "object": title, "connector": connector, "id": key, "reason": reason}
         self._say({**said, "field": field} if field else said)
+
+    def undecided(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
+        """A decision that is not carried out; after WAITING_LINES of them they are only counted."""
+        self._undecided += 1
+        if self._undecided <= WAITING_LINES:
+            which = {"object": title, "connector": connector, "id": key, "field": field}
+            said = {name: _shortened(value, 300) if isinstance(value, str) else value for name, value in which.items()}
+            self._say({"type": "undecided", **said, "reason": reason})
 
     def suspicious(self, title: str, connector: str, key: object, field: str) -> None:
         """A record that halts a run: it is gone, or the field is blank. The caller names at most NAMED_LINES."""

@@ -86,6 +86,11 @@ class Session:
         self.cache.parked.add(rid, title, reason, self.order.run, kind or ("unsynced" if rule else "retry"))
         self.report.parked(source.item.name, source.name, key, title, reason)
 
+    def tell_undecided(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
+        """A person's decision is not carried out: count it, and say why."""
+        self.progress.undecided += 1
+        self.report.undecided(title, connector, key, field, reason)
+
 
 def connect(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connector]:
     """Connect both systems. Raises ConfigurationError with the complaints of both."""

@@ -16,6 +16,7 @@ from tidegate.worker.cache.store import Cache
 from tidegate.worker.config.rules import Sync
 from tidegate.worker.connectors import Interruptible
 from tidegate.worker.errors import Halted
+from tidegate.worker.run.decisions import take_up_decisions
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.guard import guard
 from tidegate.worker.run.pair import pair
@@ -150,6 +151,7 @@ def _enter_push(session: Session) -> None:
         session.cache.parked.retry_records()
         settled = [both for both in session.pairs if both.item.conflict != "park"]
         session.cache.parked.retry_conflicts(number for both in settled for number in both.numbers)
+        take_up_decisions(session)
         _whole_scans_count(session)
         session.progress.phase = "push"
 
@@ -189,6 +191,10 @@ def _tell_what_waits(session: Session) -> None:
 def _remark(session: Session) -> str:
     parked = session.cache.parked.count()
     remarks = [f"{parked} waiting for a decision: see the run's log"] if parked else []
+    if decided := session.progress.decided:
+        remarks.append(f"{decided} fields settled as decided")
+    if undecided := session.progress.undecided:
+        remarks.append(f"{undecided} decisions not carried out: see the run's log")
     if unreadable := session.progress.unreadable:
         remarks.append(f"{unreadable} records cannot be read and were set aside: see the run's log")
     if stale := session.progress.stale:

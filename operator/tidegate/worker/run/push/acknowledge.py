@@ -12,6 +12,7 @@ from tidegate.worker.config.rules import SIDES, Side, other
 from tidegate.worker.connectors import NotDeleted, Record, Rejected
 from tidegate.worker.merge.kept import unkept
 from tidegate.worker.merge.three_way import Delete, Forget, Keep, Patch
+from tidegate.worker.run.push.decided import conclude
 from tidegate.worker.run.push.swaps import explain_swaps
 from tidegate.worker.run.push.work import Work, creates_on, pushed, values_for
 from tidegate.worker.run.references import soil_referring
@@ -34,6 +35,8 @@ def acknowledge(session: Session, both: SourcePair, works: Sequence[Work], *, pa
         _created(session, both, creates_on(decided, side), side)
     for work in decided:
         decision = work.decision
+        if not isinstance(decision, Patch) and not work.again:
+            conclude(session, both, work)
         if isinstance(decision, Forget):
             session.cache.forget(work.rids)
         elif isinstance(decision, Keep):
@@ -191,6 +194,7 @@ def _note_written(session: Session, both: SourcePair, work: Work, target: Source
 
 def _settled(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
     """Nothing is left to be done about the record except by a person."""
+    conclude(session, both, work)
     session.progress.conflicts += len(patch.parked)
     _unpark_fields(session, both, work, patch)
     source, row = both.sources[0], work.row(0)

@@ -6,7 +6,7 @@ What the merge decides is held back as far as it refers to records that the othe
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from tidegate.worker.cache.parked import Kind
+from tidegate.worker.cache.parked import DECIDED, Kind
 from tidegate.worker.cache.settling import Written, is_stale
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
@@ -18,6 +18,7 @@ from tidegate.worker.merge.newest import ZoneUnknownError, newer_side
 from tidegate.worker.merge.three_way import Create, Delete, Parked, Patch, Policy, Presence, State, merge
 from tidegate.worker.run.departures import leave_filter
 from tidegate.worker.run.push.circles import Circles
+from tidegate.worker.run.push.decided import resolve
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.references import Unlinked, comparable, translate
 from tidegate.worker.run.session import Session
@@ -57,7 +58,10 @@ def decide(
         if item.has_references and None not in work.records:
             states = _follow(both, work, states, blank)
         newer = _newer(session, both, work) if item.conflict == "newest" else None
-        parked = _parked(item.fields, [waiting[rid] for rid in work.rids if rid in waiting])
+        kinds = _kinds(item.fields, [waiting[rid] for rid in work.rids if rid in waiting])
+        resolve(session, both, work, {i: DECIDED[kind] for i, kind in kinds.items() if kind in DECIDED})
+        conflicts = frozenset(i for i, kind in kinds.items() if kind == "conflict" or kind in DECIDED)
+        parked = Parked(kinds.keys(), conflicts, work.decided)
         work.decision = merge(states, item.fields, policy, blank, newer, parked)
         if item.has_references:
             _hold_back(session, both, work, circles, patient=patient)
@@ -66,10 +70,10 @@ def decide(
     return works
 
 
-def _parked(rules: Sequence[FieldRule], waiting: Sequence[Mapping[str, Kind]]) -> Parked:
+def _kinds(rules: Sequence[FieldRule], waiting: Sequence[Mapping[str, Kind]]) -> dict[int, Kind]:
+    """Which fields wait, and why."""
     kinds = {title: kind for each in waiting for title, kind in each.items()}
-    fields = {i: kinds[rule.title] for i, rule in enumerate(rules) if rule.title in kinds}
-    return Parked(frozenset(fields), frozenset(i for i, kind in fields.items() if kind == "conflict"))
+    return {i: kinds[rule.title] for i, rule in enumerate(rules) if rule.title in kinds}
 
 
 def _newer(session: Session, both: SourcePair, work: Work) -> Side | None:

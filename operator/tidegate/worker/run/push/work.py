@@ -44,6 +44,9 @@ class Work:
     waiting: Mapping[int, str] = field(default_factory=dict)
     # Fields whose values the other side cannot hold without changing what they mean, and why: they are set aside.
     unfit: dict[int, str] = field(default_factory=dict)
+    # Fields in conflict that a person has decided: the side that is taken, or why the decision cannot be carried out.
+    decided: dict[int, Side] = field(default_factory=dict)
+    undecided: dict[int, str] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=lambda: [None, None])
 
     @property
