@@ -378,6 +378,27 @@ BUGS = [
         (f"{_TESTS}/test_unique_values.py",),
     ),
     SeededBug(
+        "a decision overwrites what was edited since",
+        f"{_ENGINE}/merge/three_way.py",
+        "if side in sources or (side == taken and to_side[other(side)]))\n",
+        "if side == taken and to_side[other(side)])\n",
+        (f"{_TESTS}/test_merge.py", f"{_TESTS}/test_decisions.py"),
+    ),
+    SeededBug(
+        "a decision is carried out again on a later conflict",
+        f"{_ENGINE}/run/decisions.py",
+        "        if decision.identity not in before:\n",
+        "        if decision.identity not in set():\n",
+        (f"{_TESTS}/test_decisions.py",),
+    ),
+    SeededBug(
+        "a decision that cannot be carried out is not reported",
+        f"{_ENGINE}/run/push/decided.py",
+        "        session.tell_undecided(both.item.name, source.name, work.row(source.side).key, field, reason)\n",
+        "        pass\n",
+        (f"{_TESTS}/test_decisions.py",),
+    ),
+    SeededBug(
         "an edit that is parked loses to a delete",
         f"{_ENGINE}/merge/three_way.py",
         "        rules[i].to[there] for i in parked\n",
