@@ -4,6 +4,7 @@ from mutation.seeded_bug import SeededBug
 
 _ENGINE = "operator/tidegate/worker"
 _TESTS = "tests/unit/worker"
+_APPROVAL = (f"{_TESTS}/test_approval.py",)
 
 BUGS = [
     SeededBug(
@@ -111,8 +112,8 @@ BUGS = [
     SeededBug(
         "other records under the same ids are edits",
         f"{_ENGINE}/run/steps.py",
-        "(guard_against_other_records, guard)",
-        "(guard,)",
+        "(guard_against_other_records, _guard_writes)",
+        "(_guard_writes,)",
         (f"{_TESTS}/test_systems.py",),
     ),
     SeededBug(
@@ -173,6 +174,41 @@ BUGS = [
         "        _guard(session)\n        if progress.push:\n",
         "        if progress.push:\n            _guard(session)\n        if progress.push:\n",
         (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "counting what would be written writes it",
+        f"{_ENGINE}/run/foreseen.py",
+        "replace(source, collection=planned(source.collection, title_of(both.item, source.name), changes))",
+        "source",
+        _APPROVAL,
+    ),
+    SeededBug(
+        "an approval that is asked for is not waited for",
+        f"{_ENGINE}/run/approval.py",
+        "    if approved is None:\n        return False\n",
+        "    if approved is None:\n        return found.asked\n",
+        _APPROVAL,
+    ),
+    SeededBug(
+        "an approval is used again, and for another run",
+        f"{_ENGINE}/run/approval.py",
+        'approved is None or approved != halted["run"]',
+        "approved is None",
+        _APPROVAL,
+    ),
+    SeededBug(
+        "an approved run writes whatever there is by then",
+        f"{_ENGINE}/run/approval.py",
+        "    return not more or not found.limit.is_exceeded_by(more, found.linked)\n",
+        "    return True\n",
+        _APPROVAL,
+    ),
+    SeededBug(
+        "a halted run tells of each of many objects, for which its message has no room",
+        f"{_ENGINE}/run/approval.py",
+        "    if len(found) <= _TOLD_EACH:\n",
+        "    if True:\n",
+        _APPROVAL,
     ),
     SeededBug(
         "a plan writes what it plans",
@@ -264,20 +300,6 @@ BUGS = [
         " and _PLAIN.issuperset(map(type, values)) and _PLAIN.issuperset(map(type, others))",
         "",
         (f"{_TESTS}/test_values.py",),
-    ),
-    SeededBug(
-        "deletes are confirmed once and for all",
-        f"{_ENGINE}/run/guard.py",
-        'allowed is None or allowed != halted["run"]:',
-        "allowed is None:",
-        (f"{_TESTS}/test_guard.py",),
-    ),
-    SeededBug(
-        "who confirms some deletes confirms all that are found later",
-        f"{_ENGINE}/run/guard.py",
-        "    return not more or not found.limit.is_exceeded_by(more, found.linked)\n",
-        "    return True\n",
-        (f"{_TESTS}/test_guard.py",),
     ),
     SeededBug(
         "a field that another side has not got any more is emptied without a question",

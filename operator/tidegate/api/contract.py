@@ -33,7 +33,9 @@ class Environment:
     )
     CACHE_RUN = "SYNC_CACHE_RUN"  # the newest run that is known to have used the cache; not set: it may be empty
     CONFIG = "SYNC_CONFIG"
-    ALLOW_DELETES = "SYNC_ALLOW_DELETES"  # set to the halted run's number, only when a person confirmed it
+    APPROVAL = "SYNC_APPROVAL"  # always: halt before the first write, unless SYNC_APPROVED allows it
+    APPROVED = "SYNC_APPROVED"  # set to the halted run's number, only when a person approved it
+    ALLOW_DELETES = "SYNC_ALLOW_DELETES"  # the same, by its earlier name
     CONFIRMED = "SYNC_CONFIRMED"  # with it: what that run had reported as `found`, a list of JSON objects
     DECISIONS = "SYNC_DECISIONS"  # a file with what people have decided about conflicts; not set: nothing
     TERMINATION_LOG = "SYNC_TERMINATION_LOG"

@@ -72,11 +72,14 @@ class Found(ApiModel):
     """One thing that halted a run, in its own words: what a confirmation of that run is about."""
 
     object: Annotated[str, Field(description="The object of spec.sync.")]
-    connector: Annotated[str, Field(description="The side whose records are gone, or have a field that is blank.")]
+    connector: Annotated[
+        str, Field(description="The side whose records are gone, have a blank field, or would be written.")
+    ]
     what: Annotated[
         str,
         Field(
-            description="deletes: too many records are gone; empty: all that were there; blanked: a field is blank now."
+            description="deletes: records are gone; empty: all that were there; blanked: a field is blank now; "
+            "creates, updates: records would be written."
         ),
     ]
     count: Annotated[int, Field(description="How many records.")]
@@ -163,7 +166,7 @@ class RunReport(ApiModel):
     waiting: Annotated[
         int, Field(description="Fields and records that need manual resolution, those of earlier runs included.")
     ] = 0
-    found: Annotated[tuple[Found, ...] | None, Field(description="What halted it; at most eight.")] = None
+    found: Annotated[tuple[Found, ...] | None, Field(description="What halted it; at most ten.")] = None
 
 
 class ActivityEntry(ApiModel):

@@ -25,7 +25,7 @@ def exit_code_of(job: Job, pods: tuple[Pod, ...]) -> int | None:
 
 _SIDES = 8
 _SIDE_CHARACTERS = 63
-_FOUND = 8
+_FOUND = 10
 
 
 def report_of(pods: tuple[Pod, ...]) -> RunReport | None:

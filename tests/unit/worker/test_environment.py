@@ -20,9 +20,16 @@ def test_an_order_is_read_from_the_environment() -> None:
     assert environment.read(VARIABLES) == order
 
 
-def test_deletes_are_allowed_for_one_halted_run() -> None:
-    assert environment.read({**VARIABLES, "SYNC_ALLOW_DELETES": "6"}).allow_deletes == 6
-    assert environment.read({**VARIABLES, "SYNC_ALLOW_DELETES": ""}).allow_deletes is None
+def test_one_halted_run_is_approved() -> None:
+    assert environment.read({**VARIABLES, "SYNC_APPROVED": "6"}).approved == 6
+    assert environment.read({**VARIABLES, "SYNC_APPROVED": "6", "SYNC_ALLOW_DELETES": "5"}).approved == 6
+    assert environment.read({**VARIABLES, "SYNC_ALLOW_DELETES": "6"}).approved == 6
+    assert environment.read({**VARIABLES, "SYNC_APPROVED": ""}).approved is None
+
+
+def test_an_approval_is_asked_for() -> None:
+    assert environment.read({**VARIABLES, "SYNC_APPROVAL": "always"}).asks_approval
+    assert not environment.read(VARIABLES).asks_approval
 
 
 def test_decisions_come_in_a_file() -> None:
@@ -41,6 +48,8 @@ def test_decisions_come_in_a_file() -> None:
         ("SYNC_SCOPE", "some", "SYNC_SCOPE must be full or changes, not 'some'"),
         ("SYNC_PUSH", "yes", "SYNC_PUSH must be true or false, not 'yes'"),
         ("SYNC_CONFIRMED", "30", "SYNC_CONFIRMED must be a list of JSON objects, not '30'"),
+        ("SYNC_APPROVAL", "unusual", "SYNC_APPROVAL must be always, not 'unusual'"),
+        ("SYNC_APPROVED", "all", "SYNC_APPROVED must be a whole number, not 'all'"),
         ("SYNC_ALLOW_DELETES", "all", "SYNC_ALLOW_DELETES must be a whole number, not 'all'"),
     ],
 )

@@ -1,6 +1,6 @@
-"""What the guard remembers about deletes: a part of the cache.
+"""What the guard remembers about records that halted a run, and about deletes: a part of the cache.
 
-A confirmation covers exactly the records that a halted run has listed. Deletes of the last day are counted together, so
+An approval covers exactly the records that a halted run has listed. Deletes of the last day are counted together, so
 that many small runs cannot delete what a single run may not.
 """
 
@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterable
 
 from tidegate.worker.cache.listed import LISTED, listed
-from tidegate.worker.connectors import Key
 
 SCHEMA = """
 CREATE TABLE shown (
@@ -22,25 +21,30 @@ CREATE TABLE deleted (source INTEGER NOT NULL, id NOT NULL, at REAL NOT NULL, PR
 _DIGEST_CHARACTERS = 16
 
 
-def digest_of(keys: Iterable[Key]) -> str:
-    """A digest of a set of ids, independent of their order."""
-    ordered = json.dumps(sorted(map(json.dumps, keys)))
-    return hashlib.sha256(ordered.encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARACTERS]
-
-
 class Deletes:
-    """Records that are about to be deleted, and those that were."""
+    """Records that were listed for approval, and deletes that passed."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def forget_shown(self) -> None:
-        """Forget which records were listed for confirmation."""
+        """Forget which records were listed for approval."""
         self._db.execute("DELETE FROM shown")
 
     def show(self, source: int, why: str, rids: Iterable[int]) -> None:
-        """Note that these records of a source are listed for confirmation, by number and digest."""
+        """Note that these records of a source are listed for approval, by number and digest."""
         self._db.execute("REPLACE INTO shown SELECT ?, ?, value FROM json_each(?)", (source, why, listed(rids)))
+
+    def digest(self, rids: Iterable[int]) -> str:
+        """A digest of the ids of a set of records, independent of their order."""
+        found = self._db.execute(
+            f"SELECT source, id FROM record WHERE rid IN ({LISTED}) ORDER BY source, id",  # noqa: S608
+            (listed(rids),),
+        )
+        digest = hashlib.sha256()
+        for which in found:
+            digest.update(json.dumps(which).encode())
+        return digest.hexdigest()[:_DIGEST_CHARACTERS]
 
     def not_shown(self, source: int, why: str, rids: Iterable[int]) -> list[int]:
         """The records among these that were not listed for that reason."""

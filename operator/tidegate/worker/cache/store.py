@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,6 +113,11 @@ class Cache:
     def close(self) -> None:
         """Close the cache; what is not committed is rolled back."""
         self._db.close()
+
+    def copy_to(self, directory: Path) -> None:
+        """Copy what is committed, as it is now, to a cache in another directory."""
+        with closing(sqlite3.connect(directory / FILE)) as copy:
+            self._db.backup(copy)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -377,6 +382,10 @@ class Cache:
         """Whether any record of a source is pending."""
         query = "SELECT EXISTS (SELECT 1 FROM dirty CROSS JOIN record USING (rid) WHERE source = ?)"
         return bool(self._one(query, source))
+
+    def count_pending(self) -> int:
+        """How many records are to be dealt with."""
+        return self._one("SELECT count(*) FROM dirty")
 
     def gone_from(self, source: int, limit: int = -1) -> list[int]:
         """The records of a source that a whole scan has missed; with a negative limit all of them."""

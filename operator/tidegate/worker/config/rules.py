@@ -53,6 +53,16 @@ class MaxDeletes(Limit):
     percentage."""
 
 
+class MaxCreates(Limit):
+    """How many records one run may create on one side, counted before its first write: `min` always, beyond that no
+    more than the percentage. None is linked before the first run has ended. Without it there is no limit."""
+
+
+class MaxUpdates(Limit):
+    """How many records one run may update on one side, counted before its first write: `min` always, beyond that no
+    more than the percentage. Without it there is no limit."""
+
+
 class MaxRekeyed(Limit):
     """How many records of one side may have other match fields under the same ids: `min` always, beyond that no more
     than the percentage. Many at once are a sign of another system, or of another tenant's records."""
@@ -66,6 +76,8 @@ class MaxBlanked(Limit):
 class Safety(Part):
     """When to stop and ask, before anything is pushed."""
 
+    max_creates: MaxCreates | None = None
+    max_updates: MaxUpdates | None = None
     max_deletes: MaxDeletes = MaxDeletes()
     max_rekeyed: MaxRekeyed = MaxRekeyed()
     max_blanked: MaxBlanked = MaxBlanked()

@@ -25,8 +25,10 @@ class Order:
     cache_epoch: str
     config: Path
     oldest_cache_epoch: str | None = None
-    allow_deletes: int | None = None
-    # What the halted run had reported as found, as far as the operator passes it on.
+    # Halt before the first write, unless there is nothing to write.
+    asks_approval: bool = False
+    # The halted run that a person has approved, and what it had reported as found, as far as it is passed on.
+    approved: int | None = None
     confirmed: tuple[Mapping[str, Any], ...] = ()
     # A file with what people have decided about conflicts.
     decisions: Path | None = None
@@ -54,8 +56,10 @@ def read(environ: Mapping[str, str]) -> Order:
     run = number(Environment.RUN, take(Environment.RUN))
     scope = take(Environment.SCOPE, "full", "changes")
     push = take(Environment.PUSH, "true", "false")
-    allowed = environ.get(Environment.ALLOW_DELETES, "")
-    allow_deletes = number(Environment.ALLOW_DELETES, allowed) if allowed else None
+    # An operator of an earlier version sets only the second.
+    names = Environment.APPROVED, Environment.ALLOW_DELETES
+    by = next((name for name in names if environ.get(name)), None)
+    approval = take(Environment.APPROVAL, "always") if environ.get(Environment.APPROVAL) else ""
     order = Order(
         run=run,
         scope="full" if scope == "full" else "changes",
@@ -64,8 +68,9 @@ def read(environ: Mapping[str, str]) -> Order:
         cache_epoch=take(Environment.CACHE_EPOCH),
         config=Path(take(Environment.CONFIG)),
         oldest_cache_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH) or None,
-        allow_deletes=allow_deletes,
         decisions=Path(decisions) if (decisions := environ.get(Environment.DECISIONS)) else None,
+        asks_approval=approval == "always",
+        approved=number(by, environ[by]) if by else None,
         confirmed=_found(environ.get(Environment.CONFIRMED, ""), complaints),
     )
     if complaints:

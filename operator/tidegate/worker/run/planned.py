@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tidegate.worker.config.rules import Operation
 from tidegate.worker.connectors import (
     Collection,
     Connector,
@@ -74,6 +75,17 @@ class Changes:
         )
         return Counts(*self._db.execute(query, (collection,)).fetchone())
 
+    def keys(self, collection: str, limit: int) -> Iterator[tuple[Operation, list[Key]]]:
+        """The records of a collection that would be written, so many at once; `new_key` names those to be created."""
+        written = "SELECT key FROM change WHERE collection = ? AND before IS {0} NULL AND after IS {1} NULL"
+        operations: tuple[tuple[Operation, str, str], ...] = (
+            ("create", "", "NOT"), ("update", "NOT", "NOT"), ("delete", "NOT", ""),
+        )  # fmt: skip
+        for operation, before, after in operations:
+            found = self._db.execute(written.format(before, after), (collection,))
+            while keys := [key for (key,) in found.fetchmany(limit)]:
+                yield operation, keys
+
     def of(self, collection: str) -> Iterator[Change]:
         """The records of a collection that would be written, in the order in which they would be."""
         query = "SELECT key, before, after FROM change WHERE collection = ? ORDER BY rowid"
@@ -118,9 +130,7 @@ class PlannedConnector:
 
     def open(self, description: Description) -> Collection:
         """The same records, which are never written."""
-        inner = self._inner.open(description)
-        kind = _TypedPlannedCollection if isinstance(inner, Typed) else _PlannedCollection
-        return kind(inner, description.title, self._changes)
+        return planned(self._inner.open(description), description.title, self._changes)
 
     def close(self) -> None:
         """End all connections."""
@@ -134,6 +144,12 @@ class PlannedConnector:
         """Read no further once this is true."""
         if isinstance(self._inner, Interruptible):
             self._inner.stop_when(interrupted)
+
+
+def planned(collection: Collection, title: str, changes: Changes) -> Collection:
+    """An open collection, which is never written: what would be written is kept under its title."""
+    kind = _TypedPlannedCollection if isinstance(collection, Typed) else _PlannedCollection
+    return kind(collection, title, changes)
 
 
 class _PlannedCollection:

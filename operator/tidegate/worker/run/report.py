@@ -21,7 +21,6 @@ VERSION = 1
 _REASON_BYTES = 1500
 _POSITION_BYTES = 300
 _NAME_BYTES = 40
-_FOUND = 8
 
 _LINE_SECONDS = 1.0
 NAMED_LINES = 100
@@ -127,6 +126,11 @@ class Report:
         record = {"object": title, "connector": connector, "id": key}
         self._say({"type": "blank", **record, "field": field} if field else {"type": "gone", **record})
 
+    def foreseen(self, title: str, connector: str, what: str, key: object, held_by: str) -> None:
+        """A record that a halted run would write in a connector; where it is known by its counterpart, in `held_by`."""
+        said = {"type": "planned", "object": title, "connector": connector, "what": what, "id": key}
+        self._say(said if held_by == connector else {**said, "of": held_by})
+
     def _write(self, message: Mapping[str, Any]) -> None:
         try:
             # The file is mounted: it cannot be replaced, and is written in place.
@@ -158,10 +162,10 @@ def warnings_go_to(report: Report) -> Iterator[None]:
 
 
 def bounded(found: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
-    """As much of what halts a run as has a place in its message."""
+    """What halts a run, with names that have a place in its message."""
     return [
         {name: _shortened(value, _NAME_BYTES) if isinstance(value, str) else value for name, value in each.items()}
-        for each in found[:_FOUND]
+        for each in found
     ]
 
 

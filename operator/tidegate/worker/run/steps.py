@@ -18,6 +18,7 @@ from tidegate.worker.connectors import Interruptible
 from tidegate.worker.errors import Halted
 from tidegate.worker.run.decisions import take_up_decisions
 from tidegate.worker.run.environment import Order
+from tidegate.worker.run.foreseen import Foreseen, foreseen, must_be_foreseen, rehearsal
 from tidegate.worker.run.guard import guard
 from tidegate.worker.run.pair import pair
 from tidegate.worker.run.progress import Progress
@@ -115,13 +116,23 @@ def _run(session: Session) -> None:
 
 
 def _guard(session: Session) -> None:
-    for check in (guard_against_other_records, guard):
+    for check in (guard_against_other_records, _guard_writes):
         try:
             check(session)
         except Halted as halted:
             if session.would_halt is None:
                 raise
             session.would_halt.append(str(halted))
+
+
+def _guard_writes(session: Session) -> None:
+    writes: list[Foreseen] = []
+    if must_be_foreseen(session):
+        with rehearsal(session) as (rehearsed, changes):
+            _enter_push(rehearsed)
+            push(rehearsed)
+            writes += foreseen(session, rehearsed, changes)
+    guard(session, writes)
 
 
 def _accept(session: Session) -> None:
