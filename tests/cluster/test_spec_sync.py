@@ -119,7 +119,7 @@ CONTACT = "objects/1"
         (f"{CONTACT}/match", [], "should have at least 1 items"),
         (f"{CONTACT}/fields/0/names", MISSING, "spec.sync.objects[1].fields[0].names: Required value"),
         (f"{CONTACT}/sides/erp/table", MISSING, "in objects, a side of type sql needs table, id, and may have "),
-        (f"{CONTACT}/sides/crm/id", MISSING, "in objects, a side of type http needs path, id, and may have "),
+        (f"{CONTACT}/sides/crm/id", MISSING, "spec.sync.objects[1].sides.crm.id: Required value"),
         # Of another type
         ("connectors/erp/auth", {"bearer": {"env": "X"}}, "type sql needs url, and may have timezone"),
         (

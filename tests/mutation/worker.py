@@ -47,6 +47,13 @@ BUGS = [
         (f"{_TESTS}/test_maps.py",),
     ),
     SeededBug(
+        "a scan by several id columns ends with the first value of one",
+        f"{_ENGINE}/connectors/sql/identity.py",
+        "after = or_(column > value, and_(column == value, after))",
+        "after = and_(column == value, after)",
+        (f"{_TESTS}/connectors/test_sql_several_id_columns.py",),
+    ),
+    SeededBug(
         "what has left the filter counts as deleted",
         f"{_ENGINE}/run/scan.py",
         "    if progress.push and filter_of(source.collection) is None:\n",

@@ -39,9 +39,10 @@ def postgresql_database(postgresql_server: PostgreSQL) -> Iterator[PostgreSQLDat
 
 
 KINDS = ("postgresql", "mariadb", "sqlite", "csv", "json lines", "rest")
+WITH_TWO_ID_COLUMNS = ("postgresql by two", "mariadb by two", "sqlite by two")
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS + WITH_TWO_ID_COLUMNS)
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> connector_systems.System:
     """A system of each kind that a connector is built in for."""
     return make_system(request.param, request, tmp_path)
@@ -54,14 +55,15 @@ def two_systems(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[connect
 
 
 def make_system(kind: str, request: pytest.FixtureRequest, directory: Path) -> connector_systems.System:
-    if kind == "postgresql":
-        return connector_systems.on_postgresql(request.getfixturevalue("postgresql_database"))
-    if kind == "mariadb":
-        return connector_systems.on_mariadb(request.getfixturevalue("mariadb_database"))
+    of = connector_systems.SqlOfTwo if kind in WITH_TWO_ID_COLUMNS else connector_systems.Sql
+    if kind.startswith("postgresql"):
+        return connector_systems.on_postgresql(request.getfixturevalue("postgresql_database"), of)
+    if kind.startswith("mariadb"):
+        return connector_systems.on_mariadb(request.getfixturevalue("mariadb_database"), of)
     if kind == "rest":
         return connector_systems.Rest(request.getfixturevalue("api"))
-    if kind == "sqlite":
-        return connector_systems.sqlite(directory)
+    if kind.startswith("sqlite"):
+        return connector_systems.sqlite(directory, of)
     return connector_systems.Csv(directory) if kind == "csv" else connector_systems.Lines(directory)
 
 

@@ -49,6 +49,8 @@ class Sql:
 
     longest_sought: float = math.inf
 
+    id: str | list[str] = "id"
+
     def __init__(
         self,
         url: str,
@@ -58,7 +60,7 @@ class Sql:
     ) -> None:
         self._usual = usual
         self.connector = {"type": "sql", "url": url}
-        self.place = {"table": "contact", "id": "id", "cursor": "version"}
+        self.place = {"table": "contact", "id": self.id, "cursor": "version"}
         self._run = run
         self._mark = mark
 
@@ -79,12 +81,54 @@ class Sql:
         return {key: (*values, _moment(born)) for key, *values, born in rows}
 
 
+class SqlOfTwo(Sql):
+    """A table whose rows are identified by two columns together; either alone is not unique."""
+
+    id = ["tenant", "nr"]
+
+    def add(self, **values: Any) -> Key:
+        values["tenant"] = "eu" if self._run("SELECT count(*) FROM contact")[0][0] % 2 else "us"
+        named = ", ".join(values)
+        marks = ", ".join([self._mark] * len(values))
+        self._run(
+            f"INSERT INTO contact (nr, {named}) SELECT coalesce(max(nr), 0) + 1, {marks} FROM contact",  # noqa: S608
+            *map(self._usual, values.values()),
+        )
+        ((tenant, nr),) = self._run("SELECT tenant, nr FROM contact ORDER BY nr DESC LIMIT 1")
+        return _together(tenant, nr)
+
+    def edit(self, key: Key, **values: Any) -> None:
+        new = ", ".join(f"{name} = {self._mark}" for name in values)
+        where = f"tenant = {self._mark} AND nr = {self._mark}"
+        self._run(f"UPDATE contact SET {new} WHERE {where}", *map(self._usual, values.values()), *json.loads(str(key)))  # noqa: S608
+
+    def remove(self, key: Key) -> None:
+        self._run(f"DELETE FROM contact WHERE tenant = {self._mark} AND nr = {self._mark}", *json.loads(str(key)))  # noqa: S608
+
+    def contacts(self) -> dict[Key, tuple[Any, ...]]:
+        rows = self._run(f"SELECT tenant, nr, {', '.join(FIELDS)} FROM contact")  # noqa: S608
+        return {_together(tenant, nr): (*values, _moment(born)) for tenant, nr, *values, born in rows}
+
+
+def _together(tenant: str, nr: int) -> Key:
+    return json.dumps([tenant, nr], separators=(",", ":"))
+
+
 def _moment(value: Any) -> Any:
     return datetime.fromisoformat(value) if isinstance(value, str) else value  # SQLite has texts
 
 
-def sqlite(directory: Path) -> Sql:
+# Numbers that a database gives are far from those that `add` gives.
+_RANDOM = "DEFAULT (abs(random() >> 2) + 1000000)"
+
+
+def sqlite(directory: Path, kind: type[Sql] = Sql) -> Sql:
     path = directory / "contacts.db"
+    ids = {
+        Sql: ("id INTEGER PRIMARY KEY", ""),
+        SqlOfTwo: (f"tenant TEXT DEFAULT 'new', nr INTEGER {_RANDOM}", ", PRIMARY KEY (tenant, nr)"),
+    }
+    columns, key = ids[kind]
 
     def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(path, isolation_level=None)
@@ -94,8 +138,8 @@ def sqlite(directory: Path) -> Sql:
             connection.close()
 
     for statement in (
-        "CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, name TEXT CHECK (name <> 'refused'), score, "
-        "born DATETIME, version INTEGER)",
+        f"CREATE TABLE contact ({columns}, email TEXT, name TEXT CHECK (name <> 'refused'), score, "
+        f"born DATETIME, version INTEGER{key})",
         "CREATE TABLE clock (now INTEGER)",
         "INSERT INTO clock VALUES (0)",
     ):
@@ -103,29 +147,45 @@ def sqlite(directory: Path) -> Sql:
     for event in ("INSERT", f"UPDATE OF {', '.join(FIELDS)}"):
         run(
             f"CREATE TRIGGER on_{event[:6]} AFTER {event} ON contact BEGIN UPDATE clock SET now = now + 1; "  # noqa: S608
-            "UPDATE contact SET version = (SELECT now FROM clock) WHERE id = NEW.id; END"
+            "UPDATE contact SET version = (SELECT now FROM clock) WHERE rowid = NEW.rowid; END"
         )
-    return Sql(
+    return kind(
         f"sqlite:///{path}", run, "?", lambda value: value if not isinstance(value, datetime) else f"{value:%F %T}"
     )
 
 
-def on_mariadb(database: mariadb.Database) -> Sql:
+def on_mariadb(database: mariadb.Database, kind: type[Sql] = Sql) -> Sql:
+    ids = {
+        Sql: ("id INT AUTO_INCREMENT PRIMARY KEY", ""),
+        SqlOfTwo: (
+            "tenant VARCHAR(20) DEFAULT 'new', nr INT AUTO_INCREMENT",
+            ", PRIMARY KEY (tenant, nr), KEY (nr)",
+        ),
+    }
+    columns, key = ids[kind]
     for statement in (
-        "CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email LONGTEXT, "
-        "name LONGTEXT CHECK (name <> 'refused'), score DECIMAL(65, 30), born DATETIME(6), version BIGINT)",
+        f"CREATE TABLE contact ({columns}, email LONGTEXT, name LONGTEXT CHECK (name <> 'refused'), "
+        f"score DECIMAL(65, 30), born DATETIME(6), version BIGINT{key}) AUTO_INCREMENT = 1000000",
         "CREATE SEQUENCE clock",
         "CREATE TRIGGER on_insert BEFORE INSERT ON contact FOR EACH ROW SET NEW.version = nextval(clock)",
         "CREATE TRIGGER on_update BEFORE UPDATE ON contact FOR EACH ROW SET NEW.version = nextval(clock)",
     ):
         database.sql(statement)
-    return Sql(database.url, database.sql, "%s")
+    return kind(database.url, database.sql, "%s")
 
 
-def on_postgresql(database: postgresql.Database) -> Sql:
+def on_postgresql(database: postgresql.Database, kind: type[Sql] = Sql) -> Sql:
+    ids = {
+        Sql: ("id SERIAL PRIMARY KEY", ""),
+        SqlOfTwo: (
+            "tenant TEXT DEFAULT 'new', nr INT GENERATED BY DEFAULT AS IDENTITY (START WITH 1000000)",
+            ", PRIMARY KEY (tenant, nr)",
+        ),
+    }
+    columns, key = ids[kind]
     for statement in (
-        "CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, name TEXT CHECK (name <> 'refused'), score NUMERIC, "
-        "born TIMESTAMPTZ, version BIGINT)",
+        f"CREATE TABLE contact ({columns}, email TEXT, name TEXT CHECK (name <> 'refused'), score NUMERIC, "
+        f"born TIMESTAMPTZ, version BIGINT{key})",
         "CREATE SEQUENCE clock",
         "CREATE FUNCTION tick() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN NEW.version := nextval('clock'); RETURN NEW; END $$",
@@ -134,7 +194,7 @@ def on_postgresql(database: postgresql.Database) -> Sql:
         "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO worker",
     ):
         database.sql(statement)
-    return Sql(database.worker_url, database.sql, "%s")
+    return kind(database.worker_url, database.sql, "%s")
 
 
 class Rest:

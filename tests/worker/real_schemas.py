@@ -55,11 +55,12 @@ class Schema:
     differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def synced(name: str, table: str, match: str, *fields: str, **more: Any) -> dict[str, Any]:
+def synced(name: str, table: str, match: str | Sequence[str], *fields: str, **more: Any) -> dict[str, Any]:
     """An object of which both sides have the same columns; a field `album_id>album` refers to another object."""
     pairs = [each.partition(">") for each in fields]
+    place = {"table": table, "id": more.pop("id", "id")}
     return {
-        "name": name, "crm": {"table": table, "id": "id"}, "erp": {"table": table, "id": "id"}, "match": [match],
+        "name": name, "crm": place, "erp": place, "match": [match] if isinstance(match, str) else match,
         "fields": [{"crm": n, "erp": n, **({"ref": ref} if ref else {})} for n, _, ref in pairs],
         "conflict": "crm", "deletes": "propagate", **more,
     }  # fmt: skip
@@ -264,4 +265,63 @@ WORDPRESS = Schema(
     },
 )
 
-SCHEMAS = {"chinook": CHINOOK, "sakila": SAKILA, "northwind": NORTHWIND, "odoo": ODOO, "wordpress": WORDPRESS}
+ORDERS = Schema(
+    tables=[
+        "CREATE TABLE orders (order_no {big} PRIMARY KEY, customer {name})",
+        "CREATE TABLE order_line (order_no {big} NOT NULL REFERENCES orders(order_no), line_no SMALLINT NOT NULL, "
+        "product {name}, amount {money}, PRIMARY KEY (order_no, line_no))",
+        "CREATE TABLE delivery (year SMALLINT NOT NULL, number INTEGER NOT NULL, order_no {big}, line_no SMALLINT, "
+        "PRIMARY KEY (number, year), FOREIGN KEY (order_no, line_no) REFERENCES order_line(order_no, line_no))",
+    ],
+    objects=[
+        synced("order", "orders", "order_no", "order_no", "customer", id="order_no"),
+        synced(
+            "line",
+            "order_line",
+            ["order_no", "line_no"],
+            "order_no",
+            "line_no",
+            "product",
+            "amount",
+            id=["order_no", "line_no"],
+        ),
+        synced(
+            "delivery",
+            "delivery",
+            ["year", "number"],
+            "year",
+            "number",
+            "order_no",
+            "line_no",
+            id=["year", "number"],
+        ),
+    ],
+    first=[
+        "INSERT INTO orders VALUES (1, 'Ann'), (11, 'Bob'), (111, 'Cy')",
+        "INSERT INTO order_line VALUES (1, 11, 'pen', 2), (11, 1, 'ink', 1.50), (11, 2, 'pad', NULL), "
+        "(111, 1, 'cup', 3)",
+        "INSERT INTO delivery VALUES (2025, 1, 1, 11), (2026, 1, 11, 1), (2025, 2, NULL, NULL)",
+    ],
+    second=[
+        "UPDATE order_line SET amount = 5 WHERE order_no = 11 AND line_no = 1",
+        "INSERT INTO order_line VALUES (1, 12, 'nib', 7)",
+        "UPDATE delivery SET order_no = 1, line_no = 12 WHERE year = 2026 AND number = 1",
+    ],
+    edits=[
+        "DELETE FROM order_line WHERE order_no = 11 AND line_no = 1",
+        "UPDATE order_line SET product = 'pencil' WHERE order_no = 1 AND line_no = 11",
+    ],
+    looks=[
+        "SELECT order_no, line_no, product, amount FROM order_line ORDER BY order_no, line_no",
+        "SELECT year, number, order_no, line_no FROM delivery ORDER BY number, year",
+    ],
+)
+
+SCHEMAS = {
+    "orders": ORDERS,
+    "chinook": CHINOOK,
+    "sakila": SAKILA,
+    "northwind": NORTHWIND,
+    "odoo": ODOO,
+    "wordpress": WORDPRESS,
+}

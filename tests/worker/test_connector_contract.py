@@ -13,7 +13,10 @@ from tidegate.worker.connectors import Changed, Collection, Description, FieldUs
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.values.normal_form import Normalization, normal, normalized
 
+from .conftest import WITH_TWO_ID_COLUMNS
 from .connector_systems import FIELDS, REFUSED, Rest, System
+
+TABLES = ("postgresql", "mariadb", "sqlite", *WITH_TWO_ID_COLUMNS)
 
 
 @contextmanager
@@ -140,7 +143,7 @@ def test_new_records_are_answered_in_order_as_they_are_stored(system: System) ->
         assert [record.key for record in collection.find([("p7@x",)])] == [answers[7].key]
 
 
-@pytest.mark.parametrize("system", ["postgresql", "mariadb", "sqlite", "rest"], indirect=True)  # files take anything
+@pytest.mark.parametrize("system", [*TABLES, "rest"], indirect=True)  # files take anything
 def test_what_is_refused_is_answered_with_a_reason_and_the_rest_is_done(system: System) -> None:
     with opened(system) as collection:
         first, refused, last = collection.create(

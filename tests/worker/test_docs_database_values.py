@@ -104,7 +104,7 @@ def test_an_edit_of_letter_case_alone_is_an_edit(
     assert billing.sql("SELECT CAST(value AS BINARY) FROM contact") == [(b"ADA",)]
 
 
-def test_a_table_that_two_columns_identify_is_refused(
+def test_one_of_two_columns_that_identify_a_row_together_is_no_id(
     postgresql_database: PostgreSQL, mariadb_database: MariaDB, tmp_path: Path
 ) -> None:
     crm, billing = postgresql_database, mariadb_database
@@ -113,7 +113,7 @@ def test_a_table_that_two_columns_identify_is_refused(
         "DROP TABLE contact; CREATE TABLE contact (id int, line int, email text, value text, PRIMARY KEY (id, line))"
     )
     ended = sync_between(crm, billing, tmp_path).run()
-    assert (ended.code, "id: column id is not unique" in ended.message["reason"]) == (2, True)
+    assert (ended.code, "the primary key is id: [id, line]" in ended.message["reason"]) == (2, True)
 
 
 def test_a_table_without_transactions_is_refused(

@@ -10,6 +10,7 @@ from tidegate.api.base import DURATION_FIELD, DURATION_PATTERN
 from tidegate.definition.any_type import fits_type, of_any_type, requires_unseen, takes
 from tidegate.definition.structural import Schema, drop, structural, walk
 from tidegate.worker.commands.schema import json_schema
+from tidegate.worker.config.declared_form import SETTINGS
 from tidegate.worker.config.models import NAME, RESERVED
 from tidegate.worker.connectors.registry import is_built_in
 
@@ -55,6 +56,8 @@ def spec_sync() -> Schema:
     connector["allOf"] = requires_unseen(systems, connector)
     connectors["additionalProperties"] = connector
     side = of_any_type(places, "Where the connector of this name has these records.")
+    # Every built-in type requires an id, in one form or another, which rules cannot see.
+    side["allOf"] = [{"anyOf": [{"required": ["id"]}, {"required": [SETTINGS]}]}]
     item = objects["items"]
     item["properties"]["sides"]["additionalProperties"] = side
     objects |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}

@@ -89,6 +89,7 @@ COMPLAINTS: list[tuple[str, Any, str]] = [
     ("objects/0/crm", "contact", f"{CONTACT}, crm must be a mapping, not 'contact'"),
     ("objects/0/crm/tabel", "x", f"{CONTACT}, crm: tabel is not known; known are table, id, cursor"),
     ("objects/0/erp/id", MISSING, f"{CONTACT}, erp: id is missing"),
+    ("objects/0/erp/id", [], f"{CONTACT}, erp: id: write a column, or columns that identify a row together, such as "),
     (
         "objects/0/sap",
         {},
@@ -156,6 +157,16 @@ def test_all_complaints_are_made_at_once() -> None:
     config["objects"][0] |= {"deletes": "copy", "conflict": "sap"}
     config["objects"][0]["erp"] = {}
     assert len(complaints(config)) >= 4
+
+
+def test_a_ref_to_records_of_several_id_columns_says_what_to_write_instead() -> None:
+    config = changed("objects/0/erp/id", ["nr", "line"])
+    config["objects"][0]["fields"][1]["ref"] = "contact"
+    (complaint,) = complaints(config)
+    assert complaint == (
+        f"{CONTACT}, field phone: ref: a contact is identified by several columns, nr, line of erp; "
+        "write a field for each column that refers to it, without ref"
+    )
 
 
 class TestWhatIsRead:

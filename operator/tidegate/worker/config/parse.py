@@ -49,6 +49,7 @@ def parse(text: bytes) -> Sync:
     titles = [item.name for item in objects if item]
     found += [f"objects: there are two named {name}" for name in sorted({n for n in titles if titles.count(n) > 1})]
     found += _unknown_references([item for item in objects if item], titles)
+    found += _references_to_several([item for item in objects if item], pair)
     first, second = connectors
     identities = [_identity(name, settings, found) for name, settings in sorted(top.connectors.items())]
     if found or first is None or second is None:
@@ -254,6 +255,23 @@ def _unknown_references(objects: list[SyncedObject], titles: list[str]) -> list[
         for item in objects
         for rule in item.fields
         if rule.ref is not None and rule.ref not in titles
+    ]
+
+
+def _references_to_several(objects: list[SyncedObject], names: tuple[str, str]) -> list[str]:
+    """A field holds one value, and the id of such a record is several."""
+    several = {
+        item.name: f"{', '.join(columns)} of {name}"
+        for item in objects
+        for name, part in zip(names, item.settings, strict=True)
+        if isinstance(columns := getattr(part, "id", None), list)
+    }
+    return [
+        f"object {item.name}, field {rule.title}: ref: a {rule.ref} is identified by several columns, "
+        f"{several[rule.ref]}; write a field for each column that refers to it, without ref"
+        for item in objects
+        for rule in item.fields
+        if rule.ref in several
     ]
 
 

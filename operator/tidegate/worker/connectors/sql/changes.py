@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import TIMESTAMP
 
-from tidegate.worker.connectors import Key, Page, Record, Token, Window
+from tidegate.worker.connectors import Page, Record, Token, Window
 from tidegate.worker.connectors.sql.cursors import (
     FIRST_TEXT,
     LAST_TEXT,
@@ -45,6 +45,7 @@ from tidegate.worker.connectors.sql.cursors import (
     token_of,
     typed_scale,
 )
+from tidegate.worker.connectors.sql.identity import Identity
 from tidegate.worker.connectors.sql.pages import read_page
 from tidegate.worker.connectors.sql.transactions import clock_of, open_transactions, still_open
 from tidegate.worker.connectors.sql.watermark import Watermark, advance
@@ -62,15 +63,14 @@ _TRANSACTIONS = "while transactions could not be seen, until "
 
 @dataclass(frozen=True)
 class Changes:
-    """The cursor of one table. `native` converts a key to the database's id."""
+    """The cursor of one table."""
 
     title: str
     engine: Engine
     table: Table
-    id: Column[Any]
+    identity: Identity
     cursor: Column[Any]
     zone: tzinfo | None
-    native: Callable[[Key], Any]
 
     @cached_property
     def readable(self) -> ColumnElement[Any]:
@@ -160,14 +160,14 @@ class Changes:
         if until is not None and not (isinstance(after, dict)):
             scale = self._scale_of(until)
             query = columns.where(self.cursor <= scale.value(until), self._from(scale, after, window))
-            found, more = read_page(connection, query.order_by(self.cursor, self.id), records_of, limit)
+            found, more = read_page(connection, query.order_by(self.cursor, *self.identity.columns), records_of, limit)
             if more:
                 return Page(found, [token_of(found[-1].cursor), found[-1].key])
         last = after["key"] if isinstance(after, dict) else None
         query = columns.where(self._without_place(until))
         if last is not None:
-            query = query.where(self.id > self.native(last))
-        rest, more = read_page(connection, query.order_by(self.id), records_of, limit)
+            query = query.where(self.identity.follows(last))
+        rest, more = read_page(connection, query.order_by(*self.identity.columns), records_of, limit)
         if more:
             _log.warning(
                 "%s: %d rows and more have no %s that says when they were changed (it is NULL, in the future, zero or "
@@ -183,8 +183,8 @@ class Changes:
 
     def _from(self, scale: Scale, after: Token | None, window: Window) -> ColumnElement[bool]:
         if after is not None:
-            moment, key = scale.value(after[0]), self.native(after[1])
-            return and_(or_(self.cursor > moment, and_(self.cursor == moment, self.id > key)), self.cursor >= moment)
+            moment, later = scale.value(after[0]), self.identity.follows(after[1])
+            return and_(or_(self.cursor > moment, and_(self.cursor == moment, later)), self.cursor >= moment)
         settled = Watermark.of_token(window.since).settled
         start = scale.start(settled, window.overlap) if settled is not None else Start(None)
         if start.value is not None:

@@ -17,20 +17,20 @@ Row = Mapping[str, Value]
 class Inserted(NamedTuple):
     """New rows: their ids in insertion order, and, in any order, those whose stored values are known already."""
 
-    ids: Sequence[Any]
+    ids: Sequence[Sequence[Any]]
     stored: Sequence[Any] = ()
 
 
 def insert_rows(
     connection: Connection,
     table: Table,
-    id_column: Column[Any],
+    id_columns: Sequence[Column[Any]],
     returned: Sequence[ColumnElement[Any]],
     rows: Sequence[Row],
 ) -> Inserted:
-    """Insert rows, which may have different columns. Each returned row begins with its id."""
+    """Insert rows, which may have different columns. Each returned row begins with the columns of its id."""
     if not connection.dialect.insert_returning:
-        return Inserted([_insert_one(connection, table, id_column, row) for row in rows])
+        return Inserted([_insert_one(connection, table, id_columns, row) for row in rows])
     alike: dict[tuple[str, ...], list[int]] = defaultdict(list)  # one statement for rows with the same columns
     for n, row in enumerate(rows):
         alike[tuple(row)].append(n)
@@ -39,17 +39,17 @@ def insert_rows(
     for names, numbers in alike.items():
         same = [rows[n] for n in numbers]
         answers: Sequence[Any] | None = None
-        if takes_arrays(connection, table, id_column, names) and not _has_spelling(same):
+        if takes_arrays(connection, table, id_columns, names) and not _has_spelling(same):
             answers = insert_arrays(connection, table, returned, same)
         if answers is None:
-            statement = insert(table).returning(id_column, sort_by_parameter_order=True)
+            statement = insert(table).returning(*id_columns, sort_by_parameter_order=True)
             answers = connection.execute(statement, same).all()
         else:
             told += answers
         if len(answers) < len(same):
             raise NotKeptError("a trigger of the database drops the new record")
         for n, answer in zip(numbers, answers, strict=True):
-            ids[n] = answer[0]
+            ids[n] = answer[: len(id_columns)]
     return Inserted(ids, told if told and stores_what_it_returns(connection, table) else ())
 
 
@@ -58,8 +58,8 @@ def _has_spelling(rows: Sequence[Row]) -> bool:
     return Spelling in {type(value) for row in rows for value in row.values()}
 
 
-def _insert_one(connection: Connection, table: Table, id_column: Column[Any], row: Row) -> Any:
+def _insert_one(connection: Connection, table: Table, id_columns: Sequence[Column[Any]], row: Row) -> Sequence[Any]:
     # MySQL has no RETURNING. For a multi-row statement it returns only the first id, and the other ids need not be
     # consecutive, so rows are inserted one by one.
     result = connection.execute(insert(table), row)
-    return row.get(id_column.name, result.lastrowid)
+    return [row.get(column.name, result.lastrowid) for column in id_columns]

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Table, not_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, not_, select
 
 from tidegate.worker.connectors import Key, Page, Record, Rejected
 from tidegate.worker.connectors.sql.deleted import is_deleted
-from tidegate.worker.connectors.sql.one_of import is_one_of
+from tidegate.worker.connectors.sql.identity import Identity
 from tidegate.worker.connectors.sql.settings import TableSettings
 from tidegate.worker.connectors.sql.where import is_inside
 from tidegate.worker.connectors.where import OUTSIDE, in_words
@@ -26,12 +26,9 @@ class Membership:
         table: Table,
         settings: TableSettings,
         everything: Select[Any],
-        keys: tuple[Callable[[Any], Key], Callable[[Key], Any]],
+        identity: Identity,
     ) -> None:
-        """`keys` converts between the database's ids and keys."""
-        self._engine = engine
-        self._id: Column[Any] = table.columns[settings.id]
-        self._key, self._native = keys
+        self._identity = identity
         self._where = settings.where
         self._deleted: ColumnElement[bool] | None = None
         if settings.deleted is not None:
@@ -76,5 +73,6 @@ class Membership:
     ) -> set[Key]:
         if condition is None or not records:
             return set()
-        among = is_one_of(self._engine, self._id, [self._native(record.key) for record in records])
-        return {self._key(key) for key in connection.execute(select(self._id).where(among, condition)).scalars()}
+        among = self._identity.is_one_of([record.key for record in records])
+        found = connection.execute(select(*self._identity.columns).where(among, condition)).all()
+        return {*self._identity.keys_of(found)}

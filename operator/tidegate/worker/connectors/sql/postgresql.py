@@ -87,9 +87,12 @@ def prefer_indexes(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL enable_seqscan TO off")
 
 
-def takes_arrays(connection: Connection, table: Table, id_column: Column[Any], names: Sequence[str]) -> bool:
+def takes_arrays(connection: Connection, table: Table, id_columns: Sequence[Column[Any]], names: Sequence[str]) -> bool:
     """Whether rows with these columns can be inserted as arrays, with ids from a sequence."""
-    if connection.dialect.name != "postgresql" or id_column.name in names or not names:
+    if connection.dialect.name != "postgresql" or len(id_columns) > 1 or not names:
+        return False
+    (id_column,) = id_columns
+    if id_column.name in names:
         return False
     default = getattr(id_column.server_default, "arg", "")
     counted = id_column.identity is not None or "nextval(" in str(default)

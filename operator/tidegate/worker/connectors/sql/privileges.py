@@ -37,36 +37,35 @@ def complaints(engine: Engine, table: Table, description: Description) -> list[s
     with engine.connect() as connection:
         user = str(connection.execute(text("SELECT CURRENT_USER")).scalar())
         rights = list(_missing(connection, table, description, settings))
-        sequence = _sequence(connection, table, settings.id) if description.creates else None
+        sequences = _sequences(connection, table, settings.id_columns) if description.creates else []
     said = []
     if rights:
         listed = ", ".join(rights)
         said.append(f"the user {user} has no right to {listed} on table {settings.table}: GRANT {listed} on it")
-    if sequence is not None:
-        said.append(
-            f"the user {user} has no right to use the sequence {sequence}, which makes the ids of new records: "
-            f"GRANT USAGE ON SEQUENCE {sequence}"
-        )
-    return said
+    return said + [
+        f"the user {user} has no right to use the sequence {sequence}, which makes the ids of new records: "
+        f"GRANT USAGE ON SEQUENCE {sequence}"
+        for sequence in sequences
+    ]
 
 
 def _missing(connection: Connection, table: Table, description: Description, settings: TableSettings) -> Iterator[str]:
     fields = description.fields
-    id_column = table.columns[settings.id]
-    read = {settings.id: id_column} | {field.name: table.columns[field.name] for field in fields}
+    ids = {name: table.columns[name] for name in settings.id_columns}
+    read = ids | {field.name: table.columns[field.name] for field in fields}
     others = [settings.cursor] if settings.cursor else []
     others += [settings.deleted.field] if settings.deleted else []
     others += [condition.field for condition in settings.where]
     read |= {name: table.columns[name] for name in others}
     written = {field.name: table.columns[field.name] for field in fields if field.written}
     constants = {name: table.columns[name] for name, _ in description.constants}
-    created = written | constants | ({settings.id: id_column} if makes_key(id_column) else {})
+    created = written | constants | {name: column for name, column in ids.items() if makes_key(column)}
     lacks = _lacks_on_postgresql if connection.dialect.name == "postgresql" else _lacks_on_mysql
     uses: Iterable[tuple[str, Sequence[Column[object]]]] = (
         ("SELECT", [*read.values()]),
         ("INSERT", [*created.values()] if description.creates else []),
         ("UPDATE", [*written.values()] if description.updates else []),
-        ("DELETE", [id_column] if description.deletes else []),
+        ("DELETE", [*ids.values()] if description.deletes else []),
     )
     return (privilege for privilege, columns in uses if columns and lacks(connection, table, privilege, columns))
 
@@ -81,12 +80,12 @@ def _lacks_on_postgresql(
     return not all(connection.execute(_MAY_USE_COLUMN, each).scalar() for each in asked)
 
 
-def _sequence(connection: Connection, table: Table, id_column: str) -> str | None:
+def _sequences(connection: Connection, table: Table, id_columns: Sequence[str]) -> list[str]:
     if connection.dialect.name != "postgresql":
-        return None
-    asked = {"table": quoted_name(connection.dialect, table), "column": id_column}
-    found = connection.execute(_SEQUENCE, asked).scalar()
-    return None if found is None else str(found)
+        return []
+    name = quoted_name(connection.dialect, table)
+    found = [connection.execute(_SEQUENCE, {"table": name, "column": column}).scalar() for column in id_columns]
+    return [str(sequence) for sequence in found if sequence is not None]
 
 
 def _lacks_on_mysql(connection: Connection, table: Table, privilege: str, columns: Sequence[Column[object]]) -> bool:

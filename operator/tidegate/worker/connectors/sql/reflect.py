@@ -3,6 +3,7 @@
 Problems are found here, before anything is read, and name the object, the connector and the column.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Engine, MetaData, Table, UniqueConstraint, inspect
@@ -53,7 +54,8 @@ def reflect(engine: Engine, description: Description) -> Table:
 
 def _complaints(engine: Engine, table: Table, settings: TableSettings, description: Description) -> list[str]:
     columns = table.columns
-    uses = [("id", settings.id), *([("cursor", settings.cursor)] if settings.cursor else [])]
+    uses = [*(("id", name) for name in settings.id_columns)]
+    uses += [("cursor", settings.cursor)] if settings.cursor else []
     uses += [("deleted", settings.deleted.field)] if settings.deleted else []
     uses += [("where", condition.field) for condition in settings.where]
     uses += [("constant", name) for name, _ in description.constants]
@@ -69,16 +71,19 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     if settings.deleted:
         complaints += marks.complaints(engine, columns[settings.deleted.field], settings.deleted)
     complaints += filters.complaints(engine, table, settings.where)
-    id_column = columns[settings.id]
+    id_columns = [columns[name] for name in settings.id_columns]
     if settings.cursor and not can_be_cursor(columns[settings.cursor]):
         complaints.append(
             f"cursor: column {settings.cursor} holds {columns[settings.cursor].type}; a cursor is a time, a date, a "
             "number, or a text that sorts by time"
         )
-    if not _is_unique(table, id_column):
-        complaints.append(f"id: column {settings.id} is not unique; it must be the primary key or have a unique index")
-    if key_codec(id_column) is None:
-        complaints.append(f"id: column {settings.id} holds {id_column.type}; ids are whole numbers, texts or UUIDs")
+    if not _is_unique(table, id_columns):
+        complaints.append(f"id: {_not_unique(table, settings.id_columns)}")
+    complaints += [
+        f"id: column {column.name} holds {column.type}; ids are whole numbers, texts or UUIDs"
+        for column in id_columns
+        if key_codec(column) is None
+    ]
     for name, value in description.constants:
         try:
             adapter(columns[name], engine.dialect)(value)
@@ -99,12 +104,12 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
         complaints += unique_keys.complaints(engine, table, description)
         written = {field.name for field in description.fields if field.written}
         written |= {name for name, _ in description.constants}
-        untold = id_column.server_default is not None and not engine.dialect.insert_returning
-        if untold and settings.id not in written:
-            complaints.append(
-                f"records cannot be created: MySQL generates the id of column {settings.id} and does not return it; "
-                "use AUTO_INCREMENT, BINARY(16) without a default, or an id that a field maps"
-            )
+        complaints += [
+            f"records cannot be created: MySQL generates the id of column {column.name} and does not return it; "
+            "use AUTO_INCREMENT, BINARY(16) without a default, or an id that a field maps"
+            for column in id_columns
+            if column.server_default is not None and column.name not in written and not engine.dialect.insert_returning
+        ]
         complaints += [
             f"records cannot be created: column {column.name} must have a value, has no default, and no field maps it"
             for column in columns
@@ -115,10 +120,22 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     return complaints
 
 
-def _is_unique(table: Table, column: Column[Any]) -> bool:
+def _is_unique(table: Table, columns: Sequence[Column[Any]]) -> bool:
+    """Whether a key of the table has no other columns than these. Of a view that cannot be told."""
     keys = [list(table.primary_key.columns), *(list(index.columns) for index in table.indexes if index.unique)]
     keys += [list(rule.columns) for rule in table.constraints if isinstance(rule, UniqueConstraint)]
-    return not table.primary_key.columns or [column] in keys
+    names = {column.name for column in columns}
+    return not table.primary_key.columns or any({column.name for column in key} <= names for key in keys if key)
+
+
+def _not_unique(table: Table, names: Sequence[str]) -> str:
+    primary = [column.name for column in table.primary_key.columns]
+    if len(names) > 1:
+        return (
+            f"columns {', '.join(names)} are not unique together; they must be the primary key or have a unique index"
+        )
+    hint = f"; the primary key is id: [{', '.join(primary)}]" if len(primary) > 1 else ""
+    return f"column {names[0]} is not unique; it must be the primary key or have a unique index{hint}"
 
 
 def _gets_value(table: Table, column: Column[Any]) -> bool:

@@ -41,12 +41,12 @@ from tidegate.worker.connectors import (
 )
 from tidegate.worker.connectors.sql.changes import Changes
 from tidegate.worker.connectors.sql.column_types import ColumnType, adapter, column_type
-from tidegate.worker.connectors.sql.columns import key_codec, makes_key, needs_text, new_key
+from tidegate.worker.connectors.sql.columns import makes_key, needs_text, new_key
 from tidegate.worker.connectors.sql.errors import NotKeptError, is_collision, speaking_of
+from tidegate.worker.connectors.sql.identity import Identity
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.membership import Membership
 from tidegate.worker.connectors.sql.one_by_one import Outcome, outcome_for_one, write_each
-from tidegate.worker.connectors.sql.one_of import is_one_of
 from tidegate.worker.connectors.sql.pages import read_page
 from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.postgresql_values import fetched
@@ -86,20 +86,20 @@ class Rows:
         """`zone` is the time zone of cursors that have none."""
         settings = description.settings
         assert isinstance(settings, TableSettings)  # noqa: S101
-        codec = key_codec(table.columns[settings.id])
-        assert codec is not None  # noqa: S101
         # MySQL's driver sends rows one by one.
         self.batch = 500 if engine.dialect.name == "mysql" else 4000
         self._connector = connector
         self._interrupted = interrupted
         self._engine = engine
         self._table = table
-        self._id: Column[Any] = table.columns[settings.id]
+        self._identity = Identity(engine, [table.columns[name] for name in settings.id_columns])
         self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
         self._types = tuple(column_type(column, engine.dialect) for column in self._fields)
         self._written = [i for i, field in enumerate(description.fields) if field.written]
         self._nullable = [
-            column.name for i in self._written if (column := self._fields[i]).nullable and column is not self._id
+            column.name
+            for i in self._written
+            if (column := self._fields[i]).nullable and column.name not in settings.id_columns
         ]
         self._empty = {self._fields[i].name: "" for i in self._written if needs_text(self._fields[i])}
         # A new row leaves all other columns to their defaults.
@@ -109,22 +109,22 @@ class Rows:
         self._constants = {
             name: adapter(table.columns[name], engine.dialect)(value) for name, value in description.constants
         }
-        self._makes_key = makes_key(self._id)
-        self._search = Search(engine, self._id, self._fields, description)
-        self._codec = codec
+        self._made = [column for column in self._identity.columns if makes_key(column)]
+        self._search = Search(engine, self._identity, self._fields, description)
         self._changes: Changes | None = None
         if settings.cursor:
             column = table.columns[settings.cursor]
-            self._changes = Changes(description.title, engine, table, self._id, column, zone, self._native)
+            self._changes = Changes(description.title, engine, table, self._identity, column, zone)
         cursor = [self._changes.readable.label("cursor")] if self._changes is not None else []
         fields = [column.label(f"field{i}") for i, column in enumerate(self._fields)]
-        self._first_field = 1 + len(cursor)
-        self._columns = [self._id.label("key"), *cursor, *fields]
+        ids = [column.label(f"key{n}") for n, column in enumerate(self._identity.columns)]
+        self._cursor_at = len(ids) if cursor else None
+        self._first_field = len(ids) + len(cursor)
+        self._columns = [*ids, *cursor, *fields]
         self._where = settings.where
         self._outside: dict[Key, Record] = {}
-        keys = self._key, self._native
-        self._members = Membership(engine, table, settings, select(*self._columns), keys)
-        self._locked = self._members.inside.with_for_update(of=table).order_by(self._id)
+        self._members = Membership(engine, table, settings, select(*self._columns), self._identity)
+        self._locked = self._members.inside.with_for_update(of=table).order_by(*self._identity.columns)
 
     def field_types(self) -> Sequence[ColumnType]:
         return self._types
@@ -155,18 +155,17 @@ class Rows:
                 page = self._changes.page(connection, everything, self._records, after, limit, window)
                 return self._members.sort_out(connection, page)
             query = self._members.inside.where(
-                self._id.is_not(None) if after is None else self._id > self._native(after)
+                self._identity.is_whole() if after is None else self._identity.follows(after)
             )
-            records, more = read_page(connection, query.order_by(self._id), self._records, limit)
+            records, more = read_page(connection, query.order_by(*self._identity.columns), self._records, limit)
         return Page(records, records[-1].key if more else None)
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         self._outside = {}
         if not keys:
             return {}
-        wanted = is_one_of(self._engine, self._id, [self._native(key) for key in keys])
         with speaking_of(self._connector):
-            return {record.key: record for record in self._found(wanted)}
+            return {record.key: record for record in self._found(self._identity.is_one_of(keys))}
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         self._outside = {}
@@ -194,9 +193,10 @@ class Rows:
     def _with_advice(self, answer: Record | Rejected | Postponed) -> Record | Rejected | Postponed:
         """Adds advice where the database itself generated an id that another record has."""
         key = self._table.primary_key
-        gives_ids = [*key.columns] == [self._id] and all(self._fields[i] is not self._id for i in self._written)
+        first = self._identity.columns[0]
+        gives_ids = [*key.columns] == [first] and all(self._fields[i] is not first for i in self._written)
         if isinstance(answer, Blocked) and gives_ids and key.name and f'"{key.name}"' in answer.reason:
-            return replace(answer, reason=f"{answer.reason}: {_BEHIND.format(column=self._id.name)}")
+            return replace(answer, reason=f"{answer.reason}: {_BEHIND.format(column=first.name)}")
         return answer
 
     def _create(self, connection: Connection, records: Sequence[Sequence[Value]]) -> list[Record | Rejected]:
@@ -213,8 +213,8 @@ class Rows:
             except ValueError as error:
                 answers[n] = Rejected(str(error))
                 continue
-        inserted = insert_rows(connection, self._table, self._id, self._columns, [*rows.values()])
-        keys = [*map(self._key, inserted.ids)]
+        inserted = insert_rows(connection, self._table, self._identity.columns, self._columns, [*rows.values()])
+        keys = self._identity.keys_of(inserted.ids)
         found = {record.key: record for record in self._records(inserted.stored)}
         found |= self._read(connection, [key for key in keys if key not in found], self._members.everywhere)
         for n, key in zip(rows, keys, strict=True):
@@ -239,15 +239,16 @@ class Rows:
             except ValueError as error:
                 answers[n] = Rejected(str(error))
                 continue
-            if self._id.name in row:
-                answers[n] = Rejected(f"column {self._id.name} is the record's id, which cannot be changed")
+            if of_id := [column.name for column in self._identity.columns if column.name in row]:
+                part = "part of " if len(self._identity.columns) > 1 else ""
+                answers[n] = Rejected(f"column {of_id[0]} is {part}the record's id, which cannot be changed")
                 continue
             alike[tuple(row)].append(
-                {f"new_{name}": value for name, value in row.items()} | {"the_key": self._native(expected.key)}
+                {f"new_{name}": value for name, value in row.items()} | {**self._identity.parameters(expected.key)}
             )
             written[n] = expected.key
         for names, rows in alike.items():
-            statement = update(self._table).where(self._id == bindparam("the_key", type_=self._id.type))
+            statement = update(self._table).where(self._identity.is_bound())
             connection.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
         # The write may have moved a record out of the filter.
         stored = self._read(connection, list(written.values()), self._members.everywhere)
@@ -273,7 +274,7 @@ class Rows:
         current = self._read(connection, [record.key for record in expected], self._locked)
         due = [record.key for record in expected if is_as_expected(current.get(record.key), record)]
         if due:
-            connection.execute(delete(self._table).where(self._id.in_([self._native(key) for key in due])))
+            connection.execute(delete(self._table).where(self._identity.is_one_of(due)))
         answers: list[Changed | Rejected | None] = [Changed()] * len(expected)
         remaining = self._read(connection, due, self._members.inside)
         missing = [record.key for record in expected if record.key not in current]
@@ -318,14 +319,14 @@ class Rows:
     def _read(self, connection: Connection, keys: Sequence[Key], rows: Select[Any]) -> dict[Key, Record]:
         if not keys:
             return {}
-        query = rows.where(is_one_of(self._engine, self._id, [self._native(key) for key in keys]))
+        query = rows.where(self._identity.is_one_of(keys))
         return {record.key: record for record in self._records(fetched(connection, query))}
 
     def _records(self, rows: Sequence[Any]) -> list[Record]:
-        first, convert, has_cursor = self._first_field, self._codec.to_cache, self._changes is not None
+        first, cursor = self._first_field, self._cursor_at
         return [
-            Record(convert(row[0]) if convert else row[0], tuple(row[first:]), row[1] if has_cursor else None)
-            for row in rows
+            Record(key, tuple(row[first:]), None if cursor is None else row[cursor])
+            for key, row in zip(self._identity.keys_of(rows), rows, strict=True)
         ]
 
     def _new_row(self, values: Sequence[Value]) -> dict[str, Value]:
@@ -335,9 +336,7 @@ class Rows:
         # A nullable column is set to NULL, whatever its default; a NOT NULL column is left to its default.
         row |= {name: None for name in self._nullable if name not in row}
         row = {**self._empty_at_first, **self._constants, **row}
-        if self._makes_key and self._id.name not in row:
-            row[self._id.name] = new_key(self._id)
-        return row
+        return {column.name: new_key(column) for column in self._made} | row
 
     def _row(self, values: Mapping[int, Value]) -> dict[str, Value]:
         row = {self._fields[i].name: self._stored(i, value) for i, value in values.items() if i in self._written}
@@ -349,9 +348,3 @@ class Rows:
         except Unfit as error:
             column, type_ = self._fields[field], self._types[field]
             raise Unfit(f"column {column.name} is of type {type_.name}: {error}") from None
-
-    def _key(self, native: Any) -> Key:
-        return self._codec.to_cache(native) if self._codec.to_cache else native
-
-    def _native(self, key: Key) -> Any:
-        return self._codec.from_cache(key) if self._codec.from_cache else key

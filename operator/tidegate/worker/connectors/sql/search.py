@@ -13,6 +13,7 @@ from sqlalchemy import Column, ColumnElement, Engine, bindparam, false, func, or
 from tidegate.worker.connectors import Description
 from tidegate.worker.connectors.sql.column_types import adapter
 from tidegate.worker.connectors.sql.columns import ignores_accents, ignores_case, python_type
+from tidegate.worker.connectors.sql.identity import Identity
 from tidegate.worker.connectors.sql.one_of import are_one_of, is_one_of
 from tidegate.worker.connectors.sql.postgresql_values import read_leniently
 from tidegate.worker.values.normal_form import Value, normal, normalized
@@ -28,10 +29,10 @@ class Search:
     """Look-ups in one table."""
 
     def __init__(
-        self, engine: Engine, id: Column[Any], columns: Sequence[Column[Any]], description: Description
+        self, engine: Engine, identity: Identity, columns: Sequence[Column[Any]], description: Description
     ) -> None:
         self._engine = engine
-        self._id = id
+        self._identity = identity
         self._columns = [columns[i] for i in description.match]
         self._adapters = [adapter(column, engine.dialect) for column in self._columns]
         self._folded = [
@@ -62,13 +63,14 @@ class Search:
 
     def _is_like_one_of(self, wanted: Sequence[tuple[Value, ...]]) -> ColumnElement[bool]:
         sought = {*map(self._form, wanted)}
-        query = select(self._id, *self._columns).execution_options(yield_per=_ROWS)
+        ids = len(self._identity.columns)
+        query = select(*self._identity.columns, *self._columns).execution_options(yield_per=_ROWS)
         with self._engine.connect() as connection:
-            keys = read_leniently(
+            found = read_leniently(
                 connection,
-                lambda: [row[0] for row in connection.execute(query) if self._form(row[1:]) in sought],
+                lambda: [row[:ids] for row in connection.execute(query) if self._form(row[ids:]) in sought],
             )
-        return is_one_of(self._engine, self._id, keys) if keys else false()
+        return self._identity.is_one_of(self._identity.keys_of(found)) if found else false()
 
     def _form(self, values: Sequence[Value]) -> tuple[str | None, ...]:
         return tuple(normalized(normal(value), how) for value, how in zip(values, self._normalize, strict=True))

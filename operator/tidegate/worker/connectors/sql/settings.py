@@ -1,9 +1,9 @@
 """Settings for a database and its tables."""
 
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.deleted import Deleted
@@ -24,6 +24,13 @@ class Settings(Part):
     not converted. Without it, reading changes reaches back by half a day."""
 
 
+def _one_or_several(raw: object) -> object:
+    several = raw if isinstance(raw, list) else [raw]
+    if not several or not all(isinstance(name, str) and name for name in several) or len({*several}) < len(several):
+        raise ValueError("write a column, or columns that identify a row together, such as [order_no, line_no]")
+    return several[0] if len(several) == 1 else raw
+
+
 class TableSettings(Part):
     """The settings of an object's table."""
 
@@ -31,8 +38,9 @@ class TableSettings(Part):
 
     table: str
     """The table: `table` or `schema.table`."""
-    id: str
-    """The column that identifies a record: unique, of whole numbers, texts or UUIDs."""
+    id: Annotated[str | Annotated[list[str], Field(min_length=1)], BeforeValidator(_one_or_several)]
+    """The column that identifies a record: unique, of whole numbers, texts or UUIDs. Where it takes several columns
+    together, their list: [order_no, line_no]."""
     cursor: str | None = None
     """The column that increases with every change. With it a run reads what has changed, without it the whole table."""
     deleted: Deleted | None = None
@@ -42,3 +50,8 @@ class TableSettings(Part):
     stale_for: Duration = timedelta(0)
     """How long after a write a row with its former values does not count as an edit: for tables that are read from a
     replica."""
+
+    @property
+    def id_columns(self) -> tuple[str, ...]:
+        """The columns that identify a record together; in most tables one."""
+        return (self.id,) if isinstance(self.id, str) else tuple(self.id)
