@@ -48,7 +48,7 @@ def manifest(**spec: Any) -> str:
         ({"template": []}, "spec.template", "must be of type object"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused_by_name(
+def test_an_invalid_value_is_refused_and_named(
     control_plane: Cluster, namespace: Namespace, spec: dict[str, Any], field: str, words: str
 ) -> None:
     answer = apply(control_plane, namespace, manifest(**spec))
@@ -58,7 +58,7 @@ def test_a_value_that_cannot_be_meant_is_refused_by_name(
 
 
 @pytest.mark.parametrize(("written", "stored"), [("ON", True), ('"ON"', "ON"), ("OFF", False), ("'OFF'", "OFF")])
-def test_the_toggle_may_be_quoted_or_not(
+def test_the_toggle_accepts_quoted_and_unquoted_values(
     control_plane: Cluster, namespace: Namespace, written: str, stored: object
 ) -> None:
     text = f"apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: {NAME}}}\nspec:\n  status: {written}\n"
@@ -73,7 +73,7 @@ def test_a_misspelt_field_is_named(control_plane: Cluster, namespace: Namespace)
     assert 'unknown field "spec.dealy"' in answer.stderr
 
 
-def test_defaults_are_stored_so_that_everybody_sees_them(control_plane: Cluster, namespace: Namespace) -> None:
+def test_defaults_are_stored_and_visible(control_plane: Cluster, namespace: Namespace) -> None:
     apply(control_plane, namespace, manifest())
     spec = namespace.integration()["spec"]
     assert {key: spec[key] for key in ("mode", "delay", "reset", "offPolicy", "retries", "activityLimit")} == {
@@ -86,7 +86,7 @@ def test_defaults_are_stored_so_that_everybody_sees_them(control_plane: Cluster,
     }
 
 
-def test_the_cache_of_an_integration_cannot_be_exchanged(control_plane: Cluster, namespace: Namespace) -> None:
+def test_the_cache_settings_of_an_integration_are_immutable(control_plane: Cluster, namespace: Namespace) -> None:
     apply(control_plane, namespace, manifest(cache={"size": "1Gi"}))
     answer = apply(control_plane, namespace, manifest(cache={"size": "2Gi"}))
     assert answer.returncode != 0

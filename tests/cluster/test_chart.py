@@ -97,7 +97,7 @@ class TestRights:
                 said = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
                 assert not said & {"*", "secrets", "escalate", "bind", "impersonate"}
 
-    def test_on_leases_are_for_its_own_one_in_its_own_namespace(self) -> None:
+    def test_on_leases_cover_only_the_operator_s_lease_in_its_own_namespace(self) -> None:
         role = only(rendered("--set", "namespaces={sales}"), "Role", "tidegate-lease")
         assert role["metadata"]["namespace"] == NAMESPACE
         assert [(rule.get("resourceNames"), rule["verbs"]) for rule in role["rules"]] == [
@@ -116,7 +116,7 @@ class TestRights:
         ],
         ids=["everywhere", "everywhere, declined", "one namespace", "one namespace, wanted"],
     )
-    def test_of_people_are_extended_where_they_are_wanted(self, options: tuple[str, ...], there: bool) -> None:
+    def test_are_aggregated_to_user_roles_on_request(self, options: tuple[str, ...], there: bool) -> None:
         names = {o["metadata"]["name"] for o in rendered(*options) if o["kind"] == "ClusterRole"}
         assert (names >= {"tidegate-view", "tidegate-edit"}) is there
 
@@ -129,7 +129,7 @@ class TestOperator:
         assert pod["containers"][0]["image"] == told["TIDEGATE_OPERATOR_IMAGE"] == f"tidegate-operator:{version}"
         assert told["TIDEGATE_WORKER_IMAGE"] == f"tidegate-worker:{version}"
 
-    def test_a_digest_takes_the_place_of_the_tag(self) -> None:
+    def test_a_digest_replaces_the_tag(self) -> None:
         digest = f"sha256:{'0' * 64}"
         pod = operator_pod("--set", f"operator.image.digest={digest}")
         assert pod["containers"][0]["image"] == f"tidegate-operator@{digest}"
@@ -145,7 +145,7 @@ class TestOperator:
         assert pod["containers"][0]["args"] == ["--watch-patience=120"]
         assert environment(pod)["HTTPS_PROXY"] == "http://proxy"
 
-    def test_what_a_company_adds_is_in_its_pods(self) -> None:
+    def test_custom_labels_and_annotations_are_in_its_pods(self) -> None:
         pod = operator_pod(
             *given("imagePullSecrets", [{"name": "registry"}]),
             *given("operator.extraVolumes", [{"name": "ca", "configMap": {"name": "company-ca"}}]),
@@ -170,19 +170,19 @@ class TestOperator:
         objects = rendered(*given("operator.annotations", {"reloader": "on"}))
         assert only(objects, "Deployment")["metadata"]["annotations"] == {"reloader": "on"}
 
-    def test_its_log_is_set_by_the_program_s_own_settings(self) -> None:
+    def test_log_settings_of_the_chart_set_those_of_the_program(self) -> None:
         pod = operator_pod("--set", "operator.log.level=debug", "--set", "operator.log.format=json")
         said = parse([], {name: value for name, value in environment(pod).items() if value is not None})
         assert (said.log_level, said.log_format) == (logging.DEBUG, "json")
 
     @pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
-    def test_a_probe_is_tuned_without_losing_its_path(self, probe: str) -> None:
+    def test_a_tuned_probe_keeps_its_path(self, probe: str) -> None:
         (container,) = operator_pod("--set", f"operator.{probe}.failureThreshold=7")["containers"]
         (before,) = operator_pod()["containers"]
         assert container[probe] == before[probe] | {"failureThreshold": 7}
         assert container[probe]["httpGet"]["port"] == "http"
 
-    def test_replicas_are_rather_on_different_nodes_unless_another_affinity_is_given(self) -> None:
+    def test_replicas_prefer_different_nodes_unless_another_affinity_is_set(self) -> None:
         (rather,) = operator_pod()["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
         labels = only(rendered(), "Deployment")["spec"]["selector"]["matchLabels"]
         assert rather["podAffinityTerm"]["labelSelector"]["matchLabels"] == labels
@@ -190,11 +190,11 @@ class TestOperator:
         assert operator_pod("--set-json", other)["affinity"].keys() == {"podAffinity"}
 
     @pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])
-    def test_a_disruption_budget_is_there_for_two(self, replicas: int, budgets: int) -> None:
+    def test_two_replicas_get_a_disruption_budget(self, replicas: int, budgets: int) -> None:
         found = [o for o in rendered("--set", f"operator.replicas={replicas}") if o["kind"] == "PodDisruptionBudget"]
         assert len(found) == budgets, "with one replica it would keep nodes from being drained, or do nothing"
 
-    def test_its_network_is_the_api_server_names_and_who_reads_metrics(self) -> None:
+    def test_the_network_policy_allows_the_api_server_dns_and_metrics_readers(self) -> None:
         options = ("--set", "networkPolicy.enabled=true", "--set", "networkPolicy.apiServer.cidrs={10.0.0.1/32}")
         spec = only(rendered(*options), "NetworkPolicy")["spec"]
         assert spec["policyTypes"] == ["Ingress", "Egress"]
@@ -236,10 +236,10 @@ class TestRuns:
         # A kubelet puts variables in place of $(NAME), and $ in place of $$.
         return parse([], {name: value.replace("$$", "$") for name, value in told.items() if value is not None})
 
-    def test_have_no_defaults_beyond_the_operator_s_unless_they_are_given(self) -> None:
+    def test_have_only_the_operator_s_defaults_unless_others_are_set(self) -> None:
         assert self.settings().run_template == {}
 
-    def test_have_what_is_given_in_their_pods(self, tmp_path: Path) -> None:
+    def test_get_the_given_defaults_in_their_pods(self, tmp_path: Path) -> None:
         file = tmp_path / "values.yaml"
         file.write_text(json.dumps({"worker": self.VALUES}))
         settings = self.settings(f"--values={file}")
@@ -260,7 +260,7 @@ class TestRuns:
         assert self.VALUES["extraVolumes"][0] in pod["volumes"]
         assert [mount["name"] for mount in worker["volumeMounts"]] == ["cache", "config", "tmp", "ca"]
 
-    def test_refer_to_variables_of_their_own_and_not_of_the_operator(self) -> None:
+    def test_refer_to_their_own_environment_and_not_to_the_operator_s(self) -> None:
         references = [{"name": "LABEL", "value": "$(SYNC_RUN) $(TIDEGATE_LEASE) $$(LITERAL)"}]
         options = given("worker.extraEnv", references)
         (worker,) = self.settings(*options).run_template["spec"]["containers"]
@@ -268,20 +268,20 @@ class TestRuns:
         told = environment(operator_pod(*options))["TIDEGATE_RUN_TEMPLATE"]
         assert "$(" not in told.replace("$$", ""), "no reference is left for the operator's own Pod"
 
-    def test_take_every_setting_of_the_chart(self) -> None:
+    def test_use_every_setting_of_the_chart(self) -> None:
         values = yaml.safe_load((CHART / "values.yaml").read_text())
         assert values["worker"].keys() - {"image"} == self.VALUES.keys()
 
 
 class TestAccount:
-    def test_is_made_by_the_chart_unless_there_is_one(self) -> None:
+    def test_is_created_by_the_chart_unless_one_is_named(self) -> None:
         own = ("--set", "serviceAccount.create=false", "--set", "serviceAccount.name=mine")
         objects = rendered(*own)
         assert "ServiceAccount" not in {o["kind"] for o in objects}
         assert only(objects, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "mine"
         assert only(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "mine"
 
-    def test_rights_can_be_left_to_an_administrator(self) -> None:
+    def test_rights_can_be_created_by_an_administrator_instead(self) -> None:
         groups = {o["apiVersion"].partition("/")[0] for o in rendered("--set", "rbac.create=false")}
         assert "rbac.authorization.k8s.io" not in groups
 
@@ -296,10 +296,10 @@ class TestService:
         ],
         ids=["by default", "for any scraper", "for the Prometheus Operator"],
     )
-    def test_of_the_metrics(self, options: tuple[str, ...], there: bool) -> None:
+    def test_exposes_the_metrics(self, options: tuple[str, ...], there: bool) -> None:
         assert ("Service" in {o["kind"] for o in rendered(*options)}) is there
 
-    def test_has_the_annotations_that_a_scraper_looks_for_and_selects_the_pods(self) -> None:
+    def test_has_scrape_annotations_and_selects_the_pods(self) -> None:
         objects = rendered(
             "--set",
             "metrics.service.enabled=true",
@@ -318,7 +318,7 @@ class TestHelm:
     """What Helm says to whoever types its commands."""
 
     @pytest.mark.parametrize("command", [("template", "tidegate"), ("lint",), ("show", "chart")], ids=" ".join)
-    def test_has_no_complaint_of_the_chart(self, command: tuple[str, ...]) -> None:
+    def test_lints_the_chart_without_findings(self, command: tuple[str, ...]) -> None:
         done = helm(*command, str(CHART))
         assert done.returncode == 0
         assert done.stderr == ""
@@ -326,19 +326,19 @@ class TestHelm:
     def test_shows_the_readme(self) -> None:
         assert helm("show", "readme", str(CHART)).stdout.strip() == (CHART / "README.md").read_text().strip()
 
-    def test_says_that_there_are_no_global_settings(self) -> None:
+    def test_reports_global_settings_as_unknown(self) -> None:
         done = helm("template", str(CHART), "--set", "global.imageRegistry=registry.example")
         assert done.returncode != 0
         assert "global.imageRegistry is not a setting of this chart" in done.stderr
 
-    def test_lets_a_chart_around_this_one_have_global_settings(self, tmp_path: Path) -> None:
+    def test_accepts_global_settings_of_a_parent_chart(self, tmp_path: Path) -> None:
         (tmp_path / "Chart.yaml").write_text("{apiVersion: v2, name: platform, version: 1.0.0}")
         (tmp_path / "charts").mkdir()
         (tmp_path / "charts" / "tidegate").symlink_to(CHART)
         done = helm("template", str(tmp_path), "--set", "global.imageRegistry=registry.example")
         assert done.returncode == 0, done.stderr
 
-    def test_refuses_a_namespace_that_is_not_there_before_it_installs_anything(
+    def test_refuses_a_missing_namespace_before_it_installs_anything(
         self, control_plane: Cluster, namespace: Namespace
     ) -> None:
         system = f"{namespace.name}-system"
@@ -354,9 +354,7 @@ class TestHelm:
         assert checked.returncode == 0, checked.stderr
         assert "kubectl sync status" in checked.stdout, "the notes name the plugin"
 
-    def test_installs_for_whoever_has_rights_in_one_namespace_only(
-        self, control_plane: Cluster, namespace: Namespace
-    ) -> None:
+    def test_installs_with_rights_in_one_namespace_only(self, control_plane: Cluster, namespace: Namespace) -> None:
         """What is the cluster's, and the operator's rights, an administrator has made."""
         namespace.create_object(tenant.binding("installer", "ClusterRole", "edit"))
         options = {"namespace": namespace.name, "kubeconfig": control_plane.kubeconfig, "kube-as-user": "installer"}
@@ -415,14 +413,14 @@ class TestValues:
         ],
         ids=json.dumps,
     )
-    def test_that_the_chart_does_not_know_are_refused(self, wrong: Object, tmp_path: Path) -> None:
+    def test_unknown_to_the_chart_are_refused(self, wrong: Object, tmp_path: Path) -> None:
         values = tmp_path / "values.yaml"
         values.write_text(json.dumps(wrong))
         done = helm("template", str(CHART), "--values", str(values))
         assert done.returncode != 0
         assert "schema" in done.stderr
 
-    def test_are_all_in_the_schema_and_the_schema_has_no_other(self) -> None:
+    def test_match_the_schema_exactly(self) -> None:
         schema = json.loads((CHART / "values.schema.json").read_text())
         values = yaml.safe_load((CHART / "values.yaml").read_text())
 
@@ -439,7 +437,7 @@ class TestValues:
 
         compare(values, schema, "")
 
-    def test_are_explained_by_helm_s_linter(self) -> None:
+    def test_are_explained_in_helm_s_errors(self) -> None:
         done = helm("lint", "--strict", str(CHART), *EVERYTHING)
         assert done.returncode == 0, done.stdout
         assert "[WARNING]" not in done.stdout
@@ -449,7 +447,7 @@ class TestManifest:
     """The static manifest: what Helm renders, for who has no Helm."""
 
     @pytest.mark.parametrize("everywhere", [True, False], ids=["the whole cluster", "one namespace"])
-    def test_is_taken_by_the_api_server_as_a_whole(self, control_plane: Cluster, everywhere: bool) -> None:
+    def test_is_accepted_by_the_api_server_as_a_whole(self, control_plane: Cluster, everywhere: bool) -> None:
         kinds_that_are_not_there = ("ServiceMonitor", "PrometheusRule")
         options = () if everywhere else (f"--set=namespaces={{{NAMESPACE}}}", "--set=rbac.aggregate=true")
         documents = text_of(*EVERYTHING[:1], EVERYTHING[-1], *options).split("\n---\n")

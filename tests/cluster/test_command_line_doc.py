@@ -114,12 +114,12 @@ def test_its_exit_codes_are_those_of_the_help() -> None:
     assert re.findall(r"^\| (\d+) \| (.*) \|$", PAGE.text.replace("`", ""), re.M) == told
 
 
-def test_what_it_says_to_install_exists() -> None:
+def test_the_packages_to_install_exist() -> None:
     assert "pipx install '.[cli]'" in PAGE.text
     assert "cli" in (importlib.metadata.metadata("tidegate").get_all("Provides-Extra") or ())
 
 
-def test_commands_within_its_sentences_exist(sync: CommandLine) -> None:
+def test_commands_in_its_sentences_exist(sync: CommandLine) -> None:
     commands = set(re.findall(r"`kubectl sync ([a-z-]+)", PAGE.sentences()))
     assert commands == {"logs", "on", "watch"}
     for command in commands:

@@ -106,7 +106,7 @@ def test_each_write_disturbed_once_changes_nothing(
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", Fault)
-def test_a_single_write_disturbed_changes_nothing_whichever_it_is(
+def test_any_single_disturbed_write_changes_nothing(
     control_plane: Cluster, undisturbed: tuple[Life, list[Request]], tmp_path: Path, fault: Fault
 ) -> None:
     expected, writes = undisturbed

@@ -27,7 +27,7 @@ def played(control_plane: Cluster) -> Iterator[Namespace]:
     )
 
 
-def test_it_ends_with_the_plugin_and_where_that_is(
+def test_it_ends_with_the_path_of_the_plugin(
     control_plane: Cluster, played: Namespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     played.create_integration(status="ON")
@@ -38,11 +38,11 @@ def test_it_ends_with_the_plugin_and_where_that_is(
     assert said.rstrip().endswith("`make demo-down` removes the cluster.")
 
 
-def test_it_knows_that_it_was_played_before(control_plane: Cluster, played: Namespace) -> None:
+def test_it_detects_an_earlier_run_of_the_demo(control_plane: Cluster, played: Namespace) -> None:
     assert story.exists(Kubectl(kubectl(), control_plane.kubeconfig, story.NAMESPACE, Screen()))
 
 
-def test_it_knows_that_it_was_never_played(control_plane: Cluster) -> None:
+def test_it_detects_that_the_demo_has_never_run(control_plane: Cluster) -> None:
     namespaces = connect(control_plane.kubeconfig).resources.get(api_version="v1", kind="Namespace")
     assert story.NAMESPACE not in [namespace.metadata.name for namespace in namespaces.get().items]
     assert not story.exists(Kubectl(kubectl(), control_plane.kubeconfig, story.NAMESPACE, Screen()))

@@ -52,7 +52,7 @@ def shell(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> Shell
     return Shell.open(kubeconfig, tmp_path, kubectl(), helm())
 
 
-def test_the_rights_that_it_lists_are_of_all_that_the_chart_grants() -> None:
+def test_the_listed_rights_are_those_of_the_chart() -> None:
     rights = INSTALL.section("The whole cluster, or some namespaces").rows(2)
     told = " ".join(right.lower() for right, _ in rights)
     rules = [
@@ -198,7 +198,7 @@ def pods_are_admitted(namespace: Namespace) -> bool:
 
 
 class TestTenants:
-    def test_what_an_admin_should_add_is_taken(self, shell: Shell, namespace: Namespace) -> None:
+    def test_the_policy_for_an_admin_is_accepted(self, shell: Shell, namespace: Namespace) -> None:
         page = Page.read("docs/tenants.md")
         list(play(page, shell, typed=lambda command: command.replace(" sales ", f" {namespace.name} ")))
         manifests = {manifest["kind"]: manifest for manifest in map(yaml.safe_load, page.blocks("yaml"))}
@@ -210,7 +210,7 @@ class TestTenants:
 
 
 class TestSync:
-    def test_a_pod_that_lists_what_waits_is_admitted(self, shell: Shell, namespace: Namespace) -> None:
+    def test_a_pod_that_lists_conflicts_is_admitted(self, shell: Shell, namespace: Namespace) -> None:
         run(shell, f"kubectl label namespace {namespace.name} pod-security.kubernetes.io/enforce=restricted")
         for block in Page.read("docs/sync.md").blocks("yaml"):
             if "kind" in (manifest := yaml.safe_load(block)):

@@ -10,7 +10,7 @@ PROXY = {"spec": {"containers": [{"name": "proxy", "image": "registry.example/pr
 
 
 @pytest.mark.parametrize(("exit_code", "mark"), [(0, "✓"), (3, "✗")])
-def test_the_worker_s_container_decides_a_run_that_a_sidecar_keeps_alive(
+def test_the_worker_container_s_exit_code_decides_a_run_that_a_sidecar_keeps_alive(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, exit_code: int, mark: str
 ) -> None:
     node.sidecars_end_with_the_worker = False

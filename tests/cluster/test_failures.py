@@ -12,7 +12,7 @@ from cluster.played_node import Ending, PlayedNode
 pytestmark = pytest.mark.usefixtures("operator")
 
 
-def test_a_failed_run_is_tried_again_as_the_same_kind(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_failed_run_is_retried_as_the_same_kind(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="0s", mode="FutureOnly", retries=0)
     node.end(1, exit_code=1, message="connection refused")
     entry = namespace.wait_ended(1)
@@ -47,7 +47,7 @@ def test_a_pod_that_fails_is_replaced_within_the_run(namespace: Namespace, node:
         (4, "CacheUnusable", "reset the sync to start with a new cache"),
     ],
 )
-def test_what_only_a_human_can_mend_stalls_at_once_in_the_worker_s_words(
+def test_a_permanent_failure_stalls_at_once_with_the_worker_s_reason(
     namespace: Namespace, node: PlayedNode, exit_code: int, outcome: str, what_helps: str
 ) -> None:
     namespace.create_integration(status="ON", delay="0s")
@@ -81,7 +81,7 @@ def failing_webhook(namespace: Namespace) -> Iterator[None]:
         kind.delete(name=namespace.name)
 
 
-def test_a_failing_webhook_is_told_in_the_api_server_s_words(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_failing_webhook_is_reported_with_the_api_server_s_message(namespace: Namespace, node: PlayedNode) -> None:
     with failing_webhook(namespace):
         namespace.create_integration(status="ON", delay="1h")
         status = namespace.wait_until("the refusal", lambda status: "failed calling webhook" in status["message"])
@@ -93,7 +93,7 @@ def test_a_failing_webhook_is_told_in_the_api_server_s_words(namespace: Namespac
     assert namespace.wait_ended(1)["mark"] == "✓"
 
 
-def test_a_quota_on_jobs_is_not_filled_by_a_sync_s_own_finished_ones(namespace: Namespace, node: PlayedNode) -> None:
+def test_finished_jobs_of_a_sync_do_not_use_up_a_job_quota(namespace: Namespace, node: PlayedNode) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "jobs"}}
     namespace.create_object({**quota, "spec": {"hard": {"count/jobs.batch": "1"}}})
     namespace.create_integration(status="ON", delay="1s")
@@ -101,7 +101,7 @@ def test_a_quota_on_jobs_is_not_filled_by_a_sync_s_own_finished_ones(namespace: 
     assert namespace.wait_ended(3)["mark"] == "✓"
 
 
-def test_a_corrected_configuration_is_tried_at_once(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_fixed_configuration_is_retried_at_once(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h", config={"connectors": "wrong"})
     node.end(1, exit_code=2)
     namespace.wait_condition("Stalled")
@@ -111,7 +111,7 @@ def test_a_corrected_configuration_is_tried_at_once(namespace: Namespace, node: 
     assert condition(namespace.status(), "Stalled")["status"] == "False"
 
 
-def test_confirmed_deletes_are_told_to_the_next_run_only(namespace: Namespace, node: PlayedNode) -> None:
+def test_confirmed_deletes_are_passed_to_the_next_run_only(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="0s")
     node.end(1, exit_code=3)
     namespace.wait_condition("Stalled")
@@ -126,15 +126,13 @@ def test_confirmed_deletes_are_told_to_the_next_run_only(namespace: Namespace, n
     assert allowed(3) is None
 
 
-def test_a_run_over_its_time_limit_has_failed(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_run_that_exceeds_its_time_limit_fails(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h", runTimeout="1s")
     entry = namespace.wait_ended(1)
     assert (entry["outcome"], entry["mark"]) == ("TimedOut", "✗")
 
 
-def test_a_pod_that_cannot_be_scheduled_is_explained_in_the_cluster_s_words(
-    namespace: Namespace, node: PlayedNode
-) -> None:
+def test_an_unschedulable_pod_is_explained_with_the_scheduler_s_message(namespace: Namespace, node: PlayedNode) -> None:
     node.starts_pods = False
     namespace.create_integration(status="ON", delay="1h")
     status = namespace.wait_phase("Waiting")
@@ -147,7 +145,7 @@ def test_a_pod_that_cannot_be_scheduled_is_explained_in_the_cluster_s_words(
     assert namespace.wait_ended(1)["mark"] == "✓"
 
 
-def test_off_gives_up_a_run_whose_worker_never_started(namespace: Namespace, node: PlayedNode) -> None:
+def test_off_cancels_a_run_whose_worker_never_started(namespace: Namespace, node: PlayedNode) -> None:
     node.starts_pods = False
     namespace.create_integration(status="ON", delay="1h")
     namespace.wait_condition("Reconciling")
@@ -159,9 +157,7 @@ def test_off_gives_up_a_run_whose_worker_never_started(namespace: Namespace, nod
     assert namespace.pods() == []
 
 
-def test_a_run_for_which_no_pod_can_be_made_says_so_and_ends_with_a_correction(
-    namespace: Namespace, node: PlayedNode
-) -> None:
+def test_a_run_without_a_pod_is_reported_and_ends_with_a_fix(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h", template={"spec": {"serviceAccountName": "nobody"}})
     status = namespace.wait_phase("Waiting")
     assert "its Job has no Pod, see `kubectl describe job " in status["message"]
@@ -189,7 +185,7 @@ def test_off_waits_for_a_run_whose_worker_has_started_and_says_how_to_pause_it(
     namespace.wait_phase("Paused")
 
 
-def test_hostile_words_of_a_worker_are_shown_inert(namespace: Namespace, node: PlayedNode) -> None:
+def test_hostile_text_of_a_worker_is_shown_inert(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h", retries=0)
     node.script = lambda pod: Ending(1, "\x1b[2Jgone\n\u202eevil" + "x" * 4000)
     entry = namespace.wait_ended(1)

@@ -37,7 +37,7 @@ def test_on_waits_until_it_has_caught_up(
     assert status["cacheEpoch"] == 1, "a reset that was left in the spec is not done"
 
 
-def test_a_reset_is_done_once(
+def test_a_reset_happens_once(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -71,7 +71,7 @@ def test_reset_waits_for_the_full_sync_after_it(
     assert namespace.status()["cacheEpoch"] == 2
 
 
-def test_a_mode_that_could_not_take_effect_is_refused(
+def test_a_mode_that_would_not_take_effect_is_refused(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -100,7 +100,7 @@ def test_off_waits_for_the_running_run(
     assert [entry["summary"] for entry in namespace.status()["recentActivity"]] == ["✓ run 1"]
 
 
-def test_off_pause_is_for_one_off(
+def test_off_with_pause_applies_to_one_off_only(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -119,7 +119,7 @@ def test_off_pause_is_for_one_off(
     assert namespace.job(1)["metadata"]["uid"] == job
 
 
-def test_run_waits_for_its_own_run(
+def test_run_waits_for_the_run_that_it_requested(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -221,7 +221,7 @@ def test_ctrl_c_ends_the_wait_and_nothing_else(
     assert namespace.integration()["spec"]["status"] == "OFF"
 
 
-def test_on_asks_the_article_s_question_on_a_terminal(
+def test_on_asks_for_the_mode_on_a_terminal(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="OFF", delay="1h")
@@ -241,7 +241,7 @@ def test_on_asks_the_article_s_question_on_a_terminal(
     assert namespace.status()["activation"]["mode"] == "FutureOnly"
 
 
-def test_one_that_continues_is_not_asked_about(
+def test_on_does_not_ask_when_the_activation_continues(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h", offPolicy="PauseRun")

@@ -21,12 +21,12 @@ from tidegate.cli.decisions.integration import NOT_PICKED_UP
 RESET_REQUEST = "tidegate.dev/reset-requested-at"
 
 
-def test_without_an_operator_nothing_is_promised(namespace: Namespace, sync: CommandLine) -> None:
+def test_without_an_operator_no_outcome_is_promised(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     assert sync("run", "contacts").out == f"contacts: requested run 1, to start at once; {NOT_PICKED_UP}\n"
 
 
-def test_an_operator_that_does_not_run_is_asked_after(
+def test_a_missing_operator_is_reported_while_waiting(
     control_plane: Cluster, namespace: Namespace, sync: CommandLine, tmp_path: Path
 ) -> None:
     namespace.create_integration(status="ON")
@@ -37,14 +37,14 @@ def test_an_operator_that_does_not_run_is_asked_after(
     assert done.code == 0, done.err
 
 
-def test_a_wait_ends_in_time(namespace: Namespace, sync: CommandLine) -> None:
+def test_a_wait_ends_after_its_timeout(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     late = sync("off", "contacts", "--wait", "--timeout", "300ms")
     assert late.code == 4
     assert f"Error: contacts: timed out after 300ms: {NOT_PICKED_UP}" in late.err
 
 
-def test_a_wait_ends_when_it_is_deleted(namespace: Namespace, sync: CommandLine) -> None:
+def test_a_wait_ends_when_the_sync_is_deleted(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     turning_off = sync.start("off", "contacts", "--wait")
     turning_off.hear_out("turning OFF")
@@ -54,7 +54,7 @@ def test_a_wait_ends_when_it_is_deleted(namespace: Namespace, sync: CommandLine)
     assert (gone.code, gone.err) == (5, "Error: contacts: deleted while waiting\n")
 
 
-def test_a_selector_and_all_choose(namespace: Namespace, sync: CommandLine) -> None:
+def test_a_selector_or_all_selects_several_syncs(namespace: Namespace, sync: CommandLine) -> None:
     for name in ("orders", "people"):
         namespace.create_integration(name, status="ON")
     label = {"metadata": {"labels": {"team": "sales"}}}
@@ -68,7 +68,7 @@ def test_a_selector_and_all_choose(namespace: Namespace, sync: CommandLine) -> N
     assert any(line.split()[:3] == [namespace.name, "people", "OFF"] for line in everywhere[1:])
 
 
-def test_a_reset_is_confirmed(namespace: Namespace, sync: CommandLine) -> None:
+def test_a_reset_asks_for_confirmation(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     refused = sync("reset", "contacts")
     assert (refused.code, refused.out) == (2, "")
@@ -93,7 +93,9 @@ def test_a_reset_is_confirmed(namespace: Namespace, sync: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("command", ["on", "off", "run", "reset"])
-def test_what_changes_every_namespace_is_confirmed(namespace: Namespace, sync: CommandLine, command: str) -> None:
+def test_a_change_in_all_namespaces_asks_for_confirmation(
+    namespace: Namespace, sync: CommandLine, command: str
+) -> None:
     for name in ("a", "b", "c", "d", "e", "f"):
         namespace.create_integration(name, status="ON" if command != "on" else "OFF")
     refused = sync(command, "--all", "-A")
@@ -108,7 +110,7 @@ def test_what_changes_every_namespace_is_confirmed(namespace: Namespace, sync: C
     assert {namespace.integration(name)["metadata"]["generation"] for name in ("a", "f")} == {1}
 
 
-def test_what_one_meets_with_does_not_keep_the_others_from_theirs(namespace: Namespace, sync: CommandLine) -> None:
+def test_an_error_on_one_sync_does_not_stop_the_others(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     done = sync("off", "nobody", "contacts")
     assert done.code == 5
@@ -116,7 +118,7 @@ def test_what_one_meets_with_does_not_keep_the_others_from_theirs(namespace: Nam
     assert done.err == f'Error: no SyncIntegration "nobody" in namespace {namespace.name}\n'
 
 
-def test_one_that_is_in_another_namespace_is_found_there(
+def test_a_sync_in_another_namespace_is_suggested(
     control_plane: Cluster, namespace: Namespace, sync: CommandLine
 ) -> None:
     namespace.create_integration("people-here", status="ON")
@@ -131,21 +133,21 @@ def test_one_that_is_in_another_namespace_is_found_there(
     )
 
 
-def test_what_is_empty_is_said_of_its_namespace(namespace: Namespace, sync: CommandLine) -> None:
+def test_an_empty_result_names_its_namespace(namespace: Namespace, sync: CommandLine) -> None:
     for command in (["status"], ["off", "--all"], ["run", "-l", "team=sales"]):
         none = sync(*command)
         assert (none.code, none.out, none.err) == (0, "", f"No SyncIntegrations found in {namespace.name} namespace.\n")
     assert sync("status", "-A", "-l", "team=nobody").err == "No SyncIntegrations found.\n"
 
 
-def test_what_name_prints_is_a_name(namespace: Namespace, sync: CommandLine) -> None:
+def test_output_name_prints_names_that_kubectl_accepts(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     (name,) = sync("status", "-o", "name").out.split()
     assert sync("off", name).out.startswith("contacts: turning OFF")
     assert sync("status", "sync/contacts").code == 0
 
 
-def test_its_user_may_be_another(namespace: Namespace, sync: CommandLine) -> None:
+def test_the_options_as_and_as_group_impersonate_a_user(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     forbidden = sync("status", "contacts", "--as", "guest")
     assert (forbidden.code, 'User "guest" cannot get' in forbidden.err) == (1, True)
@@ -155,7 +157,7 @@ def test_its_user_may_be_another(namespace: Namespace, sync: CommandLine) -> Non
     assert sync("--as", "guest", "status", "contacts").code == 1, "the options may come first"
 
 
-def test_objects_are_printed_as_kubectl_prints_them(namespace: Namespace, sync: CommandLine) -> None:
+def test_objects_are_printed_like_kubectl_prints_them(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     done = sync("off", "contacts", "-o", "json")
     printed = json.loads(done.out)
@@ -166,7 +168,7 @@ def test_objects_are_printed_as_kubectl_prints_them(namespace: Namespace, sync: 
     assert sync("status", "-o", "name").out == "syncintegration.tidegate.dev/contacts\n"
 
 
-def test_who_may_only_read_is_told_so_by_the_api_server(
+def test_a_missing_right_is_reported_with_the_api_server_s_message(
     control_plane: Cluster, namespace: Namespace, sync: CommandLine, tmp_path: Path
 ) -> None:
     namespace.create_integration(status="ON")
@@ -204,7 +206,7 @@ def test_the_owner_s_source_is_named(namespace: Namespace, sync: CommandLine) ->
     )
 
 
-def test_a_cluster_that_cannot_be_reached_is_told_in_one_line(sync: CommandLine) -> None:
+def test_an_unreachable_cluster_is_reported_on_one_line(sync: CommandLine) -> None:
     content = json.loads(sync.kubeconfig.read_text())
     content["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     sync.kubeconfig.write_text(json.dumps(content))
@@ -222,7 +224,7 @@ def silent_server() -> Iterator[str]:
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_an_api_server_that_does_not_answer_is_told_quickly(sync: CommandLine) -> None:
+def test_an_unresponsive_api_server_is_reported_quickly(sync: CommandLine) -> None:
     content = json.loads(sync.kubeconfig.read_text())
     with silent_server() as address:
         content["clusters"][0]["cluster"]["server"] = address
@@ -237,7 +239,7 @@ def test_an_api_server_that_does_not_answer_is_told_quickly(sync: CommandLine) -
         assert asking.end().code == 130
 
 
-def test_kubectl_runs_and_completes_it(namespace: Namespace, sync: CommandLine) -> None:
+def test_kubectl_runs_and_completes_the_plugin(namespace: Namespace, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
 
     def typed(*arguments: str) -> list[str]:

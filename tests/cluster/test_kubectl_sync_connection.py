@@ -142,7 +142,7 @@ def test_a_watch_outlives_its_connections(namespace: Namespace, line: Line, sync
     assert watching.end().code == 0
 
 
-def test_a_wait_goes_on_when_the_connection_is_cut(namespace: Namespace, line: Line, sync: CommandLine) -> None:
+def test_a_wait_continues_after_the_connection_is_cut(namespace: Namespace, line: Line, sync: CommandLine) -> None:
     namespace.create_integration(status="ON")
     turning_off = sync.start("off", "contacts", "--wait")
     turning_off.hear_out("turning OFF")
@@ -168,7 +168,7 @@ def test_a_wait_outlives_the_api_server(namespace: Namespace, line: Line, sync: 
     assert turning_off.end().code == 0
 
 
-def test_a_watch_that_asks_for_the_forgotten_begins_anew(namespace: Namespace, cluster: Cluster) -> None:
+def test_a_watch_with_an_expired_resource_version_restarts(namespace: Namespace, cluster: Cluster) -> None:
     namespace.create_integration(status="ON")
     gone = Key(namespace.name, "somebody-else")
     list_them = client.CustomObjectsApi(cluster.api).list_namespaced_custom_object
@@ -180,7 +180,7 @@ def test_a_watch_that_asks_for_the_forgotten_begins_anew(namespace: Namespace, c
     assert body["metadata"]["name"] == "contacts"
 
 
-def test_what_was_decided_on_an_old_view_is_not_written(namespace: Namespace, cluster: Cluster) -> None:
+def test_a_decision_on_a_stale_view_is_not_written(namespace: Namespace, cluster: Cluster) -> None:
     namespace.create_integration(status="ON")
     seen = cluster.get(Key(namespace.name, "contacts"))
     namespace.patch(delay="1h")
@@ -189,7 +189,7 @@ def test_what_was_decided_on_an_old_view_is_not_written(namespace: Namespace, cl
     assert namespace.integration()["spec"]["status"] == "ON"
 
 
-def test_it_is_decided_again_on_what_is_there(
+def test_a_stale_decision_is_made_again_on_the_current_state(
     namespace: Namespace, cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     namespace.create_integration(status="OFF")

@@ -23,7 +23,7 @@ def operator(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -
         yield serving
 
 
-def test_status_and_activity_tell_of_the_last_run(
+def test_status_and_activity_show_the_last_run(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -41,7 +41,7 @@ def test_status_and_activity_tell_of_the_last_run(
     assert entry == namespace.status()["recentActivity"][0]
 
 
-def test_watch_tells_each_change(
+def test_watch_prints_each_change(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -55,7 +55,7 @@ def test_watch_tells_each_change(
     assert watching.end().code == 0
 
 
-def test_logs_are_those_of_the_run(
+def test_logs_are_those_of_the_selected_run(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="0s")
@@ -111,7 +111,7 @@ def test_logs_are_lines_on_a_terminal_and_json_elsewhere(
     assert printed(terminal) == raw
 
 
-def test_status_tells_how_far_the_run_has_come(
+def test_status_shows_the_progress_of_the_run(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -125,7 +125,7 @@ def test_status_tells_how_far_the_run_has_come(
     assert "progress" not in sync("status", "contacts").out
 
 
-def test_a_narrow_terminal_wraps_messages_under_themselves(
+def test_messages_wrap_in_their_column_on_a_narrow_terminal(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -184,7 +184,7 @@ def test_conflicts_are_read_from_the_logs(
     ("arguments", "environment", "colours"),
     [([], {}, True), (["--no-color"], {}, False), ([], {"NO_COLOR": "1"}, False), ([], {"TERM": "dumb"}, False)],
 )
-def test_colours_are_for_terminals_that_want_them(
+def test_colours_appear_only_on_terminals_that_allow_them(
     namespace: Namespace,
     node: PlayedNode,
     operator: OperatorProcess,

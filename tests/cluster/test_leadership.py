@@ -72,18 +72,18 @@ def seconds_of_standing_by(operator: OperatorProcess) -> float:
     return (times[1] - times[0]).total_seconds()
 
 
-def test_after_a_reinstall_it_leads_at_once(namespace: Namespace, start: Start) -> None:
+def test_a_reinstalled_operator_leads_at_once(namespace: Namespace, start: Start) -> None:
     """An uninstall takes the right to give the Lease back away before the operator ends."""
     leave_lease(namespace, renewed_ago=timedelta(seconds=70))
     assert seconds_of_standing_by(start()) < LEASE_SECONDS / 2
 
 
-def test_a_lease_that_may_have_a_holder_is_waited_for(namespace: Namespace, start: Start) -> None:
+def test_a_lease_that_may_still_be_held_is_waited_for(namespace: Namespace, start: Start) -> None:
     leave_lease(namespace, renewed_ago=timedelta(seconds=30))
     assert seconds_of_standing_by(start()) > LEASE_SECONDS / 2
 
 
-def test_a_holder_in_another_time_zone_is_no_dead_one(
+def test_a_holder_in_another_time_zone_is_alive(
     namespace: Namespace, node: PlayedNode, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", "Etc/GMT+5")  # five hours behind UTC
@@ -99,7 +99,7 @@ def test_a_holder_in_another_time_zone_is_no_dead_one(
     assert leader.running()
 
 
-def test_the_one_that_stands_by_does_nothing(namespace: Namespace, node: PlayedNode, start: Start) -> None:
+def test_the_standby_does_nothing(namespace: Namespace, node: PlayedNode, start: Start) -> None:
     node.end_every_run()
     _, standby = pair(start)
     namespace.create_integration(status="ON", delay="0s", activityLimit=1)
@@ -108,7 +108,7 @@ def test_the_one_that_stands_by_does_nothing(namespace: Namespace, node: PlayedN
 
 
 @pytest.mark.parametrize(("signal", "seconds"), [("SIGTERM", 2), ("SIGKILL", 20)])
-def test_it_takes_over_in_time(
+def test_the_standby_takes_over_in_time(
     namespace: Namespace,
     node: PlayedNode,
     start: Start,

@@ -77,7 +77,7 @@ def prometheus_operator_says(objects: list[Object]) -> str:
     return done.stdout
 
 
-def test_the_prometheus_operator_knows_every_field_that_is_for_it() -> None:
+def test_prometheus_operator_resources_have_known_fields_only() -> None:
     ours = [o for o in rendered(*EVERYTHING) if o["apiVersion"] == "monitoring.coreos.com/v1"]
     assert sorted(o["kind"] for o in ours) == ["PrometheusRule", "ServiceMonitor"]
     assert prometheus_operator_says(ours) == ""

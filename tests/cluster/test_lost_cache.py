@@ -26,7 +26,7 @@ def caught_up(namespace: Namespace, node: PlayedNode) -> None:
     assert (told(namespace, 2)["SYNC_SCOPE"], told(namespace, 2)["SYNC_CACHE_RUN"]) == ("changes", "1")
 
 
-def test_a_deleted_claim_is_never_taken_for_an_empty_cache(
+def test_a_deleted_claim_never_counts_as_an_empty_cache(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     caught_up(namespace, node)
@@ -49,7 +49,7 @@ def test_a_deleted_claim_is_never_taken_for_an_empty_cache(
     assert status["cache"] == {"volume": claim(namespace)["metadata"]["uid"], "run": 3}
 
 
-def test_a_volume_that_was_restored_from_a_backup_is_found_by_the_run_and_replaced_by_the_next(
+def test_a_volume_restored_from_a_backup_is_detected_by_the_run_and_replaced_by_the_next(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     caught_up(namespace, node)

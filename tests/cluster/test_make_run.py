@@ -37,7 +37,7 @@ def running(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> "It
             process.wait()
 
 
-def test_it_serves_a_sync_and_says_what_it_does_until_it_is_interrupted(
+def test_make_run_serves_a_sync_and_logs_until_it_is_interrupted(
     running: "subprocess.Popen[bytes]", namespace: Namespace, tmp_path: Path
 ) -> None:
     namespace.create_integration(status="ON")

@@ -89,32 +89,32 @@ def _value(prometheus: Prometheus, expression: str) -> bool:
     return bool(prometheus.query(expression))
 
 
-def test_there_is_something_to_test() -> None:
+def test_the_chart_has_alerts_and_panels_to_test() -> None:
     assert len(alerts()) == 13
     assert len(targets()) > 25
 
 
 @pytest.mark.parametrize(("title", "expression"), targets(), ids=[title for title, _ in targets()])
-def test_every_query_of_the_dashboard_finds_its_data(monitored: Prometheus, title: str, expression: str) -> None:
+def test_every_query_of_the_dashboard_returns_data(monitored: Prometheus, title: str, expression: str) -> None:
     found = monitored.query(expression)
     assert bool(found) is (title not in _EMPTY), expression
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
-def test_what_an_alert_looks_at_is_there(monitored: Prometheus, alert: Object) -> None:
+def test_the_metrics_of_every_alert_exist(monitored: Prometheus, alert: Object) -> None:
     monitored.query(alert["expr"])
     for metric in set(re.findall(r"\btidegate_\w+", alert["expr"])):
         assert monitored.query(metric) or metric == "tidegate_reconcile_errors_total", metric
 
 
-def test_the_stalled_sync_is_found_by_its_own_name(monitored: Prometheus) -> None:
+def test_the_stalled_sync_is_found_by_its_name(monitored: Prometheus) -> None:
     (alert,) = (alert for alert in alerts() if alert["alert"] == "TidegateSyncStalled")
     (found,) = monitored.query(alert["expr"])
     assert found["metric"]["name"] == "stalled"
     assert found["metric"]["namespace"].startswith("monitored-"), "not the operator's namespace"
 
 
-def test_the_variables_of_the_dashboard_offer_the_syncs(monitored: Prometheus) -> None:
+def test_the_dashboard_s_variables_list_the_syncs(monitored: Prometheus) -> None:
     variables = {v["name"]: v["definition"] for v in dashboard()["templating"]["list"] if v["type"] == "query"}
     for name, offered in (("namespace", "monitored-"), ("name", "contacts")):
         parsed = re.fullmatch(r"label_values\((.+), (\w+)\)", variables[name])
@@ -123,7 +123,7 @@ def test_the_variables_of_the_dashboard_offer_the_syncs(monitored: Prometheus) -
         assert any(value.startswith(offered) for value in monitored.values_of(label, selector))
 
 
-def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
+def test_panels_have_unique_ids_and_do_not_overlap() -> None:
     panels = dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()
@@ -141,7 +141,7 @@ def rules_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_promtool_has_no_complaint(rules_file: Path) -> None:
+def test_promtool_accepts_the_rules(rules_file: Path) -> None:
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", str(rules_file))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SUCCESS: 13 rules found" in done.stdout
@@ -235,7 +235,7 @@ FIRINGS = [
 
 @pytest.mark.parametrize("case", FIRINGS, ids=lambda case: case.alert)
 @pytest.mark.parametrize("fires", [True, False], ids=["fires", "its twin does not"])
-def test_an_alert_fires_when_it_should(rules_file: Path, tmp_path: Path, case: Firing, fires: bool) -> None:
+def test_an_alert_fires_under_its_condition(rules_file: Path, tmp_path: Path, case: Firing, fires: bool) -> None:
     alert = next(alert for alert in alerts() if alert["alert"] == case.alert)
     series = case.series if fires else case.twin
     # promtool compares labels and annotations to the letter: what fires is asked for by its synthetic series instead.
@@ -286,7 +286,7 @@ def test_a_service_monitor_finds_the_operator_and_keeps_the_syncs_namespaces() -
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
-def test_nothing_of_it_is_there_unless_it_is_asked_for() -> None:
+def test_monitoring_is_absent_unless_it_is_enabled() -> None:
     kinds = {o["kind"] for o in chart.rendered()}
     assert not kinds & {"Service", "ServiceMonitor", "PrometheusRule", "ConfigMap"}
 

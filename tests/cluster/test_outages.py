@@ -9,7 +9,9 @@ from devcluster.paths import ROOT
 from devcluster.toolchain import kubectl
 
 
-def test_a_deleted_definition_is_named(control_plane: Cluster, namespace: Namespace, operator: OperatorProcess) -> None:
+def test_a_deleted_definition_is_reported_by_name(
+    control_plane: Cluster, namespace: Namespace, operator: OperatorProcess
+) -> None:
     namespace.create_integration(status="OFF")
     namespace.wait_phase("Off")
     delete = ("delete", "customresourcedefinition", "syncintegrations.tidegate.dev")

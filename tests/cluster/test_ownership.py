@@ -27,7 +27,7 @@ def create_before_the_operator(namespace: Namespace, **spec: Any) -> str:
     return uid
 
 
-def test_a_job_of_somebody_else_under_a_run_s_name_stalls_the_sync_and_is_left_alone(
+def test_a_foreign_job_under_a_run_s_name_stalls_the_sync_and_is_left_alone(
     namespace: Namespace, node: PlayedNode, control_plane: object, request: pytest.FixtureRequest
 ) -> None:
     uid = create_before_the_operator(namespace, status="ON", delay="1h")
@@ -40,7 +40,7 @@ def test_a_job_of_somebody_else_under_a_run_s_name_stalls_the_sync_and_is_left_a
     assert left["metadata"]["uid"] == taken["metadata"]["uid"]
 
 
-def test_when_the_name_is_free_again_the_run_begins(
+def test_the_run_starts_when_the_name_is_free_again(
     namespace: Namespace, node: PlayedNode, request: pytest.FixtureRequest
 ) -> None:
     uid = create_before_the_operator(namespace, status="ON", delay="1h")
@@ -52,7 +52,7 @@ def test_when_the_name_is_free_again_the_run_begins(
     assert namespace.wait_ended(1)["mark"] == "✓"
 
 
-def test_an_unfinished_job_of_ours_that_no_claim_names_is_adopted(
+def test_an_unfinished_job_of_the_sync_that_no_claim_names_is_adopted(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -69,7 +69,7 @@ def test_an_unfinished_job_of_ours_that_no_claim_names_is_adopted(
     assert namespace.jobs()[0]["metadata"]["uid"] == job["metadata"]["uid"]
 
 
-def test_a_job_that_somebody_deletes_is_made_again_when_its_pod_has_ended(
+def test_a_job_deleted_by_another_client_is_created_again_when_its_pod_has_ended(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     node.obeys_sigterm = False
@@ -102,7 +102,7 @@ def _run_that_is_orphaned(namespace: Namespace) -> str:
     return name
 
 
-def test_no_run_is_made_again_beside_the_pod_of_a_job_that_was_deleted_without_it(
+def test_a_deleted_job_is_not_created_again_beside_its_pod(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     pod = _run_that_is_orphaned(namespace)
@@ -145,7 +145,7 @@ def test_a_run_that_succeeded_while_its_job_was_being_deleted_has_succeeded(
     assert "JobGone" not in [event["reason"] for event in namespace.events()]
 
 
-def test_deleting_the_resource_without_an_operator_takes_everything_along(
+def test_deleting_the_resource_without_an_operator_deletes_its_jobs_and_cache(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
@@ -157,7 +157,7 @@ def test_deleting_the_resource_without_an_operator_takes_everything_along(
     assert namespace.objects("v1", "PersistentVolumeClaim") == []
 
 
-def test_a_resource_made_again_under_the_same_name_does_not_meet_its_predecessor(
+def test_a_recreated_resource_does_not_get_its_predecessor_s_job_or_cache(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     node.obeys_sigterm = False  # the old run takes its time to end
@@ -185,7 +185,7 @@ def _other(namespace: Namespace, old: Object) -> Object | None:
     return next((job for job in namespace.jobs() if job["metadata"]["uid"] != old["metadata"]["uid"]), None)
 
 
-def test_nothing_of_ours_is_written_to_the_resource_but_its_status(
+def test_the_operator_writes_only_the_status_of_the_resource(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     created = namespace.create_integration(status="ON", delay="1h")

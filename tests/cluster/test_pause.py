@@ -18,7 +18,7 @@ def pause(namespace: Namespace) -> None:
     namespace.wait_phase("Paused")
 
 
-def test_off_suspends_the_run_and_says_so(namespace: Namespace, node: PlayedNode) -> None:
+def test_off_suspends_the_run_and_reports_it(namespace: Namespace, node: PlayedNode) -> None:
     pause(namespace)
     status = namespace.status()
     assert namespace.job(1)["spec"]["suspend"] is True
@@ -28,7 +28,7 @@ def test_off_suspends_the_run_and_says_so(namespace: Namespace, node: PlayedNode
     assert condition(status, "Ready")["status"] == "True"
 
 
-def test_it_is_not_called_paused_before_its_pod_has_ended(namespace: Namespace, node: PlayedNode) -> None:
+def test_the_phase_is_not_paused_before_the_pod_has_ended(namespace: Namespace, node: PlayedNode) -> None:
     node.obeys_sigterm = False
     namespace.create_integration(status="ON", delay="1h", offPolicy="PauseRun")
     wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
@@ -52,7 +52,7 @@ def test_on_continues_the_same_job(namespace: Namespace, node: PlayedNode) -> No
     assert [entry["run"] for entry in namespace.status()["recentActivity"]] == [1]
 
 
-def test_on_with_reset_gives_up_the_paused_run_and_begins_anew(namespace: Namespace, node: PlayedNode) -> None:
+def test_on_with_reset_cancels_the_paused_run_and_starts_an_activation(namespace: Namespace, node: PlayedNode) -> None:
     pause(namespace)
     namespace.patch(status="ON", reset=True)
     node.end(2)
@@ -65,7 +65,7 @@ def test_on_with_reset_gives_up_the_paused_run_and_begins_anew(namespace: Namesp
     assert status["cacheEpoch"] == 2
 
 
-def test_a_run_that_ends_while_it_is_being_paused_has_ended(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_run_that_ends_while_it_is_suspended_counts_as_finished(namespace: Namespace, node: PlayedNode) -> None:
     node.obeys_sigterm = False
     namespace.create_integration(status="ON", delay="1h", offPolicy="PauseRun")
     wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
@@ -98,7 +98,7 @@ def suspend(namespace: Namespace, run: int, *, held: bool) -> None:
     )
 
 
-def test_a_job_that_another_controller_suspends_is_theirs_to_resume(
+def test_a_job_that_another_controller_suspended_is_not_resumed(
     namespace: Namespace, node: PlayedNode, queued: Object
 ) -> None:
     node.starts_pods = False
@@ -115,7 +115,7 @@ def test_a_job_that_another_controller_suspends_is_theirs_to_resume(
     assert [event["type"] for event in namespace.events() if event["reason"] == "JobHeld"] == ["Normal"]
 
 
-def test_off_gives_up_a_run_that_another_controller_never_let_start(namespace: Namespace, node: PlayedNode) -> None:
+def test_off_cancels_a_run_that_another_controller_never_started(namespace: Namespace, node: PlayedNode) -> None:
     node.starts_pods = False
     namespace.create_integration(status="ON", delay="1h")
     namespace.job(1)

@@ -46,7 +46,7 @@ def running(namespace: Namespace) -> None:
     wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
 
 
-def test_every_phase_is_judged_as_what_it_is(
+def test_kstatus_computes_the_right_state_for_every_phase(
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess, kstatus: Path
 ) -> None:
     namespace.create_integration(status="ON", delay="1h", retries=0, offPolicy="PauseRun")
@@ -84,7 +84,7 @@ def test_every_phase_is_judged_as_what_it_is(
     assert judge(kstatus, namespace) == ("InProgress", "Progressing"), "nobody has seen the change yet"
 
 
-def test_a_new_resource_that_nobody_has_seen_is_in_progress(namespace: Namespace, kstatus: Path) -> None:
+def test_an_unobserved_resource_is_in_progress(namespace: Namespace, kstatus: Path) -> None:
     namespace.create_integration(status="ON")
     assert judge(kstatus, namespace) == ("InProgress", "Progressing")
 
@@ -111,7 +111,7 @@ def test_kubectl_wait_ends_when_off_is_honoured(
     assert waiting.wait() == 0
 
 
-def test_the_row_of_kubectl_get_says_where_it_stands(
+def test_the_row_of_kubectl_get_shows_the_state(
     control_plane: Cluster, namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     namespace.create_integration(status=True, delay="5m")

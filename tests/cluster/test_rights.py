@@ -29,7 +29,7 @@ def granted(objects: list[Object]) -> set[Right]:
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["the whole cluster", "one namespace"])
-def test_every_right_is_used_and_nothing_else_is_asked_for(
+def test_every_granted_right_is_used_and_no_other_is_needed(
     control_plane: Cluster, namespace: Namespace, node: PlayedNode, tmp_path: Path, everywhere: bool
 ) -> None:
     options = () if everywhere else ("--set", f"namespaces={{{namespace.name}}}")

@@ -47,7 +47,7 @@ def calls_of_a_start(control_plane: Cluster, namespace: Namespace, directory: Pa
     return int(file.read_text())
 
 
-def test_the_work_of_a_start_grows_no_faster_than_the_number_of_resources(
+def test_the_work_of_a_start_does_not_grow_faster_than_the_number_of_resources(
     control_plane: Cluster, namespaces: list[Namespace], tmp_path: Path
 ) -> None:
     for start in ("the first, which writes each status", "a later one, which writes nothing"):

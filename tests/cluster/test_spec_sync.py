@@ -158,20 +158,22 @@ CONTACT = "objects/1"
         ),
     ],
 )
-def test_a_mistake_is_named(control_plane: Cluster, namespace: Namespace, path: str, value: Any, words: str) -> None:
+def test_an_error_is_reported_with_its_field(
+    control_plane: Cluster, namespace: Namespace, path: str, value: Any, words: str
+) -> None:
     answer = apply(control_plane, namespace, sync=changed(path, value))
     assert answer.returncode != 0
     assert words in answer.stderr
     assert namespace.find(API_VERSION, KIND, NAME) is None
 
 
-def test_what_fits_is_stored_as_it_was_written(control_plane: Cluster, namespace: Namespace) -> None:
+def test_a_valid_sync_is_stored_unchanged(control_plane: Cluster, namespace: Namespace) -> None:
     answer = apply(control_plane, namespace, sync=SYNC)
     assert answer.returncode == 0, answer.stderr
     assert namespace.integration()["spec"]["sync"] == SYNC
 
 
-def test_an_entry_of_a_map_may_say_that_there_is_no_value(control_plane: Cluster, namespace: Namespace) -> None:
+def test_a_map_entry_may_be_null(control_plane: Cluster, namespace: Namespace) -> None:
     """Without --server-side, kubectl leaves null out of what it sends."""
     sync = changed("objects/1/fields/3/map/1/erp", None)
     answer = apply(control_plane, namespace, "--server-side", sync=sync)
@@ -185,7 +187,7 @@ SHOWN = [block for block in BLOCKS if block.keys() >= {"connectors", "objects"}]
 
 
 @pytest.mark.parametrize("sync", SHOWN, ids=[str(n) for n, _ in enumerate(SHOWN, 1)])
-def test_every_configuration_of_the_pages_is_taken(
+def test_every_configuration_on_the_pages_is_accepted(
     control_plane: Cluster, namespace: Namespace, sync: dict[str, Any]
 ) -> None:
     answer = apply(control_plane, namespace, sync=sync)
@@ -193,9 +195,7 @@ def test_every_configuration_of_the_pages_is_taken(
     assert namespace.integration()["spec"]["sync"] == sync
 
 
-def test_a_connector_of_another_package_has_settings_of_its_own_form(
-    control_plane: Cluster, namespace: Namespace
-) -> None:
+def test_a_third_party_connector_has_free_form_settings(control_plane: Cluster, namespace: Namespace) -> None:
     sync = changed("connectors/crm", {"type": "acme", "settings": {"site": {"of": ["any", {"form": 1.5}]}}})
     for item in sync["objects"]:
         item["sides"]["crm"] = {"settings": {"list": item["name"]}}
@@ -204,7 +204,7 @@ def test_a_connector_of_another_package_has_settings_of_its_own_form(
     assert namespace.integration()["spec"]["sync"] == sync
 
 
-def test_a_worker_of_one_s_own_has_a_configuration_of_any_form(control_plane: Cluster, namespace: Namespace) -> None:
+def test_a_custom_worker_has_a_free_form_configuration(control_plane: Cluster, namespace: Namespace) -> None:
     config = {"path1": "a", "flags": ["x"], "Tables": {"n": 1.5}}
     assert apply(control_plane, namespace, config=config).returncode == 0
     assert namespace.integration()["spec"]["config"] == config
@@ -219,7 +219,7 @@ def test_a_worker_of_one_s_own_has_a_configuration_of_any_form(control_plane: Cl
         "objects.sides.paging", "objects.sides.where", "objects.fields", "safety", "safety.maxDeletes", "pace",
     ],
 )  # fmt: skip
-def test_explain_reaches_every_setting(control_plane: Cluster, path: str) -> None:
+def test_explain_describes_every_setting(control_plane: Cluster, path: str) -> None:
     command = [
         str(kubectl()),
         f"--kubeconfig={control_plane.kubeconfig}",

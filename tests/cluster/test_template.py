@@ -18,15 +18,13 @@ def pod_spec(namespace: Namespace, **template_spec: Any) -> dict[str, Any]:
     return spec
 
 
-def test_without_one_the_built_in_worker_runs(namespace: Namespace, node: PlayedNode) -> None:
+def test_without_a_template_the_built_in_worker_runs(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h")
     (worker,) = namespace.job(1)["spec"]["template"]["spec"]["containers"]
     assert (worker["name"], worker["image"]) == ("sync", WORKER_IMAGE)
 
 
-def test_an_image_of_one_s_own_takes_the_place_of_the_worker_and_keeps_the_contract(
-    namespace: Namespace, node: PlayedNode
-) -> None:
+def test_a_custom_image_replaces_the_worker_and_gets_the_contract(namespace: Namespace, node: PlayedNode) -> None:
     own = {
         "name": "sync",
         "image": "registry.example/own:1",
@@ -39,7 +37,7 @@ def test_an_image_of_one_s_own_takes_the_place_of_the_worker_and_keeps_the_contr
     assert {mount["mountPath"] for mount in worker["volumeMounts"]} == {"/sync/cache", "/sync/config", "/tmp"}  # noqa: S108
 
 
-def test_secrets_account_node_selection_resources_volumes_and_sidecars_reach_the_pod(
+def test_secrets_account_scheduling_resources_volumes_and_sidecars_reach_the_pod(
     namespace: Namespace, node: PlayedNode
 ) -> None:
     spec = pod_spec(
@@ -92,7 +90,7 @@ def test_without_a_cache_there_is_no_volume_claim(namespace: Namespace, node: Pl
         ),
     ],
 )
-def test_a_mistake_stalls_the_sync_in_the_api_server_s_own_words(
+def test_an_invalid_template_stalls_the_sync_with_the_api_server_s_message(
     namespace: Namespace, node: PlayedNode, template: dict[str, Any], words: str
 ) -> None:
     namespace.create_integration(status="ON", delay="1h", template=template)
@@ -102,7 +100,7 @@ def test_a_mistake_stalls_the_sync_in_the_api_server_s_own_words(
     assert namespace.jobs() == []
 
 
-def test_a_corrected_mistake_is_tried_at_once(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_fixed_template_is_retried_at_once(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(
         status="ON", delay="1h", template={"spec": {"containers": [{"name": "sync", "imge": "registry.example/own:1"}]}}
     )
@@ -112,7 +110,7 @@ def test_a_corrected_mistake_is_tried_at_once(namespace: Namespace, node: Played
     assert namespace.wait_ended(1)["mark"] == "✓"
 
 
-def test_a_quota_that_is_used_up_is_reported_and_the_run_begins_when_there_is_room(
+def test_an_exhausted_quota_is_reported_and_the_run_starts_when_there_is_room(
     namespace: Namespace, node: PlayedNode
 ) -> None:
     quota = {

@@ -91,7 +91,7 @@ def refusal(act: Any, *arguments: Any, **options: Any) -> str | None:
 
 
 @pytest.mark.parametrize("case", CREATIONS, ids=lambda case: case.what)
-def test_what_may_not_be_created(tenants: Tenants, case: ForbiddenCreation) -> None:
+def test_a_creation_beyond_the_author_s_rights_is_refused(tenants: Tenants, case: ForbiddenCreation) -> None:
     said = refusal(tenants.create, case.attempt.user, case.attempt.body(NAME))
     assert said is not None
     assert case.words in said
@@ -100,7 +100,7 @@ def test_what_may_not_be_created(tenants: Tenants, case: ForbiddenCreation) -> N
 
 
 @pytest.mark.parametrize("case", CHANGES, ids=lambda case: case.what)
-def test_what_may_not_be_changed(tenants: Tenants, case: ForbiddenChange) -> None:
+def test_a_change_beyond_the_author_s_rights_is_refused(tenants: Tenants, case: ForbiddenChange) -> None:
     said = refusal(tenants.patch, case.attempt.user, case.attempt.of, case.attempt.body())
     assert said is not None
     assert case.words in said
@@ -115,14 +115,14 @@ def test_what_may_not_be_changed(tenants: Tenants, case: ForbiddenChange) -> Non
     ],
     ids=["JSON patch", "server-side apply"],
 )
-def test_whichever_way_it_is_written(tenants: Tenants, content_type: str, body: Any) -> None:
+def test_every_kind_of_write_is_checked(tenants: Tenants, content_type: str, body: Any) -> None:
     options = {"field_manager": "somebody", "force_conflicts": True} if content_type == APPLY else {}
     assert NO_JOBS in (refusal(tenants.patch, "toggler", PLAIN, body, content_type, **options) or "")
     assert refusal(tenants.patch, "jobber", PLAIN, body, content_type, **options) is None
 
 
 @pytest.mark.parametrize("off", ["OFF", False])
-def test_a_stop_may_be_written_whichever_way(tenants: Tenants, off: object) -> None:
+def test_a_stop_is_allowed_by_every_kind_of_write(tenants: Tenants, off: object) -> None:
     stop = [{"op": "replace", "path": "/spec/status", "value": off}]
     assert refusal(tenants.patch, "stopper", RUNNING, stop, JSON_PATCH) is None
     applied = Creation("stopper").body(RUNNING) | {"spec": {"status": off, "offPolicy": "PauseRun"}}
@@ -132,7 +132,7 @@ def test_a_stop_may_be_written_whichever_way(tenants: Tenants, off: object) -> N
     )
 
 
-def test_a_replacement_is_a_write_too(tenants: Tenants) -> None:
+def test_a_replacement_is_checked_like_a_patch(tenants: Tenants) -> None:
     body = tenants.namespace.integration(PLAIN)
 
     def replace(user: str, spec: Object) -> None:
@@ -144,7 +144,7 @@ def test_a_replacement_is_a_write_too(tenants: Tenants) -> None:
     assert refusal(replace, "jobber", {"delay": "1m"}) is None
 
 
-def test_a_status_is_the_operator_s_alone(tenants: Tenants, control_plane: Cluster) -> None:
+def test_only_the_operator_writes_the_status(tenants: Tenants, control_plane: Cluster) -> None:
     def forge(user: str) -> None:
         tenants.syncs(user).status.patch(
             name=PLAIN,
@@ -158,7 +158,7 @@ def test_a_status_is_the_operator_s_alone(tenants: Tenants, control_plane: Clust
     assert refusal(forge, chart.OPERATOR) is None
 
 
-def test_a_status_among_the_rest_is_not_stored(tenants: Tenants) -> None:
+def test_a_status_in_an_ordinary_write_is_not_stored(tenants: Tenants) -> None:
     body = {**Creation("editor", status="OFF").body("forged"), "status": {"phase": "Off", "runs": 7}}
     editor = tenants.syncs("editor")
     stored = editor.create(body=body, namespace=tenants.namespace.name).to_dict()
@@ -176,12 +176,12 @@ def test_a_status_among_the_rest_is_not_stored(tenants: Tenants) -> None:
     [{"spec": {"status": "ON"}}, {"metadata": {"annotations": {"a": "b"}}}, {"metadata": {"finalizers": ["a.b/c"]}}],
     ids=["spec", "annotations", "finalizers"],
 )
-def test_the_operator_may_write_nothing_but_the_status(tenants: Tenants, change: Object) -> None:
+def test_the_operator_can_write_only_the_status(tenants: Tenants, change: Object) -> None:
     said = refusal(tenants.patch, chart.OPERATOR, PLAIN, change)
     assert 'cannot patch resource "syncintegrations"' in (said or "")
 
 
-def test_who_may_not_create_jobs_may_still_delete(tenants: Tenants) -> None:
+def test_a_user_without_the_right_to_create_jobs_can_delete(tenants: Tenants) -> None:
     """What ends a sync needs no right to start one; garbage collection of a namespace has none either."""
     name = "short-lived"
     tenants.namespace.create_integration(name, status="OFF")
@@ -224,7 +224,7 @@ def test_an_orphan_loses_its_owner_without_a_right_on_jobs(tenants: Tenants) -> 
     )
 
 
-def test_in_namespaces_that_are_not_served_nothing_is_checked() -> None:
+def test_unserved_namespaces_are_not_checked() -> None:
     binding = chart.only(
         chart.rendered("--set", "namespaces={sales}"), "ValidatingAdmissionPolicyBinding", "tidegate-tenants"
     )
@@ -232,6 +232,6 @@ def test_in_namespaces_that_are_not_served_nothing_is_checked() -> None:
     assert expression == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["sales"]}
 
 
-def test_the_policy_can_be_left_out() -> None:
+def test_the_policy_is_optional() -> None:
     kinds = {o["kind"] for o in chart.rendered("--set", "tenantPolicy.enabled=false")}
     assert not {kind for kind in kinds if kind.startswith("ValidatingAdmissionPolicy")}

@@ -23,7 +23,7 @@ def time_of(text: str) -> datetime:
 
 
 class TestOn:
-    def test_starts_a_full_sync_and_a_check_mark_tells_of_its_end(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_starts_a_full_sync_and_shows_a_check_mark_at_its_end(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="1h")
         status = namespace.wait_phase("Syncing")
         assert status["activity"] == "▶ run 1"
@@ -48,7 +48,7 @@ class TestOn:
         assert (first["SYNC_SCOPE"], first["SYNC_PUSH"]) == ("full", push)
         assert (second["SYNC_SCOPE"], second["SYNC_PUSH"]) == ("changes", "true")
 
-    def test_written_as_a_bare_yaml_boolean_reads_on(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_as_a_bare_yaml_boolean_is_shown_as_on(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status=True, delay="1h")
         assert namespace.wait_phase("Syncing")["declared"] == "ON"
 
@@ -63,7 +63,7 @@ class TestOn:
 
 
 class TestOff:
-    def test_waits_for_the_running_run_which_is_not_touched(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_waits_for_the_running_run_without_touching_it(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="0s")
         namespace.wait_phase("Syncing")
         before = namespace.job(1)
@@ -82,7 +82,7 @@ class TestOff:
         assert "activation" not in status
         assert len(namespace.jobs()) == 1
 
-    def test_between_two_runs_is_honoured_at_once(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_between_two_runs_takes_effect_at_once(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="1h")
         node.end(1)
         namespace.wait_phase("Waiting")
@@ -90,7 +90,7 @@ class TestOff:
         status = namespace.wait_phase("Off")
         assert "nextRunAt" not in status
 
-    def test_taken_back_in_time_changes_nothing(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_reverted_in_time_changes_nothing(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="1h")
         namespace.wait_phase("Syncing")
         namespace.patch(status="OFF")
@@ -101,7 +101,9 @@ class TestOff:
         status = namespace.wait_phase("Waiting")
         assert status["activation"]["number"] == 1
 
-    def test_then_on_is_a_new_activation_with_the_declared_mode(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_followed_by_on_starts_an_activation_with_the_declared_mode(
+        self, namespace: Namespace, node: PlayedNode
+    ) -> None:
         namespace.create_integration(status="ON", delay="1h")
         node.end(1)
         namespace.wait_phase("Waiting")
@@ -114,7 +116,7 @@ class TestOff:
 
 
 class TestDelay:
-    def test_lies_between_the_end_of_a_run_and_the_start_of_the_next(
+    def test_separates_the_end_of_a_run_from_the_start_of_the_next(
         self, namespace: Namespace, node: PlayedNode
     ) -> None:
         namespace.create_integration(status="ON", delay="2s")
@@ -123,14 +125,14 @@ class TestDelay:
         begun = time_of(namespace.job(2)["metadata"]["creationTimestamp"])
         assert begun - ended >= timedelta(seconds=2)
 
-    def test_a_shorter_one_applies_at_once(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_when_shortened_applies_at_once(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="1h")
         node.end(1)
         namespace.wait_phase("Waiting")
         namespace.patch(delay="0s")
         namespace.job(2)
 
-    def test_a_request_skips_the_rest_of_it_once(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_is_skipped_once_by_a_request(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="1h")
         node.end(1)
         namespace.wait_phase("Waiting")
@@ -146,7 +148,7 @@ class TestReset:
     def epochs(self, namespace: Namespace) -> list[str]:
         return [environment(job)["SYNC_CACHE_EPOCH"] for job in namespace.jobs()]
 
-    def test_on_with_reset_begins_a_new_cache_epoch_once(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_with_on_starts_a_cache_epoch_once(self, namespace: Namespace, node: PlayedNode) -> None:
         node.end_every_run()
         namespace.create_integration(status="ON", delay="1h")
         namespace.wait_ended(1)
@@ -158,7 +160,7 @@ class TestReset:
         namespace.wait_ended(3)
         assert self.epochs(namespace) == ["1", "2", "2"]
 
-    def test_declared_while_on_it_waits_for_the_running_run(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_declared_while_on_waits_for_the_running_run(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="1h")
         namespace.wait_phase("Syncing")
         namespace.patch(reset=True)
@@ -168,7 +170,7 @@ class TestReset:
         told = environment(namespace.job(2))
         assert (told["SYNC_CACHE_EPOCH"], told["SYNC_SCOPE"]) == ("2", "full")
 
-    def test_requested_by_annotation_it_happens_once_and_is_echoed(
+    def test_requested_by_annotation_happens_once_and_is_acknowledged_in_the_status(
         self, namespace: Namespace, node: PlayedNode
     ) -> None:
         node.end_every_run()
@@ -182,7 +184,7 @@ class TestReset:
 
 
 class TestAChangeOfWhatIsSynced:
-    def test_reaches_the_next_run_and_never_the_running_one(self, namespace: Namespace, node: PlayedNode) -> None:
+    def test_applies_to_the_next_run_and_never_to_the_running_one(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="0s", config={"table": "contact"})
         namespace.wait_phase("Syncing")
         before = namespace.job(1)["spec"]["template"]
@@ -203,7 +205,7 @@ def test_every_run_has_a_job_that_never_runs_two_pods(namespace: Namespace, node
     assert spec["template"]["spec"]["automountServiceAccountToken"] is False
 
 
-def test_the_admin_is_told_by_events(namespace: Namespace, node: PlayedNode, operator: OperatorProcess) -> None:
+def test_events_report_what_happened(namespace: Namespace, node: PlayedNode, operator: OperatorProcess) -> None:
     namespace.create_integration(status="ON", delay="1h")
     node.end(1)
     namespace.wait_phase("Waiting")

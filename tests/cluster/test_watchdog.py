@@ -73,7 +73,7 @@ def test_a_restored_backup_ends_the_process_even_if_no_object_has_changed(
     assert f"the API server holds an older state of {resource} in namespace {namespace.name}" in watchful_operator.log()
 
 
-def test_an_operator_that_sees_lives_on(
+def test_an_operator_with_live_watches_continues(
     namespace: Namespace, node: PlayedNode, proxy: FaultProxy, watchful_operator: OperatorProcess
 ) -> None:
     node.end_every_run()
@@ -87,7 +87,7 @@ def test_an_operator_that_sees_lives_on(
     assert namespace.status()["lastRun"]["number"] > 1
 
 
-def test_metrics_tell_what_happened(
+def test_metrics_show_what_happened(
     namespace: Namespace, node: PlayedNode, watchful_operator: OperatorProcess, port: int
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")

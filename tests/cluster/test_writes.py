@@ -29,7 +29,7 @@ def test_a_run_takes_at_most_four_writes_with_history_and_no_read(
     assert len(requests) <= WRITES_PER_RUN * (runs + 1), kinds(requests)
 
 
-def test_nothing_is_written_while_nothing_happens(namespace: Namespace, node: PlayedNode, proxy: FaultProxy) -> None:
+def test_nothing_is_written_while_nothing_changes(namespace: Namespace, node: PlayedNode, proxy: FaultProxy) -> None:
     node.end_every_run()
     namespace.create_integration(name="waiting", status="ON", delay="1h")
     namespace.create_integration(name="off", status="OFF")

@@ -10,7 +10,7 @@ from devcluster.paths import ROOT
 from e2e.conftest import administrator
 
 
-def test_the_demo_keeps_all_its_promises(cluster: DevelopmentCluster, cluster_name: str) -> None:
+def test_the_demo_proves_every_claim(cluster: DevelopmentCluster, cluster_name: str) -> None:
     command = [sys.executable, "-m", "demo", "up", "--cluster", cluster_name]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

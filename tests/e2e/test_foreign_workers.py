@@ -59,7 +59,7 @@ def wait(kubectl: Kubectl, name: str, path: str, value: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("examples")
-def test_rclone_syncs_and_halts_until_a_human_confirms(namespace: Kubectl) -> None:
+def test_rclone_syncs_and_halts_until_deletes_are_confirmed(namespace: Kubectl) -> None:
     integration = manifest("rclone", {"path1": "/data/left", "path2": "/data/right", "flags": []})
 
     def apply(people: str) -> None:
@@ -86,7 +86,7 @@ def test_rclone_syncs_and_halts_until_a_human_confirms(namespace: Kubectl) -> No
 
 
 @pytest.mark.usefixtures("examples")
-def test_dlt_says_what_it_misses(namespace: Kubectl) -> None:
+def test_dlt_stalls_with_the_reason_of_a_missing_table(namespace: Kubectl) -> None:
     integration = manifest("dlt", {})
     (worker,) = integration["spec"]["template"]["spec"]["containers"]
     worker["env"] = [{"name": "SOURCE_URL", "value": "sqlite:////tmp/none.db"}]

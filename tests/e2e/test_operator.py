@@ -56,7 +56,7 @@ def test_a_namespace_of_restricted_pods_admits_a_run(namespace: Kubectl) -> None
     assert (entry["summary"], entry["report"]["read"]) == ("✓ run 1", {"crm": 1})
 
 
-def test_the_resource_s_metadata_is_its_owner_s(namespace: Kubectl) -> None:
+def test_the_operator_never_changes_the_resource_s_metadata(namespace: Kubectl) -> None:
     namespace.run("create", "--filename=-", text=integration(SUCCEED))
     wait(namespace, "sync/contacts", "--for=condition=Ready")
     metadata = namespace.get("sync", "contacts")["metadata"]
@@ -106,7 +106,7 @@ def test_deleting_the_resource_needs_no_operator(namespace: Kubectl) -> None:
         assert namespace.get(kind)["items"] == []
 
 
-def test_rights_in_its_own_namespaces_are_enough(cluster: DevelopmentCluster, namespace: Kubectl) -> None:
+def test_rights_in_the_served_namespaces_are_enough(cluster: DevelopmentCluster, namespace: Kubectl) -> None:
     only = ("--set", f"namespaces={{{namespace.namespace}}}", "--set", "rbac.aggregate=false")
     end_all_operators(namespace)
     try:

@@ -8,7 +8,7 @@ from devcluster.control_plane import AUDIT_LOG
 from devcluster.front import DevelopmentCluster
 
 
-def test_nothing_was_asked_for_that_is_not_granted(cluster: DevelopmentCluster) -> None:
+def test_the_operator_never_requested_a_right_that_it_lacks(cluster: DevelopmentCluster) -> None:
     if not isinstance(cluster, Cluster):
         pytest.skip(f"the requests to a cluster of the kind {cluster.rung} are not recorded")
     events = audit.recorded(cluster.directory / AUDIT_LOG)

@@ -42,7 +42,7 @@ def removed(cluster: DevelopmentCluster, namespace: Kubectl) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("removed")
-def test_a_new_user_gets_from_the_installation_to_the_removal(
+def test_the_readme_s_commands_work_from_installation_to_removal(
     cluster: DevelopmentCluster, namespace: Kubectl, pristine: frozenset[str], tmp_path: Path
 ) -> None:
     databases = Databases(namespace, Screen())

@@ -8,11 +8,11 @@ from demo import epilogue
 from demo.screen import Screen
 
 
-def test_the_plugin_is_where_the_demo_says() -> None:
+def test_the_demo_names_the_path_of_the_plugin() -> None:
     assert epilogue.PLUGIN.is_file()
 
 
-def test_what_stays_is_said_with_its_size_and_how_to_free_it(
+def test_the_demo_lists_what_remains_with_its_size_and_how_to_free_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -23,7 +23,7 @@ def anchors(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name: str) -> None:
+def test_links_have_targets(name: str) -> None:
     page = Page.read(name)
     for target in re.findall(r"\]\(([^)\s]+)\)", page.sentences()):
         if target.startswith("https://"):
@@ -35,7 +35,7 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_make_knows_the_targets(name: str) -> None:
+def test_make_has_the_named_targets(name: str) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for command in (command.text for command in Page.read(name).commands()):
         if command.startswith("make "):
@@ -43,12 +43,12 @@ def test_make_knows_the_targets(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_kubectl_sync_has_the_commands_within_sentences(name: str) -> None:
+def test_kubectl_sync_has_the_named_commands(name: str) -> None:
     spoken_of = re.findall(r"`kubectl sync ([a-z-]+)", Page.read(name).sentences())
     assert [command for command in spoken_of if command not in sync.commands] == []
 
 
-def test_every_page_can_be_found_from_the_readme() -> None:
+def test_every_page_is_linked_from_the_readme() -> None:
     found, left = set(), [Path("README.md")]
     while left:
         page = left.pop()

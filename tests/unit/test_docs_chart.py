@@ -12,7 +12,7 @@ def test_it_is_the_generated_one() -> None:
     assert (CHART / "README.md").read_text().splitlines() == generated, "`make reference` writes it"
 
 
-def test_a_setting_is_explained_by_the_comments_above_and_behind_it(tmp_path: Path) -> None:
+def test_a_setting_is_explained_by_its_comments(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(
         '# One.\n# Two.\na: [] # three\n\n# Of all.\nb:\n  c:\n    d: {e: 1}\n  # Either | or.\n  f: "#"\n'
@@ -26,7 +26,7 @@ def test_a_setting_is_explained_by_the_comments_above_and_behind_it(tmp_path: Pa
     ]
 
 
-def test_every_setting_is_there() -> None:
+def test_every_setting_is_listed() -> None:
     def paths(node: object, prefix: str = "") -> set[str]:
         if not isinstance(node, dict) or not node or prefix.endswith(("requests.", "limits.")):
             return {prefix.removesuffix(".")}

@@ -28,21 +28,21 @@ FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("arguments", sorted(set(COMMANDS)))
-def test_a_command_for_some_tests_finds_them(arguments: str) -> None:
+def test_each_pytest_command_selects_tests(arguments: str) -> None:
     command = f"{sys.executable} -m pytest {arguments} --collect-only"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"\d+(/\d+)? tests? collected|\d+/\d+ tests collected", done.stdout), done.stdout
 
 
-def test_a_command_for_some_tests_runs_them() -> None:
+def test_each_pytest_command_runs() -> None:
     (one,) = {arguments for arguments in COMMANDS if "test_merge.py" in arguments}
     done = subprocess.run(["bash", "-c", f"{sys.executable} -m pytest {one}"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
 
 
-def test_a_commit_is_checked_by_what_make_checks() -> None:
+def test_pre_commit_checks_what_make_lint_checks() -> None:
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     (hook,) = repository["hooks"]
     assert (hook["entry"], hook["language"], hook["pass_filenames"]) == ("make lint", "system", False)
@@ -50,7 +50,7 @@ def test_a_commit_is_checked_by_what_make_checks() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
-def test_a_form_for_issues_has_what_the_platform_demands(form: Path) -> None:
+def test_the_issue_form_is_valid(form: Path) -> None:
     body = yaml.safe_load(form.read_text())
     assert {"name", "description", "body"} <= body.keys()
     for part in body["body"]:
@@ -59,7 +59,7 @@ def test_a_form_for_issues_has_what_the_platform_demands(form: Path) -> None:
         assert part["type"] == "markdown" or re.fullmatch(r"[\w-]+", part["id"])
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert (ROOT / "operator" / "tidegate" / "py.typed").exists()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["tool"]["setuptools"]["package-data"] == {"tidegate": ["py.typed"]}
@@ -69,7 +69,7 @@ def test_the_changelog_has_the_version() -> None:
     assert VERSION in (ROOT / "docs" / "changelog.md").read_text()
 
 
-def test_what_is_promised_names_what_there_is() -> None:
+def test_stability_promises_name_existing_things() -> None:
     promised = Page.read("docs/stability.md").text
     assert f"SYNC_PROTOCOL={PROTOCOL}" in promised
     assert f"`{API_VERSION.rpartition('/')[2]}`" in promised

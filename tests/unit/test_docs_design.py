@@ -49,11 +49,11 @@ def citations() -> Iterator[tuple[Path, str]]:
         ("a section of the design", set()),
     ],
 )
-def test_a_citation_is_found_in_any_form(text: str, cited: set[str]) -> None:
+def test_citations_are_found_in_every_notation(text: str, cited: set[str]) -> None:
     assert sections_cited(text) == cited
 
 
-def test_the_page_is_cited_at_all() -> None:
+def test_the_page_is_cited() -> None:
     cited = {number for _, number in citations()}
     assert cited >= {"3", "4", "6.1", "6.2", "I1", "I4", "I7"}
 
@@ -64,7 +64,7 @@ def test_every_citation_has_a_heading() -> None:
     ] == []
 
 
-def test_its_map_names_modules_that_are_there() -> None:
+def test_its_map_names_existing_modules() -> None:
     named = set(re.findall(r"`((?:control|worker|api)/\w+\.py)`", PAGE))
     assert named
     assert [module for module in sorted(named) if not (ROOT / "operator" / "tidegate" / module).exists()] == []

@@ -11,7 +11,7 @@ def test_it_is_the_generated_one() -> None:
     assert PAGE.text.splitlines() == list(lines()), "`make reference` writes it anew"
 
 
-def test_it_has_all_that_users_find_on_objects() -> None:
+def test_it_lists_every_label_and_annotation() -> None:
     ours = {name for key, name in vars(names).items() if key.endswith("_LABEL")}
     assert LABELS.keys() == ours
     asked = {

@@ -65,7 +65,7 @@ def completed(block: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"{n}: {', '.join(block)}" for n, block in enumerate(BLOCKS, 1)])
-def test_what_it_shows_fits(block: dict[str, Any]) -> None:
+def test_its_examples_are_valid(block: dict[str, Any]) -> None:
     if "kind" in block:
         return  # applied by tests/cluster/test_docs.py
     if "template" in block:
@@ -95,7 +95,7 @@ def test_every_normalization_and_connector_is_shown() -> None:
         assert f"### `{connector}`: " in PAGE.text
 
 
-def test_the_schema_is_printed_as_it_says(tmp_path: Path) -> None:
+def test_the_command_that_prints_the_schema_works(tmp_path: Path) -> None:
     (command,) = (command.text for command in PAGE.section("In an editor").commands())
     in_the_image = f"docker run --rm registry.example/tidegate-worker:{importlib.metadata.version('tidegate')}"
     assert command.startswith(in_the_image)
@@ -105,7 +105,7 @@ def test_the_schema_is_printed_as_it_says(tmp_path: Path) -> None:
     assert "\n# yaml-language-server: $schema=sync.schema.json\n" in PAGE.text
 
 
-def test_a_manifest_is_tried_without_a_cluster_as_it_says(tmp_path: Path) -> None:
+def test_the_commands_for_a_manifest_work_without_a_cluster(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "crm.db")) as crm:
         crm.execute("CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, name TEXT)")
         crm.execute("INSERT INTO contact (email, name) VALUES ('ada@example', 'Ada'), ('bob@example', NULL)")
@@ -131,7 +131,7 @@ def test_a_manifest_is_tried_without_a_cluster_as_it_says(tmp_path: Path) -> Non
     assert (tmp_path / "erp.csv").read_text() == "nr,mail,name\n7,cy@example,Cy\n"
 
 
-def test_the_worker_s_commands_on_it_exist(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_worker_s_commands_exist(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out

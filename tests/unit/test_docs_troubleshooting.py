@@ -24,25 +24,25 @@ def words(cell: str) -> str:
     return cell.strip("`")
 
 
-def test_it_has_every_reason_of_a_condition_that_holds() -> None:
+def test_it_lists_every_reason_of_a_true_condition() -> None:
     listed = [(words(condition), words(reason)) for condition, reason, _ in PAGE.section("Conditions").rows(3)]
     assert len(listed) == len(set(listed))
     assert set(listed) == {(c.type, c.reason) for _, conditions in told() for c in conditions if c.status == "True"}
 
 
-def test_it_has_every_reason_of_one_that_does_not() -> None:
+def test_it_lists_every_reason_of_a_false_condition() -> None:
     reasons = {c.reason for _, conditions in told() for c in conditions if c.status == "False"}
     assert [reason for reason in reasons if f"`{reason}`" not in PAGE.section("Conditions").text] == []
 
 
-def test_it_has_every_event() -> None:
+def test_it_lists_every_event() -> None:
     events = {action.reason for step, _ in told() for action in step.actions if isinstance(action, Announce)}
     ends = {f"Run{outcome}" for outcome in Outcome} - {"RunSucceeded", "RunCancelled", "RunPaused"}
     assert {words(reason) for reason, _ in PAGE.section("Events").rows(2)} == events | ends
     assert events > ends
 
 
-def test_it_quotes_messages_as_they_are() -> None:
+def test_it_quotes_messages_literally() -> None:
     modules = ("report", "decide", "due", "ending", "duplicate")
     source = "".join((ROOT / "operator/tidegate/control" / f"{name}.py").read_text() for name in modules)
     for message, _ in PAGE.section("Messages").rows(2):

@@ -18,12 +18,12 @@ NEEDS = {
 }
 
 
-def test_each_script_is_known_here() -> None:
+def test_every_console_script_is_tested() -> None:
     assert SCRIPTS.keys() == NEEDS.keys()
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script_whose_extra_is_missing_says_which(script: str) -> None:
+def test_a_script_without_its_extra_names_the_extra(script: str) -> None:
     library, extra = NEEDS[script]
     module, _, function = SCRIPTS[script].partition(":")
     program = f"import sys; sys.modules[{library!r}] = None; from {module} import {function}; {function}()"

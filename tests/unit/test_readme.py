@@ -11,7 +11,7 @@ from tidegate.api.spec import SyncIntegrationSpec
 PAGE = Page.read("README.md")
 
 
-def test_its_manifest_is_the_one_that_the_demo_plays_with() -> None:
+def test_its_manifest_is_the_demo_s() -> None:
     assert PAGE.blocks("yaml") == [(ROOT / "tests" / "demo" / "contacts.yaml").read_text()]
 
 
@@ -31,7 +31,7 @@ def test_its_manifest_s_fields_exist() -> None:
     SyncIntegrationSpec.model_validate(integration["spec"])
 
 
-def test_make_and_docker_know_the_targets_that_it_names() -> None:
+def test_make_and_docker_have_the_named_targets() -> None:
     makefile = (ROOT / "Makefile").read_text()
     dockerfile = (ROOT / "Dockerfile").read_text()
     for command in (command.text for command in PAGE.commands()):

@@ -40,7 +40,7 @@ def test_actions_are_pinned_to_full_versions() -> None:
             assert action.startswith("./") or re.search(r"@(v\d+\.\d+\.\d+|[0-9a-f]{40})$", action), action
 
 
-def test_make_knows_the_targets_of_the_workflow() -> None:
+def test_make_has_the_workflow_s_targets() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for targets in re.findall(r"run: make (.+)$", WORKFLOW, re.M):
         assert all(f"\n{target}: " in makefile for target in targets.split())

@@ -161,7 +161,7 @@ def assert_undisturbed(status: Object) -> None:
 
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.what)
-def test_a_forged_object_disturbs_nothing(
+def test_a_forged_object_changes_nothing(
     namespace: Namespace,
     node: PlayedNode,
     elsewhere: Namespace,
@@ -183,7 +183,7 @@ def _bound(pod: Object) -> Object:
     return {"nodeName": pod["spec"]["nodeName"]} if "nodeName" in pod["spec"] else {}
 
 
-def test_a_pod_forged_to_the_last_label_holds_a_start_and_is_named(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_pod_with_all_labels_forged_blocks_a_start_and_is_named(namespace: Namespace, node: PlayedNode) -> None:
     """It cannot be told from the Pod of a Job that was deleted without it: it is waited for, and never touched."""
     node.end_every_run()
     namespace.create_integration(status="ON", delay="1h")
@@ -205,7 +205,7 @@ def _pod(namespace: Namespace) -> Object | None:
     return namespace.find("v1", "Pod", "forged")
 
 
-def test_its_own_pod_does_count(namespace: Namespace, node: PlayedNode) -> None:
+def test_the_sync_s_own_pod_counts(namespace: Namespace, node: PlayedNode) -> None:
     """The twin of all forged Pods: what is really the sync's keeps OFF from being honoured."""
     namespace.create_integration(status="ON", delay="1h")
     wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
@@ -215,7 +215,7 @@ def test_its_own_pod_does_count(namespace: Namespace, node: PlayedNode) -> None:
 
 
 @pytest.mark.parametrize("ended", [Ending(0, WORDS), Ending(2, WORDS)], ids=["succeeded", "failed for good"])
-def test_words_of_a_forged_pod_are_nobody_s(
+def test_a_forged_pod_s_termination_message_is_ignored(
     namespace: Namespace, node: PlayedNode, elsewhere: Namespace, node_elsewhere: PlayedNode, ended: Ending
 ) -> None:
     node_elsewhere.end_every_run(ended)
@@ -226,7 +226,7 @@ def test_words_of_a_forged_pod_are_nobody_s(
     assert_undisturbed(live_on(namespace, node))
 
 
-def test_a_volume_of_somebody_else_under_the_cache_s_name_stalls_the_sync_and_is_left_alone(
+def test_a_foreign_volume_under_the_cache_s_name_stalls_the_sync_and_is_left_alone(
     namespace: Namespace, node: PlayedNode
 ) -> None:
     uid = namespace.create_integration(status="OFF")["metadata"]["uid"]
@@ -248,7 +248,9 @@ def _same(namespace: Namespace, taken: Object) -> bool:
     return found is not None and found["metadata"]["uid"] == taken["metadata"]["uid"]
 
 
-def test_a_volume_elsewhere_is_not_the_sync_s(namespace: Namespace, node: PlayedNode, elsewhere: Namespace) -> None:
+def test_a_volume_in_another_namespace_is_not_the_sync_s(
+    namespace: Namespace, node: PlayedNode, elsewhere: Namespace
+) -> None:
     sync = namespace.create_integration(status="OFF")
     namespace.wait_phase("Off")
     name = names.cache_name(NAME, sync["metadata"]["uid"])
@@ -276,7 +278,7 @@ def test_a_volume_elsewhere_is_not_the_sync_s(namespace: Namespace, node: Played
     ],
     ids=str,
 )
-def test_absurd_claims_of_a_job_that_the_sync_does_own_leave_no_trace_when_it_is_gone(
+def test_absurd_annotations_on_the_sync_s_own_job_leave_no_trace_when_it_is_gone(
     namespace: Namespace, node: PlayedNode, run: str, annotations: dict[str, Any]
 ) -> None:
     """Who may create Jobs here can name the sync as their controller. What they cannot do is damage it for good."""

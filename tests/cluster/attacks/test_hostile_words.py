@@ -69,7 +69,7 @@ def say(talker: tuple[Namespace, PlayedNode], message: str, exit_code: int) -> t
 
 @pytest.mark.parametrize("exit_code", [0, 2], ids=["✓", "✗"])
 @pytest.mark.parametrize("what", HOSTILE)
-def test_hostile_words_are_shown_inert_and_the_sync_goes_on(
+def test_hostile_text_is_shown_inert_and_the_sync_continues(
     talker: tuple[Namespace, PlayedNode], what: str, exit_code: int
 ) -> None:
     entry, status = say(talker, HOSTILE[what], exit_code)
@@ -100,7 +100,7 @@ def texts(value: Any) -> Iterator[str]:
                 yield from texts(item)
 
 
-def test_honest_words_are_shown_to_the_letter(talker: tuple[Namespace, PlayedNode]) -> None:
+def test_honest_text_is_shown_unchanged(talker: tuple[Namespace, PlayedNode]) -> None:
     words = {
         "reason": "„Müller & Söhne“: 3 > 2, 日本語, ✓",
         "read": {"crm": 3, "erp": 2**53 - 1},

@@ -72,7 +72,7 @@ def test_a_name_at_the_limits(town: Namespace, name: str) -> None:
     wait_for("Events", lambda: told() >= {"TurnedOn", "CaughtUp", "TurnedOff"}, lambda: str(told()))
 
 
-def test_names_that_differ_behind_what_is_cut_off_stay_apart(town: Namespace) -> None:
+def test_names_that_differ_only_after_the_truncation_stay_distinct(town: Namespace) -> None:
     one, other = ("n" * 240 + end for end in ("-one", "-other"))
     works(town, one)
     works(town, other)
@@ -133,7 +133,7 @@ REQUESTS = {
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=list(REQUESTS))
 @pytest.mark.parametrize("annotation", ["sync_requested_at", "reset_requested_at"])
-def test_a_request_of_any_content_is_one_request(
+def test_a_request_annotation_of_any_content_counts_once(
     namespace: Namespace, node: PlayedNode, annotation: str, request_: str
 ) -> None:
     node.end_every_run()
@@ -150,7 +150,7 @@ def test_a_request_of_any_content_is_one_request(
     assert len(json.dumps(status)) < 10_000
 
 
-def test_a_request_that_is_long_is_echoed_short(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_long_request_annotation_is_truncated_in_the_status(namespace: Namespace, node: PlayedNode) -> None:
     """The twin shows what is short to the letter."""
     node.end_every_run()
     namespace.create_integration(status="ON", delay="1h")
@@ -162,7 +162,7 @@ def test_a_request_that_is_long_is_echoed_short(namespace: Namespace, node: Play
     assert namespace.status()["handled"]["syncRequestedAt"] == "2026-11-24T12:00:00Z"
 
 
-def test_a_confirmation_of_deletes_that_means_nothing_confirms_nothing(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_malformed_confirmation_of_deletes_confirms_nothing(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h", retries=0)
     node.end(1, exit_code=3)
     namespace.wait_condition("Stalled")
@@ -176,7 +176,7 @@ def test_a_confirmation_of_deletes_that_means_nothing_confirms_nothing(namespace
     assert namespace.wait_ended(2)["mark"] == "✓"
 
 
-def test_a_sync_larger_than_a_pod_can_carry_stalls_in_the_api_server_s_words(
+def test_a_sync_larger_than_a_pod_can_carry_stalls_with_the_api_server_s_message(
     namespace: Namespace, node: PlayedNode
 ) -> None:
     namespace.create_integration(status="ON", delay="1h", config={"x": "y" * 300_000})
@@ -188,9 +188,7 @@ def test_a_sync_larger_than_a_pod_can_carry_stalls_in_the_api_server_s_words(
     assert namespace.wait_ended(1)["mark"] == "✓"
 
 
-def test_an_object_as_large_as_may_be_stored_is_turned_off_like_any_other(
-    namespace: Namespace, node: PlayedNode
-) -> None:
+def test_an_object_of_the_maximum_size_can_be_turned_off(namespace: Namespace, node: PlayedNode) -> None:
     note = {"note": "x" * 250_000}
     filling = {"x" * 200: ["y" * 1000] * 900}
     namespace.create_integration(
@@ -221,7 +219,7 @@ DEEPEST = 9_997
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")], ids=["lists", "objects"])
 @pytest.mark.parametrize("depth", [10, 100, 1_000, 3_000, 9_900, DEEPEST])
-def test_a_structure_of_any_depth_blinds_nobody(
+def test_a_deeply_nested_structure_does_not_hide_other_objects(
     control_plane: Cluster,
     operator: OperatorProcess,
     namespace: Namespace,

@@ -89,7 +89,7 @@ CONTRACT_BREAKERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", [what for what in CONTRACT_BREAKERS if what != "everything null"])
-def test_what_a_run_is_told_is_the_operator_s_to_say(town: Namespace, name: str, what: str) -> None:
+def test_a_template_cannot_override_the_contract_s_environment(town: Namespace, name: str, what: str) -> None:
     job = stated(town, name, CONTRACT_BREAKERS[what])
     uid = town.integration(name)["metadata"]["uid"]
     template = job["spec"]["template"]
@@ -110,7 +110,7 @@ def test_what_a_run_is_told_is_the_operator_s_to_say(town: Namespace, name: str,
     assert (owner["uid"], owner["controller"]) == (uid, True)
 
 
-def test_what_is_the_user_s_to_say_is_said(town: Namespace, name: str) -> None:
+def test_a_template_can_set_what_belongs_to_the_user(town: Namespace, name: str) -> None:
     """The twin: the same places, with what belongs there."""
     own = with_worker(env=[{"name": "MINE", "value": "1"}], image=EVIL)
     own["metadata"] = {"labels": {"team": "sales"}, "annotations": {"note": "x"}}
@@ -121,7 +121,7 @@ def test_what_is_the_user_s_to_say_is_said(town: Namespace, name: str) -> None:
     assert template["metadata"]["annotations"]["note"] == "x"
 
 
-def test_without_a_template_there_is_no_token_in_the_pod(town: Namespace, name: str) -> None:
+def test_without_a_template_the_pod_has_no_api_token(town: Namespace, name: str) -> None:
     spec = stated(town, name, None)["spec"]["template"]["spec"]
     assert spec["automountServiceAccountToken"] is False
     assert "serviceAccountName" not in spec
@@ -206,7 +206,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.what)
-def test_what_is_no_pod_template_stalls_in_the_api_server_s_words(town: Namespace, name: str, case: Refused) -> None:
+def test_an_invalid_pod_template_stalls_with_the_api_server_s_message(
+    town: Namespace, name: str, case: Refused
+) -> None:
     town.create_integration(name, status="ON", delay="1h", template=case.template)
     stalled = town.wait_condition("Stalled", name=name)
     assert stalled["reason"] == "JobRefused"
@@ -271,6 +273,6 @@ def test_a_restricted_namespace_admits_the_built_in_worker(restricted: Namespace
     wait_for("a Pod", lambda: [p for p in restricted.pods() if p["metadata"]["labels"]["job-name"] == name])
 
 
-def test_a_pod_that_is_not_admitted_is_spoken_of(restricted: Namespace) -> None:
+def test_a_pod_that_is_not_admitted_is_reported(restricted: Namespace) -> None:
     status = restricted.wait_until("an explanation", lambda status: "Pod" in status.get("message", ""), name="greedy-0")
     assert "kubectl describe job" in status["message"]

@@ -73,7 +73,7 @@ def application(reader: Reader, *changes: Object) -> Object:
     return manifest
 
 
-def test_each_action_is_done_and_the_health_follows(
+def test_each_action_succeeds_and_argo_cd_shows_its_health(
     namespace: Namespace, node: MigratingNode, operator: OperatorProcess, argocd: ArgoCD
 ) -> None:
     def chosen() -> set[str]:
@@ -120,7 +120,7 @@ def test_each_action_is_done_and_the_health_follows(
 
 
 @pytest.mark.parametrize("how", [{}, SERVER_SIDE_APPLY, SERVER_SIDE_DIFF], ids=["client", "apply", "diff"])
-def test_what_the_operator_does_is_no_drift_and_a_toggle_by_hand_is(
+def test_the_operator_s_writes_are_no_drift_and_a_manual_toggle_is(
     namespace: Namespace,
     node: MigratingNode,
     operator: OperatorProcess,
@@ -147,7 +147,7 @@ def test_what_the_operator_does_is_no_drift_and_a_toggle_by_hand_is(
     assert not argocd.differs(application(reader, how, disregarding), manifest, namespace.integration())
 
 
-def test_an_unquoted_on_is_no_drift_until_somebody_writes_the_quoted_one(
+def test_an_unquoted_on_is_no_drift_until_another_client_writes_it_quoted(
     namespace: Namespace, node: MigratingNode, operator: OperatorProcess, argocd: ArgoCD, reader: Reader
 ) -> None:
     shop, manifest = application(reader), declared(reader, status=True)
@@ -176,5 +176,5 @@ def test_the_next_wave_waits_until_the_sync_is_off(
         sync.succeeds()
 
 
-def test_the_name_of_the_example_is_that_of_the_tests(reader: Reader) -> None:
+def test_the_example_has_the_name_that_the_tests_use(reader: Reader) -> None:
     assert declared(reader)["metadata"]["name"] == NAME

@@ -158,7 +158,7 @@ def test_a_maintenance_window_runs_as_commits(
 
 
 @pytest.mark.parametrize("on", ['"ON"', "ON"], ids=["quoted", "unquoted"])
-def test_what_the_operator_does_is_no_drift_and_a_toggle_by_hand_is(
+def test_the_operator_s_writes_are_no_drift_and_a_manual_toggle_is(
     namespace: Namespace, node: MigratingNode, operator: OperatorProcess, owner: Owner, sync: CommandLine, on: str
 ) -> None:
     owner.edit('status: "ON"', f"status: {on}")
@@ -179,7 +179,7 @@ def test_what_the_operator_does_is_no_drift_and_a_toggle_by_hand_is(
     assert namespace.integration()["spec"] == before["spec"]
 
 
-def test_a_sync_that_is_only_created_may_be_toggled_by_hand(
+def test_a_sync_that_flux_only_creates_can_be_toggled_manually(
     namespace: Namespace, node: MigratingNode, operator: OperatorProcess, owner: Owner, sync: CommandLine
 ) -> None:
     only_created = quoted("Flux", "kustomize.toolkit.fluxcd.io/ssa")
@@ -194,7 +194,7 @@ def test_a_sync_that_is_only_created_may_be_toggled_by_hand(
     assert namespace.integration()["spec"]["status"] == "OFF"
 
 
-def test_a_sync_that_nobody_has_seen_or_that_needs_a_human_is_not_ready(
+def test_an_unobserved_or_stalled_sync_is_not_ready(
     control_plane: Cluster, namespace: Namespace, node: MigratingNode, owner: Owner, tmp_path: Path
 ) -> None:
     owner.begin()
@@ -206,7 +206,7 @@ def test_a_sync_that_nobody_has_seen_or_that_needs_a_human_is_not_ready(
     assert condition(status, "Ready")["reason"] == "HealthCheckFailed"
 
 
-def test_all_commands_of_the_page_are_run() -> None:
+def test_every_command_on_the_page_is_run() -> None:
     assert commands_of_the_page() == sum(
         len(blocks(section, "sh")) for section in ("Argo CD", "Flux", "A maintenance window, as commits")
     )

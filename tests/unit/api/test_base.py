@@ -22,11 +22,11 @@ DURATIONS = st.timedeltas(timedelta(0), timedelta(hours=99_999)).map(
 
 class TestDurations:
     @given(DURATIONS)
-    def test_what_is_written_reads_the_same(self, duration: timedelta) -> None:
+    def test_a_written_duration_is_read_back_unchanged(self, duration: timedelta) -> None:
         assert parse_duration(format_duration(duration)) == duration
 
     @given(st.from_regex(r"\A([0-9]{1,5}(h|m|s|ms)){1,4}\Z"))
-    def test_whatever_the_pattern_allows_can_be_read(self, text: str) -> None:
+    def test_every_duration_that_the_pattern_allows_is_read(self, text: str) -> None:
         duration = parse_duration(text)
         assert isinstance(duration, timedelta)
         assert duration >= timedelta(0)
@@ -48,7 +48,7 @@ class TestDurations:
     @pytest.mark.parametrize(
         "text", ["", "soon", "-5s", "5", "1.5h", "5 m", "5m ", "5m\n", "1d", "5M", "1h2h3h4h5h", "123456s", "٣s"]
     )
-    def test_another_notation_is_refused_with_the_right_one(self, text: str) -> None:
+    def test_another_notation_is_refused_with_the_correct_one(self, text: str) -> None:
         with pytest.raises(ValueError, match="write it like 30s, 5m or 1h30m"):
             parse_duration(text)
 
@@ -80,7 +80,7 @@ class TestTheWire:
         assert (wire["offPolicy"], wire["delay"], wire["runTimeout"]) == ("PauseRun", "1m30s", "1h")
         assert "template" not in wire
 
-    def test_unknown_fields_are_dropped_as_the_api_server_prunes_them(self) -> None:
+    def test_unknown_fields_are_dropped_like_the_api_server_prunes_them(self) -> None:
         assert "shape" not in SyncIntegrationSpec.model_validate({**self.SPEC, "shape": "round"}).to_wire()
 
     @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ class TestTheWire:
             ("activityLimit", 51),
         ],
     )
-    def test_what_the_api_server_refuses_the_operator_does_not_read_either(self, field: str, value: object) -> None:
+    def test_values_that_the_api_server_refuses_are_refused(self, field: str, value: object) -> None:
         with pytest.raises(ValueError, match=field):
             SyncIntegrationSpec.model_validate({**self.SPEC, field: value})
 
@@ -105,7 +105,7 @@ class TestTheWire:
 class TestReplacingFields:
     BEFORE = SyncIntegrationStatus(runs=7, activations=2)
 
-    def test_the_other_fields_stay(self) -> None:
+    def test_other_fields_are_unchanged(self) -> None:
         assert self.BEFORE.replace(partial(SyncIntegrationStatus, runs=8)) == SyncIntegrationStatus(
             runs=8, activations=2
         )

@@ -23,31 +23,31 @@ def test_a_job_s_name_can_be_a_host_name_and_a_label_value(name: str, uid: str, 
 
 
 @given(name=RESOURCE_NAMES, uid=UIDS)
-def test_a_cache_s_name_is_as_short(name: str, uid: str) -> None:
+def test_a_cache_s_name_has_the_same_limit(name: str, uid: str) -> None:
     assert JOB_NAME.fullmatch(names.cache_name(name, uid))
 
 
 @given(name=RESOURCE_NAMES)
-def test_a_resource_s_name_is_cut_to_a_label_value(name: str) -> None:
+def test_a_resource_s_name_is_truncated_to_a_label_value(name: str) -> None:
     assert LABEL_VALUE.fullmatch(names.label_value(name))
     assert name.startswith(names.label_value(name))
 
 
 @given(name=RESOURCE_NAMES, uid=UIDS, runs=st.sets(RUNS, min_size=2, max_size=2))
-def test_runs_have_names_of_their_own(name: str, uid: str, runs: set[int]) -> None:
+def test_runs_have_distinct_names(name: str, uid: str, runs: set[int]) -> None:
     one, other = runs
     assert names.job_name(name, uid, one) != names.job_name(name, uid, other)
 
 
 @given(name=RESOURCE_NAMES, uids=st.sets(UIDS, min_size=2, max_size=2), run=RUNS)
-def test_a_resource_made_anew_does_not_meet_its_predecessor_s_job_or_cache(name: str, uids: set[str], run: int) -> None:
+def test_a_recreated_resource_does_not_get_its_predecessor_s_job_or_cache(name: str, uids: set[str], run: int) -> None:
     one, other = uids
     assert names.job_name(name, one, run) != names.job_name(name, other, run)
     assert names.cache_name(name, one) != names.cache_name(name, other)
 
 
 @given(name=RESOURCE_NAMES, uid=UIDS, run=RUNS)
-def test_whoever_derives_it_finds_the_same_name(name: str, uid: str, run: int) -> None:
+def test_the_same_input_gives_the_same_name(name: str, uid: str, run: int) -> None:
     assert names.job_name(name, uid, run) == names.job_name(name, uid, run)
     assert names.job_name(name, uid, run) != names.cache_name(name, uid)
 
@@ -55,7 +55,7 @@ def test_whoever_derives_it_finds_the_same_name(name: str, uid: str, run: int) -
 @pytest.mark.parametrize(
     ("one", "other"), [("a.b", "a-b"), ("x" * 40 + "1", "x" * 40 + "2"), ("x" * 40, "x" * 39 + "." + "x")]
 )
-def test_names_that_are_shortened_to_the_same_stay_apart(one: str, other: str) -> None:
+def test_names_that_are_truncated_alike_stay_distinct(one: str, other: str) -> None:
     uid = "5f0c7a52-7f6a-4c59-9d0e-6f0d3b7c1a11"
     assert names.job_name(one, uid, 1) != names.job_name(other, uid, 1)
 

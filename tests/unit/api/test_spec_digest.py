@@ -21,7 +21,7 @@ def digest(**changes: Any) -> str:
 @pytest.mark.parametrize(
     "same", [{"status": "OFF"}, {"offPolicy": "PauseRun"}, {"retries": 2}, {"cache": {"none": False}}]
 )
-def test_the_switch_and_what_is_the_default_anyway_change_nothing(same: dict[str, Any]) -> None:
+def test_the_toggle_and_explicit_defaults_do_not_change_it(same: dict[str, Any]) -> None:
     assert digest(**same) == digest()
 
 
@@ -37,10 +37,10 @@ def test_the_switch_and_what_is_the_default_anyway_change_nothing(same: dict[str
         {"cache": {"size": "2Gi"}},
     ],
 )
-def test_everything_else_does(other: dict[str, Any]) -> None:
+def test_every_other_field_changes_it(other: dict[str, Any]) -> None:
     assert digest(**other) != digest()
 
 
-def test_it_is_the_same_from_release_to_release() -> None:
+def test_it_is_stable_across_releases() -> None:
     """Statuses keep it: another one would have every halted sync of a cluster try again at an upgrade."""
     assert digest() == "caa6473431cb0a26"

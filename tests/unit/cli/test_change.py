@@ -191,7 +191,7 @@ def test_on(
         (TurnOn(AT, reset=True), {}, refused(), "no run can start until the spec is corrected: Job is invalid"),
     ],
 )
-def test_on_refuses_what_would_not_take_effect(
+def test_on_refuses_a_change_that_would_not_take_effect(
     wish: TurnOn, spec: dict[str, Any], status: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(RefusedError) as refusal:
@@ -199,13 +199,13 @@ def test_on_refuses_what_would_not_take_effect(
     assert words in refusal.value.message
 
 
-def test_a_reset_that_was_requested_costs_the_paused_run_and_is_spoken_of() -> None:
+def test_a_requested_reset_cancels_the_paused_run_and_is_reported() -> None:
     change = TurnOn(AT).change(integration(status=paused(), annotations={RESET_REQUEST: "now"}, switch="OFF"))
     assert change.sentence.startswith("turned ON: run 13 is cancelled, and a full sync")
     assert change.sentence.endswith("all cached data is deleted first, as requested before")
 
 
-def test_a_reset_that_was_requested_while_off_is_spoken_of() -> None:
+def test_a_reset_that_was_requested_while_off_is_reported() -> None:
     seen = integration(status=off(), annotations={RESET_REQUEST: "yesterday"}, switch="OFF")
     assert "all cached data is deleted first, as requested before" in TurnOn(AT).change(seen).sentence
 
@@ -285,7 +285,7 @@ def test_on_puts_the_declared_policy_back() -> None:
         (TurnOff(), {"switch": "OFF"}, paused(), "already OFF; run 13 is paused; turning ON continues it"),
     ],
 )
-def test_off_says_what_becomes_of_the_run(
+def test_off_reports_what_happens_to_the_run(
     wish: TurnOff, spec: dict[str, Any], status: dict[str, Any], words: str
 ) -> None:
     assert wish.change(integration(status=status, **spec)).sentence.startswith(words)
@@ -295,12 +295,12 @@ def test_off_writes_nothing_when_it_is_off() -> None:
     assert TurnOff().change(integration(status=off(), switch="OFF")).empty
 
 
-def test_off_turns_a_finishing_run_into_a_pausing_one() -> None:
+def test_off_with_pause_pauses_a_finishing_run() -> None:
     change = TurnOff(OffPolicy.PAUSE_RUN).change(integration(status=turning_off(), switch="OFF"))
     assert written(change) == {"offPolicy": "PauseRun", DECLARED_POLICY: "FinishRun"}
 
 
-def test_run_asks_for_one_run() -> None:
+def test_run_requests_one_run() -> None:
     change = RunNow(AT).change(integration(status=waiting()))
     assert written(change) == {"tidegate.dev/sync-requested-at": AT}
     assert change.sentence == "requested run 13, to start at once"
@@ -311,7 +311,7 @@ def test_run_asks_for_one_run() -> None:
 
 
 @pytest.mark.parametrize("wish", [RunNow(AT), Reset(AT), TurnOn(AT)])
-def test_what_only_the_operator_can_do_is_not_promised_without_one(wish: RunNow | Reset | TurnOn) -> None:
+def test_no_outcome_is_promised_without_an_operator(wish: RunNow | Reset | TurnOn) -> None:
     switch = "OFF" if isinstance(wish, TurnOn) else "ON"
     sentence = wish.change(integration(switch=switch)).sentence
     assert sentence.startswith(("requested run 1", "requested a reset", "turned ON"))
@@ -319,11 +319,11 @@ def test_what_only_the_operator_can_do_is_not_promised_without_one(wish: RunNow 
     assert "is it running" not in wish.change(integration(status=waiting(), switch=switch)).sentence
 
 
-def test_run_tries_a_halted_sync_again() -> None:
+def test_run_retries_a_halted_sync() -> None:
     assert RunNow(AT).change(integration(status=halted())).sentence == "requested run 13, to start at once"
 
 
-def test_reset_asks_for_one_reset_with_the_declared_mode() -> None:
+def test_reset_requests_one_reset_with_the_declared_mode() -> None:
     change = Reset(AT).change(integration(status=syncing(), mode="FutureOnly"))
     assert written(change) == {RESET_REQUEST: AT}
     assert change.sentence.startswith(
@@ -332,14 +332,14 @@ def test_reset_asks_for_one_reset_with_the_declared_mode() -> None:
 
 
 @pytest.mark.parametrize("wish", [RunNow(AT), Reset(AT)])
-def test_run_and_reset_need_on_and_a_job_that_is_accepted(wish: RunNow | Reset) -> None:
+def test_run_and_reset_require_on_and_an_accepted_job(wish: RunNow | Reset) -> None:
     with pytest.raises(RefusedError, match=r"it is OFF; .*kubectl sync on contacts -n sales"):
         wish.change(integration(status=off(), switch="OFF"))
     with pytest.raises(RefusedError, match="no run can start until the spec is corrected: Job is invalid"):
         wish.change(integration(status=refused()))
 
 
-def test_a_corrected_spec_may_be_run_before_the_operator_has_seen_it() -> None:
+def test_run_accepts_a_fixed_spec_before_the_operator_has_observed_it() -> None:
     assert RunNow(AT).change(integration(status=refused(), generation=2)).annotations
 
 
@@ -357,12 +357,12 @@ def test_confirming_deletes_names_the_halted_run() -> None:
         (12, halted(lastRun={**halted()["lastRun"], "found": []}), "run 12 has found nothing that could be confirmed"),
     ],
 )
-def test_nothing_is_confirmed_that_nobody_has_looked_at(confirmed: int, status: dict[str, Any], words: str) -> None:
+def test_deletes_are_confirmed_only_after_they_were_shown(confirmed: int, status: dict[str, Any], words: str) -> None:
     with pytest.raises(RefusedError, match=words):
         ConfirmDeletes(confirmed).change(integration(status=status))
 
 
-def test_a_patch_applies_to_what_was_seen_only() -> None:
+def test_a_patch_applies_to_the_observed_version_only() -> None:
     seen = integration(status=waiting())
     assert TurnOff().change(seen).patch(seen) == {
         "metadata": {"resourceVersion": "41", "uid": "5f0c7a52"},

@@ -63,18 +63,20 @@ def log(run: int, *said: object) -> RunLog:
         ("in any order", [log(2, end(0)), log(1, parked("7"), end(1))], [], "as of run 2, nothing waits"),
     ],
 )
-def test_conflicts_are_told_truthfully(title: str, logs: list[RunLog], named: list[str], summary: str) -> None:
+def test_conflicts_are_listed_as_the_log_reports_them(
+    title: str, logs: list[RunLog], named: list[str], summary: str
+) -> None:
     found = conflicts.read(logs)
     assert [f"{conflict.id} {conflict.field}".strip() for conflict in found.named] == named, title
     assert conflicts.summary(found).startswith(summary)
 
 
-def test_the_newest_words_on_a_conflict_count() -> None:
+def test_the_newest_log_line_on_a_conflict_counts() -> None:
     found = conflicts.read([log(1, parked("7", reason="old"), end(1)), log(2, parked("7", reason="new"), end(1))])
     assert [(conflict.run, conflict.reason) for conflict in found.named] == [(2, "new")]
 
 
-def test_a_script_learns_how_complete_the_list_is() -> None:
+def test_the_json_output_says_whether_the_list_is_complete() -> None:
     found = conflicts.read([log(3, parked("7"), end(5))])
     assert conflicts.to_wire(found) == {
         "waiting": 5,

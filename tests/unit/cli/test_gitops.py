@@ -47,11 +47,11 @@ def test_the_fields_to_edit_are_named() -> None:
     assert warning.endswith("in its source, set in the spec of contacts: status: ON, mode: PastAndFuture, reset: false")
 
 
-def test_a_request_by_annotation_is_left_alone() -> None:
+def test_a_request_by_annotation_causes_no_warning() -> None:
     seen = integration(status=waiting(), labels=KUSTOMIZATION)
     assert gitops.warning(seen, RunNow(AT).change(seen)) is None
 
 
-def test_what_is_not_changed_is_not_warned_of() -> None:
+def test_unchanged_fields_cause_no_warning() -> None:
     seen = integration(status=waiting(), labels=KUSTOMIZATION)
     assert gitops.warning(seen, TurnOn(AT).change(seen)) is None

@@ -73,7 +73,7 @@ RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
         ("OFF is under way", RunEnded(12), OFF, turning_off(), None),
     ],
 )
-def test_a_wait_ends(
+def test_a_wait_ends_when_its_goal_is_reached(
     title: str, goal: Goal, spec: dict[str, Any], status: dict[str, Any], code: ExitCode | None
 ) -> None:
     verdict = judge(goal, integration(status=status, **spec))
@@ -81,7 +81,7 @@ def test_a_wait_ends(
 
 
 @pytest.mark.parametrize("status", [waiting(), halted()])
-def test_a_requested_reset_must_have_begun_before_anything_counts(status: dict[str, Any]) -> None:
+def test_a_wait_for_a_reset_counts_nothing_before_the_reset_starts(status: dict[str, Any]) -> None:
     pending = integration(status=status, annotations={RESET_REQUEST: "now"})
     assert judge(CaughtUp(1), pending) is None
     begun = {**status, "handled": {"resetRequestedAt": "now"}}
@@ -95,7 +95,7 @@ def test_a_failed_run_gives_its_reason() -> None:
     assert verdict.sentence == "✗ run 13: no route to crm"
 
 
-def test_a_stalled_run_says_what_would_help() -> None:
+def test_a_stalled_run_reports_what_to_do() -> None:
     verdict = judge(RunEnded(11), integration(status=halted(recentActivity=[entry(12, "Halted", "✗")])))
     assert verdict is not None
     assert "confirm with the annotation" in verdict.sentence
@@ -113,11 +113,11 @@ def test_a_stalled_run_says_what_would_help() -> None:
         (RunEnded(13), syncing(), True),
     ],
 )
-def test_an_operator_that_does_not_answer_is_noticed(goal: Goal, status: dict[str, Any], expected: bool) -> None:
+def test_an_unresponsive_operator_is_reported(goal: Goal, status: dict[str, Any], expected: bool) -> None:
     assert noticed(goal, integration(status=status)) == expected
 
 
-def test_a_reset_that_waits_for_a_run_has_been_noticed() -> None:
+def test_a_reset_that_waits_for_a_run_counts_as_observed() -> None:
     annotations = {RESET_REQUEST: "now"}
     assert not noticed(CaughtUp(1), integration(status=waiting(), annotations=annotations))
     assert noticed(CaughtUp(1), integration(status=syncing(run=run(13)), annotations=annotations))

@@ -14,7 +14,7 @@ def shown(*arguments: str) -> str:
     return done.stdout
 
 
-def test_each_command_is_described_on_one_uncut_line() -> None:
+def test_each_command_is_described_on_one_line_without_truncation() -> None:
     listed = re.findall(r"^  ([a-z-]+)  +(\S.*)$", shown().partition("Commands:")[2].partition("Exit codes:")[0], re.M)
     assert [name for name, _ in listed] == sorted(sync.commands)
     for name, description in listed:

@@ -28,12 +28,12 @@ from tidegate.cli.main import sync
         ("suspend 'a b'", "kubectl sync off 'a b'"),
     ],
 )
-def test_a_verb_of_another_tool_is_answered_with_the_command_that_means_it(typed: str, hint: str) -> None:
+def test_another_tool_s_verb_is_answered_with_the_right_command(typed: str, hint: str) -> None:
     done = CliRunner().invoke(sync, typed)
     verb = typed.split()[0]
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1] == f'Error: there is no command "{verb}"; use: {hint}'
 
 
-def test_a_typo_is_answered_with_what_looks_alike() -> None:
+def test_a_typo_is_answered_with_similar_commands() -> None:
     assert CliRunner().invoke(sync, "statsu").stderr.splitlines()[-1].endswith("Did you mean 'status'?")

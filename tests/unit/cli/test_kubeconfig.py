@@ -83,7 +83,7 @@ def test_the_first_of_several_files_to_name_a_context_wins(tmp_path: Path, monke
         ("", "no cluster: Invalid kube-config. {file} file is empty"),
     ],
 )
-def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, content: str, complaint: str) -> None:
+def test_an_invalid_kubeconfig_is_reported_by_name(tmp_path: Path, content: str, complaint: str) -> None:
     file = tmp_path / "bad.kc"
     file.write_text(content)
     done = CliRunner().invoke(sync, ["status", "--kubeconfig", str(file)])
@@ -112,7 +112,7 @@ _KUBECONFIGS = st.fixed_dictionaries(
 
 @given(_KUBECONFIGS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_a_kubeconfig_holds_the_complaint_is_a_sentence(tmp_path: Path, content: dict[str, Any]) -> None:
+def test_any_invalid_kubeconfig_gives_a_one_sentence_error(tmp_path: Path, content: dict[str, Any]) -> None:
     file = tmp_path / "any"
     file.write_text(json.dumps(content))
     complaint = "none"
@@ -124,7 +124,7 @@ def test_whatever_a_kubeconfig_holds_the_complaint_is_a_sentence(tmp_path: Path,
     assert "\n" not in complaint
 
 
-def test_a_file_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_reported_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ClusterError, match=r"kubeconfig /nowhere does not exist$"):
         connect(Connection("/nowhere"))
     monkeypatch.setenv("KUBECONFIG", "/nowhere")
@@ -140,7 +140,7 @@ def test_a_file_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest
         (Connection(user="x"), "has no user x; users: ada, bob"),
     ],
 )
-def test_a_name_that_the_kubeconfig_does_not_have_is_answered_with_those_it_has(
+def test_an_unknown_name_is_answered_with_the_known_ones(
     tmp_path: Path, connection: Connection, complaint: str
 ) -> None:
     with pytest.raises(ClusterError, match=complaint):
@@ -184,7 +184,7 @@ def test_a_login_plugin_s_token_is_used(tmp_path: Path) -> None:
     assert api.configuration.api_key == {"BearerToken": "Bearer t"}
 
 
-def test_a_certificate_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_certificate_is_reported(tmp_path: Path) -> None:
     cluster = {"server": "https://work.example", "certificate-authority-data": "abc"}
     broken = kubeconfig(tmp_path, clusters=[{"name": "work", "cluster": cluster}])
     with pytest.raises(ClusterError, match="the kubeconfig's cluster or user ada cannot be read: "):

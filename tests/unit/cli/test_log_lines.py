@@ -61,11 +61,11 @@ PARKED = {"type": "parked", "object": "contact", "connector": "crm", "id": 7}
         ("[]", "[]"),
     ],
 )
-def test_a_line_says_its_step_in_words(said: object, expected: str) -> None:
+def test_a_line_describes_its_step(said: object, expected: str) -> None:
     assert words(said if isinstance(said, str) else json.dumps(said)) == expected
 
 
-def test_a_line_begins_with_its_time_of_day() -> None:
+def test_a_line_starts_with_its_time_of_day() -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d  free text", readable("2026-11-24T08:02:12.123456789Z free text"))
     assert readable("no time at all") == "no time at all"
 
@@ -75,7 +75,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 
 
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner)))
-def test_any_worker_may_print_anything(said: object) -> None:
+def test_output_of_any_worker_is_accepted(said: object) -> None:
     for type_ in ("progress", "end", "parked", "gone", "warning"):
         text = json.dumps({**said, "type": type_} if isinstance(said, dict) else said)
         words(text)

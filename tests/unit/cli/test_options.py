@@ -21,7 +21,7 @@ from tidegate.cli.selection import absence
         ("a.b-1", "a.b-1"),
     ],
 )
-def test_a_name_is_what_kubectl_takes_for_one(typed: str, name: str) -> None:
+def test_names_are_parsed_like_kubectl_parses_them(typed: str, name: str) -> None:
     assert options.NAME.convert(typed, None, None) == name
 
 
@@ -38,7 +38,7 @@ def test_a_name_is_what_kubectl_takes_for_one(typed: str, name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["status", "off", "logs"])
-def test_what_is_no_name_is_refused(typed: str, complaint: str, command: str) -> None:
+def test_an_invalid_name_is_refused(typed: str, complaint: str, command: str) -> None:
     done = CliRunner().invoke(sync, [command, typed, "--kubeconfig", "/nowhere"])
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].endswith(complaint)
@@ -61,7 +61,7 @@ def test_what_is_no_name_is_refused(typed: str, complaint: str, command: str) ->
         ),
     ],
 )
-def test_what_is_not_there_may_be_elsewhere(elsewhere: list[str], expected: str) -> None:
+def test_a_missing_sync_is_suggested_from_another_namespace(elsewhere: list[str], expected: str) -> None:
     assert absence(Key("default", "contacts"), elsewhere) == expected
 
 

@@ -41,7 +41,7 @@ def rendered(table: RenderableType, width: int = 1000) -> list[str]:
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-def test_the_overview_has_a_row_for_each() -> None:
+def test_the_overview_has_one_row_per_sync() -> None:
     synced = waiting(activity="✓ run 12", lastSyncedAt=ago(minutes=4, seconds=10))
     of = [integration(status=synced), integration(status=off(), mode="FutureOnly", switch="OFF"), integration()]
     assert rendered(overview.overview(of, NOW)) == [
@@ -62,12 +62,12 @@ def test_the_wide_overview_of_all_namespaces_adds_columns() -> None:
     assert "  5m     3d   run 12 stopped: 900 gone; confirm" in row
 
 
-def test_the_mode_is_the_one_that_is_at_work() -> None:
+def test_the_mode_is_that_of_the_activation() -> None:
     of = [integration(status=waiting("FutureOnly"), mode="PastAndFuture")]
     assert "FutureOnly" in rendered(overview.overview(of, NOW, wide=True))[1]
 
 
-def test_what_waits_for_a_decision_is_counted() -> None:
+def test_records_that_wait_for_a_decision_are_counted() -> None:
     _, row = rendered(overview.overview([integration(status=waiting(waitingRecords=1200))], NOW))
     assert row.split()[6] == "1,200"
 
@@ -86,7 +86,7 @@ def test_what_waits_for_a_decision_is_counted() -> None:
         ("CaughtUp", waiting(), "Waiting", "green"),
     ],
 )
-def test_what_keeps_a_sync_from_its_work_does_not_look_like_waiting(
+def test_a_blocked_sync_does_not_look_like_a_waiting_one(
     reason: str, status: dict[str, Any], words: str, style: str
 ) -> None:
     phase = show.phase(integration(status=status))
@@ -103,7 +103,7 @@ TROUBLED = (
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 300])
 @pytest.mark.parametrize("height", [4, 9, 24])
-def test_a_screen_shows_what_needs_attention_first_and_cuts_no_word(width: int, height: int) -> None:
+def test_a_live_screen_shows_problems_first_and_truncates_no_word(width: int, height: int) -> None:
     fine = [(f"sync-{n}", waiting(activity="✓ run 12", lastSyncedAt=ago(minutes=4))) for n in range(10)]
     of = [integration(name=name, status=status) for name, status in (*fine, *TROUBLED)]
     console = Console(file=io.StringIO(), width=width, height=height)
@@ -122,7 +122,7 @@ def test_a_screen_shows_what_needs_attention_first_and_cuts_no_word(width: int, 
     assert ("MESSAGE" in heading) == (width >= 160)
 
 
-def test_details_of_one_between_runs() -> None:
+def test_details_of_a_sync_between_two_runs() -> None:
     report: dict[str, Any] = {
         "read": {"crm": 3500, "billing": 3499},
         "pushed": {"crm": 3},
@@ -166,32 +166,32 @@ def test_details_of_one_between_runs() -> None:
         (waiting(consecutiveFailures=3), {}, "3 in a row"),
     ],
 )
-def test_details_tell_what_is_particular(status: dict[str, Any], spec: dict[str, Any], words: str) -> None:
+def test_details_show_unusual_settings(status: dict[str, Any], spec: dict[str, Any], words: str) -> None:
     assert words in "\n".join(rendered(show.details(integration(status=status, **spec), NOW)))
 
 
-def test_conflicts_that_are_settled_send_nobody_to_look() -> None:
+def test_settled_conflicts_are_not_mentioned() -> None:
     status = waiting(recentActivity=[entry(12, conflicts=4, waiting=0)])
     assert "kubectl sync conflicts" not in "\n".join(rendered(show.details(integration(status=status), NOW)))
 
 
-def test_details_do_not_say_the_same_twice() -> None:
+def test_details_repeat_nothing() -> None:
     failed = waiting(message="run 13 failed: no route", recentActivity=[entry(13, "Failed", "✗", reason="no route")])
     assert "\n".join(rendered(show.details(integration(status=failed), NOW))).count("no route") == 1
 
 
-def test_a_long_message_wraps_under_itself() -> None:
+def test_a_long_message_wraps_in_its_column() -> None:
     lines = rendered(show.details(integration(status=waiting(message="word " * 30)), NOW), width=80)
     begins = next(n for n, line in enumerate(lines) if line.startswith("Message  "))
     assert lines[begins + 1].startswith("           word")
 
 
-def test_details_tell_how_far_the_run_has_come() -> None:
+def test_details_show_the_progress_of_the_run() -> None:
     shown = rendered(show.details(integration(status=syncing()), NOW, "read crm 250; pushed erp 3"))
     assert "  progress  read crm 250; pushed erp 3" in shown
 
 
-def test_details_tell_of_a_reset_that_is_still_to_come() -> None:
+def test_details_show_a_reset_that_is_still_pending() -> None:
     annotations = {RESET_REQUEST: "now"}
     seen = integration(status=off(), annotations=annotations, switch="OFF")
     assert "requested: all cached data is deleted at the next ON" in "\n".join(rendered(show.details(seen, NOW)))
@@ -210,7 +210,7 @@ ENTRIES = [
 ]
 
 
-def test_activity_has_a_line_for_each_run_and_under_it_what_it_did() -> None:
+def test_activity_has_a_line_per_run_followed_by_its_counts() -> None:
     entries = integration(status=waiting(recentActivity=ENTRIES)).status.recent_activity
     assert rendered(recent.activity(entries, NOW)) == [
         "RUN       KIND         OUTCOME             ENDED    TOOK",
@@ -245,19 +245,19 @@ def test_activity_is_readable_on_a_terminal(width: int) -> None:
         (timedelta(days=400), "400d"),
     ],
 )
-def test_ages_read_as_kubectl_s(duration: timedelta, expected: str) -> None:
+def test_ages_are_formatted_like_kubectl_s(duration: timedelta, expected: str) -> None:
     assert show.age(duration) == expected
 
 
 @given(st.text())
-def test_no_text_can_give_orders_to_a_terminal(text: str) -> None:
+def test_control_sequences_never_reach_a_terminal(text: str) -> None:
     shown = inert(text)
     assert len(shown) == len(text)
     assert all(character.isprintable() or character == "\n" for character in shown)
 
 
 @given(st.binary(), st.lists(st.integers(min_value=0)))
-def test_lines_do_not_depend_on_the_pieces_that_arrive(text: bytes, cuts: list[int]) -> None:
+def test_lines_do_not_depend_on_how_the_input_is_chunked(text: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
     pieces = [text[a:b] for a, b in itertools.pairwise(places)]
     whole = text.removesuffix(b"\n").split(b"\n") if text else []
@@ -274,5 +274,5 @@ def test_lines_do_not_depend_on_the_pieces_that_arrive(text: bytes, cuts: list[i
         (timedelta(0), "0s"),
     ],
 )
-def test_a_duration_has_no_fractions_that_nobody_reads(duration: timedelta, expected: str) -> None:
+def test_a_duration_is_rounded(duration: timedelta, expected: str) -> None:
     assert show.took(duration) == expected

@@ -99,7 +99,7 @@ def integration() -> Integration:
 
 
 class TestStatus:
-    async def test_only_what_differs_is_written_on_condition_that_nobody_has_written_since(
+    async def test_only_differences_are_written_with_the_observed_resource_version(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         version = await writer.write_status(integration, {"phase": "Syncing", "runs": 11})
@@ -113,7 +113,7 @@ class TestStatus:
         assert version == "42"
 
     @pytest.mark.parametrize("status", [409, 404])
-    async def test_an_old_view_is_told_from_other_errors(
+    async def test_a_conflict_is_distinguished_from_other_errors(
         self, server: ApiServer, writer: Writer, integration: Integration, status: int
     ) -> None:
         server.refuses(status, "the object has been modified")
@@ -121,7 +121,7 @@ class TestStatus:
             await writer.write_status(integration, {"phase": "Syncing"})
 
     @pytest.mark.parametrize("status", [401, 403, 422, 429, 500, 503])
-    async def test_other_errors_are_for_the_queue_s_backoff(
+    async def test_other_errors_are_raised_for_the_queue_s_backoff(
         self, server: ApiServer, writer: Writer, integration: Integration, status: int
     ) -> None:
         server.refuses(status, "not now")
@@ -136,7 +136,7 @@ CREATIONS = [
 
 
 class TestCreation:
-    async def test_a_job_is_created_under_its_name_and_unknown_fields_are_errors(
+    async def test_a_job_is_created_under_its_name_with_strict_field_validation(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         assert await writer.take(integration, CreateJob(RUN)) == "42"
@@ -147,14 +147,14 @@ class TestCreation:
         assert "generateName" not in heard.body["metadata"]
 
     @pytest.mark.parametrize(("action", "kind"), CREATIONS)
-    async def test_one_of_ours_that_is_there_already_is_adopted(
+    async def test_an_existing_job_of_the_sync_is_adopted(
         self, server: ApiServer, writer: Writer, integration: Integration, action: Action, kind: str
     ) -> None:
         server.refuses(409, "already exists", then=OURS)
         assert await writer.take(integration, action) == "77"
 
     @pytest.mark.parametrize(("action", "kind"), CREATIONS)
-    async def test_somebody_else_s_is_left_alone_and_a_human_is_needed(
+    async def test_a_foreign_job_is_left_alone_and_stalls_the_sync(
         self, server: ApiServer, writer: Writer, integration: Integration, action: Action, kind: str
     ) -> None:
         server.refuses(409, "already exists", then=FOREIGN)
@@ -165,7 +165,7 @@ class TestCreation:
         assert refused.value.needs_human
         assert {heard.method for heard in server.heard} == {"POST", "GET"}
 
-    async def test_one_that_has_just_gone_is_looked_for_again(
+    async def test_a_job_that_has_just_disappeared_is_looked_up_again(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         server.refuses(409, "already exists")
@@ -174,7 +174,7 @@ class TestCreation:
 
     @pytest.mark.parametrize(("status", "needs_human"), [(400, True), (422, True), (403, False), (404, False)])
     @pytest.mark.parametrize(("action", "kind"), CREATIONS)
-    async def test_a_refusal_is_told_in_the_api_server_s_own_words(
+    async def test_a_refusal_has_the_api_server_s_message(
         self,
         server: ApiServer,
         writer: Writer,
@@ -191,7 +191,7 @@ class TestCreation:
 
     @pytest.mark.parametrize("status", [429, 500, 503])
     @pytest.mark.parametrize(("action", "kind"), CREATIONS)
-    async def test_a_failing_webhook_and_an_overloaded_api_server_refuse_for_now(
+    async def test_a_failing_webhook_and_an_overloaded_api_server_refuse_temporarily(
         self, server: ApiServer, writer: Writer, integration: Integration, action: Action, kind: str, status: int
     ) -> None:
         server.refuses(status, 'failed calling webhook "policy.example": connection refused')
@@ -202,7 +202,7 @@ class TestCreation:
 
 class TestSuspension:
     @pytest.mark.parametrize("suspend", [True, False])
-    async def test_it_is_of_this_very_job_as_it_was_seen(
+    async def test_the_observed_version_of_the_job_is_a_precondition(
         self, server: ApiServer, writer: Writer, integration: Integration, suspend: bool
     ) -> None:
         action = SuspendJob(RUN.job_name, "job-uid", "20", suspend=suspend)
@@ -219,7 +219,7 @@ class TestSuspension:
         }
 
     @pytest.mark.parametrize("status", [409, 404])
-    async def test_a_job_that_has_changed_is_looked_at_again(
+    async def test_a_changed_job_is_observed_again(
         self, server: ApiServer, writer: Writer, integration: Integration, status: int
     ) -> None:
         server.refuses(status, "the object has been modified")
@@ -228,7 +228,7 @@ class TestSuspension:
 
 
 class TestDeletion:
-    async def test_it_is_of_this_very_job_and_takes_its_pods_along(
+    async def test_the_job_s_uid_is_a_precondition_and_its_pods_are_deleted_too(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         await writer.take(integration, DeleteJob(RUN.job_name, "job-uid", "20"))
@@ -238,7 +238,7 @@ class TestDeletion:
         assert heard.body["propagationPolicy"] == "Background"
 
     @pytest.mark.parametrize("status", [409, 404])
-    async def test_what_is_gone_or_another_one_is_no_error(
+    async def test_a_missing_or_replaced_job_is_no_error(
         self, server: ApiServer, writer: Writer, integration: Integration, status: int
     ) -> None:
         server.refuses(status, "not found")
@@ -246,7 +246,7 @@ class TestDeletion:
 
 
 class TestATemplateThatIsTooDeep:
-    async def test_is_refused_with_words_and_nothing_is_sent(
+    async def test_is_refused_with_a_message_and_nothing_is_sent(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         nested: dict[str, Any] = {}
@@ -263,7 +263,7 @@ class TestATemplateThatIsTooDeep:
 class TestEviction:
     EVICTION = EvictPod("younger", "pod-uid", "30")
 
-    async def test_it_is_of_this_very_pod_as_it_was_seen(
+    async def test_the_observed_version_of_the_pod_is_a_precondition(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         server.answers = lambda heard: (201, {"kind": "Status", "status": "Success"})
@@ -274,7 +274,7 @@ class TestEviction:
         assert heard.body["deleteOptions"]["preconditions"] == {"uid": "pod-uid", "resourceVersion": "30"}
 
     @pytest.mark.parametrize("status", [404, 409])
-    async def test_a_pod_that_has_changed_since_is_looked_at_again(
+    async def test_a_changed_pod_is_observed_again(
         self, server: ApiServer, writer: Writer, integration: Integration, status: int
     ) -> None:
         server.refuses(status, "the object has been modified")
@@ -285,7 +285,7 @@ class TestEviction:
         ("status", "words"),
         [(429, "it would violate the pod's disruption budget"), (403, "cannot create pods/eviction")],
     )
-    async def test_a_refusal_is_told_and_holds_nothing_up(
+    async def test_a_refusal_is_reported_and_blocks_nothing(
         self,
         server: ApiServer,
         writer: Writer,
@@ -334,7 +334,7 @@ class TestLook:
             (FOREIGN, (), True),  # so that its creation is tried, and the user told whose name it is
         ],
     )
-    async def test_a_run_is_absent_when_neither_its_job_nor_a_live_pod_is_there(
+    async def test_a_run_is_absent_when_it_has_neither_a_job_nor_a_live_pod(
         self,
         server: ApiServer,
         writer: Writer,
@@ -347,13 +347,13 @@ class TestLook:
         assert await writer.job_is_absent(integration, RUN.job_name) is absent
         assert {heard.method for heard in server.heard} == {"GET"}
 
-    async def test_a_pod_that_only_looks_like_one_of_ours_is_none(
+    async def test_a_pod_with_similar_labels_is_ignored(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         self.stored(server, None, "Running", job_name="of-somebody-else")
         assert await writer.job_is_absent(integration, RUN.job_name)
 
-    async def test_an_api_server_that_does_not_answer_has_not_said_that_it_is_absent(
+    async def test_an_unanswered_request_does_not_prove_absence(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         server.answers = lambda heard: (500, {"message": "etcdserver: request timed out"})
@@ -371,7 +371,7 @@ class TestEvents:
         assert (heard.body["type"], heard.body["reason"], heard.body["note"]) == ("Warning", "RunFailed", "x" * 1024)
         assert heard.body["regarding"]["uid"] == UID
 
-    async def test_one_that_cannot_be_written_is_no_error(
+    async def test_a_failed_event_is_no_error(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         server.refuses(403, "no events in a terminating namespace")
@@ -381,7 +381,7 @@ class TestEvents:
 class TestAJobThatLostItsMarks:
     """Whoever takes its labels or annotations away hides it from the watch, and OFF would never be honoured."""
 
-    async def test_is_marked_again_as_it_was_seen(
+    async def test_is_relabelled_with_the_observed_version_as_precondition(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         claimed = replace(integration, status=integration.status.model_copy(update={"run": RUN}))
@@ -393,7 +393,7 @@ class TestAJobThatLostItsMarks:
         assert patch.body["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "tidegate"
         assert patch.body["metadata"]["annotations"]["tidegate.dev/run-kind"] == RUN.kind
 
-    async def test_is_left_alone_while_it_has_them(
+    async def test_is_left_alone_while_it_has_its_labels(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
         claimed = replace(integration, status=integration.status.model_copy(update={"run": RUN}))

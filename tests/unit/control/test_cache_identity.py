@@ -48,7 +48,7 @@ def message(given: Situation, at: Any = LATER) -> str:
     return report(seen, given.decide(at), at).message or ""
 
 
-def test_a_run_in_the_cache_that_it_knows_is_told_which_run_has_used_it() -> None:
+def test_a_run_gets_the_number_of_the_cache_s_last_run() -> None:
     step = FUTURE_ONLY.decide(LATER)
     assert step.status.run is not None
     assert (step.status.run.kind, step.status.run.cache_run) == (RunKind.INCREMENTAL, 1)
@@ -64,9 +64,7 @@ def test_a_run_in_the_cache_that_it_knows_is_told_which_run_has_used_it() -> Non
     ids=["another claim of that name", "a volume, then none", "none, then a volume"],
 )
 class TestALostCache:
-    def test_means_that_the_full_sync_is_owed_again_in_the_activation_s_own_mode(
-        self, given: Situation, why: str
-    ) -> None:
+    def test_requires_a_full_sync_in_the_activation_s_own_mode(self, given: Situation, why: str) -> None:
         step = given.decide(LATER)
         assert step.status.run is not None
         run = step.status.run
@@ -74,11 +72,11 @@ class TestALostCache:
         assert step.status.activation is not None
         assert not step.status.activation.caught_up
 
-    def test_is_said_in_the_message_and_by_an_event(self, given: Situation, why: str) -> None:
+    def test_is_reported_in_the_message_and_by_an_event(self, given: Situation, why: str) -> None:
         assert events(given.decide(LATER)) == ["CacheLost"]
         assert f"; a full sync is owed again: {why}" in message(given)
 
-    def test_is_found_by_a_new_activation_too(self, given: Situation, why: str) -> None:
+    def test_is_detected_by_a_new_activation_too(self, given: Situation, why: str) -> None:
         turned_on = given.remembering(activation=None, phase=Phase.OFF)
         step = turned_on.decide()
         assert step.status.run is not None
@@ -86,13 +84,13 @@ class TestALostCache:
         assert events(step) == ["TurnedOn", "CacheLost"]
         assert why in message(turned_on, NOW)
 
-    def test_is_not_spoken_of_when_it_was_to_be_deleted_anyway(self, given: Situation, why: str) -> None:
+    def test_is_not_reported_when_the_cache_was_to_be_deleted_anyway(self, given: Situation, why: str) -> None:
         step = given.declaring(reset=True).decide()
         assert events(step) == ["TurnedOn"]
         assert why not in message(given.declaring(reset=True), NOW)
 
 
-def test_without_a_volume_nothing_is_expected_of_it() -> None:
+def test_without_a_volume_no_cache_is_expected() -> None:
     none = FUTURE_ONLY.declaring(**NO_VOLUME).remembering(cache=CacheUse(volume="none", run=1)).decide(LATER)
     assert none.status.run is not None
     assert (none.status.run.kind, none.status.run.cache_run) == (RunKind.INCREMENTAL, None)
@@ -101,17 +99,17 @@ def test_without_a_volume_nothing_is_expected_of_it() -> None:
 class TestAClaimThatIsGone:
     GONE = FUTURE_ONLY.but(cache=None)
 
-    def test_is_created_before_a_run_is_claimed_since_the_watch_may_be_behind(self) -> None:
+    def test_is_created_before_the_next_claim_because_the_watch_may_lag(self) -> None:
         step = self.GONE.decide(LATER)
         assert deeds(step.actions) == [CreateCache()]
         assert step.status.run is None
         assert message(self.GONE) == "the cache's volume is gone: creating a new one; a full sync follows"
 
-    def test_is_no_loss_if_it_was_there_after_all(self) -> None:
+    def test_is_no_loss_if_it_existed_after_all(self) -> None:
         assert FUTURE_ONLY.decide(LATER).status.activation == self.GONE.decide(LATER).status.activation
 
     @pytest.mark.parametrize("needs_human", [False, True])
-    def test_is_not_asked_for_again_at_once_when_it_is_refused(self, needs_human: bool) -> None:
+    def test_is_not_created_again_at_once_after_a_refusal(self, needs_human: bool) -> None:
         refused = Refusal(NO_RUN, 1, "exceeded quota", needs_human=needs_human, retry_at=LATER.replace(minute=30))
         given = self.GONE.but(refusal=refused)
         step = given.decide(LATER)
@@ -124,7 +122,7 @@ class TestAClaimThatIsGone:
     def test_waits_until_a_run_is_due(self) -> None:
         assert deeds(self.GONE.decide().actions) == []
 
-    def test_is_created_together_with_the_job_while_no_run_has_used_it(self) -> None:
+    def test_is_created_with_the_job_while_no_run_has_used_it(self) -> None:
         step = IS_OFF.but(spec=ON, cache=None).decide()
         assert [type(deed) for deed in deeds(step.actions)] == [CreateCache, CreateJob]
 
@@ -134,7 +132,7 @@ class TestAClaimThatIsBeingDeleted:
 
     DELETED = FUTURE_ONLY.but(cache=replace(CACHE, deleting=True), jobs=(job(FIRST, JobState.COMPLETE, ago=30),))
 
-    def test_is_let_go_when_the_next_run_is_due(self) -> None:
+    def test_is_replaced_when_the_next_run_is_due(self) -> None:
         assert deeds(self.DELETED.decide().actions) == []
         step = self.DELETED.decide(LATER)
         assert deeds(step.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
@@ -144,13 +142,13 @@ class TestAClaimThatIsBeingDeleted:
         )
 
     @pytest.mark.parametrize("spec", [ON, {**ON, "reset": True}])
-    def test_is_let_go_before_an_activation_begins(self, spec: dict[str, Any]) -> None:
+    def test_is_replaced_before_an_activation_starts(self, spec: dict[str, Any]) -> None:
         turned_on = self.DELETED.but(spec=spec).remembering(activation=None, phase=Phase.OFF)
         step = turned_on.decide()
         assert deeds(step.actions) == [DeleteJob(FIRST.job_name, "job-1", "20", housekeeping=True)]
         assert step.status.activation is None
 
-    def test_a_job_that_may_still_be_created_by_another_operator_keeps_its_name_for_a_while(self) -> None:
+    def test_stays_named_for_a_job_that_another_operator_may_still_create(self) -> None:
         fresh = run(1, ago=10)
         step = self.DELETED.but(spec={**ON, "delay": "0s"}, jobs=(job(fresh, JobState.COMPLETE),)).decide()
         assert deeds(step.actions) == []
@@ -158,18 +156,18 @@ class TestAClaimThatIsBeingDeleted:
 
 
 class TestWhatARunLeaves:
-    def test_a_run_whose_worker_has_run_has_used_the_cache(self) -> None:
+    def test_a_run_whose_worker_started_has_used_the_cache(self) -> None:
         assert FINISHED.decide().status.cache == USED
 
-    def test_a_run_without_a_volume_too(self) -> None:
+    def test_a_run_without_a_volume_has_used_it_too(self) -> None:
         assert FINISHED.declaring(**NO_VOLUME).decide().status.cache == CacheUse(volume="none", run=1)
 
-    def test_a_run_whose_worker_is_not_known_to_have_run_proves_nothing(self) -> None:
+    def test_a_run_whose_worker_may_not_have_started_proves_nothing(self) -> None:
         failed = FINISHED.but(jobs=(job(FIRST, JobState.FAILED, ago=60),), pods=())
         assert failed.decide().status.cache is None
 
     @pytest.mark.parametrize("code_of", ["pod", "job"])
-    def test_one_that_ended_with_79_has_lost_it(self, code_of: str) -> None:
+    def test_a_run_that_ended_with_79_has_lost_the_cache(self, code_of: str) -> None:
         words = "Container prepare-cache for pod sales/x failed with exit code 79 matching FailJob rule at index 1"
         said = pod(SECOND, 79 if code_of == "pod" else 1, message="the cache is empty, but run 1 has used it")
         lost = FUTURE_ONLY.remembering(run=SECOND, runs=2).but(
@@ -191,12 +189,12 @@ class TestWhatARunLeaves:
         assert (retry.status.run.number, retry.status.run.kind, retry.status.run.push) == (3, RunKind.FULL, False)
         assert retry.status.run.cache_epoch == 3
 
-    def test_when_it_has_caught_up_again_nothing_is_said_any_more(self) -> None:
+    def test_the_report_ends_when_the_sync_has_caught_up(self) -> None:
         lost = activation(cache_lost="the cache is empty")
         caught_up = FINISHED.remembering(activation=lost).decide().status.activation
         assert caught_up is not None
         assert (caught_up.caught_up, caught_up.cache_lost) == (True, None)
 
 
-def test_a_caught_up_sync_stays_so_while_its_cache_stays() -> None:
+def test_a_caught_up_sync_stays_caught_up_while_its_cache_exists() -> None:
     assert WAITING.remembering(activation=CAUGHT_UP, cache=USED).decide(LATER).status.activation == CAUGHT_UP

@@ -29,14 +29,14 @@ FOUND = [DELETES, {**DELETES, "what": "blanked", "field": "phone"}]
     ],
     ids=["something that can be confirmed", "nothing", "a worker that does not say"],
 )
-def test_what_helps_depends_on_what_halted_the_run(found: object, what_helps: str) -> None:
+def test_the_advice_depends_on_what_halted_the_run(found: object, what_helps: str) -> None:
     message = json.dumps({"outcome": "halted", "reason": "it looks wrong", "found": found})
     halted = RUNNING.but(jobs=(job(FIRST, JobState.FAILED),), pods=(pod(FIRST, 3, message=message),))
     status = report(halted.observe(), halted.decide(), NOW)
     assert status.message == f"run 1 stopped: it looks wrong; {what_helps}"
 
 
-def test_what_halted_a_run_is_remembered() -> None:
+def test_the_reason_of_a_halt_is_remembered() -> None:
     message = json.dumps({"outcome": "halted", "reason": "30 are gone", "found": FOUND})
     halted = RUNNING.but(jobs=(job(FIRST, JobState.FAILED),), pods=(pod(FIRST, 3, message=message),))
     status = report(halted.observe(), halted.decide(), NOW)
@@ -45,7 +45,7 @@ def test_what_halted_a_run_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(("confirmed", "passed_on"), [("1", FOUND), ("7", None)])
-def test_the_run_that_it_is_confirmed_for_is_told(confirmed: str, passed_on: object) -> None:
+def test_the_confirmed_run_gets_the_confirmation(confirmed: str, passed_on: object) -> None:
     given = stalled(Outcome.HALTED)
     assert given.status.last_run is not None
     last = given.status.last_run.model_copy(update={"found": tuple(Found.model_validate(each) for each in FOUND)})
@@ -65,7 +65,7 @@ def test_the_run_that_it_is_confirmed_for_is_told(confirmed: str, passed_on: obj
         FOUND * 9,
     ],
 )
-def test_what_does_not_look_like_it_is_nothing(said: object) -> None:
+def test_a_malformed_confirmation_is_ignored(said: object) -> None:
     words = report_of((pod(FIRST, 3, message=json.dumps({"found": said})),))
     assert words is not None
     assert words.found is None

@@ -52,7 +52,7 @@ def test_the_table(row: Row) -> None:
         assert again_words(step, row.at) == row.again
 
 
-def test_every_row_says_something_of_its_own() -> None:
+def test_every_row_is_distinct() -> None:
     words = [(section, row.words) for section, rows in TABLE.items() for row in rows if not row.words.startswith("…")]
     assert len(words) == len(set(words))
 
@@ -64,18 +64,16 @@ class TestAResetIsDoneOnce:
         run=run(5, cache_epoch=5), runs=5, cache_epoch=5, oldest_cache_epoch=2, activation=activation(reset=True)
     ).but(absent_job=run(5).job_name)
 
-    def test_a_reset_remembers_which_cache_it_replaces(self) -> None:
+    def test_a_reset_remembers_the_epoch_that_it_replaces(self) -> None:
         resets = IS_OFF.but(spec={**ON, "reset": True}).remembering(runs=4, cache_epoch=2).decide().status
         assert (resets.cache_epoch, resets.oldest_cache_epoch) == (5, 2)
 
-    def test_when_off_gives_up_the_run_that_was_to_begin_the_epoch_the_epoch_stays(self) -> None:
+    def test_when_off_cancels_the_first_run_of_the_epoch_the_epoch_stays(self) -> None:
         given_up = self.RESETTING.but(spec=OFF).decide().status
         assert (given_up.run, given_up.cache_epoch, given_up.oldest_cache_epoch) == (None, 5, 2)
 
     @pytest.mark.parametrize(("exit_code", "oldest"), [(0, None), (1, None), (None, 2)])
-    def test_the_question_is_settled_by_the_first_worker_that_has_run(
-        self, exit_code: int | None, oldest: int | None
-    ) -> None:
+    def test_the_first_worker_that_runs_settles_the_epoch(self, exit_code: int | None, oldest: int | None) -> None:
         resetting = run(5, cache_epoch=5)
         state = JobState.FAILED if exit_code != 0 else JobState.COMPLETE
         ended = self.RESETTING.but(

@@ -31,14 +31,12 @@ def due(uid: str, delay: timedelta, failures: int = 0) -> datetime:
 
 
 @given(uid=uids, delay=delays, failures=st.integers(0, 30))
-def test_it_is_never_earlier_than_the_delay_although_the_end_was_cut_to_the_second(
-    uid: str, delay: timedelta, failures: int
-) -> None:
+def test_the_next_run_is_never_earlier_than_the_delay(uid: str, delay: timedelta, failures: int) -> None:
     assert due(uid, delay, failures) - NOW >= delay + timedelta(seconds=1)
 
 
 @given(uid=uids, delay=delays)
-def test_it_is_later_by_a_hundredth_of_the_delay_at_most_and_by_a_minute_at_most(uid: str, delay: timedelta) -> None:
+def test_the_offset_is_at_most_a_hundredth_of_the_delay_and_a_minute(uid: str, delay: timedelta) -> None:
     widest = min(max(delay / 100, timedelta(seconds=1)), timedelta(minutes=1))
     assert due(uid, delay) - NOW <= delay + timedelta(seconds=1) + widest
 
@@ -49,14 +47,12 @@ def test_no_delay_means_at_once(uid: str) -> None:
 
 
 @given(uid=uids, delay=delays)
-def test_a_sync_has_the_same_place_each_time(uid: str, delay: timedelta) -> None:
+def test_a_sync_has_the_same_offset_each_time(uid: str, delay: timedelta) -> None:
     assert due(uid, delay) == due(uid, delay)
 
 
 @given(uid=uids, delay=delays, end=st.timedeltas(timedelta(0), timedelta(seconds=1)))
-def test_it_is_the_same_when_the_end_has_been_stored_in_whole_seconds(
-    uid: str, delay: timedelta, end: timedelta
-) -> None:
+def test_the_offset_does_not_depend_on_fractions_of_a_second(uid: str, delay: timedelta, end: timedelta) -> None:
     """Otherwise each run would cost one more write, of another `nextRunAt`."""
     integration = sync(uid, delay)
     last = LAST.model_copy(update={"finished_at": NOW + end})
@@ -64,7 +60,7 @@ def test_it_is_the_same_when_the_end_has_been_stored_in_whole_seconds(
     assert due_at(integration, integration.status, last) == due_at(integration, integration.status, stored)
 
 
-def test_a_thousand_syncs_with_equal_delays_fall_due_spread_over_it() -> None:
+def test_a_thousand_syncs_with_equal_delays_are_spread_over_it() -> None:
     hour = timedelta(hours=1)
     earliest = NOW + hour + timedelta(seconds=1)
     places = [due(str(UUID(int=number << 64 | 1 << 80)), hour) - earliest for number in range(1000)]

@@ -35,22 +35,22 @@ def ready(situation: Situation) -> Condition:
 class TestWords:
     WORDS = "run 1 has more than one Pod at once: younger is stopped, because elder began earlier"
 
-    def test_an_event_says_which_one_is_stopped(self) -> None:
+    def test_an_event_names_the_pod_that_is_stopped(self) -> None:
         (event,) = told(TWO_PODS)
         assert (event.reason, event.note, event.warning) == ("DuplicatePod", self.WORDS, True)
 
-    def test_once(self) -> None:
+    def test_an_event_is_sent_once(self) -> None:
         assert told(reported(TWO_PODS)) == []
         assert evicted(reported(TWO_PODS)) == {"younger"}
 
-    def test_the_status_says_it_as_long_as_it_lasts(self) -> None:
+    def test_the_status_reports_it_while_it_lasts(self) -> None:
         message = reported(TWO_PODS).status.message or ""
         assert message.endswith(f"; {self.WORDS}")
         assert (ready(TWO_PODS).status, ready(TWO_PODS).reason) == ("False", "DuplicatePod")
         gone = reported(TWO_PODS).but(pods=(ELDER, replace(YOUNGER, terminating=True)))
         assert ready(gone).reason == "CatchingUp"
 
-    def test_the_one_that_has_completed_the_run_is_named(self) -> None:
+    def test_the_pod_that_has_completed_the_run_is_named(self) -> None:
         (event,) = told(RUNNING.but(pods=(DONE, YOUNGER)))
         assert event.note.endswith("younger is stopped, because done has completed the run")
 
@@ -68,7 +68,7 @@ def goes(pod: Pod, evictions: set[str]) -> bool:
 
 
 @given(st.lists(PODS, max_size=4, unique_by=lambda pod: pod.uid))
-def test_exactly_one_speaks_for_the_run_in_whichever_order_the_watch_shows_them(pods: list[Pod]) -> None:
+def test_exactly_one_pod_decides_the_run_in_any_order_of_events(pods: list[Pod]) -> None:
     first = evicted(RUNNING.but(pods=tuple(pods)))
     assert all(evicted(RUNNING.but(pods=order)) == first for order in permutations(pods))
     staying = [pod for pod in pods if pod.live and not goes(pod, first)]

@@ -59,7 +59,7 @@ class TestASidecarThatDoesNotEnd:
         ("exit_code", "outcome"),
         [(0, Outcome.SUCCEEDED), (1, Outcome.FAILED), (2, Outcome.CONFIGURATION_ERROR), (3, Outcome.HALTED)],
     )
-    def test_the_worker_s_container_decides_and_what_is_left_is_stopped(self, exit_code: int, outcome: Outcome) -> None:
+    def test_the_worker_container_decides_and_the_rest_is_stopped(self, exit_code: int, outcome: Outcome) -> None:
         given = with_proxy(exit_code, message='{"reason": "its own words"}')
         step = given.decide()
         assert step.status.run is None
@@ -70,12 +70,12 @@ class TestASidecarThatDoesNotEnd:
         assert [action for action in deeds(step.actions) if isinstance(action, SuspendJob) and action.suspend]
         assert "proxy kept Pod" in warnings(given)["SidecarStopped"]
 
-    def test_a_worker_without_last_words_is_told_by_its_exit_code(self) -> None:
+    def test_a_worker_without_a_termination_message_is_judged_by_its_exit_code(self) -> None:
         last = with_proxy(1).decide().status.last_run
         assert last is not None
         assert last.reason == "the worker ended with exit code 1"
 
-    def test_the_end_is_recorded_once_and_nothing_starts_before_the_pod_has_ended(self) -> None:
+    def test_the_end_is_recorded_once_and_nothing_starts_before_the_pod_ends(self) -> None:
         recorded = after(with_proxy(0))
         stopping = recorded.but(jobs=(replace(recorded.jobs[0], suspended=True, pods=1),))
         at_last = recorded.but(jobs=(at_rest(FIRST),), pods=())
@@ -86,17 +86,17 @@ class TestASidecarThatDoesNotEnd:
             assert step.status.last_run == recorded.status.last_run
 
     @pytest.mark.parametrize("off", [OFF, PAUSE])
-    def test_off_is_honoured_when_the_pod_has_ended(self, off: dict[str, object]) -> None:
+    def test_off_takes_effect_when_the_pod_has_ended(self, off: dict[str, object]) -> None:
         turning_off = after(with_proxy(0).but(spec=off))
         assert turning_off.status.phase is Phase.TURNING_OFF
         assert turning_off.but(jobs=(), pods=()).decide().phase is Phase.OFF
 
-    def test_a_pod_that_was_evicted_within_the_same_second_does_not_hide_it(self) -> None:
+    def test_a_pod_that_was_evicted_in_the_same_second_does_not_hide_it(self) -> None:
         evicted = replace(pod(FIRST, 75), name="evicted", exit_code=None, failed=True)
         for pods in ((evicted, ended(0)), (ended(0), evicted)):
             assert RUNNING.but(pods=pods).decide().status.run is None
 
-    def test_it_may_end_by_itself_first(self) -> None:
+    def test_the_pod_may_end_by_itself_first(self) -> None:
         step = with_proxy(0, ago=5).decide()
         assert step_words(step, NOW) == "Syncing | keeps 1 full push | nothing"
         assert step.look_again_at == NOW + timedelta(seconds=15)
@@ -110,10 +110,10 @@ class TestASidecarThatDoesNotEnd:
         ],
         ids=["only native sidecars are left", "the Pod is being deleted", "the run is being paused"],
     )
-    def test_a_pod_that_is_ending_is_left_to_end(self, given: Situation) -> None:
+    def test_a_terminating_pod_is_left_to_end(self, given: Situation) -> None:
         assert given.decide().status.run is not None
 
-    def test_a_sidecar_that_fails_does_not_make_a_run_fail_that_has_succeeded(self) -> None:
+    def test_a_failing_sidecar_does_not_fail_a_successful_run(self) -> None:
         failed = RUNNING.but(pods=(pod(FIRST, 0, failed=True),))
         for given in (failed, failed.but(jobs=(job(FIRST, JobState.FAILED, failure_reason="BackoffLimitExceeded"),))):
             last = given.decide().status.last_run
@@ -128,22 +128,22 @@ class TestAJobDeletedByHand:
         assert words.endswith("creating it again")
 
     @pytest.mark.parametrize("spec", [OFF, PAUSE])
-    def test_an_event_says_that_off_gives_it_up(self, spec: dict[str, Any]) -> None:
+    def test_an_event_says_that_off_cancels_it(self, spec: dict[str, Any]) -> None:
         given = CLAIMED_ONLY.but(spec=spec)
         assert given.decide().phase is Phase.OFF
         assert warnings(given)["JobGone"].endswith("the run is cancelled because OFF is declared")
 
-    def test_one_that_the_api_server_has_refused_has_not_been_deleted(self) -> None:
+    def test_a_job_that_the_api_server_refused_was_not_deleted(self) -> None:
         refused = CLAIMED_ONLY.but(refusal=refusal(needs_human=False, retry_in=-1))
         assert "JobGone" not in warnings(refused)
         assert "JobGone" not in warnings(refused.but(spec=OFF))
 
-    def test_while_its_pod_ends_the_run_is_not_said_to_be_in_progress(self) -> None:
+    def test_a_run_whose_pod_is_ending_is_not_reported_as_in_progress(self) -> None:
         ending = CLAIMED.but(pods=(replace(ORPHAN[0], terminating=True),))
         message = after(ending).status.message
         assert message == "the Job of run 1 is gone; creating it again when its Pod has terminated"
 
-    def test_a_paused_run_whose_job_is_gone_was_not_about_to_start(self) -> None:
+    def test_a_paused_run_without_a_job_is_not_reported_as_starting(self) -> None:
         paused = after(PAUSED.remembering(phase=Phase.TURNING_OFF))
         message = after(paused.but(jobs=(), pods=())).status.message
         assert message is not None
@@ -164,7 +164,7 @@ class TestALostNode:
         ],
         ids=["running", "turning OFF", "pausing", "off", "turning ON", "its Job is gone", "its sidecar was stopped"],
     )
-    def test_a_pod_that_should_have_ended_is_named_with_what_to_do(self, given: Situation) -> None:
+    def test_an_overdue_pod_is_reported_with_what_to_do(self, given: Situation) -> None:
         told = after(given)
         (words,) = warnings(given).values()
         assert words.startswith(f"Pod {LOST.name} on node worker-7 should have terminated by 2026-11-24T11:59:00")
@@ -177,7 +177,7 @@ class TestALostNode:
         assert not warnings(told), "once"
         assert not [action for action in told.decide().actions if isinstance(action, CreateJob | DeleteJob)]
 
-    def test_a_pod_has_its_grace_period_and_its_kubelet_some_time(self) -> None:
+    def test_a_pod_is_not_overdue_within_its_grace_period_and_the_kubelet_s_time(self) -> None:
         given = RUNNING.but(pods=(replace(LOST, ends_by=NOW + timedelta(seconds=30)),))
         assert not warnings(given)
         assert given.decide().look_again_at == NOW + timedelta(seconds=50)

@@ -34,7 +34,7 @@ class SlowMetrics:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_a_large_exposition_holds_up_nothing(path: str) -> None:
+async def test_a_large_exposition_blocks_nothing(path: str) -> None:
     metrics, port = SlowMetrics(), free_port()
 
     async def scrape() -> str:

@@ -180,7 +180,7 @@ def check_claim(before: SyncIntegrationStatus, after: SyncIntegrationStatus, cla
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_nothing_forbidden_is_done_and_it_comes_to_rest(claim: str) -> None:
+def test_the_invariants_hold_and_the_state_converges(claim: str) -> None:
     for seen in combinations(claim):
         now = NOW
         for _ in range(5):
@@ -198,5 +198,5 @@ def test_nothing_forbidden_is_done_and_it_comes_to_rest(claim: str) -> None:
         assert not writes(seen, decide(seen, a_moment_before), a_moment_before)
 
 
-def test_there_are_tens_of_thousands_of_them() -> None:
+def test_there_are_tens_of_thousands_of_combinations() -> None:
     assert sum(1 for claim in CLAIMS for _ in combinations(claim)) >= 25_000

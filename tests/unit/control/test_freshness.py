@@ -27,10 +27,10 @@ class TestAWatchThatLags:
             ({"b": 20}, True),  # a deletion
         ],
     )
-    def test_has_not_shown_what_is_stored(self, freshness: Freshness, stored: dict[str, int], lags: bool) -> None:
+    def test_has_not_shown_the_stored_version(self, freshness: Freshness, stored: dict[str, int], lags: bool) -> None:
         assert freshness.lags(STREAM, stored, freshness.so_far(STREAM)) == lags
 
-    def test_has_not_shown_all_when_its_first_list_has_only_begun_with_the_newest(self) -> None:
+    def test_is_stale_while_its_first_list_is_incomplete(self) -> None:
         freshness = Freshness()
         freshness.saw(STREAM, "a", 20)
         stored = {"a": 20, "b": 10}
@@ -60,15 +60,15 @@ class TestAListThatIsOlder:
             (99, {"a": 9, "b": 20}, True),  # busy since: the list is newer, but an object is older
         ],
     )
-    def test_undoes_what_the_watch_has_shown(
+    def test_reverts_what_the_watch_has_shown(
         self, freshness: Freshness, version: int, stored: dict[str, int], undone: bool
     ) -> None:
         assert freshness.so_far(STREAM).is_undone_by(version, stored) == undone
 
-    def test_what_is_shown_while_the_list_is_on_its_way_counts_for_nothing(self, freshness: Freshness) -> None:
+    def test_ignores_events_that_arrive_during_the_list(self, freshness: Freshness) -> None:
         before = freshness.so_far(STREAM)
         freshness.saw(STREAM, "a", 40)
         assert not before.is_undone_by(20, {"a": 10, "b": 20})
 
-    def test_nothing_shown_is_undone_by_nothing(self) -> None:
+    def test_reverts_nothing_where_nothing_was_shown(self) -> None:
         assert not SoFar().is_undone_by(1, {})

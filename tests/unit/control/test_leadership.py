@@ -71,7 +71,7 @@ async def candidate(server: LeaseServer, monkeypatch: pytest.MonkeyPatch) -> Asy
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_a_leader_whose_requests_hang_ends_in_time(
+async def test_a_leader_with_hanging_requests_exits_in_time(
     candidate: Leadership, server: LeaseServer, method: str
 ) -> None:
     leading = asyncio.create_task(candidate.run())
@@ -84,7 +84,7 @@ async def test_a_leader_whose_requests_hang_ends_in_time(
     assert time.monotonic() - began < LEASE_SECONDS
 
 
-async def test_a_leader_goes_on_while_it_can_renew(candidate: Leadership, server: LeaseServer) -> None:
+async def test_a_leader_continues_while_it_can_renew(candidate: Leadership, server: LeaseServer) -> None:
     leading = asyncio.create_task(candidate.run())
     await candidate.wait()
     await server.asked_again(8)
@@ -93,7 +93,7 @@ async def test_a_leader_goes_on_while_it_can_renew(candidate: Leadership, server
     await asyncio.gather(leading, return_exceptions=True)
 
 
-async def test_a_standby_whose_connection_breaks_tries_again(candidate: Leadership, server: LeaseServer) -> None:
+async def test_a_standby_retries_after_a_broken_connection(candidate: Leadership, server: LeaseServer) -> None:
     server.breaks = True
     standing = asyncio.create_task(candidate.run())
     await server.asked_again(3)

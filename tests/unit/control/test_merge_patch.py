@@ -26,7 +26,7 @@ class TestMergePatch:
         assert apply_merge_patch(old, merge_patch(old, new)) == new
 
     @given(old=OBJECTS)
-    def test_between_equals_there_is_nothing_to_patch(self, old: dict[str, Any]) -> None:
+    def test_equal_documents_need_no_patch(self, old: dict[str, Any]) -> None:
         assert merge_patch(old, dict(old)) == {}
 
     @given(old=OBJECTS, new=OBJECTS)
@@ -52,20 +52,22 @@ class TestMergePatch:
 
 class TestStrategicMerge:
     @given(base=OBJECTS)
-    def test_nothing_laid_over_changes_nothing(self, base: dict[str, Any]) -> None:
+    def test_an_empty_overlay_changes_nothing(self, base: dict[str, Any]) -> None:
         assert strategic_merge(base, {}) == base
 
     @given(patch=OBJECTS)
-    def test_laid_over_nothing_it_is_itself(self, patch: dict[str, Any]) -> None:
+    def test_an_overlay_on_nothing_is_itself(self, patch: dict[str, Any]) -> None:
         assert strategic_merge({}, patch) == patch
 
     @given(base=OBJECTS, patch=OBJECTS)
-    def test_laid_over_twice_is_laid_over_once(self, base: dict[str, Any], patch: dict[str, Any]) -> None:
+    def test_applying_an_overlay_twice_equals_applying_it_once(
+        self, base: dict[str, Any], patch: dict[str, Any]
+    ) -> None:
         once = strategic_merge(base, patch)
         assert strategic_merge(once, patch) == once
 
     @given(base=OBJECTS, patch=OBJECTS)
-    def test_neither_of_the_two_is_changed(self, base: dict[str, Any], patch: dict[str, Any]) -> None:
+    def test_the_inputs_are_not_changed(self, base: dict[str, Any], patch: dict[str, Any]) -> None:
         before = repr((base, patch))
         strategic_merge(base, patch)
         assert repr((base, patch)) == before
@@ -129,7 +131,7 @@ class TestStrategicMerge:
             ({"restartPolicy": "Always"}, {"restartPolicy": "Never"}, {"restartPolicy": "Never"}),
         ],
     )
-    def test_what_is_malformed_in_the_base_may_be_kept(
+    def test_malformed_parts_of_the_base_are_kept(
         self, base: dict[str, Any], patch: dict[str, Any], merged: dict[str, Any]
     ) -> None:
         assert strategic_merge(base, patch, malformed_stays=True) == merged

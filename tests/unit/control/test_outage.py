@@ -104,7 +104,7 @@ def test_an_outage_is_explained_on_one_line(error: Callable[[], BaseException], 
 
 
 @pytest.mark.parametrize("defect", [KeyError("spec"), ValueError("no number"), AttributeError("x"), None])
-def test_a_defect_is_no_outage(defect: BaseException | None) -> None:
+def test_a_defect_is_not_an_outage(defect: BaseException | None) -> None:
     assert explain(defect) is None
 
 
@@ -115,7 +115,7 @@ def logged(name: str, message: str, error: BaseException | None = None) -> str:
     return logging.Formatter("%(message)s").format(record)
 
 
-def test_a_line_that_names_every_object_is_cut() -> None:
+def test_a_line_that_names_every_object_is_truncated() -> None:
     line = logged("kopf._core.reactor.queueing", f"Unprocessed streams left for {['uid'] * 10_000!r}.")
     assert line.startswith("Unprocessed streams left for ['uid', ")
     assert len(line) < 600
@@ -128,7 +128,7 @@ def test_an_outage_has_no_traceback() -> None:
     assert "\n" not in line
 
 
-def test_what_asyncio_repeats_is_dropped() -> None:
+def test_asyncio_s_repeated_report_is_dropped() -> None:
     error = answered(404, SYNCS)
     record = logging.LogRecord("asyncio", logging.ERROR, __file__, 1, "…", None, (type(error), error, None))
     assert not Concise().filter(record)
@@ -138,7 +138,7 @@ def test_a_defect_keeps_its_traceback() -> None:
     assert "Traceback" in logged("kopf.objects", "Handler failed", caused_by(KeyError("spec")))
 
 
-def test_the_operators_own_lines_stay_as_they_are() -> None:
+def test_the_operator_s_own_lines_are_unchanged() -> None:
     assert logged("tidegate.control.main", "x" * 1000 + "\ny") == "x" * 1000 + "\ny"
 
 
@@ -152,7 +152,7 @@ UNAUTHORIZED = b'{"kind": "Status", "apiVersion": "v1", "code": 401, "message": 
         (200, "text/html", b"<html>Sign in</html>", "the response is not from the API server"),
     ],
 )
-def test_the_operator_ends_with_words(
+def test_the_operator_exits_with_a_message(
     tmp_path: Path, status: int, content_type: str, content: bytes, last_words: str
 ) -> None:
     """The process itself, standing by for a Lease, before a server that answers every request like this."""
@@ -193,7 +193,7 @@ def started(kubeconfig: Path, *options: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "text", "clusters: {a: b}", "a: [b"])
-def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, content: str) -> None:
+def test_an_invalid_kubeconfig_is_reported_by_name(tmp_path: Path, content: str) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(content)
     ended = started(kubeconfig)
@@ -203,7 +203,7 @@ def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, content: str) -> 
     assert line.endswith(". Set KUBECONFIG, or run inside a cluster.")
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(access("http://127.0.0.1:1")))
     with socket.create_server(("", 0)) as taken:

@@ -73,7 +73,7 @@ class TestIntegration:
     def test_the_toggle_may_be_a_yaml_boolean(self, written: object, read: str) -> None:
         assert integration_of({**self.BODY, "spec": {"status": written}}).spec.status == read
 
-    def test_the_stored_status_is_kept_to_the_letter(self) -> None:
+    def test_the_stored_status_is_kept_unchanged(self) -> None:
         stored = {"phase": "Off", "somethingNewer": {"kept": True}}
         seen = integration_of({**self.BODY, "status": stored})
         assert seen.stored_status == stored
@@ -87,7 +87,7 @@ class TestIntegration:
             ({"run": {"number": 12}}, {"run", "runs"}),  # without the number, its Job can be taken for what it is
         ],
     )
-    def test_of_a_status_what_cannot_be_read_is_lost_and_the_rest_is_not(
+    def test_unreadable_parts_of_a_status_are_dropped_and_the_rest_is_kept(
         self, unreadable: dict[str, Any], lost: set[str]
     ) -> None:
         stored = {"phase": "Syncing", "runs": 12, "cacheEpoch": 3, "activations": 2}
@@ -96,7 +96,7 @@ class TestIntegration:
         assert seen.status.model_fields_set == kept
         assert seen.stored_status == {**stored, **unreadable}
 
-    def test_annotations_ask_once(self) -> None:
+    def test_an_annotation_value_is_one_request(self) -> None:
         annotations = {
             "tidegate.dev/sync-requested-at": "1",
             "tidegate.dev/reset-requested-at": "2",
@@ -106,7 +106,7 @@ class TestIntegration:
         assert integration_of(body).requests == Requests(sync="1", reset="2", allow_deletes="3")
         assert integration_of(self.BODY).requests == Requests()
 
-    def test_a_resource_that_is_being_deleted_says_so(self) -> None:
+    def test_a_resource_that_is_being_deleted_is_marked(self) -> None:
         body = {**self.BODY, "metadata": metadata("crm", generation=5, deletionTimestamp=CREATED)}
         assert integration_of(body).deleting
 
@@ -116,7 +116,7 @@ class TestIntegration:
 
 
 class TestJob:
-    def test_its_annotations_say_what_its_claim_said(self) -> None:
+    def test_its_annotations_repeat_its_claim(self) -> None:
         run = job_of(job_body()).run
         assert (run.number, run.kind, run.push, run.cache_epoch) == (12, RunKind.INCREMENTAL, True, 3)
         assert (run.started_at, run.generation) == (datetime(2026, 11, 24, 11, 58, tzinfo=UTC), 4)
@@ -137,10 +137,10 @@ class TestJob:
             ({"conditions": [{"type": "Failed", "status": "True", "lastTransitionTime": CREATED}]}, JobState.FAILED),
         ],
     )
-    def test_its_conditions_say_whether_it_has_finished(self, status: dict[str, Any], state: JobState) -> None:
+    def test_its_conditions_show_whether_it_has_finished(self, status: dict[str, Any], state: JobState) -> None:
         assert job_of(job_body(**status)).state is state
 
-    def test_its_end_is_its_completion_time_or_that_of_its_failure(self) -> None:
+    def test_its_end_is_its_completion_or_failure_time(self) -> None:
         condition = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-11-24T12:00:05Z"}
         seen = job_of(job_body(conditions=[condition], completionTime="2026-11-24T12:00:00Z"))
         assert seen.finished_at == datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -151,7 +151,7 @@ class TestJob:
     def test_active_and_terminating_pods_count(self) -> None:
         assert job_of(job_body(active=1, terminating=2)).pods == 3
 
-    def test_suspension_is_declared_and_then_acknowledged(self) -> None:
+    def test_suspension_is_first_declared_and_then_acknowledged(self) -> None:
         declared = job_of(job_body({"suspend": True}))
         assert (declared.suspended, declared.suspension_seen) == (True, False)
         acknowledged = job_of(job_body({"suspend": True}, conditions=[{"type": "Suspended", "status": "True"}]))
@@ -159,7 +159,7 @@ class TestJob:
         resumed = job_of(job_body({"suspend": False}, conditions=[{"type": "Suspended", "status": "False"}]))
         assert (resumed.suspended, resumed.suspension_seen) == (False, False)
 
-    def test_one_that_another_has_suspended_says_who(self) -> None:
+    def test_a_job_suspended_by_another_manager_names_it(self) -> None:
         body = job_body({"suspend": True})
         ours = {"manager": "tidegate", "fieldsV1": {"f:spec": {"f:suspend": {}}}}
         theirs = {"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:suspend": {}}}}
@@ -170,20 +170,20 @@ class TestJob:
         body["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "sales"
         assert job_of(body).held_by == "Kueue, in the queue sales"
 
-    def test_one_that_the_operator_has_suspended_is_held_by_nobody_else(self) -> None:
+    def test_a_job_suspended_by_the_operator_names_no_other_manager(self) -> None:
         body = job_body({"suspend": True})
         body["metadata"]["annotations"]["tidegate.dev/suspended-by-operator"] = "true"
         assert job_of(body).held_by is None
         assert job_of(job_body({"suspend": False})).held_by is None
 
-    def test_a_job_that_does_not_say_what_render_writes_is_not_ours(self) -> None:
+    def test_a_job_without_the_operator_s_annotations_is_foreign(self) -> None:
         body = job_body()
         del body["metadata"]["annotations"]["tidegate.dev/run-kind"]
         with pytest.raises(KeyError):
             job_of(body)
 
     @pytest.mark.parametrize("number", ["0", "-1", "twelve", "9" * 40])
-    def test_a_number_that_is_none_is_an_error(self, number: str) -> None:
+    def test_an_invalid_number_is_an_error(self, number: str) -> None:
         body = job_body()
         body["metadata"]["labels"]["tidegate.dev/run"] = number
         with pytest.raises(ValueError, match=r"number|literal"):
@@ -204,7 +204,7 @@ class TestWhosePodItIs:
             (None, "another Job", False),
         ],
     )
-    def test_it_is_that_of_the_job_that_made_it_whoever_controls_it_now(
+    def test_a_pod_belongs_to_the_job_that_created_it_whoever_controls_it_now(
         self, controller: str | None, label: str | None, ours: bool
     ) -> None:
         job_names = {"the run's Job": self.OURS, "another Job": "other-1", None: ""}
@@ -227,14 +227,14 @@ class TestPod:
     def test_it_is_alive_until_it_has_ended(self, phase: str, live: bool) -> None:
         assert pod_of(pod_body(phase)).live is live
 
-    def test_one_without_a_status_may_still_start(self) -> None:
+    def test_a_pod_without_a_status_may_still_start(self) -> None:
         assert pod_of({"metadata": owned("new", "job-12")}).live
 
-    def test_the_worker_s_words_count_and_not_a_sidecar_s(self) -> None:
+    def test_the_worker_s_message_counts_and_not_a_sidecar_s(self) -> None:
         seen = pod_of(pod_body("Failed", terminated("proxy", 1, "proxy"), terminated("sync", 3, "sync")))
         assert (seen.exit_code, seen.termination_message) == (3, "sync")
 
-    def test_where_the_worker_has_not_run_its_cache_s_preparation_has_the_last_word(self) -> None:
+    def test_without_a_started_worker_the_init_container_s_message_counts(self) -> None:
         body = pod_body(
             "Failed",
             waiting("sync", "PodInitializing"),
@@ -254,7 +254,7 @@ class TestPod:
             ({"lastState": {"terminated": {"exitCode": 1, "startedAt": "2026-01-01T00:00:00Z"}}}, True),
         ],
     )
-    def test_a_worker_that_was_never_made_has_not_started_although_its_pod_has_ended(
+    def test_a_worker_that_was_never_created_has_not_started_even_when_its_pod_has_ended(
         self, more: dict[str, Any], started: bool
     ) -> None:
         lost = {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None}
@@ -262,7 +262,7 @@ class TestPod:
         assert seen.worker_started is started
         assert seen.exit_code == (137 if started else None)
 
-    def test_of_a_pod_that_has_ended_without_a_word_about_its_worker_nothing_is_certain(self) -> None:
+    def test_an_ended_pod_without_a_worker_status_proves_nothing(self) -> None:
         assert pod_of(pod_body("Failed")).worker_started
 
     def test_it_belongs_to_the_job_that_controls_it(self) -> None:
@@ -295,28 +295,28 @@ class TestPod:
             ({"initContainerStatuses": [{"name": "prepare-cache"}]}, ""),
         ],
     )
-    def test_why_it_does_not_start_in_the_cluster_s_words(self, status: dict[str, Any], trouble: str) -> None:
+    def test_a_pending_pod_has_the_cluster_s_reason(self, status: dict[str, Any], trouble: str) -> None:
         assert pod_of(pod_body("Pending", **status)).trouble == trouble
 
-    def test_the_cluster_s_words_are_bounded_and_inert(self) -> None:
+    def test_the_cluster_s_reason_is_bounded_and_inert(self) -> None:
         hostile = waiting("sync", "CreateContainerError", "\x1b[31m" + "x" * 10_000)
         trouble = pod_of(pod_body("Pending", hostile)).trouble
         assert trouble.isprintable()
         assert len(trouble) <= 512
 
-    def test_a_native_sidecar_that_crashes_is_no_trouble_while_the_worker_runs(self) -> None:
+    def test_a_crashing_native_sidecar_is_no_problem_while_the_worker_runs(self) -> None:
         crashing = waiting("proxy", "CrashLoopBackOff", "back-off 10s restarting failed container")
         running = {"name": "sync", "state": {"running": {}}}
         assert pod_of(pod_body("Running", running, initContainerStatuses=[crashing])).trouble == ""
 
-    def test_an_ordinary_container_beside_a_worker_that_has_ended_keeps_it_alive(self) -> None:
+    def test_an_ordinary_container_keeps_the_pod_of_an_ended_worker_alive(self) -> None:
         """Be it at work or unable to start; native sidecars are ended by the kubelet."""
         proxies = [{"name": "proxy", "state": {"running": {}}}, waiting("agent", "ImagePullBackOff")]
         native = [{"name": "mesh", "state": {"running": {}}}]
         seen = pod_of(pod_body("Running", terminated("sync", 0, ""), *proxies, initContainerStatuses=native))
         assert (seen.live, seen.exit_code, seen.not_ended) == (True, 0, ("proxy", "agent"))
 
-    def test_one_that_is_being_deleted_says_by_when_it_ends_and_where(self) -> None:
+    def test_a_terminating_pod_has_a_deadline_and_a_node(self) -> None:
         body = pod_body("Running")
         body["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:30Z"
         body["spec"] = {"nodeName": "worker-7"}
@@ -324,12 +324,12 @@ class TestPod:
         assert (seen.terminating, seen.node) == (True, "worker-7")
         assert seen.ends_by == datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
 
-    def test_what_has_ended_is_in_no_trouble(self) -> None:
+    def test_an_ended_pod_has_no_problem(self) -> None:
         assert pod_of(pod_body("Failed", waiting("sync", "ErrImagePull"))).trouble == ""
 
 
 @pytest.mark.parametrize(("phase", "bound"), [("Bound", True), ("Pending", False)])
-def test_a_cache_is_bound_or_not(phase: str, bound: bool) -> None:
+def test_a_cache_is_bound_or_unbound(phase: str, bound: bool) -> None:
     assert cache_of({"metadata": owned("crm-cache"), "status": {"phase": phase}}).bound is bound
 
 

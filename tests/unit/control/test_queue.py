@@ -24,7 +24,7 @@ async def nothing_is_ready(queue: WorkQueue, within: float = 1e6) -> bool:
     return False
 
 
-def test_keys_are_given_out_in_the_order_of_their_arrival() -> None:
+def test_keys_are_returned_in_the_order_of_their_arrival() -> None:
     async def test() -> None:
         queue = WorkQueue()
         for key in ("a", "b", "c"):
@@ -34,7 +34,7 @@ def test_keys_are_given_out_in_the_order_of_their_arrival() -> None:
     run(test())
 
 
-def test_a_key_that_waits_is_not_added_again() -> None:
+def test_a_waiting_key_is_not_added_twice() -> None:
     async def test() -> None:
         queue = WorkQueue()
         for _ in range(10):
@@ -46,7 +46,7 @@ def test_a_key_that_waits_is_not_added_again() -> None:
     run(test())
 
 
-def test_a_key_is_worked_on_by_one_worker_at_a_time() -> None:
+def test_one_worker_at_a_time_handles_a_key() -> None:
     async def test() -> None:
         queue = WorkQueue()
         await queue.add("a")
@@ -59,7 +59,7 @@ def test_a_key_is_worked_on_by_one_worker_at_a_time() -> None:
     run(test())
 
 
-def test_whatever_happened_during_the_work_is_worked_on_once_afterwards() -> None:
+def test_events_during_the_work_are_handled_once_afterwards() -> None:
     async def test() -> None:
         queue = WorkQueue()
         await queue.add("a")
@@ -74,7 +74,7 @@ def test_whatever_happened_during_the_work_is_worked_on_once_afterwards() -> Non
     run(test())
 
 
-def test_work_on_one_key_does_not_hold_up_another() -> None:
+def test_work_on_one_key_does_not_block_another() -> None:
     async def test() -> None:
         queue = WorkQueue()
         await queue.add("a")
@@ -86,7 +86,7 @@ def test_work_on_one_key_does_not_hold_up_another() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_every_key_is_worked_on_whatever_the_number_of_workers(workers: int) -> None:
+def test_every_key_is_handled_for_any_number_of_workers(workers: int) -> None:
     async def test() -> None:
         queue, busy, worked = WorkQueue(), set[str](), list[str]()
 
@@ -113,7 +113,7 @@ def test_every_key_is_worked_on_whatever_the_number_of_workers(workers: int) -> 
 
 
 class TestAlarms:
-    def test_a_key_is_given_out_when_its_time_has_come(self) -> None:
+    def test_a_key_is_returned_at_its_time(self) -> None:
         async def test() -> None:
             queue = WorkQueue()
             await queue.add_after("a", 300)
@@ -143,7 +143,7 @@ class TestAlarms:
 
         run(test())
 
-    def test_an_event_comes_before_the_alarm_and_leaves_it_set(self) -> None:
+    def test_an_event_precedes_the_alarm_and_leaves_it_set(self) -> None:
         async def test() -> None:
             queue = WorkQueue()
             await queue.add_after("a", 10)
@@ -156,7 +156,7 @@ class TestAlarms:
 
         run(test())
 
-    def test_an_alarm_that_rings_during_the_work_is_answered_afterwards(self) -> None:
+    def test_an_alarm_during_the_work_is_handled_afterwards(self) -> None:
         async def test() -> None:
             queue = WorkQueue()
             await queue.add("a")
@@ -169,7 +169,7 @@ class TestAlarms:
 
         run(test())
 
-    def test_a_time_that_is_past_is_now(self) -> None:
+    def test_a_time_in_the_past_is_now(self) -> None:
         async def test() -> None:
             queue = WorkQueue()
             await queue.add_after("a", -5)
@@ -178,7 +178,7 @@ class TestAlarms:
 
         run(test())
 
-    def test_a_worker_that_sleeps_is_woken_by_an_earlier_alarm(self) -> None:
+    def test_an_earlier_alarm_wakes_a_sleeping_worker(self) -> None:
         async def test() -> None:
             queue = WorkQueue()
             await queue.add_after("late", 1000)
@@ -220,7 +220,7 @@ class TestBackoff:
 
         run(test())
 
-    def test_a_success_begins_anew(self) -> None:
+    def test_a_success_resets_the_pause(self) -> None:
         async def test() -> None:
             queue = WorkQueue()
             await queue.add("a")
@@ -238,7 +238,7 @@ class TestBackoff:
 
         run(test())
 
-    def test_an_attempt_that_has_not_failed_before_is_progress(self) -> None:
+    def test_a_first_attempt_counts_as_progress(self) -> None:
         async def test() -> None:
             queue, times = WorkQueue(), []
             await queue.add("a")
@@ -252,7 +252,7 @@ class TestBackoff:
 
         run(test())
 
-    def test_what_happened_during_a_failure_waits_for_the_pause(self) -> None:
+    def test_events_during_a_failure_wait_for_the_pause(self) -> None:
         async def test() -> None:
             queue = WorkQueue()
             await queue.add("a")
@@ -280,7 +280,7 @@ class TestBackoff:
 
 
 @pytest.mark.parametrize("disturb", [WorkQueue.add, lambda queue, key: queue.add_after(key, 0)])
-def test_a_cancelled_worker_takes_no_key_along(disturb: Callable[[WorkQueue, str], Awaitable[None]]) -> None:
+def test_a_cancelled_worker_loses_no_key(disturb: Callable[[WorkQueue, str], Awaitable[None]]) -> None:
     async def test() -> None:
         queue = WorkQueue()
         idle = asyncio.create_task(queue.take())
@@ -314,7 +314,7 @@ def test_a_worker_that_is_cancelled_twice_leaves_the_queue_usable(turns: int) ->
     run(test())
 
 
-def test_alarms_that_count_no_more_are_not_kept() -> None:
+def test_obsolete_alarms_are_dropped() -> None:
     async def test() -> None:
         queue = WorkQueue()
         for seconds in range(10_000):

@@ -128,7 +128,7 @@ async def test_the_claim_is_written_before_the_job_is_created(reconciler: Reconc
     assert status["run"]["number"] == created.run.number == 1
 
 
-async def test_a_run_is_resumed_behind_a_fence_even_within_the_second_of_its_claim(
+async def test_a_resumed_run_has_a_fence_even_in_the_second_of_its_claim(
     reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
 ) -> None:
     """A resume that wrote no status would act on an old view of the switch (invariant I2)."""
@@ -144,7 +144,7 @@ async def test_a_run_is_resumed_behind_a_fence_even_within_the_second_of_its_cla
     assert status["run"]["claimedAt"] != stored["run"]["claimedAt"]
 
 
-async def test_a_creation_is_given_up_before_off_may_end_its_claim(
+async def test_a_creation_is_abandoned_before_off_may_end_its_claim(
     reconciler: Reconciler, writer: RecordingWriter, clock: Clock
 ) -> None:
     """Invariants I1 and I2: all requests of a start share the time that the claim is waited for."""
@@ -164,7 +164,7 @@ async def test_a_claim_that_took_too_long_to_write_starts_nothing(
     assert again is not None
 
 
-async def test_a_look_up_that_took_its_time_takes_none_from_the_claim(
+async def test_a_slow_look_up_does_not_shorten_the_claim(
     reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
 ) -> None:
     async def absent(integration: Integration, name: str) -> bool:
@@ -187,21 +187,21 @@ class TestWhatNothingDependsOn:
         .remembering(runs=3, last_run=last_run(3))
     )
 
-    async def test_a_refused_event_does_not_keep_a_run_from_starting(
+    async def test_a_refused_event_does_not_stop_a_run_from_starting(
         self, reconciler: Reconciler, writer: RecordingWriter
     ) -> None:
         writer.refuses_courtesies = True
         await reconciler.reconcile(UID)
         assert [type(action) for action in writer.actions] == [CreateJob]
 
-    async def test_an_event_is_written_even_where_the_run_is_refused(
+    async def test_an_event_is_written_even_if_the_run_is_refused(
         self, reconciler: Reconciler, writer: RecordingWriter
     ) -> None:
         writer.failure = RefusedError("exceeded quota", needs_human=False)
         await reconciler.reconcile(UID)
         assert [action.reason for action in writer.actions if isinstance(action, Announce)] == ["TurnedOn"]
 
-    async def test_a_job_that_cannot_be_deleted_leaves_the_next_start_where_it_was(
+    async def test_a_failed_job_deletion_does_not_delay_the_next_start(
         self, reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
     ) -> None:
         writer.refuses_courtesies = True
@@ -217,7 +217,7 @@ class TestWhatNothingDependsOn:
         await reconciler.reconcile(UID)
         assert CreateJob in [type(action) for action in writer.actions]
 
-    async def test_it_is_tried_again_later(
+    async def test_a_failed_deletion_is_retried_later(
         self, reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
     ) -> None:
         writer.refuses_courtesies = True
@@ -239,7 +239,7 @@ def _written(given: Situation, writer: RecordingWriter) -> Integration:
 
 
 class TestASecondPod:
-    async def test_it_is_evicted_once_until_the_watch_has_shown_that(
+    async def test_a_second_pod_is_evicted_once_until_the_watch_shows_it(
         self, reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
     ) -> None:
         view.seen = TWO_PODS.observe()
@@ -252,7 +252,7 @@ class TestASecondPod:
         await reconciler.reconcile(UID)
         assert len([action for action in writer.actions if isinstance(action, EvictPod)]) == 1
 
-    async def test_a_refused_eviction_is_tried_again_in_a_minute(
+    async def test_a_refused_eviction_is_retried_in_a_minute(
         self, reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
     ) -> None:
         writer.refuses_courtesies = True
@@ -267,14 +267,14 @@ class TestASecondPod:
         assert EvictPod in [type(action) for action in writer.actions]
 
 
-async def test_an_old_view_is_not_acted_upon(reconciler: Reconciler, writer: RecordingWriter) -> None:
+async def test_a_stale_view_causes_no_action(reconciler: Reconciler, writer: RecordingWriter) -> None:
     await reconciler.reconcile(UID)
     again = await reconciler.reconcile(UID)
     assert (len(writer.statuses), len(deeds(writer.actions))) == (1, 1)
     assert again == NOW + WRITE_VISIBLE_WITHIN
 
 
-async def test_a_view_that_shows_the_status_but_not_yet_the_job_is_old_too(
+async def test_a_view_with_the_status_but_without_the_job_is_stale(
     reconciler: Reconciler, writer: RecordingWriter, view: View
 ) -> None:
     await reconciler.reconcile(UID)
@@ -284,7 +284,7 @@ async def test_a_view_that_shows_the_status_but_not_yet_the_job_is_old_too(
     assert len(writer.statuses) == 1
 
 
-async def test_a_view_that_has_caught_up_is(reconciler: Reconciler, writer: RecordingWriter, view: View) -> None:
+async def test_a_view_that_has_caught_up_is_used(reconciler: Reconciler, writer: RecordingWriter, view: View) -> None:
     await reconciler.reconcile(UID)
     (created,) = deeds(writer.actions)
     assert isinstance(created, CreateJob)
@@ -295,7 +295,7 @@ async def test_a_view_that_has_caught_up_is(reconciler: Reconciler, writer: Reco
     assert await reconciler.reconcile(UID) is None
 
 
-async def test_a_write_that_never_shows_is_not_waited_for_for_ever(
+async def test_a_write_that_never_appears_is_not_waited_for_forever(
     reconciler: Reconciler, writer: RecordingWriter, clock: Clock
 ) -> None:
     await reconciler.reconcile(UID)
@@ -304,9 +304,7 @@ async def test_a_write_that_never_shows_is_not_waited_for_for_ever(
     assert len(writer.statuses) == 2
 
 
-async def test_who_has_lost_a_race_looks_again_and_takes_no_action(
-    reconciler: Reconciler, writer: RecordingWriter
-) -> None:
+async def test_a_lost_race_is_observed_again_without_an_action(reconciler: Reconciler, writer: RecordingWriter) -> None:
     async def lost(integration: Integration, status: Body) -> str:
         raise StaleViewError("somebody else was faster")
 
@@ -315,7 +313,7 @@ async def test_who_has_lost_a_race_looks_again_and_takes_no_action(
     assert writer.actions == []
 
 
-async def test_a_refused_job_is_told_at_once_and_tried_again_later(
+async def test_a_refused_job_is_reported_at_once_and_retried_later(
     reconciler: Reconciler, writer: RecordingWriter, view: View, clock: Clock
 ) -> None:
     writer.failure = RefusedError("exceeded quota", needs_human=False)
@@ -349,7 +347,7 @@ class ManyViews:
         self.of[integration.uid] = replace(seen, integration=shown)
 
 
-async def test_what_was_refused_for_a_shared_cause_is_retried_when_the_first_one_succeeds(
+async def test_refusals_with_a_shared_cause_are_retried_when_the_first_one_succeeds(
     writer: RecordingWriter, clock: Clock
 ) -> None:
     view, woken = ManyViews("first", "second"), []
@@ -376,7 +374,7 @@ async def test_what_was_refused_for_a_shared_cause_is_retried_when_the_first_one
     assert woken == ["second"]
 
 
-async def test_a_repetition_of_what_failed_is_told_from_the_next_attempt(
+async def test_a_retry_is_distinguished_from_the_next_attempt(
     reconciler: Reconciler, writer: RecordingWriter, clock: Clock
 ) -> None:
     attempts = []

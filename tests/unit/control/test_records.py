@@ -55,7 +55,7 @@ def events(given: Situation) -> list[str]:
         (failed(1, said(setAside=3, waiting=3)), "✗ run 1 (3 set aside)"),
     ],
 )
-def test_the_row_shows_how_many_were_set_aside(given: Situation, activity: str) -> None:
+def test_the_row_shows_how_many_records_were_set_aside(given: Situation, activity: str) -> None:
     assert shown(given).activity == activity
 
 
@@ -66,13 +66,13 @@ def test_the_row_shows_how_many_were_set_aside(given: Situation, activity: str) 
         (10, "; 10 records wait for a decision: kubectl sync conflicts crm-to-billing"),
     ],
 )
-def test_the_message_says_how_many_wait_and_which_command_lists_them(waiting: int, words: str) -> None:
+def test_the_message_counts_waiting_records_and_names_the_command_that_lists_them(waiting: int, words: str) -> None:
     message = shown(full(waiting=waiting)).message
     assert message is not None
     assert message.endswith(words)
 
 
-def test_an_event_says_when_more_wait_than_before_and_not_while_they_wait() -> None:
+def test_an_event_reports_an_increase_of_waiting_records_only() -> None:
     first = full(setAside=3, waiting=3)
     assert events(first) == [
         "3 records wait for a decision, 3 more than before run 1: kubectl sync conflicts crm-to-billing"
@@ -84,7 +84,7 @@ def test_an_event_says_when_more_wait_than_before_and_not_while_they_wait() -> N
     ]
 
 
-def test_what_was_settled_waits_no_more() -> None:
+def test_settled_records_no_longer_wait() -> None:
     settled = shown(incremental(shown(full(waiting=3)), waiting=0))
     assert settled.waiting_records == 0
     assert settled.message is not None
@@ -92,7 +92,7 @@ def test_what_was_settled_waits_no_more() -> None:
 
 
 @pytest.mark.parametrize("words", ["", "connection refused", '{"reason": "connection refused"}'])
-def test_a_run_that_failed_before_it_had_counted_settles_nothing(words: str) -> None:
+def test_a_run_that_failed_before_counting_settles_nothing(words: str) -> None:
     before = shown(full(waiting=3))
     again = failed(1, words).but(status=before.model_copy(update={"run": FIRST}))
     assert shown(again).waiting_records == 3
@@ -109,7 +109,7 @@ class TestEverythingSetAside:
             "2026-11-24T12:05:01Z; 400 records wait for a decision: kubectl sync conflicts crm-to-billing"
         )
 
-    def test_nor_has_the_next_one_which_sets_nothing_more_aside(self) -> None:
+    def test_the_next_run_that_sets_nothing_more_aside_has_not_caught_up_either(self) -> None:
         assert ready(shown(full(setAside=0, waiting=400))) == ("False", "EverythingSetAside")
 
     @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ class TestEverythingSetAside:
             {"read": {"crm": 0, "erp": 0}},
         ],
     )
-    def test_one_that_did_some_of_its_work_has(self, fields: dict[str, Any]) -> None:
+    def test_a_full_sync_that_synced_some_records_has_caught_up(self, fields: dict[str, Any]) -> None:
         assert ready(shown(full(**fields))) == ("True", "CaughtUp")
 
     def test_an_incremental_sync_whose_only_change_was_set_aside_is_caught_up(self) -> None:
@@ -130,7 +130,7 @@ class TestEverythingSetAside:
 
 
 class TestTotals:
-    def test_they_add_up_over_runs(self) -> None:
+    def test_totals_add_up_over_runs(self) -> None:
         first = shown(full(pushed={"erp": {"create": 390, "update": 5}}, setAside=5, waiting=5))
         second = shown(incremental(first, read={"crm": 2, "erp": 1}, pushed={"erp": {"update": 2, "delete": 1}}))
         assert second.record_totals == RecordTotals(
@@ -145,12 +145,12 @@ class TestTotals:
         before = shown(full())
         assert totals_after(before, None) == totals_after(before, RunReport(reason="boom")) == before.record_totals
 
-    def test_a_connector_that_is_gone_goes_from_the_totals(self) -> None:
+    def test_a_removed_connector_leaves_the_totals(self) -> None:
         renamed = totals_after(shown(full()), RunReport(read={"hubspot": 1}))
         assert renamed.read == {"hubspot": 1}
 
     @given(st.lists(st.integers(0, LARGEST_NUMBER), max_size=5))
-    def test_they_never_fall_and_can_always_be_stored(self, counts: list[int]) -> None:
+    def test_totals_never_decrease_and_can_always_be_stored(self, counts: list[int]) -> None:
         status = SyncIntegrationStatus()
         for count in counts:
             totals = totals_after(status, RunReport(read={"crm": count}, set_aside=count))

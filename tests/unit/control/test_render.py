@@ -74,28 +74,28 @@ class TestIdentity:
         assert metadata["ownerReferences"] == [OWNER]
         assert metadata["labels"] == {**LABELS, "tidegate.dev/run": "12"}
 
-    def test_deleting_the_integration_is_not_held_up_by_its_jobs(self) -> None:
+    def test_deleting_the_integration_does_not_wait_for_its_jobs(self) -> None:
         assert "blockOwnerDeletion" not in job()["metadata"]["ownerReferences"][0]
         assert "finalizers" not in job()["metadata"]
 
-    def test_a_job_says_what_its_claim_said_so_that_it_can_be_adopted(self) -> None:
+    def test_a_job_repeats_its_claim_for_adoption(self) -> None:
         body = job()
         stored = {**body, "metadata": {**body["metadata"], "uid": "a", "resourceVersion": "1"}}
         stored["metadata"]["creationTimestamp"] = RUN.claimed_at.isoformat()
         assert job_of(stored).run == RUN
 
-    def test_a_pod_is_found_by_the_integration_even_when_its_job_is_gone(self) -> None:
+    def test_a_pod_is_found_by_its_labels_even_when_its_job_is_gone(self) -> None:
         assert job()["spec"]["template"]["metadata"]["labels"] == {**LABELS, "tidegate.dev/run": "12"}
 
 
 class TestOneAtATime:
-    def test_a_pod_is_replaced_only_when_it_has_ended(self) -> None:
+    def test_a_pod_is_replaced_only_after_it_has_ended(self) -> None:
         spec = job()["spec"]
         assert (spec["parallelism"], spec["completions"]) == (1, 1)
         assert spec["podReplacementPolicy"] == "Failed"
         assert spec["template"]["spec"]["restartPolicy"] == "Never"
 
-    def test_what_only_a_human_can_mend_fails_at_once_and_pauses_and_evictions_do_not_count(self) -> None:
+    def test_permanent_failures_fail_at_once_and_pauses_and_evictions_do_not_count(self) -> None:
         final, lost, paused, evicted = job()["spec"]["podFailurePolicy"]["rules"]
         assert final == {
             "action": "FailJob",
@@ -119,14 +119,14 @@ class TestOneAtATime:
         assert job()["spec"]["backoffLimit"] == 2
 
     @pytest.mark.parametrize(("timeout", "seconds"), [("1h", 3600), ("90s", 90), ("1ms", 1), (None, None)])
-    def test_the_time_limit_is_the_job_s_so_that_paused_time_does_not_count(
+    def test_the_time_limit_is_set_on_the_job_so_that_paused_time_does_not_count(
         self, timeout: str | None, seconds: int | None
     ) -> None:
         assert job(runTimeout=timeout)["spec"].get("activeDeadlineSeconds") == seconds
 
 
 class TestTheContract:
-    def test_a_worker_is_told_of_its_run_by_its_environment(self) -> None:
+    def test_a_worker_gets_its_run_by_environment(self) -> None:
         assert environment() == {
             "SYNC_PROTOCOL": "1",
             "SYNC_NAME": NAME,
@@ -148,11 +148,11 @@ class TestTheContract:
             (run(2, RunKind.INCREMENTAL), "changes", "true"),
         ],
     )
-    def test_scope_and_push(self, of: Run, scope: str, push: str) -> None:
+    def test_scope_and_push_follow_from_the_kind_of_run(self, of: Run, scope: str, push: str) -> None:
         told = environment(of)
         assert (told["SYNC_SCOPE"], told["SYNC_PUSH"]) == (scope, push)
 
-    def test_confirmed_deletes_are_told_to_the_run_that_they_are_confirmed_for(self) -> None:
+    def test_confirmed_deletes_are_passed_to_the_confirmed_run(self) -> None:
         assert environment(run(13, allow_deletes=12))["SYNC_ALLOW_DELETES"] == "12"
         found = Found(object="contact", connector="crm", what="deletes", count=30, digest="0123456789abcdef")
         told = environment(run(13, allow_deletes=12, confirmed=(found,)))
@@ -161,18 +161,18 @@ class TestTheContract:
         ]
         assert "SYNC_CONFIRMED" not in environment(run(13))
 
-    def test_the_cache_is_prepared_by_the_operator_s_own_image_before_any_worker_runs(self) -> None:
+    def test_the_operator_s_image_prepares_the_cache_before_the_worker_runs(self) -> None:
         first = pod()["initContainers"][0]
         assert (first["name"], first["image"]) == ("prepare-cache", "registry.example/operator:1")
         assert first["command"] == ["python", "-m", "tidegate.worker.epoch"]
         assert {"name": "SYNC_CACHE_EPOCH", "value": "3"} in first["env"]
         assert first["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
-    def test_the_configuration_of_a_worker_of_one_s_own_travels_in_its_place(self) -> None:
+    def test_a_custom_worker_s_configuration_replaces_the_sync(self) -> None:
         template = job(config={"path1": "a"})["spec"]["template"]
         assert json.loads(template["metadata"]["annotations"]["tidegate.dev/sync-config"]) == {"path1": "a"}
 
-    def test_the_declared_sync_travels_with_the_run(self) -> None:
+    def test_the_run_gets_the_declared_sync(self) -> None:
         template = job(sync={"objects": [{"name": "kontakt-ü"}]})["spec"]["template"]
         written = template["metadata"]["annotations"]["tidegate.dev/sync-config"]
         assert json.loads(written) == {"objects": [{"name": "kontakt-ü"}]}
@@ -180,11 +180,11 @@ class TestTheContract:
         (item,) = config["downwardAPI"]["items"]
         assert item["fieldRef"]["fieldPath"] == "metadata.annotations['tidegate.dev/sync-config']"
 
-    def test_no_token_of_the_api_server_is_in_the_pod(self) -> None:
+    def test_the_pod_has_no_api_token(self) -> None:
         assert pod()["automountServiceAccountToken"] is False
 
     @pytest.mark.parametrize("name", ["sync", "prepare-cache"])
-    def test_it_is_admitted_where_pods_are_restricted(self, name: str) -> None:
+    def test_the_pod_meets_the_restricted_pod_security_standard(self, name: str) -> None:
         assert pod()["securityContext"]["runAsNonRoot"] is True
         assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert container(name)["securityContext"] == {
@@ -195,15 +195,15 @@ class TestTheContract:
 
 
 class TestTheCache:
-    def test_it_is_one_claim_for_all_runs(self) -> None:
+    def test_one_claim_serves_all_runs(self) -> None:
         (volume,) = (volume for volume in pod()["volumes"] if volume["name"] == "cache")
         assert volume["persistentVolumeClaim"] == {"claimName": CACHE.name}
 
-    def test_without_one_the_volume_is_empty_and_goes_with_the_pod(self) -> None:
+    def test_without_a_claim_the_volume_is_empty_and_deleted_with_the_pod(self) -> None:
         (volume,) = (volume for volume in pod(cache={"none": True})["volumes"] if volume["name"] == "cache")
         assert volume == {"name": "cache", "emptyDir": {}}
 
-    def test_its_claim_belongs_to_the_integration(self) -> None:
+    def test_the_claim_belongs_to_the_integration(self) -> None:
         claim = render.cache_claim(integration())
         assert claim["metadata"]["name"] == CACHE.name
         assert claim["metadata"]["ownerReferences"] == [OWNER]
@@ -217,7 +217,7 @@ class TestTheCache:
 
 
 class TestAWorkerOfOnesOwn:
-    def test_it_takes_the_built_in_one_s_place_under_its_name(self) -> None:
+    def test_a_custom_worker_replaces_the_built_in_one_under_its_name(self) -> None:
         own = {"name": "sync", "image": "registry.example/own:1", "resources": {"limits": {"memory": "1Gi"}}}
         worker = container("sync", template={"spec": {"containers": [own]}})
         assert (worker["image"], worker["resources"]) == ("registry.example/own:1", {"limits": {"memory": "1Gi"}})
@@ -227,7 +227,7 @@ class TestAWorkerOfOnesOwn:
         spec = pod(template={"spec": {"containers": [{"name": "proxy", "image": "registry.example/proxy:1"}]}})
         assert [c["name"] for c in spec["containers"]] == ["sync", "proxy"]
 
-    def test_its_own_environment_may_refer_to_the_contract_s(self) -> None:
+    def test_its_environment_may_refer_to_the_contract_s(self) -> None:
         own = {"name": "sync", "env": [{"name": "LABEL", "value": "run $(SYNC_RUN)"}]}
         order = [entry["name"] for entry in container("sync", template={"spec": {"containers": [own]}})["env"]]
         assert order.index("SYNC_RUN") < order.index("LABEL")
@@ -253,7 +253,7 @@ class TestAWorkerOfOnesOwn:
             {"spec": {"initContainers": [{"name": "prepare-cache", "env": [SAME_EPOCH]}]}},
         ],
     )
-    def test_what_the_operator_relies_on_cannot_be_overridden(self, overrides: dict[str, Any]) -> None:
+    def test_fields_that_the_operator_relies_on_cannot_be_overridden(self, overrides: dict[str, Any]) -> None:
         read_only = run(1, push=False, cache_epoch=9)
         template = job(read_only, template=overrides, sync={"a": 1})["spec"]["template"]
         assert template["metadata"]["labels"].items() >= {**LABELS, "tidegate.dev/run": "1"}.items()
@@ -279,15 +279,15 @@ class TestAWorkerOfOnesOwn:
             {"metadata": {"annotations": "a"}},
         ],
     )
-    def test_a_mistake_reaches_the_api_server_which_has_the_words_for_it(self, template: dict[str, Any]) -> None:
+    def test_an_invalid_template_is_left_to_the_api_server_to_refuse(self, template: dict[str, Any]) -> None:
         sent = job(template=template)["spec"]["template"]
         assert _contains(sent, template)
 
     @pytest.mark.parametrize("template", [{}, {"spec": None}, {"spec": {}}, {"spec": {"containers": None}}])
-    def test_nothing_is_a_template_too(self, template: dict[str, Any]) -> None:
+    def test_an_empty_template_is_valid(self, template: dict[str, Any]) -> None:
         assert job(template=template)["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 
-    def test_the_declared_template_is_left_as_it_was(self) -> None:
+    def test_the_declared_template_is_not_changed(self) -> None:
         declared = integration(
             template={
                 "metadata": {"labels": {"team": "crm"}, "annotations": {}},
@@ -307,7 +307,7 @@ class TestDefaultsOfTheInstallation:
         rendered: dict[str, Any] = render.job(integration(template=template), RUN, settings)["spec"]["template"]
         return rendered
 
-    def test_they_reach_a_run_whose_template_says_nothing(self) -> None:
+    def test_defaults_apply_to_a_run_without_a_template(self) -> None:
         resources = {"requests": {"cpu": "100m"}}
         spec = {
             "imagePullSecrets": [{"name": "registry"}],
@@ -321,7 +321,7 @@ class TestDefaultsOfTheInstallation:
         (worker,) = rendered["spec"]["containers"]
         assert (worker["image"], worker["resources"]) == (SETTINGS.worker_image, resources)
 
-    def test_a_template_overrides_adds_and_deletes(self) -> None:
+    def test_a_template_overrides_adds_and_removes_defaults(self) -> None:
         defaults = {
             "spec": {
                 "priorityClassName": "low",
@@ -344,11 +344,11 @@ class TestDefaultsOfTheInstallation:
         assert spec["tolerations"] == [{"key": "b", "operator": "Exists"}]
         assert spec["containers"][0]["resources"] == {"limits": {"memory": "2Gi", "cpu": "1"}}
 
-    def test_null_removes_a_default_of_the_operator_such_as_a_user_that_the_cluster_chooses(self) -> None:
+    def test_null_removes_a_default_such_as_a_user_id(self) -> None:
         spec = self.pod({"spec": {"securityContext": {"runAsUser": None, "fsGroup": None}}})["spec"]
         assert spec["securityContext"].keys() & {"runAsUser", "fsGroup", "runAsNonRoot"} == {"runAsNonRoot"}
 
-    def test_what_the_operator_relies_on_stays(self) -> None:
+    def test_fields_that_the_operator_relies_on_stay(self) -> None:
         worker = {"name": "sync", "env": [{"name": "SYNC_RUN", "value": "1"}]}
         labels = {"tidegate.dev/run": "1"}
         rendered = self.pod(
@@ -368,7 +368,7 @@ def _contains(sent: Any, declared: Any) -> bool:
     return bool(sent == declared)
 
 
-def test_the_labels_of_a_queue_reach_the_job_and_no_others_do() -> None:
+def test_only_queue_labels_are_copied_to_the_job() -> None:
     labels = {"kueue.x-k8s.io/queue-name": "sales", "team": "crm"}
     rendered = job(template={"metadata": {"labels": labels}})["metadata"]["labels"]
     assert rendered["kueue.x-k8s.io/queue-name"] == "sales"

@@ -211,12 +211,12 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("given", "message"), MESSAGES, ids=[message for _, message in MESSAGES])
-def test_the_message_says_what_is_happening_and_what_would_change_it(given: Situation, message: str) -> None:
+def test_the_message_states_what_happens_and_what_would_change_it(given: Situation, message: str) -> None:
     assert shown(given).message == message
 
 
 @pytest.mark.parametrize("needs_human", [True, False])
-def test_the_api_server_s_words_quote_what_users_wrote_and_are_shown_inert(needs_human: bool) -> None:
+def test_the_api_server_s_message_is_shown_inert(needs_human: bool) -> None:
     hostile = replace(refusal(needs_human=needs_human), message="Invalid value: \x1b[2J\n" + "x" * 5000)
     message = shown(CLAIMED.but(refusal=hostile)).message
     assert message is not None
@@ -230,7 +230,7 @@ def rows() -> Iterator[Row]:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.words) for row in rows()])
-def test_in_every_situation_of_the_table_the_message_is_one_line_that_tells_of_the_run(row: Row) -> None:
+def test_in_every_situation_the_message_is_one_line_that_names_the_run(row: Row) -> None:
     seen, step = row.given.observe(), row.given.decide(row.at)
     message = report(seen, step, row.at).message
     assert message
@@ -241,7 +241,7 @@ def test_in_every_situation_of_the_table_the_message_is_one_line_that_tells_of_t
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.words) for row in rows()])
-def test_in_every_situation_kstatus_reads_one_of_three_answers(row: Row) -> None:
+def test_in_every_situation_kstatus_finds_one_of_three_states(row: Row) -> None:
     seen, step = row.given.observe(), row.given.decide(row.at)
     holds = {c.type: c.status == "True" for c in report(seen, step, row.at).conditions}
     assert holds.keys() == {"Ready", "Reconciling", "Stalled", "Syncing"}
@@ -279,7 +279,7 @@ def test_the_conditions(given: Situation, true: str, reason: str, syncing: bool)
     assert {c.observed_generation for c in shown(given).conditions} == {1}
 
 
-def test_a_condition_s_time_is_that_of_its_last_change() -> None:
+def test_a_condition_s_time_is_that_of_its_last_transition() -> None:
     before = shown(RUNNING)
     later = NOW + timedelta(minutes=7)
     given = FINISHED.but(status=before.model_copy(update={"run": FIRST, "activation": activation(), "runs": 1}))
@@ -305,15 +305,15 @@ def test_the_activity_column_shows_the_newest_run(given: Situation, activity: st
 
 
 @pytest.mark.parametrize(("switch", "declared"), [("ON", "ON"), ("OFF", "OFF"), (True, "ON"), (False, "OFF")])
-def test_the_status_column_reads_on_or_off_however_it_was_written(switch: object, declared: str) -> None:
+def test_the_status_column_shows_on_or_off_for_every_notation(switch: object, declared: str) -> None:
     assert shown(NEW.declaring(status=switch)).declared == declared
 
 
-def test_the_observed_generation_is_that_of_the_spec_that_was_read() -> None:
+def test_the_observed_generation_is_that_of_the_spec_that_was_used() -> None:
     assert shown(NEW.but(generation=7)).observed_generation == 7
 
 
-def test_nothing_relative_is_shown_so_that_nothing_is_written_while_nothing_happens() -> None:
+def test_nothing_relative_is_shown_so_that_an_idle_status_never_changes() -> None:
     seen = WAITING.observe()
     first = report(seen, WAITING.decide(NOW), NOW)
     stored = WAITING.but(status=SyncIntegrationStatus.model_validate(first.to_wire()))
@@ -322,7 +322,7 @@ def test_nothing_relative_is_shown_so_that_nothing_is_written_while_nothing_happ
 
 
 class TestRecentActivity:
-    def test_an_entry_tells_of_its_run(self) -> None:
+    def test_an_entry_describes_its_run(self) -> None:
         message = '{"read": {"crm": 3}, "pushed": {"erp": {"create": 1, "update": 2}}, "setAside": 2, "waiting": 3}'
         entry = shown(FINISHED.but(pods=(pod(FIRST, 0, message=message),))).recent_activity[0].to_wire()
         assert entry == {
@@ -347,7 +347,7 @@ class TestRecentActivity:
             },
         }
 
-    def test_the_newest_run_comes_first_and_the_oldest_goes(self) -> None:
+    def test_the_newest_run_is_first_and_the_oldest_is_dropped(self) -> None:
         three = FINISHED.declaring(activityLimit=2)
         for number in (1, 2, 3):
             one = run(number)
@@ -361,12 +361,12 @@ class TestRecentActivity:
         many = WAITING.remembering(recent_activity=entries * 5)
         assert len(shown(many.declaring(activityLimit=2)).recent_activity) == 2
 
-    def test_a_run_that_was_paused_before_it_ended_stands_once(self) -> None:
+    def test_a_run_that_was_paused_before_it_ended_has_one_entry(self) -> None:
         paused = shown(PAUSED.remembering(phase=Phase.TURNING_OFF))
         ended = shown(FINISHED.but(status=paused))
         assert [(entry.run, entry.mark) for entry in ended.recent_activity] == [(1, "✓")]
 
-    def test_an_end_before_the_beginning_lasts_no_time(self) -> None:
+    def test_an_end_before_the_start_gives_zero_duration(self) -> None:
         hurried = FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=3600),))
         assert shown(hurried).recent_activity[0].duration == timedelta(0)
 
@@ -376,12 +376,12 @@ class TestRecentActivity:
 
 
 class TestLastRun:
-    def test_it_says_why_it_failed_in_the_worker_s_words(self) -> None:
+    def test_a_failure_has_the_worker_s_reason(self) -> None:
         last = shown(failed(1, '{"reason": "connection refused"}')).last_run
         assert last is not None
         assert last.reason == "connection refused"
 
-    def test_or_in_the_job_s(self) -> None:
+    def test_a_failure_without_a_worker_s_reason_has_the_job_s(self) -> None:
         last = shown(failed(1, failure_message="Job has reached the specified backoff limit")).last_run
         assert last is not None
         assert last.reason == "Job has reached the specified backoff limit"
@@ -432,7 +432,7 @@ EVENTS = [
 
 
 @pytest.mark.parametrize(("given", "events"), EVENTS)
-def test_the_admin_is_told_by_events_of_what_has_happened_once(given: Situation, events: list[tuple[str, str]]) -> None:
+def test_events_report_each_change_once(given: Situation, events: list[tuple[str, str]]) -> None:
     told = [action for action in given.decide().actions if isinstance(action, Announce)]
     assert [(event.reason, event.note) for event in told] == events
     assert all(event.warning == event.reason.startswith(("Run", "JobRefused")) for event in told)

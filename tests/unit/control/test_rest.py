@@ -58,13 +58,13 @@ async def ask() -> object:
         return await Rest(api).ask("GET", PATH, within=30)
 
 
-async def test_the_answer_is_its_json_value(server: Answering, address: str) -> None:
+async def test_the_result_is_the_answer_s_json_value(server: Answering, address: str) -> None:
     cluster_at(address)
     assert await ask() == {"kind": "PodList"}
     assert server.heard == [PATH]
 
 
-async def test_the_proxy_of_the_environment_is_asked(
+async def test_the_environment_s_proxy_is_used(
     server: Answering, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster_at("http://api.example:6443")
@@ -73,7 +73,7 @@ async def test_the_proxy_of_the_environment_is_asked(
     assert server.heard == [f"http://api.example:6443{PATH}"]
 
 
-async def test_no_proxy_is_asked_for_a_server_that_the_environment_excepts(
+async def test_no_proxy_is_used_for_an_exempted_server(
     server: Answering, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster_at(address)
@@ -83,7 +83,7 @@ async def test_no_proxy_is_asked_for_a_server_that_the_environment_excepts(
     assert server.heard == [PATH]
 
 
-async def test_the_environment_is_not_searched_for_a_proxy_at_each_request(
+async def test_the_environment_is_not_read_for_each_request(
     server: Answering, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kubernetes client does so by itself, twice in another thread: most of what a request costs."""

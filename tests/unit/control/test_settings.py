@@ -18,7 +18,7 @@ def started_with(*arguments: str, **environment: str) -> Settings:
     return parse(arguments, IMAGES | {f"TIDEGATE_{name.upper()}": value for name, value in environment.items()})
 
 
-def test_the_images_are_all_that_must_be_said() -> None:
+def test_only_the_images_are_required() -> None:
     assert started_with() == Settings("operator:1", "worker:1")
 
 
@@ -44,7 +44,7 @@ def test_a_pod_template_is_read_from_json() -> None:
         ("log-format", "xml", "'xml' is not one of text, json"),
     ],
 )
-def test_a_value_that_cannot_be_right_is_refused_with_words(
+def test_an_invalid_value_is_refused_with_a_message(
     capsys: pytest.CaptureFixture[str], option: str, value: str, words: str
 ) -> None:
     with pytest.raises(SystemExit) as exit_:
@@ -78,13 +78,13 @@ for name in ("tidegate", "kopf"):
             ("error", set()),
         ],
     )
-    def test_it_has_the_records_of_its_level_and_of_kopf_only_warnings(self, level: str, there: set[str]) -> None:
+    def test_it_has_records_of_its_level_and_only_warnings_from_kopf(self, level: str, there: set[str]) -> None:
         assert {json.loads(line)["message"] for line in self.said_by_a_process(level, "json")} == there
 
-    def test_text_is_a_line_for_people(self) -> None:
+    def test_text_format_is_one_readable_line(self) -> None:
         assert self.said_by_a_process("info", "text")[0].endswith("INFO tidegate: info of tidegate")
 
-    def test_json_is_one_object_a_line_even_for_a_traceback(self) -> None:
+    def test_json_format_is_one_object_per_line_even_for_a_traceback(self) -> None:
         try:
             raise ValueError("two\nlines")
         except ValueError:

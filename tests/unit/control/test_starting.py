@@ -21,13 +21,13 @@ def events(given: Situation) -> list[tuple[str, bool]]:
     return [(action.reason, action.warning) for action in given.decide().actions if isinstance(action, Announce)]
 
 
-def test_the_trouble_is_told_by_one_event() -> None:
+def test_the_problem_is_reported_by_one_event() -> None:
     assert events(CANNOT_START) == [("PodCannotStart", True)]
     assert events(after(CANNOT_START)) == []
     assert events(after(CANNOT_START).but(pods=(unstarted_pod(FIRST, "ErrImagePull: no such image"),))) == []
 
 
-def test_it_is_told_again_when_it_comes_back() -> None:
+def test_a_problem_that_returns_is_reported_again() -> None:
     started = after(after(CANNOT_START).but(pods=RUNNING.pods))
     assert events(started.but(pods=CANNOT_START.pods)) == [("PodCannotStart", True)]
 
@@ -37,7 +37,7 @@ def condition(given: Situation, type_: str) -> Condition:
 
 
 @pytest.mark.parametrize("given", [CANNOT_START, RUNNING.but(pods=())], ids=["a Pod that cannot start", "no Pod"])
-def test_machines_see_that_it_is_not_ready_and_may_still_come_to_be(given: Situation) -> None:
+def test_kstatus_shows_it_as_not_ready_and_in_progress(given: Situation) -> None:
     ready = condition(given, "Ready")
     assert (ready.status, ready.reason) == ("False", "PodCannotStart")
     assert condition(given, "Reconciling").status == "True"
@@ -50,7 +50,7 @@ def test_the_row_of_kubectl_get_shows_a_run_that_has_not_started() -> None:
     assert (status.phase, status.activity) == ("Waiting", "▷ run 1")
 
 
-def test_a_run_that_is_given_up_is_told_by_an_event() -> None:
+def test_a_cancelled_run_is_reported_by_an_event() -> None:
     (event,) = [action for action in CANNOT_START.but(spec=OFF).decide().actions if isinstance(action, Announce)]
     assert event == Announce(
         "RunGivenUp",
@@ -60,7 +60,7 @@ def test_a_run_that_is_given_up_is_told_by_an_event() -> None:
     )
 
 
-def test_what_keeps_a_pod_from_starting_costs_two_writes_in_all() -> None:
+def test_a_pod_that_cannot_start_costs_two_writes_in_all() -> None:
     """When it is late, and when it has started; and none while it lasts."""
     late = after(CANNOT_START)
     assert late.status != CANNOT_START.status

@@ -328,7 +328,7 @@ class Toggle(RuleBasedStateMachine):
         assert not self.cluster.live_pods()
 
 
-def test_the_invariants_hold_whatever_happens() -> None:
+def test_the_invariants_hold_for_every_sequence_of_events() -> None:
     Steps.taken = 0
     examples = EXAMPLES_PER_EXAMPLE * settings().max_examples
     run_state_machine_as_test(Toggle, settings=settings(max_examples=examples, stateful_step_count=STEPS_OF_EXAMPLE))

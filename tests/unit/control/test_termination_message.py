@@ -19,21 +19,21 @@ from .situations import FIRST, job, pod
 class TestExitCode:
     WORDS = "Container sync for pod sales/crm-1-12-abcde failed with exit code 3 matching FailJob rule at index 0"
 
-    def test_it_is_the_newest_pod_s(self) -> None:
+    def test_the_exit_code_is_the_newest_pod_s(self) -> None:
         assert exit_code_of(job(FIRST, JobState.FAILED), (pod(FIRST, 1), pod(FIRST, 2))) == 1
 
-    def test_it_stands_in_the_job_s_words_when_that_was_decisive(self) -> None:
+    def test_the_exit_code_of_a_decisive_failure_is_in_the_job_s_message(self) -> None:
         failed = job(FIRST, JobState.FAILED, failure_message=self.WORDS)
         assert exit_code_of(failed, ()) == 3
         assert exit_code_of(failed, (pod(FIRST, 1),)) == 3
 
     @pytest.mark.parametrize("words", ["", "exit code 3", "Job was active longer than specified deadline"])
-    def test_other_words_say_nothing(self, words: str) -> None:
+    def test_other_messages_contain_no_exit_code(self, words: str) -> None:
         assert exit_code_of(job(FIRST, JobState.FAILED, failure_message=words), ()) is None
 
 
 class TestLastWords:
-    def test_the_contract_s_json_is_a_report(self) -> None:
+    def test_json_of_the_contract_is_a_report(self) -> None:
         said = {
             "outcome": "complete",
             "reason": "all is well",
@@ -60,11 +60,11 @@ class TestLastWords:
             "waiting": 7,
         }
 
-    def test_who_says_nothing_has_no_report(self) -> None:
+    def test_an_empty_message_is_no_report(self) -> None:
         assert report_of(()) is None
         assert report_of((pod(FIRST, 0),)) is None
 
-    def test_the_newest_pod_that_has_ended_speaks(self) -> None:
+    def test_the_newest_ended_pod_s_message_counts(self) -> None:
         old = replace(pod(FIRST, 1, message="old"), created_at=pod(FIRST).created_at - timedelta(hours=1))
         newest_first = (pod(FIRST), pod(FIRST, 1, message="new"), old)
         report = report_of(newest_first)
@@ -72,7 +72,7 @@ class TestLastWords:
         assert report.reason == "new"
 
     @pytest.mark.parametrize("message", ["boom", "[1, 2]", '"text"', "3", "null", "{", "\ufeff{}", "[" * 4000])
-    def test_what_is_not_the_contract_s_json_is_shown_as_a_reason(self, message: str) -> None:
+    def test_any_other_message_is_shown_as_a_reason(self, message: str) -> None:
         report = report_of((pod(FIRST, 1, message=message),))
         assert report is not None
         assert report.reason == message[:512].replace("\ufeff", "").strip() or message.startswith("\ufeff")
@@ -100,7 +100,7 @@ class TestLastWords:
             {"reason": ""},
         ],
     )
-    def test_what_the_api_server_would_not_store_is_left_out(self, said: dict[str, Any]) -> None:
+    def test_characters_that_the_api_server_rejects_are_removed(self, said: dict[str, Any]) -> None:
         report = report_of((pod(FIRST, 1, message=json.dumps(said)),))
         assert report is not None
         assert report.to_wire() == {
@@ -115,7 +115,7 @@ class TestLastWords:
             "waiting": 0,
         }
 
-    def test_there_are_not_more_sides_than_can_be_read(self) -> None:
+    def test_the_number_of_sides_is_limited(self) -> None:
         said = {"read": {f"{'side' * 40}{number}": 1 for number in range(100)}}
         report = report_of((pod(FIRST, 0, message=json.dumps(said)),))
         assert report is not None
@@ -136,7 +136,7 @@ class TestLastWords:
             },
         ).map(json.dumps)
     )
-    def test_whatever_a_worker_says_can_be_stored_and_shown(self, message: str) -> None:
+    def test_any_message_can_be_stored_and_shown(self, message: str) -> None:
         report = report_of((pod(FIRST, 1, message=message),))
         if report is None:
             assert message == ""

@@ -62,7 +62,7 @@ def watching() -> Watching:
     return Watching()
 
 
-async def test_the_view_is_complete_when_the_last_first_list_has_been_shown(watching: Watching) -> None:
+async def test_the_view_is_complete_when_the_last_first_list_was_shown(watching: Watching) -> None:
     complete = asyncio.ensure_future(watching.informer.wait_until_complete())
     await watching.show(*listed(sync("a")))
     await watching.show(*listed(), stream=(JOBS, ""))
@@ -74,7 +74,7 @@ async def test_the_view_is_complete_when_the_last_first_list_has_been_shown(watc
     await complete
 
 
-async def test_each_namespace_that_is_watched_has_to_be_listed() -> None:
+async def test_each_watched_namespace_has_to_be_listed() -> None:
     informer = Informer(ClusterView(), WorkQueue(), Freshness(), ["sales", "erp"])
     complete = asyncio.ensure_future(informer.wait_until_complete())
 
@@ -89,7 +89,7 @@ async def test_each_namespace_that_is_watched_has_to_be_listed() -> None:
     await complete
 
 
-async def test_an_event_replaces_what_was_known_and_wakes_the_integration(watching: Watching) -> None:
+async def test_an_event_replaces_the_known_object_and_requeues_its_integration(watching: Watching) -> None:
     await watching.show(*listed(sync("a", 1)))
     assert await watching.woken() == {"a"}
     await watching.show(event("MODIFIED", sync("a", 2, delay="1h")))
@@ -102,7 +102,7 @@ async def test_an_event_replaces_what_was_known_and_wakes_the_integration(watchi
     assert await watching.woken() == {"a"}
 
 
-async def test_what_a_later_list_does_not_show_is_gone(watching: Watching) -> None:
+async def test_an_object_missing_from_a_later_list_is_gone(watching: Watching) -> None:
     """A watch that was away for long begins again with a list; nobody says what was deleted meanwhile."""
     await watching.show(*listed(sync("a"), sync("b")))
     await watching.woken()
@@ -112,7 +112,7 @@ async def test_what_a_later_list_does_not_show_is_gone(watching: Watching) -> No
     assert watching.freshness.so_far(SYNCS).versions.keys() == {"b", "c"}
 
 
-async def test_a_list_that_breaks_off_forgets_nothing(watching: Watching) -> None:
+async def test_an_incomplete_list_forgets_nothing(watching: Watching) -> None:
     await watching.show(*listed(sync("a"), sync("b")))
     await watching.show(*listed(sync("a"))[:-1])
     assert watching.names() == {"a", "b"}
@@ -120,7 +120,7 @@ async def test_a_list_that_breaks_off_forgets_nothing(watching: Watching) -> Non
     assert watching.names() == {"b"}
 
 
-async def test_a_job_is_its_integrations_until_it_changes_hands(watching: Watching) -> None:
+async def test_a_job_belongs_to_its_integration_until_its_owner_changes(watching: Watching) -> None:
     job = job_body()
     uid = job["metadata"]["ownerReferences"][0]["uid"]
     await watching.show(*listed(sync(uid), sync("other")))
@@ -143,7 +143,7 @@ async def test_a_job_is_its_integrations_until_it_changes_hands(watching: Watchi
     assert await watching.woken() == {"other"}
 
 
-async def test_what_cannot_be_read_is_named_and_hides_nothing_else(
+async def test_an_unreadable_object_is_reported_and_hides_no_other(
     watching: Watching, caplog: pytest.LogCaptureFixture
 ) -> None:
     await watching.show(*listed(sync("a", delay="soon"), {**sync("b"), "spec": 5}, sync("c")))
@@ -152,7 +152,7 @@ async def test_what_cannot_be_read_is_named_and_hides_nothing_else(
     assert "ignoring SyncIntegration sales/b" in caplog.text
 
 
-async def test_a_bookmark_says_how_far_a_watch_is_although_nothing_changes(watching: Watching) -> None:
+async def test_a_bookmark_advances_a_watch_without_changes(watching: Watching) -> None:
     await watching.show(*listed(sync("a", 1)), event("BOOKMARK", {"metadata": {"resourceVersion": "90"}}))
     assert watching.freshness.so_far(SYNCS).newest == 90
     assert watching.names() == {"a"}

@@ -42,7 +42,7 @@ def show(freshness: Freshness, uid: str, version: int, *, deleted: bool = False)
         freshness.saw(STREAM, uid, version)
 
 
-def test_a_start_that_lists_one_object_after_the_other_is_waited_for(freshness: Freshness) -> None:
+def test_a_slow_start_that_keeps_listing_is_waited_for(freshness: Freshness) -> None:
     async def slow_events() -> None:
         for uid, version in OBJECTS.items():
             await asyncio.sleep(PATIENCE / 2)
@@ -54,7 +54,7 @@ def test_a_start_that_lists_one_object_after_the_other_is_waited_for(freshness: 
     assert seconds == pytest.approx(len(OBJECTS) * PATIENCE / 2, abs=1)
 
 
-def test_a_watch_that_shows_one_deletion_after_the_other_is_waited_for(freshness: Freshness) -> None:
+def test_a_watch_that_keeps_showing_deletions_is_waited_for(freshness: Freshness) -> None:
     gone = [f"gone-{number}" for number in range(10)]
     for uid in gone:
         show(freshness, uid, 1)
@@ -82,7 +82,7 @@ def test_a_dead_watch_is_found_within_the_patience(freshness: Freshness) -> None
     assert seconds == pytest.approx(PATIENCE, abs=1)
 
 
-def test_a_watch_that_dies_on_its_way_is_found_within_the_patience(freshness: Freshness) -> None:
+def test_a_watch_that_dies_during_its_start_is_found_within_the_patience(freshness: Freshness) -> None:
     async def until_it_dies() -> None:
         await asyncio.sleep(50)
         show(freshness, "uid-1", 1)
@@ -92,7 +92,7 @@ def test_a_watch_that_dies_on_its_way_is_found_within_the_patience(freshness: Fr
     assert seconds == pytest.approx(50 + PATIENCE, abs=1)
 
 
-def test_one_object_shown_again_and_again_hides_no_hung_start(freshness: Freshness) -> None:
+def test_repeated_events_of_one_object_do_not_hide_a_hung_start(freshness: Freshness) -> None:
     async def restless() -> None:
         while True:
             show(freshness, "uid-1", 1)
@@ -103,7 +103,7 @@ def test_one_object_shown_again_and_again_hides_no_hung_start(freshness: Freshne
     assert seconds == pytest.approx(PATIENCE, abs=2)
 
 
-def test_what_other_watches_show_hides_no_dead_watch(freshness: Freshness) -> None:
+def test_events_of_other_watches_do_not_hide_a_dead_watch(freshness: Freshness) -> None:
     async def busy_pods() -> None:
         for number in range(200):
             freshness.saw(("pods", ""), f"pod-{number}", number)
@@ -114,7 +114,7 @@ def test_what_other_watches_show_hides_no_dead_watch(freshness: Freshness) -> No
     assert seconds == pytest.approx(PATIENCE, abs=1)
 
 
-def test_changes_of_objects_that_are_shown_hide_no_missed_deletion(freshness: Freshness) -> None:
+def test_events_of_known_objects_do_not_hide_a_missed_deletion(freshness: Freshness) -> None:
     show(freshness, "gone", 1)
     for uid, version in OBJECTS.items():
         show(freshness, uid, version)
@@ -190,7 +190,7 @@ def watch_over(
 
 
 @pytest.mark.parametrize("syncs", [0, 1_000, 10_000])
-def test_an_idle_operator_asks_less_than_three_times_a_minute_however_many_objects_there_are(
+def test_an_idle_operator_makes_fewer_than_three_requests_a_minute_for_any_number_of_objects(
     freshness: Freshness, syncs: int
 ) -> None:
     stored = Stored(freshness, syncs)

@@ -37,7 +37,7 @@ NODES = [pytest.param(path, node, id=path or "root") for path, node in nodes(SCH
 
 
 @pytest.mark.parametrize("stored", STORED)
-def test_the_stored_definition_is_what_the_models_generate(stored: str) -> None:
+def test_the_stored_definition_is_the_generated_one(stored: str) -> None:
     generated = io.StringIO()
     with redirect_stdout(generated):
         crd.main()
@@ -45,7 +45,7 @@ def test_the_stored_definition_is_what_the_models_generate(stored: str) -> None:
 
 
 @pytest.mark.parametrize("stored", STORED)
-def test_the_stored_definition_is_a_file_and_no_link(stored: str) -> None:
+def test_the_stored_definition_is_a_regular_file(stored: str) -> None:
     assert not (ROOT / stored).is_symlink()
 
 
@@ -67,7 +67,7 @@ def test_fields_are_named_in_camel_case(path: str, node: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(("path", "node"), NODES)
-def test_every_rule_says_what_is_right(path: str, node: dict[str, Any]) -> None:
+def test_every_rule_has_a_message(path: str, node: dict[str, Any]) -> None:
     for rule in node.get("x-kubernetes-validations", ()):
         assert rule["message"]
 
@@ -77,12 +77,12 @@ def test_every_field_of_the_spec_is_explained(field: str) -> None:
     assert SPEC["properties"][field]["description"]
 
 
-def test_the_toggle_alone_is_required_and_takes_a_yaml_boolean_too() -> None:
+def test_only_the_toggle_is_required_and_a_yaml_boolean_is_accepted() -> None:
     assert SPEC["required"] == ["status"]
     assert SPEC["properties"]["status"]["enum"] == ["ON", "OFF", True, False]
 
 
-def test_defaults_are_filled_in_by_the_api_server_so_that_they_are_seen() -> None:
+def test_defaults_are_in_the_schema_so_that_they_are_visible() -> None:
     defaults = {name: field["default"] for name, field in SPEC["properties"].items() if "default" in field}
     assert defaults == {
         "mode": "PastAndFuture",
@@ -95,14 +95,14 @@ def test_defaults_are_filled_in_by_the_api_server_so_that_they_are_seen() -> Non
     }
 
 
-def test_the_operator_s_own_defaults_are_the_same() -> None:
+def test_the_models_have_the_same_defaults() -> None:
     written = SyncIntegrationSpec.model_validate({"status": "OFF"}).to_wire()
     assert {name: written[name] for name in SPEC["properties"] if "default" in SPEC["properties"][name]} == {
         name: field["default"] for name, field in SPEC["properties"].items() if "default" in field
     }
 
 
-def test_enumerations_and_limits_are_the_api_server_s_to_check() -> None:
+def test_enumerations_and_limits_are_in_the_schema() -> None:
     fields = SPEC["properties"]
     assert fields["mode"]["enum"] == ["PastAndFuture", "FutureOnly"]
     assert fields["offPolicy"]["enum"] == ["FinishRun", "PauseRun"]
@@ -111,18 +111,18 @@ def test_enumerations_and_limits_are_the_api_server_s_to_check() -> None:
     assert "duration" in str(fields["runTimeout"]["x-kubernetes-validations"])
 
 
-def test_a_status_that_was_never_written_is_of_no_generation() -> None:
+def test_a_new_status_has_no_observed_generation() -> None:
     assert STATUS["default"] == {"observedGeneration": -1}
 
 
-def test_the_status_s_fields_have_no_defaults_and_it_demands_nothing() -> None:
+def test_the_status_has_neither_defaults_nor_required_fields() -> None:
     """An older or newer operator's status must be readable, and what was never written must not appear."""
     assert "required" not in STATUS
     fields = {"properties": STATUS["properties"]}
     assert not [path for path, node in nodes(fields) if "default" in node or "x-kubernetes-validations" in node]
 
 
-def test_every_field_that_the_operator_writes_is_in_the_schema() -> None:
+def test_every_field_of_the_status_is_in_the_schema() -> None:
     fields = {field.alias for field in SyncIntegrationStatus.model_fields.values()}
     assert STATUS["properties"].keys() == fields
 
@@ -132,7 +132,7 @@ def test_the_status_is_a_subresource_with_conditions_by_type() -> None:
     assert STATUS["properties"]["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
 
 
-def test_the_printer_columns_show_where_the_sync_stands() -> None:
+def test_the_printer_columns_show_the_state_of_the_sync() -> None:
     columns = {column["name"]: column for column in VERSION["additionalPrinterColumns"]}
     assert list(columns) == [
         "Status",

@@ -38,7 +38,7 @@ def test_every_setting_is_explained_and_none_has_a_default(path: str, node: dict
 
 
 @pytest.mark.parametrize(("path", "node"), NODES)
-def test_rules_can_be_priced_since_everything_has_a_limit(path: str, node: dict[str, Any]) -> None:
+def test_everything_has_a_limit_so_that_rule_costs_can_be_estimated(path: str, node: dict[str, Any]) -> None:
     if node.get("type") == "string":
         assert "maxLength" in node or "enum" in node
     if node.get("type") == "array":
@@ -48,7 +48,7 @@ def test_rules_can_be_priced_since_everything_has_a_limit(path: str, node: dict[
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_it_has_all_settings_of_every_type(number: int) -> None:
+def test_all_settings_of_every_connector_type_are_in_it(number: int) -> None:
     described = json_schema()["properties"]
     system = described["connectors"]["additionalProperties"]["oneOf"][number]
     place = described["objects"]["items"]["properties"]["sides"]["additionalProperties"]["anyOf"][number]
@@ -56,23 +56,23 @@ def test_it_has_all_settings_of_every_type(number: int) -> None:
     assert place["properties"].keys() <= SIDE["properties"].keys()
 
 
-def test_what_a_value_is_by_default_is_said_in_words() -> None:
+def test_defaults_are_described_in_the_text() -> None:
     assert SYNC["properties"]["overlap"]["description"].endswith(" Default: 30s.")
     assert "Default: 0s." in SIDE["properties"]["staleFor"]["description"]
     assert "Default: 30s." in SIDE["properties"]["staleFor"]["description"]
 
 
-def test_a_setting_of_some_types_only_says_of_which() -> None:
+def test_a_setting_of_only_some_types_names_these() -> None:
     assert SIDE["properties"]["table"]["description"].startswith("sql: ")
     assert not SIDE["properties"]["id"]["description"].startswith("id")
 
 
-def test_other_packages_connectors_are_free_in_their_settings() -> None:
+def test_third_party_connectors_have_free_form_settings() -> None:
     for schema in (CONNECTOR, SIDE):
         assert schema["properties"]["settings"][UNTYPED] is True
 
 
-def test_of_one_name_and_two_forms_the_worker_judges() -> None:
+def test_a_setting_with_two_forms_is_left_to_the_worker() -> None:
     """No schema takes a text here and a mapping there; rules cannot see such a setting, and do not speak of it."""
     text, mapping = {"type": "string"}, {"type": "object", "properties": {}}
     types = {
