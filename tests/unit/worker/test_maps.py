@@ -202,6 +202,8 @@ class TestWrites:
         databases.add("erp", BOB)
         ended = databases.run(writes=writes)
         assert (ended.pushed, ended.parked) == ({"crm": "1 update", "erp": ""}, [])
+        assert ended.message["reason"] == "contact in crm: 1 not created: writes does not list create for it"
+        assert databases.run(writes=writes).message["reason"] == "", "it is said once, and does not wait"
         databases.add("crm", ("bob@x", "Bob of crm", "2"))
         databases.run(writes=writes, conflict="erp")
         assert databases.contacts("crm") == [("ada@x", "Countess", "1"), BOB], "one that is there is paired"
@@ -214,6 +216,7 @@ class TestWrites:
         databases.edit("erp", "bob@x", name="Robert")
         ended = databases.run(writes=writes, conflict="park")
         assert (ended.pushed, ended.parked) == ({"crm": "1 update", "erp": ""}, [])
+        assert ended.message["reason"] == "contact in erp: 1 not updated: writes does not list update for it"
         databases.edit("crm", "ada@x", phone="9")
         databases.edit("erp", "ada@x", phone="8")
         assert databases.run(writes=writes, conflict="park").pushed == {"crm": "1 update", "erp": ""}
@@ -224,12 +227,23 @@ class TestWrites:
         databases.add("crm", ADA, BOB)
         databases.run(writes=writes)
         databases.delete("crm", "ada@x")
-        assert databases.run(writes=writes, deletes="propagate").pushed == UNTOUCHED
+        ended = databases.run(writes=writes, deletes="propagate")
+        assert ended.pushed == UNTOUCHED
+        assert ended.message["reason"] == "contact in erp: 1 not deleted: writes does not list delete for it"
         databases.delete("erp", "bob@x")
         assert databases.run(writes=writes, deletes="propagate", safety={"emptySide": "allow"}).pushed == {
             "crm": "1 delete", "erp": "",
         }  # fmt: skip
         assert databases.contacts("erp") == [ADA]
+
+    def test_a_match_field_that_does_not_flow_keeps_records_from_being_made_and_the_run_says_so(
+        self, databases: Databases
+    ) -> None:
+        fields = [{**FIELDS[0], "direction": "to-erp"}, *FIELDS[1:]]
+        databases.add("erp", ADA, BOB)
+        ended = databases.run(fields=fields)
+        assert ended.pushed == UNTOUCHED
+        assert ended.message["reason"] == "contact in crm: 2 not created: its match field email is not written there"
 
     def test_of_nothing_writes_nothing_there(self, databases: Databases) -> None:
         databases.add("crm", ADA)

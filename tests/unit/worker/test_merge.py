@@ -163,7 +163,14 @@ ONE_SIDED: list[tuple[str, State, State, Policy, Decision]] = [
         side("?>a"),
         ABSENT,
         replace(PARK, creates_on=(True, False), deletes_on=(True, False)),
-        Keep(),
+        Keep(withheld=("create", 1)),
+    ),
+    (
+        "an edit of what stands alone makes none either where none may be made",
+        side("a>b"),
+        GONE,
+        replace(PARK, creates_on=(True, False)),
+        Keep(withheld=("create", 1)),
     ),
     ("what is known and stands alone stays alone", side("a>a"), ABSENT, PARK, Keep()),
     ("an edit of what stands alone makes the other", side("a>b"), ABSENT, PARK, Create(1)),
@@ -175,7 +182,7 @@ ONE_SIDED: list[tuple[str, State, State, Policy, Decision]] = [
         side("a>a"),
         GONE,
         replace(PARK, creates_on=(False, True), deletes_on=(False, True)),
-        Keep(),
+        Keep(withheld=("delete", 0)),
     ),
 ]
 
@@ -292,11 +299,27 @@ class TestLaws:
     def test_no_side_is_preferred_but_by_the_policy(self, situation: Situation) -> None:
         decision, turned = situation.merge(), situation.turned().merge()
         if isinstance(decision, Patch):
-            assert turned == replace(decision, to=decision.to[::-1])
+            withheld = tuple(sorted(map(other, decision.withheld)))
+            assert turned == replace(decision, to=decision.to[::-1], withheld=withheld)
         elif isinstance(decision, Create | Delete):
             assert turned == type(decision)(other(decision.on))
+        elif isinstance(decision, Keep) and decision.withheld is not None:
+            operation, on = decision.withheld
+            assert turned == Keep(withheld=(operation, other(on)))
         else:
             assert turned == decision
+
+    @law
+    @given(situations(both=True), st.sampled_from(SIDES))
+    def test_an_edit_that_may_not_be_written_is_withheld_and_no_other_is(self, situation: Situation, on: Side) -> None:
+        allowed = replace(situation, policy=replace(situation.policy, updates_on=(True, True)), decided={})
+        forbidden = (on == 1, on == 0)
+        denied = replace(allowed, policy=replace(allowed.policy, updates_on=forbidden))
+        assert allowed.patch().withheld == ()
+        stays = {i for i in allowed.patch().to[on] if i not in denied.patch().to[other(on)]}
+        assert {*denied.patch().withheld} <= {on}
+        if stays - {*allowed.patch().conflicts}:
+            assert denied.patch().withheld == (on,)
 
     @law
     @given(situations(both=True))

@@ -20,7 +20,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
+from tidegate.worker.config.rules import SIDES, FieldRule, Operation, Side, other
 from tidegate.worker.values.normal_form import Hash
 
 
@@ -74,13 +74,15 @@ _NONE_PARKED = Parked()
 class Patch:
     """Both sides have the record: the fields to write to side 0 and to side 1, the parked ones, and all in conflict.
 
-    `hidden` are those that one side has edited and the other omits: what a write would overwrite is unknown.
+    `hidden` are those that one side has edited and the other omits: what a write would overwrite is unknown. `withheld`
+    are the sides to which an edit does not flow, because they may not be updated.
     """
 
     to: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     parked: tuple[int, ...] = ()
     conflicts: tuple[int, ...] = ()
     hidden: tuple[int, ...] = ()
+    withheld: tuple[Side, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,12 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Accept the records as they are; a counterpart that is gone is unlinked."""
+    """Accept the records as they are; a counterpart that is gone is unlinked.
+
+    `withheld` is what would be done, and on which side, if it were allowed there.
+    """
+
+    withheld: tuple[Operation, Side] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +142,22 @@ def _one_sided(
 ) -> Decision:
     there = other(here)
     state = states[here]
-    made = Create(there) if policy.creates_on[there] else Keep()
+    made = Create(there) if policy.creates_on[there] else Keep(withheld=("create", there))
     if not any(state.seen):
         return made  # it is new
     flowing = [(seen, now) for rule, seen, now in zip(rules, state.seen, state.now, strict=True) if rule.to[there]]
     edited = any(now is not None and seen not in (None, now) for seen, now in flowing) or any(
         rules[i].to[there] for i in parked
     )
-    deleted = states[there].presence is Presence.GONE and policy.deletes == "propagate" and policy.deletes_on[here]
+    due = states[there].presence is Presence.GONE and policy.deletes == "propagate"
+    deleted = due and policy.deletes_on[here]
     # A field that was never seen may hold an edit, which beats the delete.
     doubtful = deleted and any(seen is None and now is not None for seen, now in flowing)
     if edited or doubtful:
         return made
-    return Delete(here) if deleted else Keep()
+    if deleted:
+        return Delete(here)
+    return Keep(withheld=("delete", here)) if due else Keep()
 
 
 def _two_sided(
@@ -163,6 +173,7 @@ def _two_sided(
     parked: list[int] = []
     conflicts: list[int] = []
     hidden: list[int] = []
+    withheld: set[Side] = set()
     for i, rule in enumerate(rules):
         now = states[0].now[i], states[1].now[i]
         if None not in now and states[0].compared[i] == states[1].compared[i]:
@@ -178,6 +189,8 @@ def _two_sided(
             sources = tuple(side for side in SIDES if side in sources or (side == taken and to_side[other(side)]))
         elif not sources and i in parked_before.conflicts and winner is not None:
             sources = tuple(side for side in SIDES if to_side[other(side)])
+        if not sources:
+            withheld |= {other(side) for side in _sources(rule.to, seen, now, blank)}
         if len(sources) == len(SIDES):
             conflicts.append(i)
             if winner is None:
@@ -186,7 +199,7 @@ def _two_sided(
             sources = (winner,)
         for source in sources:
             to[other(source)].append(i)
-    return Patch((tuple(to[0]), tuple(to[1])), tuple(parked), tuple(conflicts), tuple(hidden))
+    return Patch((tuple(to[0]), tuple(to[1])), tuple(parked), tuple(conflicts), tuple(hidden), tuple(sorted(withheld)))
 
 
 def _sources(

@@ -39,6 +39,8 @@ class Progress:
     newly_unreadable: int = 0
     # Records that were answered as they were before our last write, and wait for the next run.
     stale: int = 0
+    # By source, how many creates, updates and deletes were due there that are not allowed.
+    withheld: dict[str, dict[str, int]] = field(default_factory=dict)
     # By source, how many records were known and are outside their side's filter now.
     left: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0

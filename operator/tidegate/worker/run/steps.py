@@ -29,6 +29,7 @@ from tidegate.worker.run.report import WAITING_LINES, Report
 from tidegate.worker.run.run_journal import open_journal
 from tidegate.worker.run.scan import scan
 from tidegate.worker.run.session import Connects, Session, connect, open_pairs
+from tidegate.worker.run.source import Source
 from tidegate.worker.run.throttle import Pace
 
 Opens = Callable[[Order], Cache]
@@ -199,6 +200,17 @@ def _tell_what_waits(session: Session) -> None:
         )
 
 
+def _withheld(session: Session, source: Source) -> Iterator[str]:
+    """What this run would have done on a side, if it were allowed there: it does not wait, and is said once."""
+    item = source.item
+    unwritten = [item.fields[i].title for i in item.match if not item.fields[i].to[source.side]]
+    for operation, count in session.progress.withheld.get(source.title, {}).items():
+        why = f"writes does not list {operation} for it"
+        if operation in item.writes[source.side]:
+            why = f"its match field {', '.join(unwritten)} is not written there"
+        yield f"{item.name} in {source.name}: {count} not {operation}d: {why}"
+
+
 def _remark(session: Session) -> str:
     parked = session.cache.parked.count()
     remarks = [f"{parked} waiting for a decision: see the run's log"] if parked else []
@@ -213,6 +225,7 @@ def _remark(session: Session) -> str:
             f"{stale} records are still answered as they were before they were written, and are read again by the next "
             "run; see staleFor"
         )
+    remarks += [words for both in session.pairs for source in both.sources for words in _withheld(session, source)]
     for source, left in session.progress.left.items():
         remarks.append(f"{left} records have left the filter of {source} and are no longer linked")
     for source, doubt in session.progress.doubts.items():

@@ -8,7 +8,7 @@ another field is seen as the change it is.
 from collections.abc import Sequence
 
 from tidegate.worker.cache.settling import Written
-from tidegate.worker.config.rules import SIDES, Side, other
+from tidegate.worker.config.rules import SIDES, Operation, Side, other
 from tidegate.worker.connectors import NotDeleted, Record, Rejected
 from tidegate.worker.merge.kept import unkept
 from tidegate.worker.merge.three_way import Delete, Forget, Keep, Patch
@@ -40,14 +40,17 @@ def acknowledge(session: Session, both: SourcePair, works: Sequence[Work], *, pa
         if isinstance(decision, Forget):
             session.cache.forget(work.rids)
         elif isinstance(decision, Keep):
-            _keep(session, both, work)
+            _keep(session, both, work, decision)
         elif isinstance(decision, Delete):
             _deleted(session, both, work, decision)
         elif isinstance(decision, Patch):
             _patched(session, both, work, decision)
 
 
-def _keep(session: Session, both: SourcePair, work: Work) -> None:
+def _keep(session: Session, both: SourcePair, work: Work, decision: Keep) -> None:
+    if decision.withheld is not None:
+        operation, side = decision.withheld
+        _note_withheld(session, both.sources[side], operation)
     for source in both.sources:
         row, record = work.rows[source.side], work.records[source.side]
         if row is None:
@@ -60,6 +63,11 @@ def _keep(session: Session, both: SourcePair, work: Work) -> None:
         if row.link is None:
             # Its edits since its counterpart went were not pushed: should that come back, it is a first pairing.
             session.cache.reloads.forget([row.rid])
+
+
+def _note_withheld(session: Session, target: Source, operation: Operation) -> None:
+    counts = session.progress.withheld.setdefault(target.title, {})
+    counts[operation] = counts.get(operation, 0) + 1
 
 
 def _created(session: Session, both: SourcePair, works: Sequence[Work], on: Side) -> None:
@@ -196,6 +204,8 @@ def _settled(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
     """Nothing is left to be done about the record except by a person."""
     conclude(session, both, work)
     session.progress.conflicts += len(patch.parked)
+    for side in patch.withheld:
+        _note_withheld(session, both.sources[side], "update")
     _unpark_fields(session, both, work, patch)
     source, row = both.sources[0], work.row(0)
     for i in patch.parked:
