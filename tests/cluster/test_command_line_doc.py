@@ -99,7 +99,7 @@ def test_the_page_s_commands_print_what_it_shows(
             meanwhile=obey,
         ),
         Scene("kubectl sync reset contacts --yes", before=in_progress, after=halt_run_4),
-        Scene("kubectl sync confirm-deletes contacts --run 4", after=end_run_5),
+        Scene("kubectl sync approve contacts --run 4 --yes", after=end_run_5),
         Scene("kubectl sync off --all --wait --timeout 1h --output=name", after=let_argo_cd_have_it),
     ]
 

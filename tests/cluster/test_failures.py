@@ -43,7 +43,7 @@ def test_a_pod_that_fails_is_replaced_within_the_run(namespace: Namespace, node:
             "ConfigurationError",
             "fix spec.sync or spec.template to retry at once, or `kubectl sync run contacts` if ",
         ),
-        (3, "Halted", 'confirm with the annotation tidegate.dev/allow-deletes: "1", or turn OFF and reset'),
+        (3, "Halted", 'or the annotation tidegate.dev/approve: "1", or turn OFF and reset'),
         (4, "CacheUnusable", "reset the sync to start with a new cache"),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.command_line import CommandLine, plain
+from cluster.command_line import CommandLine
 from cluster.namespace import Namespace
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
@@ -155,45 +155,6 @@ def test_a_stalled_sync_ends_the_wait(
     stalled = sync("on", "contacts", "--wait")
     assert stalled.code == 3
     assert "run 1 stopped: connector crm: url is missing; fix spec.sync or spec.template" in stalled.err
-
-
-def test_deletes_are_confirmed_for_the_halted_run_only(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
-) -> None:
-    namespace.create_integration(status="ON", delay="1h")
-    node.end(1, 3, '{"reason": "900 of 1000 contact records are gone from crm"}')
-    namespace.wait_condition("Stalled")
-    assert sync("confirm-deletes", "contacts").code == 2, "a script must say which run it means"
-    other = sync("confirm-deletes", "contacts", "--run", "7")
-    assert other.code == 1
-    assert "the halted run is run 1, not run 7: run 1 stopped: 900 of 1000" in other.err
-    node.end(2)
-    done = sync("confirm-deletes", "contacts", "--run", "1", "--wait")
-    assert (done.code, done.out.splitlines()[-1]) == (0, "contacts: ✓ run 2")
-    (worker,) = namespace.job(2)["spec"]["template"]["spec"]["containers"]
-    assert {"name": "SYNC_ALLOW_DELETES", "value": "1"} in worker["env"]
-
-
-def test_deletes_are_shown_before_they_are_confirmed(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
-) -> None:
-    namespace.create_integration(status="ON", delay="1h")
-    logs.say(1, *({"type": "gone", "object": "contact", "connector": "crm", "id": n} for n in range(1, 13)))
-    node.end(1, 3, '{"reason": "900 of 1000 contact records are gone from crm"}')
-    namespace.wait_condition("Stalled")
-    with sync.terminal("confirm-deletes", "contacts") as terminal:
-        terminal.see("Was this intended?")
-        drawn = plain(terminal.drawn)
-        assert "900 of 1000 contact records are gone from crm" in drawn
-        assert [n for n in range(20) if f"  contact {n} of crm\r\n" in drawn] == list(range(1, 11))
-        assert f"  and more: kubectl sync logs contacts -n {namespace.name} --run 1\r\n" in drawn
-        terminal.type("\r")
-        assert terminal.end() == 1
-    with sync.terminal("confirm-deletes", "contacts") as terminal:
-        terminal.see("[y/N]")
-        terminal.type("y\r")
-        terminal.see("confirmed: the next run may carry out what run 1 has found")
-        assert terminal.end() == 0
 
 
 def test_a_wait_ends_when_another_client_turns_it_on_again(

@@ -210,9 +210,9 @@ CHANGES = [
     ),
     ForbiddenChange(
         "deletes, confirmed by annotation",
-        Change("toggler", PLAIN, metadata=annotations(allow_deletes="1")),
+        Change("toggler", PLAIN, metadata=annotations(approve="1")),
         NO_JOBS,
-        Change("jobber", PLAIN, metadata=annotations(allow_deletes="1")),
+        Change("jobber", PLAIN, metadata=annotations(approve="1")),
     ),
     ForbiddenChange(
         "a request taken back",
@@ -244,7 +244,7 @@ CHANGES = [
     smuggled("other work", {"template": pod(containers=[{"name": "sync", "image": "registry.example/x:1"}])}),
     smuggled("a run at once", {}, annotations(sync_requested_at="now")),
     smuggled("a reset, by annotation", {}, annotations(reset_requested_at="now")),
-    smuggled("confirmed deletes", {}, annotations(allow_deletes="1")),
+    smuggled("an approval", {}, annotations(approve="1")),
     ForbiddenChange(
         "anything of a reader",
         Change("viewer", PLAIN, metadata={"labels": {"team": "sales"}}),

@@ -23,11 +23,13 @@ ANNOTATIONS = {
     names.SYNC_REQUESTED_ANNOTATION: "Any new value: run now, rather than after the rest of the delay, or although "
     "it is stalled.",
     names.RESET_REQUESTED_ANNOTATION: "Any new value: one new activation with a reset, after the running run.",
-    names.ALLOW_DELETES_ANNOTATION: "The number of a run that halted: the deletes that it found are wanted.",
+    names.APPROVE_ANNOTATION: "The number of a run that halted: the next run does [what it found](approve.md).",
+    names.ALLOW_DELETES_ANNOTATION: "The same, by its earlier name.",
     names.PLAN_REQUESTED_ANNOTATION: "Any new value: plan once what a full sync would do; the result is in "
     "`status.plan`.",
 }
 TEMPLATE_ANNOTATIONS = {
+    names.WORKER_APPROVALS_ANNOTATION: '`"true"`: a worker of your own [obeys approvals](bring-your-own-worker.md).',
     names.WORKER_PLANS_ANNOTATION: '`"true"`: a worker of your own [knows how to plan](bring-your-own-worker.md).',
 }
 LABELS = {

@@ -78,8 +78,8 @@ def test_rclone_syncs_and_halts_until_deletes_are_confirmed(namespace: Kubectl) 
     namespace.run("annotate", "sync/reports", "tidegate.dev/sync-requested-at=now")
     halted = wait(namespace, "reports", "activity", "✗ run 2")
     assert "too many deletes (>25%, 8 of 10)" in halted["message"]
-    assert 'confirm with the annotation tidegate.dev/allow-deletes: "2"' in halted["message"]
-    namespace.run("annotate", "sync/reports", "tidegate.dev/allow-deletes=2")
+    assert 'the annotation tidegate.dev/approve: "2"' in halted["message"]
+    namespace.run("annotate", "sync/reports", "tidegate.dev/approve=2")
     last = wait(namespace, "reports", "activity", "✓ run 3")["recentActivity"][0]
     assert last["report"]["pushed"] == {"path2": 8}
     assert last["report"]["read"] == {"path1": 2, "path2": 2}

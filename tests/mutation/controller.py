@@ -9,6 +9,20 @@ _RENDER = (f"{_TESTS}/test_render.py",)
 
 BUGS = [
     SeededBug(
+        "an approval of another run counts",
+        f"{_CONTROL}/due.py",
+        "str(last.number) in (asked.approve, asked.allow_deletes)",
+        "(asked.approve or asked.allow_deletes) is not None",
+        _TABLE,
+    ),
+    SeededBug(
+        "a run that may not know approvals is started although one is asked for",
+        f"{_CONTROL}/next_run.py",
+        "    if seen.integration.spec.lacks_approvals:\n",
+        "    if False:\n",
+        _TABLE,
+    ),
+    SeededBug(
         "no claim: the Job is created without its number in the status",
         f"{_CONTROL}/next_run.py",
         "claimed = status.replace(partial(SyncIntegrationStatus, run=run, next_run_at=None))",

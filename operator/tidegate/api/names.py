@@ -37,11 +37,13 @@ SYNC_CONFIG_ANNOTATION = f"{GROUP}/sync-config"
 # Annotations that users set on a SyncIntegration to ask for something once (design section 3).
 SYNC_REQUESTED_ANNOTATION = f"{GROUP}/sync-requested-at"
 RESET_REQUESTED_ANNOTATION = f"{GROUP}/reset-requested-at"
-ALLOW_DELETES_ANNOTATION = f"{GROUP}/allow-deletes"
+APPROVE_ANNOTATION = f"{GROUP}/approve"
+ALLOW_DELETES_ANNOTATION = f"{GROUP}/allow-deletes"  # the earlier name of the same
 PLAN_REQUESTED_ANNOTATION = f"{GROUP}/plan-requested-at"
 
 # Annotation of the Pod template: "true" says that a worker of one's own knows SYNC_PLAN (design section 7).
 WORKER_PLANS_ANNOTATION = f"{GROUP}/worker-plans"
+WORKER_APPROVALS_ANNOTATION = f"{GROUP}/worker-approvals"
 
 # A Job's name becomes a label value of its Pods, which holds 63 characters; a hash and a run number must fit too.
 _LONGEST_PREFIX = 40

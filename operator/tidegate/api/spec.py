@@ -66,6 +66,13 @@ Quantity = Annotated[
 ]
 
 
+class Approval(StrEnum):
+    """Which runs a person has to approve before their first write."""
+
+    UNUSUAL = "Unusual"  # those that would exceed a limit of spec.sync.safety
+    ALWAYS = "Always"  # beside these, the full sync of each activation that would write anything
+
+
 class CacheSpec(ApiModel):
     """Where the worker remembers both sides between runs: a PersistentVolumeClaim made for the integration."""
 
@@ -121,6 +128,13 @@ class SyncIntegrationSpec(ApiModel):
             "next ON picks up where it left off."
         ),
     ] = OffPolicy.FINISH_RUN
+    approval: Annotated[
+        Approval,
+        Field(
+            description="Which runs halt before their first write until a person approves them: Unusual those that "
+            "exceed a limit of sync.safety, Always also the full sync of each activation that would write anything."
+        ),
+    ] = Approval.UNUSUAL
     run_timeout: Annotated[
         PositiveDuration | None,
         Field(description="A run that takes longer is stopped and counts as failed; paused time does not count."),
@@ -180,9 +194,17 @@ class SyncIntegrationSpec(ApiModel):
         return self.cache.none and self.configuration is not None and not _names_own_image(self.template)
 
     @property
+    def lacks_approvals(self) -> bool:
+        """True when each full sync needs an approval and the worker's image does not say that it knows approvals."""
+        own = _names_own_image(self.template)
+        return (
+            self.approval is Approval.ALWAYS and own and not _declares(self.template, names.WORKER_APPROVALS_ANNOTATION)
+        )
+
+    @property
     def worker_plans(self) -> bool:
         """Whether the worker knows a plan: the built-in one does, one of the user's own if its template says so."""
-        return not _names_own_image(self.template) or _says_that_it_plans(self.template)
+        return not _names_own_image(self.template) or _declares(self.template, names.WORKER_PLANS_ANNOTATION)
 
 
 def _names_own_image(template: dict[str, Any] | None) -> bool:
@@ -194,7 +216,7 @@ def _names_own_image(template: dict[str, Any] | None) -> bool:
     )
 
 
-def _says_that_it_plans(template: dict[str, Any] | None) -> bool:
+def _declares(template: dict[str, Any] | None, annotation: str) -> bool:
     metadata = (template or {}).get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    return isinstance(annotations, dict) and annotations.get(names.WORKER_PLANS_ANNOTATION) == "true"
+    return isinstance(annotations, dict) and annotations.get(annotation) == "true"

@@ -69,7 +69,7 @@ class Activation(ApiModel):
 
 
 class Found(ApiModel):
-    """One thing that halted a run, in its own words: what a confirmation of that run is about."""
+    """One thing that halted a run, in its own words: what an approval of that run is about."""
 
     object: Annotated[str, Field(description="The object of spec.sync.")]
     connector: Annotated[
@@ -124,12 +124,10 @@ class Run(ApiModel):
     interrupted: Annotated[
         bool, Field(description="A Pod in which its worker had started was evicted or deleted, and is replaced.")
     ] = False
-    allow_deletes: Annotated[
-        int | None, Field(description="The halted run whose deletes were confirmed for this one.")
-    ] = None
+    approved: Annotated[int | None, Field(description="The halted run that was approved for this one.")] = None
     confirmed: Annotated[
         tuple[Found, ...] | None,
-        Field(description="What that run had found; this one may carry out no more than that."),
+        Field(description="What that run had found; this one does that, and what spec.sync.safety allows anyway."),
     ] = None
     requested_at: Annotated[
         str | None, Field(description="Of a plan: the value of tidegate.dev/plan-requested-at that asked for it.")
@@ -199,7 +197,7 @@ class LastRun(ApiModel):
     spec_digest: SpecDigest = None
     reason: Annotated[str | None, Field(description="Why it did not succeed.")] = None
     found: Annotated[
-        tuple[Found, ...] | None, Field(description="What halted it: what a confirmation of this run confirms.")
+        tuple[Found, ...] | None, Field(description="What halted it: what an approval of this run approves.")
     ] = None
 
 

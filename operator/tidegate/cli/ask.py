@@ -6,6 +6,7 @@ import click
 
 from tidegate.api.spec import Mode
 from tidegate.cli.decisions.integration import Integration
+from tidegate.cli.display import show
 from tidegate.cli.display.screen import inert
 from tidegate.cli.invocation import Invocation
 from tidegate.cli.selection import Chosen
@@ -43,16 +44,31 @@ def consent(call: Invocation, deed: str, chosen: Chosen, *, always: bool = False
     return False
 
 
-def confirm_deletes(seen: Integration, run: int, gone: Sequence[str]) -> bool:
-    """Whether what halted a run was intended; `gone`: the records that its log names."""
+def approval(call: Invocation, seen: Integration, run: int, named: Sequence[str]) -> bool:
+    """Whether what a halted run has found is approved; `named`: the records that its log names.
+
+    It is shown in any case. Raises UsageError without a terminal and without `--yes`.
+    """
     click.echo(inert(seen.status.message or ""), err=True)
-    for record in gone[:_SHOWN]:
-        click.echo(f"  {inert(record)}", err=True)
-    if len(gone) > _SHOWN:
-        click.echo(f"  and more: {seen.command('logs', '--run', str(run))}", err=True)
-    if not gone:
-        click.echo("  the log of that run names no record", err=True)
-    return click.confirm(f"Was this intended? The run after run {run} may then carry it out.", err=True)
+    last = seen.status.last_run
+    for found in (last.found if last else None) or ():
+        click.echo(f"  {inert(show.found(found))}", err=True)
+    for record in named[:_SHOWN]:
+        click.echo(f"    {inert(record)}", err=True)
+    if len(named) > _SHOWN:
+        click.echo(f"    and more: {seen.command('logs', '--run', str(run))}", err=True)
+    if not named:
+        click.echo("    the log of that run names no record", err=True)
+    if call.yes:
+        return True
+    if not call.screen.asks:
+        raise click.UsageError(f"this approves run {run}: without a terminal, confirm with --yes")
+    if click.confirm(
+        f"Approve run {run}? The next run then does this, and what spec.sync.safety allows anyway.", err=True
+    ):
+        return True
+    call.screen.note("Nothing was changed.")
+    return False
 
 
 def _names(of: Sequence[Integration]) -> str:

@@ -15,6 +15,7 @@ _MEANS = {
     **dict.fromkeys(("get", "list", "ls", "describe", "show"), "kubectl sync status"),
     **dict.fromkeys(("event", "events"), "kubectl events --for sync/NAME"),
     **dict.fromkeys(("delete", "rm", "remove"), "kubectl delete sync NAME"),
+    **dict.fromkeys(("confirm", "confirm-deletes", "accept", "allow"), "kubectl sync approve NAME"),
     "edit": "kubectl edit sync NAME",
     "log": "kubectl sync logs NAME",
     "history": "kubectl sync activity NAME",

@@ -10,7 +10,7 @@ from click.shell_completion import ShellComplete
 from tidegate.api.spec import Mode, OffPolicy
 from tidegate.cli import ask, complete, options, run_log, watching
 from tidegate.cli.apply import carry_out
-from tidegate.cli.decisions.change import ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn, halted_run
+from tidegate.cli.decisions.change import Approve, Reset, RunNow, TurnOff, TurnOn, halted_run
 from tidegate.cli.display import activity as recent
 from tidegate.cli.display import conflicts, overview, show
 from tidegate.cli.display.log_lines import readable
@@ -139,27 +139,28 @@ def reset(call: Invocation, names: tuple[str, ...]) -> ExitCode:
     return carry_out(call, chosen, Reset(_now()))
 
 
-@sync.command("confirm-deletes")
-@click.option("--run", "confirmed", type=int, shell_complete=complete.runs, help="The halted run.")
-@options.patience("the run that may carry them out has ended")
+@sync.command()
+@click.option("--run", "number", type=int, shell_complete=complete.runs, help="The halted run.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@options.patience("the run that does what was approved has ended")
 @options.output(*_OBJECTS)
 @options.one_name
 @options.one
-def confirm_deletes(call: Invocation, name: str, confirmed: int | None) -> ExitCode:
-    """Confirm the deletes that halted a run.
+def approve(call: Invocation, name: str, number: int | None) -> ExitCode:
+    """Approve what a halted run has found.
 
-    On a terminal it shows what halted the run, with the first ten of the missing records, and asks. A script must name
-    the run with --run, so that it never confirms what was not shown.
+    It shows what that is, with the first ten of the records, and asks. A script names the run with --run, so that it
+    never approves what was not shown, and adds --yes.
     """
     seen = choose_one(call.cluster, call.scope, name)
-    run = confirmed
-    if run is None:
-        run = halted_run(seen)
-        if not call.screen.asks:
-            raise click.UsageError(f"without a terminal, name the halted run: --run {run}")
-        if not ask.confirm_deletes(seen, run, list(dict.fromkeys(run_log.gone(call.cluster, seen, run)))):
-            return ExitCode.FAILED
-    return carry_out(call, Chosen([seen], single=True), ConfirmDeletes(run))
+    run = halted_run(seen)
+    if number is None and not call.screen.asks:
+        raise click.UsageError(f"without a terminal, name the halted run: --run {run} --yes")
+    wish = Approve(run if number is None else number)
+    wish.change(seen)
+    if not ask.approval(call, seen, wish.run, list(dict.fromkeys(run_log.named(call.cluster, seen, wish.run)))):
+        return ExitCode.FAILED
+    return carry_out(call, Chosen([seen], single=True), wish)
 
 
 @sync.command()

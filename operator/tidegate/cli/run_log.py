@@ -10,7 +10,7 @@ from tidegate.cli.cluster.reader_thread import Stop
 from tidegate.cli.decisions.integration import Body, Integration
 from tidegate.cli.display.conflicts import RunLog
 from tidegate.cli.display.log_lines import counts_of
-from tidegate.cli.display.log_lines import gone as gone_of
+from tidegate.cli.display.log_lines import named as named_in
 from tidegate.cli.errors import CommandError, NotFoundError
 
 # Lines: among the records that it names, the worker prints its progress once a second.
@@ -67,10 +67,10 @@ def follow(
             return
 
 
-def gone(cluster: Cluster, of: Integration, run: int) -> list[str]:
-    """The missing records that halted a run; none where its log is gone, or may not be read."""
+def named(cluster: Cluster, of: Integration, run: int) -> list[str]:
+    """The records that halted a run; none where its log is gone, or may not be read."""
     try:
-        return [record for log in read(cluster, of, run) for record in gone_of(lines(log.pieces))]
+        return [record for log in read(cluster, of, run) for record in named_in(lines(log.pieces))]
     except CommandError:
         return []
 

@@ -40,7 +40,7 @@ def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: dat
     A request and a correction of the spec after a failure are not kept waiting.
     """
     last = status.last_run
-    if last is None or sync_requested(seen, status) or deletes_confirmed(seen, last):
+    if last is None or sync_requested(seen, status) or is_approved(seen, last):
         return None
     if status.consecutive_failures and is_corrected(seen, last):
         return None
@@ -65,10 +65,12 @@ def sync_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
     return requested is not None and requested != status.handled.sync_requested_at
 
 
-def deletes_confirmed(seen: Observation, last: LastRun | None) -> bool:
-    """Whether the deletes that the last run halted for are confirmed."""
-    confirmed = seen.integration.requests.allow_deletes
-    return last is not None and last.outcome is Outcome.HALTED and confirmed == str(last.number)
+def is_approved(seen: Observation, last: LastRun | None) -> bool:
+    """Whether the last run has halted, and what it would do is approved: by its number, so that it serves once."""
+    asked = seen.integration.requests
+    return (
+        last is not None and last.outcome is Outcome.HALTED and str(last.number) in (asked.approve, asked.allow_deletes)
+    )
 
 
 def due_at(integration: Integration, status: SyncIntegrationStatus, last: LastRun) -> datetime:
@@ -97,10 +99,13 @@ def _pause(delay: timedelta, status: SyncIntegrationStatus, last: LastRun) -> ti
     return max(delay, min(first * (1 << doublings), LONGEST_BACKOFF))
 
 
-_CONFIRM = f'confirm with the annotation {names.ALLOW_DELETES_ANNOTATION}: "{{run}}"'
-# A worker that says what it has found, or that there is nothing to confirm.
+_APPROVE = (
+    "approve it with `kubectl sync approve {name} --run {run}` or the annotation "
+    f'{names.APPROVE_ANNOTATION}: "{{run}}"'
+)
+# A worker that says what it has found, or that there is nothing to approve.
 _WHAT_HELPS_WITH_FOUND = (
-    f"if that was intended, {_CONFIRM}; if not, restore the records and `kubectl sync run {{name}}`"
+    f"if that is intended, {_APPROVE}; if not, restore or correct the records and `kubectl sync run {{name}}`"
 )
 _WHAT_HELPS_WITH_NOTHING_FOUND = "do what it says, and `kubectl sync run {name}`"
 _WHAT_HELPS = {
@@ -108,7 +113,7 @@ _WHAT_HELPS = {
         "fix spec.sync or spec.template to retry at once, or `kubectl sync run {name}` if it was fixed elsewhere; "
         "retrying at {due}"
     ),
-    Outcome.HALTED: f"{_CONFIRM}, or turn OFF and reset",
+    Outcome.HALTED: f"{_APPROVE}, or turn OFF and reset",
     Outcome.CACHE_UNUSABLE: "reset the sync to start with a new cache",
 }
 

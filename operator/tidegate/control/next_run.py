@@ -11,10 +11,10 @@ from tidegate.api.spec import Mode
 from tidegate.api.status import Activation, HandledRequests, LastRun, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import cache_identity
 from tidegate.control.declared import reset_requested, wants_reset, with_sync_request_handled
-from tidegate.control.due import deletes_confirmed, wait_for_next_run
+from tidegate.control.due import is_approved, wait_for_next_run
 from tidegate.control.history import finished_jobs
 from tidegate.control.observation import NO_RUN, Observation, Refusal
-from tidegate.control.reasons import CACHE_REQUIRED
+from tidegate.control.reasons import APPROVALS_UNSUPPORTED, CACHE_REQUIRED
 from tidegate.control.step import LOOK_AGAIN, Action, Announce, CreateCache, CreateJob, Step
 from tidegate.control.untrusted import inert
 
@@ -28,8 +28,14 @@ def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: dateti
             "the built-in worker cannot sync without a cache: every run would be like the first one; "
             "delete the SyncIntegration and create it without cache.none"
         )
-        told = () if seen.integration.tells_of(CACHE_REQUIRED) else (Announce(CACHE_REQUIRED, words, warning=True),)
-        return Step(Phase.WAITING, status, told, stalled=words, reason=CACHE_REQUIRED)
+        return _refuse(seen, status, CACHE_REQUIRED, words)
+    if seen.integration.spec.lacks_approvals:
+        words = (
+            "the worker's image may not know approvals, and would push without one; set approval: Unusual, or declare "
+            f'that the image knows SYNC_APPROVAL by the annotation {names.WORKER_APPROVALS_ANNOTATION}: "true" in '
+            "spec.template.metadata"
+        )
+        return _refuse(seen, status, APPROVALS_UNSUPPORTED, words)
     activation = status.activation
     if activation is None or wants_reset(seen, status):
         return _activate(seen, status, now)
@@ -52,6 +58,12 @@ def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: dateti
         return _claim(seen, status, activation, now)
     status, activation = cache_identity.begin_again(status, lost), cache_identity.owing(activation, lost)
     return _claim(seen, status, activation, now, cache_identity.announce(lost))
+
+
+def _refuse(seen: Observation, status: SyncIntegrationStatus, reason: str, words: str) -> Step:
+    """Start nothing until the spec is another one."""
+    told = () if seen.integration.tells_of(reason) else (Announce(reason, words, warning=True),)
+    return Step(Phase.WAITING, status, told, stalled=words, reason=reason)
 
 
 def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Step:
@@ -99,7 +111,7 @@ def _claim(
     integration = seen.integration
     number = status.runs + 1
     last = status.last_run
-    confirmed = last if deletes_confirmed(seen, last) else None
+    approved = last if is_approved(seen, last) else None
     kind = RunKind.INCREMENTAL if activation.caught_up else RunKind.FULL
     run = Run(
         number=number,
@@ -115,8 +127,8 @@ def _claim(
         claimed_at=now,
         generation=integration.generation,
         spec_digest=integration.spec.digest,
-        allow_deletes=confirmed.number if confirmed else None,
-        confirmed=confirmed.found if confirmed else None,
+        approved=approved.number if approved else None,
+        confirmed=approved.found if approved else None,
     )
     claimed = with_sync_request_handled(seen, status.replace(partial(SyncIntegrationStatus, runs=number)))
     return launch(seen, claimed, run, *announcements)

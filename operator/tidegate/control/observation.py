@@ -22,7 +22,8 @@ class Requests:
 
     sync: str | None = None
     reset: str | None = None
-    allow_deletes: str | None = None
+    approve: str | None = None
+    allow_deletes: str | None = None  # approve, by its earlier name
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 from tidegate.api import contract, names
 from tidegate.api.base import format_time
 from tidegate.api.contract import Environment, ExitCode
+from tidegate.api.spec import Approval
 from tidegate.api.status import Run, RunKind
 from tidegate.control.merge_patch import strategic_merge
 from tidegate.control.observation import Integration
@@ -230,8 +231,10 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
         values[Environment.CACHE_OLDEST_EPOCH] = str(run.oldest_cache_epoch)
     if run.cache_run is not None:
         values[Environment.CACHE_RUN] = str(run.cache_run)
-    if run.allow_deletes is not None:
-        values[Environment.ALLOW_DELETES] = str(run.allow_deletes)
+    if run.kind is RunKind.FULL and run.push and integration.spec.approval is Approval.ALWAYS:
+        values[Environment.APPROVAL] = "always"
+    if run.approved is not None:
+        values |= dict.fromkeys((Environment.APPROVED, Environment.ALLOW_DELETES), str(run.approved))
     if run.confirmed:
         found = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in run.confirmed]
         values[Environment.CONFIRMED] = json.dumps(found, ensure_ascii=False)

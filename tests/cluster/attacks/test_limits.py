@@ -167,11 +167,11 @@ def test_a_malformed_confirmation_of_deletes_confirms_nothing(namespace: Namespa
     node.end(1, exit_code=3)
     namespace.wait_condition("Stalled")
     for value in ("*", "true", "01", "1.0", "١", "1 ", "2", "9" * 1000):
-        namespace.annotate(allow_deletes=value)
+        namespace.annotate(approve=value)
     namespace.forge_status({"message": "forged"})
     status = namespace.wait_until("a look at it", lambda status: status["message"] != "forged")
     assert (status["runs"], condition(status, "Stalled")["status"]) == (1, "True")
-    namespace.annotate(allow_deletes="1")
+    namespace.annotate(approve="1")
     node.end(2)
     assert namespace.wait_ended(2)["mark"] == "✓"
 

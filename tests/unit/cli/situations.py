@@ -91,9 +91,9 @@ def paused(**status: Any) -> dict[str, Any]:
 
 
 def halted(**status: Any) -> dict[str, Any]:
-    """ON, and run 12 was halted by the delete guard."""
+    """ON, and run 12 was halted by the guard."""
     last = {"number": 12, "kind": "Full", "outcome": "Halted", "finishedAt": ago(minutes=1), "generation": 1}
-    message = 'run 12 stopped: 900 gone; confirm with the annotation tidegate.dev/allow-deletes: "12"'
+    message = 'run 12 stopped: 900 gone; approve it with the annotation tidegate.dev/approve: "12"'
     return {**waiting(), "message": message, "lastRun": last, "conditions": conditions(stalled=True), **status}
 
 

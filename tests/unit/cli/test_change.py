@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tidegate.api.spec import Mode, OffPolicy
-from tidegate.cli.decisions.change import Change, ConfirmDeletes, Reset, RunNow, TurnOff, TurnOn
+from tidegate.cli.decisions.change import Approve, Change, Reset, RunNow, TurnOff, TurnOn
 from tidegate.cli.errors import RefusedError
 
 from .situations import (
@@ -343,23 +343,29 @@ def test_run_accepts_a_fixed_spec_before_the_operator_has_observed_it() -> None:
     assert RunNow(AT).change(integration(status=refused(), generation=2)).annotations
 
 
-def test_confirming_deletes_names_the_halted_run() -> None:
-    change = ConfirmDeletes(12).change(integration(status=halted()))
-    assert written(change) == {"tidegate.dev/allow-deletes": "12"}
+def test_an_approval_names_the_halted_run() -> None:
+    change = Approve(12).change(integration(status=halted()))
+    assert written(change) == {"tidegate.dev/approve": "12"}
+    assert change.sentence == "approved run 12: the next run does what it has found"
 
 
 @pytest.mark.parametrize(
-    ("confirmed", "status", "words"),
+    ("number", "status", "words"),
     [
         (11, halted(), "the halted run is run 12, not run 11: run 12 stopped: 900 gone"),
-        (12, waiting(), "was not halted"),
-        (12, halted(run=run(13)), "run 13 is in progress"),
-        (12, halted(lastRun={**halted()["lastRun"], "found": []}), "run 12 has found nothing that could be confirmed"),
+        (
+            12,
+            halted(lastRun={**halted()["lastRun"], "outcome": "Succeeded"}),
+            r"run 12 has not halted \(Succeeded\), so there is nothing to approve: see kubectl sync status",
+        ),
+        (12, waiting(), "it has not run yet, and only a run that has halted can be approved"),
+        (12, halted(run=run(13)), "run 13 is in progress, and only a run that has halted can be approved: wait"),
+        (12, halted(lastRun={**halted()["lastRun"], "found": []}), "run 12 has found nothing that could be approved"),
     ],
 )
-def test_deletes_are_confirmed_only_after_they_were_shown(confirmed: int, status: dict[str, Any], words: str) -> None:
+def test_a_run_is_approved_only_after_it_was_shown(number: int, status: dict[str, Any], words: str) -> None:
     with pytest.raises(RefusedError, match=words):
-        ConfirmDeletes(confirmed).change(integration(status=status))
+        Approve(number).change(integration(status=status))
 
 
 def test_a_patch_applies_to_the_observed_version_only() -> None:

@@ -98,7 +98,7 @@ def test_a_failed_run_gives_its_reason() -> None:
 def test_a_stalled_run_reports_what_to_do() -> None:
     verdict = judge(RunEnded(11), integration(status=halted(recentActivity=[entry(12, "Halted", "✗")])))
     assert verdict is not None
-    assert "confirm with the annotation" in verdict.sentence
+    assert "approve it with the annotation" in verdict.sentence
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ PARKED = {"type": "parked", "object": "contact", "connector": "crm", "id": 7}
         ),
         ({"type": "gone", "object": "contact", "connector": "crm", "id": 7}, "gone: contact 7 of crm"),
         (
+            {"type": "planned", "object": "contact", "connector": "erp", "what": "create", "id": 7, "of": "crm"},
+            "planned: create contact 7 of crm in erp",
+        ),
+        (
+            {"type": "planned", "object": "contact", "connector": "erp", "what": "update", "id": 7},
+            "planned: update contact 7 in erp",
+        ),
+        (
             {"type": "blank", "object": "contact", "connector": "crm", "id": 7, "field": "phone"},
             "blank: contact 7 of crm, field phone",
         ),
@@ -76,7 +84,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner)))
 def test_output_of_any_worker_is_accepted(said: object) -> None:
-    for type_ in ("progress", "end", "parked", "gone", "warning"):
+    for type_ in ("progress", "end", "parked", "gone", "planned", "warning"):
         text = json.dumps({**said, "type": type_} if isinstance(said, dict) else said)
         words(text)
         counts_of(text)

@@ -59,7 +59,7 @@ def test_the_wide_overview_of_all_namespaces_adds_columns() -> None:
         *("MODE", "DELAY", "AGE", "MESSAGE"),
     ]
     assert row.startswith("sales      contacts  ON      Waiting (stalled)  False")
-    assert "  5m     3d   run 12 stopped: 900 gone; confirm" in row
+    assert "  5m     3d   run 12 stopped: 900 gone; approve" in row
 
 
 def test_the_mode_is_that_of_the_activation() -> None:

@@ -100,6 +100,12 @@ class Ledger:
             assert activation.reset == (spec.reset or asked), "I4: a reset is lost or invented"
         self.activations[run.number] = activation
         assert run.cache_epoch >= old.cache_epoch, "an epoch goes back"
+        if run.approved is not None:
+            assert new.last_run is not None
+            assert (new.last_run.number, new.last_run.outcome) == (run.approved, Outcome.HALTED), (
+                "an approval is used twice, or for another run"
+            )
+            assert str(run.approved) in (before.requests.approve, before.requests.allow_deletes), "nobody approved it"
         full = begins or not activation.caught_up
         assert run.kind is (RunKind.FULL if full else RunKind.INCREMENTAL)
         assert run.push == (not full or activation.mode is Mode.PAST_AND_FUTURE)
@@ -112,8 +118,8 @@ class Ledger:
         made_from = self.made_from.get(last.number) if last is not None else None
         corrected = new.consecutive_failures > 0 and _without_switch(before.spec) != made_from
         if last is not None and last.outcome is Outcome.HALTED:
-            confirmed = before.requests.allow_deletes == str(last.number)
-            assert requested or corrected or confirmed, "a halted run is repeated, and nothing is corrected"
+            approved = str(last.number) in (before.requests.approve, before.requests.allow_deletes)
+            assert requested or corrected or approved, "a halted run is repeated, and nothing is corrected"
         if requested or corrected or last is None or last.outcome.needs_human or last.number not in self.ended:
             return
         pause = before.spec.delay

@@ -1,4 +1,4 @@
-"""What a halted run has found travels from its last words, by the status, to the run that a human confirms it for."""
+"""What a halted run has found travels from its last words, by the status, to the run that a person approves it for."""
 
 import json
 
@@ -13,6 +13,7 @@ from .decision_table.notation import asked
 from .situations import FIRST, NOW, RUNNING, job, pod, stalled
 
 DELETES = {"object": "contact", "connector": "crm", "what": "deletes", "count": 30, "digest": "0123456789abcdef"}
+APPROVE = 'approve it with `kubectl sync approve crm-to-billing --run 1` or the annotation tidegate.dev/approve: "1"'
 FOUND = [DELETES, {**DELETES, "what": "blanked", "field": "phone"}]
 
 
@@ -21,13 +22,13 @@ FOUND = [DELETES, {**DELETES, "what": "blanked", "field": "phone"}]
     [
         (
             FOUND,
-            'if that was intended, confirm with the annotation tidegate.dev/allow-deletes: "1"; if not, restore the '
-            "records and `kubectl sync run crm-to-billing`",
+            f"if that is intended, {APPROVE}; if not, restore or correct the records and "
+            "`kubectl sync run crm-to-billing`",
         ),
         ([], "do what it says, and `kubectl sync run crm-to-billing`"),
-        (None, 'confirm with the annotation tidegate.dev/allow-deletes: "1", or turn OFF and reset'),
+        (None, f"{APPROVE}, or turn OFF and reset"),
     ],
-    ids=["something that can be confirmed", "nothing", "a worker that does not say"],
+    ids=["something that can be approved", "nothing", "a worker that does not say"],
 )
 def test_the_advice_depends_on_what_halted_the_run(found: object, what_helps: str) -> None:
     message = json.dumps({"outcome": "halted", "reason": "it looks wrong", "found": found})
@@ -44,12 +45,12 @@ def test_the_reason_of_a_halt_is_remembered() -> None:
     assert status.last_run.to_wire()["found"] == FOUND
 
 
-@pytest.mark.parametrize(("confirmed", "passed_on"), [("1", FOUND), ("7", None)])
-def test_the_confirmed_run_gets_the_confirmation(confirmed: str, passed_on: object) -> None:
+@pytest.mark.parametrize(("approved", "passed_on"), [("1", FOUND), ("7", None)])
+def test_the_approved_run_gets_the_approval(approved: str, passed_on: object) -> None:
     given = stalled(Outcome.HALTED)
     assert given.status.last_run is not None
     last = given.status.last_run.model_copy(update={"found": tuple(Found.model_validate(each) for each in FOUND)})
-    run = given.but(requests=asked(allow_deletes=confirmed)).remembering(last_run=last).decide().status.run
+    run = given.but(requests=asked(approve=approved)).remembering(last_run=last).decide().status.run
     assert (run.to_wire().get("confirmed") if run else None) == passed_on
 
 
@@ -62,7 +63,7 @@ def test_the_confirmed_run_gets_the_confirmation(confirmed: str, passed_on: obje
         [{**DELETES, "digest": "f" * 64}],
         [{**DELETES, "field": 7}],
         [{name: value for name, value in DELETES.items() if name != "digest"}],
-        FOUND * 9,
+        FOUND * 6,
     ],
 )
 def test_a_malformed_confirmation_is_ignored(said: object) -> None:

@@ -100,10 +100,11 @@ class TestIntegration:
         annotations = {
             "tidegate.dev/sync-requested-at": "1",
             "tidegate.dev/reset-requested-at": "2",
+            "tidegate.dev/approve": "4",
             "tidegate.dev/allow-deletes": "3",
         }
         body = {**self.BODY, "metadata": metadata("crm", generation=5, annotations=annotations)}
-        assert integration_of(body).requests == Requests(sync="1", reset="2", allow_deletes="3")
+        assert integration_of(body).requests == Requests(sync="1", reset="2", approve="4", allow_deletes="3")
         assert integration_of(self.BODY).requests == Requests()
 
     def test_a_resource_that_is_being_deleted_is_marked(self) -> None:

@@ -152,10 +152,23 @@ class TestTheContract:
         told = environment(of)
         assert (told["SYNC_SCOPE"], told["SYNC_PUSH"]) == (scope, push)
 
-    def test_confirmed_deletes_are_passed_to_the_confirmed_run(self) -> None:
-        assert environment(run(13, allow_deletes=12))["SYNC_ALLOW_DELETES"] == "12"
+    @pytest.mark.parametrize(
+        ("approval", "of", "asked"),
+        [
+            ("Always", run(1), True),
+            ("Always", run(1, push=False), False),
+            ("Always", run(2, RunKind.INCREMENTAL), False),
+            ("Unusual", run(1), False),
+        ],
+    )
+    def test_an_approval_is_asked_for_before_a_full_sync_that_pushes(self, approval: str, of: Run, asked: bool) -> None:
+        assert ("SYNC_APPROVAL" in environment(of, approval=approval)) == asked
+
+    def test_an_approval_is_passed_to_the_approved_run(self) -> None:
+        told = environment(run(13, approved=12))
+        assert (told["SYNC_APPROVED"], told["SYNC_ALLOW_DELETES"]) == ("12", "12")
         found = Found(object="contact", connector="crm", what="deletes", count=30, digest="0123456789abcdef")
-        told = environment(run(13, allow_deletes=12, confirmed=(found,)))
+        told = environment(run(13, approved=12, confirmed=(found,)))
         assert json.loads(told["SYNC_CONFIRMED"]) == [
             {"object": "contact", "connector": "crm", "what": "deletes", "count": 30, "digest": "0123456789abcdef"}
         ]

@@ -139,7 +139,8 @@ MESSAGES = [
     (
         stalled(Outcome.HALTED),
         "run 1 stopped: the worker's own words; "
-        'confirm with the annotation tidegate.dev/allow-deletes: "1", or turn OFF and reset',
+        'approve it with `kubectl sync approve crm-to-billing --run 1` or the annotation tidegate.dev/approve: "1", or '
+        "turn OFF and reset",
     ),
     (
         stalled(Outcome.CACHE_UNUSABLE),

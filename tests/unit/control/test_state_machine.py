@@ -36,7 +36,8 @@ CHANGES = st.one_of(
     st.builds(lambda delay: {"delay": delay}, st.sampled_from(["0s", "10s", "2m"])),
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
-REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
+APPROVALS = [names.APPROVE_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
+REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, *APPROVALS]
 ACCIDENTS = [
     "second operator",
     "refusal",
@@ -213,8 +214,8 @@ class Toggle(RuleBasedStateMachine):
         Steps.taken += 1
         self.requests += 1
         last = self.server.integration.status.last_run
-        confirms = annotation == names.ALLOW_DELETES_ANNOTATION and last is not None
-        self.server.annotate(annotation, str(last.number) if confirms and last else f"request {self.requests}")
+        approves = annotation in APPROVALS and last is not None
+        self.server.annotate(annotation, str(last.number) if approves and last else f"request {self.requests}")
 
     # Accidents
 

@@ -89,6 +89,7 @@ def test_defaults_are_in_the_schema_so_that_they_are_visible() -> None:
         "delay": "5m",
         "reset": False,
         "offPolicy": "FinishRun",
+        "approval": "Unusual",
         "retries": 2,
         "activityLimit": 10,
         "cache": {"none": False},

@@ -185,21 +185,21 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmDeletes:
-    """`confirm-deletes`, of the run that was halted."""
+class Approve:
+    """`approve`, of the run that was halted."""
 
     run: int
 
     def change(self, seen: Integration) -> Change:
-        """Raises RefusedError when there is nothing to confirm, or it is another run than the one looked at."""
+        """Raises RefusedError when there is nothing to approve, or it is another run than the one looked at."""
         halted = halted_run(seen)
         if halted != self.run:
             raise RefusedError(f"the halted run is run {halted}, not run {self.run}: {seen.status.message}")
         which = "the next run" if seen.on else "the first run after the next ON"
         return Change(
-            f"confirmed: {which} may carry out what run {halted} has found",
+            f"approved run {halted}: {which} does what it has found",
             {},
-            {names.ALLOW_DELETES_ANNOTATION: str(halted)},
+            {names.APPROVE_ANNOTATION: str(halted)},
         )
 
     def goal(self, patched: Integration) -> Goal:
@@ -208,18 +208,26 @@ class ConfirmDeletes:
 
 
 def halted_run(seen: Integration) -> int:
-    """The number of the run whose deletes can be confirmed; RefusedError when there is none."""
+    """The number of the run that can be approved; RefusedError when there is none."""
     last = seen.status.last_run
     if seen.status.run is not None:
-        raise RefusedError(f"run {seen.status.run.number} is in progress: nothing to confirm")
-    if last is None or last.outcome is not Outcome.HALTED:
-        raise RefusedError("the last run was not halted: nothing to confirm")
+        raise RefusedError(
+            f"run {seen.status.run.number} is in progress, and only a run that has halted can be approved: "
+            f"wait for its end with {seen.command('watch')}"
+        )
+    if last is None:
+        raise RefusedError("it has not run yet, and only a run that has halted can be approved")
+    if last.outcome is not Outcome.HALTED:
+        raise RefusedError(
+            f"run {last.number} has not halted ({last.outcome}), so there is nothing to approve: "
+            f"see {seen.command('status')}"
+        )
     if last.found == ():
-        raise RefusedError(f"run {last.number} has found nothing that could be confirmed: {seen.status.message}")
+        raise RefusedError(f"run {last.number} has found nothing that could be approved: {seen.status.message}")
     return last.number
 
 
-Wish = TurnOn | TurnOff | RunNow | Reset | ConfirmDeletes
+Wish = TurnOn | TurnOff | RunNow | Reset | Approve
 
 _CONSEQUENCE = {
     Mode.PAST_AND_FUTURE: "a full sync reads both sides and pushes what has changed",

@@ -37,6 +37,8 @@ def words(text: str) -> str:
             return f"gone: {_record(message or {})}"
         case "blank":
             return f"blank: {_field(message or {})}"
+        case "planned":
+            return f"planned: {_planned(message or {})}"
         case "warning":
             return f"warning: {(message or {}).get('reason', '')}"
         case _:
@@ -60,10 +62,11 @@ def counts_of(text: str) -> str | None:
     return _counts(message) or None if message else None
 
 
-def gone(lines: Iterable[str]) -> list[str]:
-    """The records that halted a run, as its log names them: they are missing, or a field of theirs is blank."""
+def named(lines: Iterable[str]) -> list[str]:
+    """The records that halted a run, as its log names them: missing, with a blank field, or about to be written."""
+    words_of = {"gone": _field, "blank": _field, "planned": _planned}
     messages = filter(None, map(message_of, lines))
-    return [_field(message) for message in messages if message.get("type") in ("gone", "blank")]
+    return [words_of[message["type"]](message) for message in messages if message.get("type") in words_of]
 
 
 def counted(counts: Mapping[str, int]) -> str:
@@ -99,6 +102,12 @@ def _parked(message: Mapping[str, Any]) -> str:
 
 def _field(message: Mapping[str, Any]) -> str:
     return _record(message) + (f", field {message['field']}" if message.get("field") else "")
+
+
+def _planned(message: Mapping[str, Any]) -> str:
+    where, of = message.get("connector"), message.get("of")
+    which = f"{message.get('object')} {message.get('id')}"
+    return f"{message.get('what')} {which} of {of} in {where}" if of else f"{message.get('what')} {which} in {where}"
 
 
 def _record(message: Mapping[str, Any]) -> str:

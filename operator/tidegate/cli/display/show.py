@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.api.base import format_duration
-from tidegate.api.status import ActivityEntry, Phase, RunReport
+from tidegate.api.status import ActivityEntry, Found, Phase, RunReport
 from tidegate.cli.decisions.integration import NOT_PICKED_UP, Integration
 from tidegate.cli.display import log_lines
 from tidegate.cli.display.conflicts import Conflict
@@ -108,6 +108,20 @@ def conflicts(of: Iterable[Conflict]) -> Table:
         cells = (conflict.object, conflict.connector, conflict.id, conflict.field or "(whole record)")
         shown.add_row(*map(inert, cells), str(conflict.run), inert(conflict.reason))
     return shown
+
+
+def found(of: Found) -> str:
+    """One thing that halted a run."""
+    records = f"{of.count:,} {of.object} record{'' if of.count == 1 else 's'}"
+    match of.what:
+        case "creates" | "updates":
+            return f"{of.what} {records} in {of.connector}"
+        case "deletes" | "empty":
+            return f"{records} gone from {of.connector}"
+        case "blanked":
+            return f"{of.field or 'a field'} blank in {records} of {of.connector}"
+        case _:
+            return f"{of.what}: {records} of {of.connector}"
 
 
 def line(seen: Integration) -> str:

@@ -30,6 +30,9 @@ from ..situations import (
 )
 from .notation import LATER, ORPHAN, RESET, Row, asked
 
+OWN_IMAGE = {"spec": {"containers": [{"name": "sync", "image": "registry.example/own:1"}]}}
+KNOWS_APPROVALS = {"metadata": {"annotations": {"tidegate.dev/worker-approvals": "true"}}, **OWN_IMAGE}
+
 DELAY = [
     Row("the delay is counted from the last run's end", WAITING, "Waiting | none | nothing", again="271s"),
     Row("the delay is over", WAITING, "Syncing | claims 2 changes | create Job 2", at=NOW + timedelta(seconds=271)),
@@ -279,37 +282,70 @@ ONLY_A_HUMAN_HELPS = [
         if outcome.needs_human
     ),
     Row(
-        "halted, and its deletes are confirmed: the next run may do them",
-        stalled(Outcome.HALTED).but(requests=asked(allow_deletes="1")),
-        "Syncing | claims 2 full push deletes of 1 | create Job 2",
+        "halted and approved: the next run does what it has found",
+        stalled(Outcome.HALTED).but(requests=asked(approve="1")),
+        "Syncing | claims 2 full push approved 1 | create Job 2",
     ),
     Row(
-        "halted, and the deletes of another run are confirmed",
-        stalled(Outcome.HALTED).but(requests=asked(allow_deletes="7")),
+        "halted and approved by its annotation's earlier name",
+        stalled(Outcome.HALTED).but(requests=asked(allow_deletes="1")),
+        "Syncing | claims 2 full push approved 1 | create Job 2",
+    ),
+    Row(
+        "halted and approved, beside an approval of another run by the earlier name",
+        stalled(Outcome.HALTED).but(requests=asked(approve="1", allow_deletes="7")),
+        "Syncing | claims 2 full push approved 1 | create Job 2",
+    ),
+    Row(
+        "halted and approved, then OFF",
+        stalled(Outcome.HALTED).but(spec=OFF, requests=asked(approve="1")),
+        "Off | none | nothing",
+        activation="none",
+    ),
+    Row(
+        "the approved run has failed: its approval is used up, and the next run has to halt again",
+        WAITING.but(requests=asked(approve="1", sync="now")).remembering(runs=2, last_run=last_run(2, Outcome.FAILED)),
+        "Syncing | claims 3 changes | create Job 3",
+    ),
+    Row(
+        "an approval is asked for each time, and the worker's image may not know approvals: it would push without one",
+        IS_OFF.but(spec=ON).declaring(approval="Always", template=OWN_IMAGE),
+        "Waiting | none | nothing",
+        activation="none",
+        stalled=True,
+    ),
+    Row(
+        "an approval is asked for each time, and the worker's image knows approvals",
+        IS_OFF.but(spec=ON).declaring(approval="Always", template=KNOWS_APPROVALS),
+        "Syncing | claims 2 full push | create Job 2",
+    ),
+    Row(
+        "halted, and another run is approved",
+        stalled(Outcome.HALTED).but(requests=asked(approve="7")),
         "Waiting | none | nothing",
         stalled=True,
     ),
     Row(
-        "halted and turned OFF: a confirmation serves the next activation's first run",
-        IS_OFF.but(spec=ON, requests=asked(allow_deletes="1")).remembering(last_run=last_run(1, Outcome.HALTED)),
-        "Syncing | claims 2 full push deletes of 1 | create Job 2",
+        "halted and turned OFF: an approval serves the next activation's first run",
+        IS_OFF.but(spec=ON, requests=asked(approve="1")).remembering(last_run=last_run(1, Outcome.HALTED)),
+        "Syncing | claims 2 full push approved 1 | create Job 2",
     ),
     Row(
-        "the confirmation is still there when its run has halted again: it is used up",
+        "the approval is still there when its run has halted again: it is used up",
         stalled(Outcome.HALTED)
-        .but(requests=asked(allow_deletes="1"))
+        .but(requests=asked(approve="1"))
         .remembering(runs=2, last_run=last_run(2, Outcome.HALTED)),
         "Waiting | none | nothing",
         stalled=True,
     ),
     Row(
-        "a confirmation for a run that has not halted confirms nothing",
-        WAITING.but(requests=asked(allow_deletes="1", sync="now")),
+        "an approval of a run that has not halted approves nothing",
+        WAITING.but(requests=asked(approve="1", sync="now")),
         "Syncing | claims 2 changes | create Job 2",
     ),
     Row(
-        "a configuration error is not confirmed away",
-        stalled(Outcome.CONFIGURATION_ERROR).but(requests=asked(allow_deletes="1")),
+        "a configuration error is not approved away",
+        stalled(Outcome.CONFIGURATION_ERROR).but(requests=asked(approve="1")),
         "Waiting | none | nothing",
         stalled=True,
     ),

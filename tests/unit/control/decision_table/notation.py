@@ -65,8 +65,8 @@ def _run_words(claimed: Run | None, at: datetime) -> str:
         epoch += f" or from {claimed.oldest_cache_epoch} on"
     cancelling = " cancelling" if claimed.cancelling else ""
     interrupted = " interrupted" if claimed.interrupted else ""
-    confirmed = f" deletes of {claimed.allow_deletes}" if claimed.allow_deletes is not None else ""
-    return f"{verb} {claimed.number} {kind}{epoch}{cancelling}{interrupted}{confirmed}"
+    approved = f" approved {claimed.approved}" if claimed.approved is not None else ""
+    return f"{verb} {claimed.number} {kind}{epoch}{cancelling}{interrupted}{approved}"
 
 
 def _action_words(action: Action) -> str:
