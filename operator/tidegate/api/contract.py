@@ -26,6 +26,7 @@ class Environment:
     SCOPE = "SYNC_SCOPE"  # full | changes
     PUSH = "SYNC_PUSH"  # true | false
     PLAN = "SYNC_PLAN"  # true: say what a full sync that pushes would do, and write nothing; otherwise not set
+    UNDO = "SYNC_UNDO"  # the number of a run to undo; the built-in worker reads it, and the operator does not set it
     CACHE_DIR = "SYNC_CACHE_DIR"
     CACHE_EPOCH = "SYNC_CACHE_EPOCH"
     CACHE_OLDEST_EPOCH = (

@@ -61,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     local.add_argument(
         "--cache", type=Path, metavar="DIR", help="directory for the cache; without it, the cache is deleted afterwards"
     )
+    undone = commands.add_parser("undo", help="write back what a run has replaced, without a cluster")
+    _add_manifest(undone)
+    undone.add_argument("--cache", type=Path, metavar="DIR", required=True, help="the cache that the run was made with")
+    undone.add_argument("--run", type=int, metavar="N", required=True, help="the run: see changes")
+    undone.add_argument("--plan", action="store_true", help="list what would be written, and write nothing")
     planned = commands.add_parser("plan", help="find out what the next full run of a manifest would do")
     _add_manifest(planned)
     planned.add_argument("--cache", type=Path, metavar="DIR", help="the cache of earlier runs; without it, a first run")
@@ -72,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _for_a_human(lambda: check(*_manifest(parsed), sys.stdout, as_json=parsed.json), as_a_run=True)
     if parsed.command == "plan":
         return _for_a_human(lambda: _plan(parsed), as_a_run=True)
+    if parsed.command == "undo":
+        return _for_a_human(lambda: _undo(parsed), as_a_run=True)
     if parsed.command == "run":
         return _for_a_human(lambda: _run_locally(parsed), as_a_run=True)
     if parsed.command == "conflicts":
@@ -106,6 +113,15 @@ def _run_locally(parsed: argparse.Namespace) -> int:
         kept = {} if parsed.cache else {CREDENTIALS_DIRECTORY: environ.get(CREDENTIALS_DIRECTORY, "")}
         ordered = environment_of_a_run(text, directory, push=not parsed.read_only)
         return _run_as_a_process({**environ, **kept, **ordered})
+
+
+def _undo(parsed: argparse.Namespace) -> int:
+    text, environ = _manifest(parsed)
+    if parsed.plan:
+        planned = plan(text, environ, parsed.cache, _until_sigterm(), details=True, undo=parsed.run)
+        return print_plan(planned, sys.stdout, as_json=False, then=f"the undo of run {parsed.run} writes this")
+    ordered = environment_of_a_run(text, parsed.cache, push=True, undo=parsed.run)
+    return _run_as_a_process({**environ, **ordered})
 
 
 def _plan(parsed: argparse.Namespace) -> int:

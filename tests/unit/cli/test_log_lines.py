@@ -62,6 +62,10 @@ PARKED = {"type": "parked", "object": "contact", "connector": "crm", "id": 7}
             {**PARKED, "type": "undecided", "field": "phone", "reason": "it waits for no decision"},
             "decision not carried out: contact 7 of crm, field phone: it waits for no decision",
         ),
+        (
+            {**PARKED, "type": "left", "field": "phone", "reason": "it has been changed since"},
+            "left as it is: contact 7 of crm, field phone: it has been changed since",
+        ),
         ({"type": "warning", "reason": "disk full"}, "warning: disk full"),
         ({"type": "something new", "a": 1}, '{"type": "something new", "a": 1}'),
         ("free text", "free text"),

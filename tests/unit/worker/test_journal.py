@@ -88,6 +88,15 @@ def test_what_the_system_refuses_is_not_kept(databases: Databases) -> None:
     assert entries(databases, 1) == []
 
 
+def test_what_is_only_rehearsed_for_a_limit_is_not_kept(databases: Databases) -> None:
+    databases.add("crm", ("ada@x", "Ada", "1"))
+    limited = {**config(databases), "safety": {"maxCreates": {"percent": 0, "min": 0}}}
+    assert databases.run(config=limited).code == 3
+    assert not (databases.cache / FILE).exists() or entries(databases, 1) == []
+    assert databases.run(config=limited, environment={"SYNC_APPROVED": "1"}).pushed["erp"] == "1 create"
+    assert len(changes(databases, 2)) == 1
+
+
 def test_without_the_setting_nothing_is_kept_and_what_was_kept_is_deleted(three_runs: Databases) -> None:
     assert (three_runs.cache / FILE).exists()
     three_runs.run()

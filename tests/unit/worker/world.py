@@ -75,6 +75,8 @@ class Policies:
     phones: bool = True
     # What the object is called.
     name: Literal["contact", "person"] = "contact"
+    # Whether runs are journalled, so that they can be undone.
+    journal: bool = False
 
     @property
     def crm(self) -> dict[str, Any]:
@@ -132,7 +134,7 @@ class World:
             conflict=policies.conflict, deletes=policies.deletes,
             safety={"maxDeletes": {"min": 1000}, "maxBlanked": {"min": 1000}, "emptySide": "allow"},
         )  # fmt: skip
-        self._sync = parse(orjson.dumps(config))
+        self._sync = parse(orjson.dumps({**config, **({"journal": {}} if policies.journal else {})}))
         self._policies = policies
         self._let_phones_be()
         self._unlinked |= policies.deletes == "unlink" or policies.filtered
@@ -242,13 +244,15 @@ class World:
     def _entry(self, act: Act) -> str:
         return self._ledger.entry(act.side, NAMES[act.side])
 
-    def sync(self, scope: Scope = "full", *disturbed: Disturbances, push: bool = True) -> dict[str, Any]:
+    def sync(
+        self, scope: Scope = "full", *disturbed: Disturbances, push: bool = True, undo: int | None = None
+    ) -> dict[str, Any]:
         """One run, started again after each crash; what disturbs each process, until there is nothing any more."""
         self._runs += 1
         self._back_up()
         self._ledger.lost = 0
         self._ledger.pushes = push
-        order = self._order(scope, push=push)
+        order = self._order(scope, push=push, undo=undo)
         report = None
         for disturbances in (*disturbed, {}):
             events = {n: crash if what == CRASH else partial(self.act, what) for n, what in disturbances.items()}
@@ -262,18 +266,21 @@ class World:
             break
         assert report is not None
         self._check_losses(report, push=push)
+        self._accepted |= undo is not None  # what it has written back differs from the other side
         return report
 
-    def _order(self, scope: Scope, *, push: bool) -> Order:
+    def _order(self, scope: Scope, *, push: bool, undo: int | None = None) -> Order:
         where = self._databases
-        return Order(self._runs, scope, push, where.cache, "1", where.directory, decisions=self._decisions)
+        return Order(self._runs, scope, push, where.cache, "1", where.directory, decisions=self._decisions, undo=undo)
 
-    def abandon(self, disturbances: Disturbances, scope: Scope = "full", *, push: bool) -> bool:
+    def abandon(
+        self, disturbances: Disturbances, scope: Scope = "full", *, push: bool, undo: int | None = None
+    ) -> bool:
         """One process of a run that is never started again; whether it crashed."""
         self._runs += 1
         self._ledger.lost = 0
         self._ledger.pushes = push
-        order = self._order(scope, push=push)
+        order = self._order(scope, push=push, undo=undo)
         events = {n: crash if what == CRASH else partial(self.act, what) for n, what in disturbances.items()}
         try:
             attempt(order, self._sync, self._systems, Steps(events, self._ledger))
@@ -295,6 +302,11 @@ class World:
             raise AssertionError("a run takes each system for the other")
         finally:
             self._systems.exchanged = False
+
+    @property
+    def runs(self) -> int:
+        """The number of the last run."""
+        return self._runs
 
     @property
     def has_synced(self) -> bool:

@@ -39,6 +39,8 @@ def words(text: str) -> str:
             return f"blank: {_field(message or {})}"
         case "planned":
             return f"planned: {_planned(message or {})}"
+        case "left":
+            return f"left as it is: {_field(message or {})}: {(message or {}).get('reason')}"
         case "warning":
             return f"warning: {(message or {}).get('reason', '')}"
         case _:

@@ -15,7 +15,7 @@ from tidegate.worker.commands.shown import inert, shown
 from tidegate.worker.config.parse import parse
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.journal.store import FILE, Change, Entry, Journal, JournalledRun, Told
-from tidegate.worker.run.run_journal import is_not_kept, is_not_whole, secret_of
+from tidegate.worker.run.run_journal import secret_of
 
 
 def list_changes(environ: Mapping[str, str], out: TextIO, *, run: int | None, values: bool) -> None:
@@ -24,11 +24,8 @@ def list_changes(environ: Mapping[str, str], out: TextIO, *, run: int | None, va
         runs = journal.runs()
         if run is None:
             lines = map(_run, runs)
-        elif (found := next((each for each in runs if each.run == run), None)) is None:
-            raise ConfigurationError(is_not_kept(run))
-        elif not found.whole:
-            raise ConfigurationError(is_not_whole(run))
         else:
+            journal.demand(run, readable=values)
             lines = map(_with_values, journal.entries(run)) if values else map(_without_values, journal.told(run))
         for line in lines:
             print(inert(line), file=out)

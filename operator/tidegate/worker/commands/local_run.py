@@ -12,30 +12,33 @@ from tidegate.worker.cache.store import Cache
 _EPOCH = "1"
 
 
-def environment_of_a_run(text: bytes, directory: Path, *, push: bool) -> Mapping[str, str]:
+def environment_of_a_run(text: bytes, directory: Path, *, push: bool, undo: int | None = None) -> Mapping[str, str]:
     """What the operator would put into the environment of the next run with the cache in `directory`.
 
-    Raises RunEnded when there is a cache that cannot be read. A run that was interrupted is continued.
+    With `undo` it undoes that run. Raises RunEnded when there is a cache that cannot be read. A run that was
+    interrupted is continued.
     """
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "sync.json"
     config.write_bytes(text)
     return {
         Environment.PROTOCOL: PROTOCOL,
-        Environment.RUN: str(_next_run(directory, push=push)),
+        Environment.RUN: str(_next_run(directory, push=push, undo=undo)),
         Environment.SCOPE: "full",
         Environment.PUSH: json.dumps(push),
         Environment.CACHE_DIR: str(directory),
         Environment.CACHE_EPOCH: _EPOCH,
         Environment.CONFIG: str(config),
         Environment.TERMINATION_LOG: str(directory / "termination-message.json"),
+        **({} if undo is None else {Environment.UNDO: str(undo)}),
     }
 
 
-def _next_run(directory: Path, *, push: bool) -> int:
+def _next_run(directory: Path, *, push: bool, undo: int | None) -> int:
     if not (directory / FILE).exists():
         return 1
     with closing(Cache(directory, None)) as cache:
         progress = cache.recall("progress") or {"run": 0, "phase": "complete"}
-    interrupted = progress["phase"] != "complete" and progress["push"] == push
+    same = progress.get("push") == push and progress.get("undo") == undo
+    interrupted = progress["phase"] != "complete" and same
     return int(progress["run"]) if interrupted else int(progress["run"]) + 1

@@ -21,6 +21,8 @@ from tidegate.worker.config.parse import parse
 from tidegate.worker.config.rules import Sync
 from tidegate.worker.connectors import Connector
 from tidegate.worker.errors import ConfigurationError
+from tidegate.worker.journal.store import FILE as JOURNAL
+from tidegate.worker.journal.store import Journal
 from tidegate.worker.run import environment
 from tidegate.worker.run.details import Detail
 from tidegate.worker.run.details import details as records_of
@@ -28,6 +30,8 @@ from tidegate.worker.run.planned import Changes, PlannedConnector
 from tidegate.worker.run.report import Report, warnings_go_to
 from tidegate.worker.run.session import Session, connect, title_of
 from tidegate.worker.run.steps import complete, opened
+
+_MODES = "PastAndFuture pushes this, and FutureOnly skips it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,11 @@ def plan(
     *,
     details: bool = False,
     values: bool = False,
+    undo: int | None = None,
 ) -> Plan:
     """Plan the next full run that pushes, with the cache of a directory; `values` shows the records' values too.
 
+    With `undo` the run undoes that one.
     Raises RunEnded where a run would end before it comes to its guard: it cannot be planned.
     """
     sync = parse(text)
@@ -73,7 +79,10 @@ def plan(
         directory = Path(temporary)
         if cache is not None:
             copy_cache(cache, directory)
-        order = environment.read(environment_of_a_run(text, directory, push=True))
+            if undo is not None and (cache / JOURNAL).exists():
+                with closing(Journal(cache)) as journal:
+                    journal.copy_to(directory)
+        order = environment.read(environment_of_a_run(text, directory, push=True, undo=undo))
         said, would_halt = StringIO(), list[str]()
         report = Report(Path(os.devnull), said)
         with closing(Changes(directory)) as changes, warnings_go_to(report):
@@ -86,8 +95,15 @@ def plan(
                 remark = complete(session)
                 sides = list(_sides(session, changes))
                 records = list(records_of(session, changes, values=values)) if details or values else []
-    warnings = [line["reason"] for line in map(json.loads, said.getvalue().splitlines()) if line["type"] == "warning"]
-    return Plan(cache is None, sides, records, would_halt, [*warnings, *([remark] if remark else [])])
+    lines = [*map(json.loads, said.getvalue().splitlines())]
+    warnings = [line["reason"] for line in lines if line["type"] == "warning"]
+    left = [_left_alone(line) for line in lines if line["type"] == "left"]
+    return Plan(cache is None, sides, records, would_halt, [*warnings, *left, *([remark] if remark else [])])
+
+
+def _left_alone(line: Mapping[str, Any]) -> str:
+    field = f", field {line['field']}" if "field" in line else ""
+    return f"{line['object']} {line['id']} of {line['connector']}{field} is left as it is: {line['reason']}"
 
 
 def _sides(session: Session, changes: Changes) -> Iterator[PlannedSide]:
@@ -98,16 +114,16 @@ def _sides(session: Session, changes: Changes) -> Iterator[PlannedSide]:
             yield PlannedSide(source.item.name, source.name, *counts, set_aside=counted.get(source.number, 0))
 
 
-def print_plan(planned: Plan, out: TextIO, *, as_json: bool) -> int:
-    """Print a plan; returns the exit code that the run would end with."""
+def print_plan(planned: Plan, out: TextIO, *, as_json: bool, then: str = _MODES) -> int:
+    """Print a plan, and `then` what it is of; returns the exit code that the run would end with."""
     if as_json:
         print(json.dumps(asdict(planned), ensure_ascii=False, default=str), file=out)
     else:
-        print(*_lines(planned), sep="\n", file=out)
+        print(*_lines(planned, then), sep="\n", file=out)
     return int(ExitCode.HALTED if planned.would_halt else ExitCode.COMPLETE)
 
 
-def _lines(planned: Plan) -> Iterator[str]:
+def _lines(planned: Plan, then: str) -> Iterator[str]:
     for side in planned.sides:
         counts = f"{side.create} created, {side.update} updated, {side.delete} deleted"
         aside = f", {side.set_aside} set aside" if side.set_aside else ""
@@ -118,7 +134,7 @@ def _lines(planned: Plan) -> Iterator[str]:
     yield from (f"✗ the run would halt: {inert(reason)}" for reason in planned.would_halt)
     if planned.first:
         yield "this is a first run: without --cache nothing is known of earlier ones"
-    yield "✓ nothing was written; PastAndFuture pushes this, and FutureOnly skips it"
+    yield f"✓ nothing was written; {then}"
 
 
 def _line(detail: Detail) -> str:

@@ -8,7 +8,7 @@ they are; values are encrypted where there is a key.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,7 +18,7 @@ from tidegate.worker.connectors import Key
 from tidegate.worker.errors import CacheLocked, CacheUnusable, ConfigurationError
 from tidegate.worker.journal.encoding import from_bytes, to_bytes
 from tidegate.worker.journal.encryption import Cipher
-from tidegate.worker.values.normal_form import Value
+from tidegate.worker.values.normal_form import Value, normal
 
 FILE = "journal.sqlite"
 FORMAT = 1
@@ -28,22 +28,26 @@ CREATE TABLE key (number INTEGER PRIMARY KEY, salt BLOB NOT NULL, proof BLOB NOT
 CREATE TABLE run (run INTEGER PRIMARY KEY, began REAL NOT NULL, key INTEGER, undoes INTEGER, whole INTEGER NOT NULL);
 CREATE TABLE entry (
     number INTEGER PRIMARY KEY, run INTEGER NOT NULL, source INTEGER NOT NULL, object TEXT NOT NULL,
-    connector TEXT NOT NULL, what TEXT NOT NULL, id TEXT, across TEXT, fields TEXT NOT NULL, done INTEGER NOT NULL,
-    content BLOB NOT NULL);
-CREATE INDEX entry_by_run ON entry (run, number)
+    connector TEXT NOT NULL, what TEXT NOT NULL, id TEXT, across TEXT, former TEXT, fields TEXT NOT NULL,
+    done INTEGER NOT NULL, content BLOB NOT NULL);
+CREATE INDEX entry_by_record ON entry (run, source, id);
+CREATE TABLE renewed (
+    source INTEGER NOT NULL, former TEXT NOT NULL, id TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (source, former))
+WITHOUT ROWID
 """
 
 What = Literal["create", "update", "delete"]
 
 
-_ENTRY = "number, run, done, source, object, connector, what, id, across, content"
+_ENTRY = "number, run, done, source, object, connector, what, id, across, former, content"
 
 
 class Change(NamedTuple):
     """One write to one record: the values of its fields before and after, by their names on that side.
 
     A record that is created has nothing before, and none after when it is deleted. `key` is None where the system has
-    not given it yet; `across` is the id of its counterpart; `match` has the match fields, for people.
+    not given it yet; `across` is the id of its counterpart; `match` has the match fields, for people; `former` is the
+    id that a record had before it was deleted, where an undo creates it again.
     """
 
     source: int
@@ -55,6 +59,7 @@ class Change(NamedTuple):
     before: Mapping[str, Value]
     after: Mapping[str, Value]
     match: Mapping[str, Value]
+    former: Key | None = None
 
 
 class Entry(NamedTuple):
@@ -125,6 +130,11 @@ class Journal:
         """Release the journal."""
         self._db.close()
 
+    def copy_to(self, directory: Path) -> None:
+        """Make a copy of the journal in another directory."""
+        with closing(sqlite3.connect(directory / FILE)) as copy:
+            self._db.backup(copy)
+
     # What a run writes
 
     def begin(self, run: int, now: float, *, undoes: int | None = None) -> None:
@@ -141,30 +151,36 @@ class Journal:
         rows = [
             (
                 number, run, each.source, each.object, each.connector, each.what, _text(each.key), _text(each.across),
-                json.dumps(_names(each)), _sealed(cipher, run, each),
+                _text(each.former), json.dumps(_names(each)), _sealed(cipher, run, each),
             )
             for number, each in enumerate(changes, first)
         ]  # fmt: skip
         with self._transaction():
-            self._db.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?)", rows)
+            self._db.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?)", rows)
         return range(first, first + len(rows))
 
     def complete(self, run: int, done: Mapping[int, Change], nothing: Iterable[int] = ()) -> None:
         """These entries have happened, as it is said now; of the others nothing was written."""
         cipher = self._cipher_of(run)
         rows = [(_text(each.key), _sealed(cipher, run, each), number) for number, each in done.items()]
+        renewed = [
+            (each.source, normal(each.former), _text(each.key), run)
+            for each in done.values()
+            if each.former is not None
+        ]
         with self._transaction():
             self._db.executemany("UPDATE entry SET done = TRUE, id = ?, content = ? WHERE number = ?", rows)
             self._db.executemany("DELETE FROM entry WHERE number = ?", [(number,) for number in nothing])
+            self._db.executemany("REPLACE INTO renewed VALUES (?, ?, ?, ?)", renewed)
 
     # Its bounds
 
-    def drop_before(self, moment: float, kept: Iterable[int]) -> list[int]:
+    def drop_before(self, moment: float, kept: Iterable[int | None]) -> list[int]:
         """Drop the runs that began earlier, but for these. Returns their numbers."""
         old = self._db.execute("SELECT run FROM run WHERE began < ? ORDER BY run", (moment,)).fetchall()
         return self._drop([run for (run,) in old if run not in {*kept}])
 
-    def drop_to_fit(self, most: int, kept: Iterable[int]) -> list[int]:
+    def drop_to_fit(self, most: int, kept: Iterable[int | None]) -> list[int]:
         """Drop the oldest runs, but for these, until no more bytes than that are used. Returns their numbers."""
         dropped: list[int] = []
         known = {*kept}
@@ -192,7 +208,7 @@ class Journal:
 
     def _drop(self, runs: list[int]) -> list[int]:
         with self._transaction():
-            for table in ("entry", "run"):
+            for table in ("entry", "run", "renewed"):
                 self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608
             self._db.execute("DELETE FROM key WHERE number NOT IN (SELECT key FROM run WHERE key IS NOT NULL)")
         self._ciphers.clear()
@@ -222,10 +238,75 @@ class Journal:
         query = f"SELECT {_ENTRY} FROM entry WHERE run = ? ORDER BY number"  # noqa: S608
         return map(self._entry, self._db.execute(query, (run,)))
 
+    def chains(self, run: int, before: int | None, limit: int) -> list[Sequence[Entry]]:
+        """What a run has written to each of the next records, in the run's order; what it wrote last comes first.
+
+        `before` is the number of the entry with which the last chain ended; None begins, with what is kept by then.
+        """
+        if before is None:
+            self._db.execute("DROP TABLE IF EXISTS temp.chain")
+            self._db.execute(
+                "CREATE TEMP TABLE chain AS SELECT max(number) AS last FROM entry WHERE run = ? "
+                "GROUP BY source, coalesce(id, 'entry ' || number) ORDER BY last",
+                (run,),
+            )
+            self._db.execute("CREATE INDEX temp.chain_by_last ON chain (last)")
+        query = "SELECT last FROM chain WHERE ? IS NULL OR last < ? ORDER BY last DESC LIMIT ?"
+        lasts = [last for (last,) in self._db.execute(query, (before, before, limit))]
+        return [self.chain(last) for last in lasts]
+
+    def chain(self, last: int) -> Sequence[Entry]:
+        """The entries of one record up to this one, by the run that has made it."""
+        query = (
+            f"SELECT {', '.join('e.' + name for name in _ENTRY.split(', '))} FROM entry AS last CROSS JOIN entry AS e "  # noqa: S608
+            "ON e.number = last.number OR e.run = last.run AND e.source = last.source AND e.id = last.id "
+            "WHERE last.number = ? ORDER BY e.number"
+        )
+        return [*map(self._entry, self._db.execute(query, (last,)))]
+
+    def unsettled(self) -> list[Entry]:
+        """What undoes that were cut short may have written."""
+        query = (
+            f"SELECT {_ENTRY} FROM entry WHERE run IN (SELECT run FROM run WHERE undoes IS NOT NULL) "  # noqa: S608
+            "AND NOT done ORDER BY number"
+        )
+        return [*map(self._entry, self._db.execute(query))]
+
+    def is_unsettled(self) -> bool:
+        """Whether there is any."""
+        undoes = "SELECT run FROM run WHERE undoes IS NOT NULL"
+        return bool(self._one(f"SELECT EXISTS (SELECT 1 FROM entry WHERE NOT done AND run IN ({undoes}))"))  # noqa: S608
+
+    def renewed(self, source: int, value: Value) -> Key | None:
+        """The id that a record has since an undo created it again; None for one that has kept its id."""
+        newest, known = None, set[str | None]()
+        while (text := normal(value)) not in known:
+            known.add(text)
+            query = "SELECT id FROM renewed WHERE source = ? AND former = ?"
+            row = self._db.execute(query, (source, text)).fetchone()
+            if row is None:
+                break
+            newest = value = _key(row[0])
+        return newest
+
+    def demand(self, run: int, *, readable: bool = True) -> None:
+        """Raise ConfigurationError unless all that a run has written is there; `readable`: with its values."""
+        if not self._one("SELECT count(*) FROM run WHERE run = ?", run):
+            raise ConfigurationError(
+                f"run {run} is not in the journal: it wrote nothing, it is older than spec.sync.journal.keep, or it "
+                "was dropped to make room; tidegate-worker changes lists the runs that are there"
+            )
+        if not self.is_whole(run):
+            raise ConfigurationError(
+                f"run {run} cannot be undone: it wrote more than fits in the journal, see spec.sync.journal.maxSize"
+            )
+        if readable:
+            self._cipher_of(run)
+
     def _entry(self, row: tuple[Any, ...]) -> Entry:
-        number, run, done, source, title, connector, what, key, across, content = row
+        number, run, done, source, title, connector, what, key, across, former, content = row
         parts = from_bytes(self._opened(run, _place(run, source, what, key), content))
-        change = Change(source, title, connector, what, _key(key), _key(across), **parts)
+        change = Change(source, title, connector, what, _key(key), _key(across), former=_key(former), **parts)
         return Entry(number, run, bool(done), change)
 
     def _counts(self, run: int) -> dict[What, int]:

@@ -14,7 +14,7 @@ from tidegate.worker.run.report import NAMED_LINES, bounded
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source
 
-What = Literal["empty", "deletes", "blanked", "creates", "updates"]
+What = Literal["empty", "deletes", "blanked", "creates", "updates", "undo"]
 Kind = tuple[int, What, str]
 
 # For what the records of a side that are gone are shown, be it all of them or some.

@@ -32,6 +32,8 @@ class Order:
     confirmed: tuple[Mapping[str, Any], ...] = ()
     # A file with what people have decided about conflicts.
     decisions: Path | None = None
+    # The run that is to be undone; None where the run syncs.
+    undo: int | None = None
 
 
 def read(environ: Mapping[str, str]) -> Order:
@@ -60,6 +62,10 @@ def read(environ: Mapping[str, str]) -> Order:
     names = Environment.APPROVED, Environment.ALLOW_DELETES
     by = next((name for name in names if environ.get(name)), None)
     approval = take(Environment.APPROVAL, "always") if environ.get(Environment.APPROVAL) else ""
+    undone = environ.get(Environment.UNDO, "")
+    undo = number(Environment.UNDO, undone) if undone else None
+    if undo is not None and push == "false":
+        complaints.append(f"{Environment.UNDO} needs {Environment.PUSH}=true: an undo writes")
     order = Order(
         run=run,
         scope="full" if scope == "full" else "changes",
@@ -72,6 +78,7 @@ def read(environ: Mapping[str, str]) -> Order:
         asks_approval=approval == "always",
         approved=number(by, environ[by]) if by else None,
         confirmed=_found(environ.get(Environment.CONFIRMED, ""), complaints),
+        undo=undo,
     )
     if complaints:
         raise ConfigurationError(*complaints)

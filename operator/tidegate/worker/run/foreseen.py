@@ -73,7 +73,8 @@ def rehearsal(session: Session) -> Iterator[tuple[Session, Changes]]:
                 pairs = tuple(_planned(both, changes) for both in session.pairs)
                 progress = Progress(**cache.recall("progress"))
                 report = Report(Path(os.devnull), nowhere)
-                yield replace(session, cache=cache, pairs=pairs, progress=progress, report=report), changes
+                rehearsed = replace(session, cache=cache, pairs=pairs, progress=progress, report=report, journal=None)
+                yield rehearsed, changes
     except (sqlite3.Error, OSError) as error:
         raise RunEnded(
             "what the run would write cannot be counted: the directory for temporary files must have room for a copy "

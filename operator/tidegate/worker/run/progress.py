@@ -6,7 +6,7 @@ from typing import Any, Literal
 from tidegate.worker.connectors import Token
 from tidegate.worker.run.environment import Order, Scope
 
-Phase = Literal["scan", "guard", "accepted", "push", "complete"]
+Phase = Literal["scan", "guard", "accepted", "push", "undo", "complete"]
 
 
 @dataclass(slots=True)
@@ -43,6 +43,9 @@ class Progress:
     withheld: dict[str, dict[str, int]] = field(default_factory=dict)
     # By source, how many records were known and are outside their side's filter now.
     left: dict[str, int] = field(default_factory=dict)
+    # Of an undo: the run that is undone, and how many records and fields are not as that run has left them.
+    undo: int | None = None
+    left_alone: int = 0
     seconds: float = 0.0
 
     @classmethod
@@ -52,6 +55,7 @@ class Progress:
             run=order.run,
             scope=order.scope,
             push=order.push,
+            undo=order.undo,
             read=dict.fromkeys(names, 0),
             changed=dict.fromkeys(names, 0),
             pushed={name: {"create": 0, "update": 0, "delete": 0} for name in names},
@@ -63,7 +67,8 @@ class Progress:
         if not isinstance(remembered, dict) or remembered.keys() != {item.name for item in fields(cls)}:
             return None
         progress = cls(**remembered)
-        same = (progress.run, progress.scope, progress.push) == (order.run, order.scope, order.push)
+        ordered = order.run, order.scope, order.push, order.undo
+        same = (progress.run, progress.scope, progress.push, progress.undo) == ordered
         return progress if same else None
 
     def scan_again(self) -> None:

@@ -121,6 +121,11 @@ class Report:
             said = {name: _shortened(value, 300) if isinstance(value, str) else value for name, value in which.items()}
             self._say({"type": "undecided", **said, "reason": reason})
 
+    def left_alone(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
+        """One record or field that an undo has left as it is."""
+        said = {"type": "left", "object": title, "connector": connector, "id": key, "reason": reason}
+        self._say({**said, "field": field} if field else said)
+
     def suspicious(self, title: str, connector: str, key: object, field: str) -> None:
         """A record that halts a run: it is gone, or the field is blank. The caller names at most NAMED_LINES."""
         record = {"object": title, "connector": connector, "id": key}

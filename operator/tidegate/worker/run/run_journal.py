@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tidegate.worker.config.rules import Journal as Settings
@@ -17,10 +17,11 @@ class RunJournal:
     """What one run writes; the same over its retries, pauses and resumptions."""
 
     def __init__(
-        self, journal: Journal, run: int, settings: Settings, report: Report, now: Callable[[], float]
+        self, journal: Journal, order: Order, settings: Settings, report: Report, now: Callable[[], float]
     ) -> None:
         self.journal = journal
-        self._run = run
+        self._run = order.run
+        self._undoes = order.undo
         self._settings = settings
         self._report = report
         self._now = now
@@ -35,7 +36,7 @@ class RunJournal:
         if not changes:
             return ()
         if not self._begun:
-            self.journal.begin(self._run, self._now())
+            self.journal.begin(self._run, self._now(), undoes=self._undoes)
             self._begun = True
         if not self.journal.is_whole(self._run):
             return ()
@@ -48,9 +49,10 @@ class RunJournal:
 
     def _fits(self) -> bool:
         most, size = self._settings.most_bytes, self._settings.max_size
-        for run in self.journal.drop_to_fit(most, [self._run]):
+        for run in self.journal.drop_to_fit(most, [self._run, self._undoes]):
             self._report.warning(f"run {run} can no longer be undone: the journal has reached its maxSize of {size}")
-        if not self.journal.is_full(most):
+        # What an undo writes is no more than what it undoes, and has to be kept: it could not be repeated otherwise.
+        if self._undoes is not None or not self.journal.is_full(most):
             return True
         self.journal.give_up(self._run)
         self._report.warning(
@@ -68,11 +70,19 @@ def open_journal(
     Raises RunEnded when it cannot be opened.
     """
     if sync.journal is None:
-        delete(order.cache_dir)
+        if order.undo is not None:
+            raise ConfigurationError(f"run {order.undo} cannot be undone: spec.sync.journal is not set")
+        _delete(order.cache_dir)
         return None
     journal = Journal(order.cache_dir, secret_of(sync.journal, environ))
-    journal.drop_before(now() - sync.journal.keep.total_seconds(), [order.run])
-    return RunJournal(journal, order.run, sync.journal, report, now)
+    try:
+        journal.drop_before(now() - sync.journal.keep.total_seconds(), [order.run, order.undo])
+        if order.undo is not None:
+            journal.demand(order.undo)
+    except BaseException:
+        journal.close()
+        raise
+    return RunJournal(journal, order, sync.journal, report, now)
 
 
 def secret_of(settings: Settings, environ: Mapping[str, str]) -> str | None:
@@ -84,21 +94,16 @@ def secret_of(settings: Settings, environ: Mapping[str, str]) -> str | None:
     return secret
 
 
-def delete(directory: Path) -> None:
-    """Delete the journal in a directory, if there is one."""
-    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+def _delete(directory: Path) -> None:
+    """Delete the journal in a directory, if there is one. Raises ConfigurationError while it is still needed."""
+    if not (directory / FILE).exists():
+        return
+    with closing(Journal(directory)) as journal:
+        if journal.is_unsettled():
+            raise ConfigurationError(
+                "an undo was cut short, and what it has written is known from the journal only: set spec.sync.journal "
+                "as it was until a run has succeeded"
+            )
+    for name in (FILE, f"{FILE}-wal"):
         with suppress(FileNotFoundError):
             (directory / name).unlink()
-
-
-def is_not_kept(run: int) -> str:
-    """Why nothing can be said of a run."""
-    return (
-        f"run {run} is not in the journal: it wrote nothing, it is older than spec.sync.journal.keep, or it was "
-        "dropped to make room; tidegate-worker changes lists the runs that are there"
-    )
-
-
-def is_not_whole(run: int) -> str:
-    """The same of one that could not be kept."""
-    return f"run {run} cannot be undone: it wrote more than fits in the journal, see spec.sync.journal.maxSize"

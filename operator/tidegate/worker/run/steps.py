@@ -31,6 +31,8 @@ from tidegate.worker.run.scan import scan
 from tidegate.worker.run.session import Connects, Session, connect, open_pairs
 from tidegate.worker.run.source import Source
 from tidegate.worker.run.throttle import Pace
+from tidegate.worker.run.undo.order import undo
+from tidegate.worker.run.undo.settle import settle
 
 Opens = Callable[[Order], Cache]
 
@@ -63,7 +65,7 @@ def opened(
         open_until_then.callback(cache.close)
         writes = order.push and would_halt is None
         pairs = open_pairs(sync, connectors, cache, pushes=writes)
-        journal = open_journal(order, sync, environ, report, now) if writes else None
+        journal = open_journal(order, sync, environ, report, now) if writes or order.undo is not None else None
         if journal is not None:
             open_until_then.callback(journal.close)
         progress = Progress.resume(cache.recall("progress"), order) or _start(order, sync, cache)
@@ -76,7 +78,10 @@ def opened(
 
 def complete(session: Session) -> str:
     """Take the steps that are left. Returns what a person should know of a complete run; raises RunEnded otherwise."""
-    _run(session)
+    if session.order.undo is None:
+        _run(session)
+    else:
+        undo(session, session.order.undo)
     _tell_what_waits(session)
     return _remark(session)
 
@@ -93,6 +98,7 @@ def _run(session: Session) -> None:
         with session.commit():
             return
     _believe_what_has_settled(session)
+    settle(session)
     recover(session, after_scan=False)
     if progress.phase == "scan":
         scan(session)
@@ -213,7 +219,8 @@ def _withheld(session: Session, source: Source) -> Iterator[str]:
 
 def _remark(session: Session) -> str:
     parked = session.cache.parked.count()
-    remarks = [f"{parked} waiting for a decision: see the run's log"] if parked else []
+    remarks = [] if session.order.undo is None else _undone(session, session.order.undo)
+    remarks += [f"{parked} waiting for a decision: see the run's log"] if parked else []
     if decided := session.progress.decided:
         remarks.append(f"{decided} fields settled as decided")
     if undecided := session.progress.undecided:
@@ -234,3 +241,11 @@ def _remark(session: Session) -> str:
             "deleted, and the next run reads the same changes again"
         )
     return "; ".join(remarks)
+
+
+def _undone(session: Session, run: int) -> list[str]:
+    """What came of an undo; records that a former process of the run has taken back are among those."""
+    written = sum(count for counts in session.progress.pushed.values() for count in counts.values())
+    left = session.progress.left_alone
+    said = [f"{written} records were set back to what they were before run {run}"] if session.would_halt is None else []
+    return said + ([f"{left} were left as they are: see the run's log"] if left else [])

@@ -4,7 +4,7 @@ A database may delete what refers to a deleted record, and an edit there would b
 deleted only after all that refer to it by a `ref` are gone: children first, and a parent with living children waits.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tidegate.worker.config.rules import SIDES, Side, other
@@ -17,7 +17,7 @@ from tidegate.worker.values.normal_form import MISSING, UNKNOWN, Value, normal
 
 
 @dataclass(frozen=True, slots=True)
-class _Child:
+class Child:
     """A record that refers to one that is about to be deleted, or cannot be read and may refer to it."""
 
     title: str
@@ -32,27 +32,26 @@ def wait_for_children(session: Session, both: SourcePair, works: Sequence[Work],
             work.row(on).key: work for work in works if isinstance(work.decision, Delete) and work.decision.on == on
         }
         while deletes:
-            children = dict(_children(session, both, on, deletes))
+            children = dict(children_of(session, both, on, deletes))
             for key, child in children.items():
                 _hold_back(session, both, deletes.pop(key), on, child, patient=patient)
             if not children:
                 break  # of those that are held back some may be children themselves
 
 
-def _children(
-    session: Session, both: SourcePair, on: Side, deletes: Mapping[Key, Work]
-) -> Iterator[tuple[Key, _Child]]:
+def children_of(session: Session, both: SourcePair, on: Side, deletes: Collection[Key]) -> Iterator[tuple[Key, Child]]:
+    """Records that stay and refer to these, which are to be deleted: each with the id that it refers to."""
     parents = {normal(key): key for key in deletes}
     for referring in session.pairs:
         source = referring.sources[on]
-        going = deletes.keys() if referring is both else ()
+        going = {*deletes} if referring is both else set()
         for i, rule in enumerate(referring.item.fields):
             if rule.ref != both.item.name:
                 continue
             for key, value in _values(session, source, i, list(deletes)):
                 if key in going:
                     continue
-                child = _Child(referring.item.name, key, unread=value is MISSING)
+                child = Child(referring.item.name, key, unread=value is MISSING)
                 parent = parents.get(normal(value))
                 named = [] if parent is None else [parent]
                 yield from ((each, child) for each in (deletes if child.unread else named))
@@ -70,7 +69,7 @@ def _values(session: Session, source: Source, field: int, parents: Sequence[Key]
         yield from ((key, MISSING) for key in unreadable)
 
 
-def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: _Child, *, patient: bool) -> None:
+def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: Child, *, patient: bool) -> None:
     work.decision, work.again = None, patient
     if patient:
         return

@@ -63,14 +63,15 @@ def _writes(both: SourcePair, works: Sequence[Work], side: Side, what: What) -> 
 
 
 def _written_fields(source: Source, work: Work, what: What) -> Sequence[int]:
-    decision, side = work.decision, source.side
+    decision, side, everything = work.decision, source.side, range(len(source.item.fields))
     if what == "create":
         is_made = isinstance(decision, Create) and decision.on == side
-        return range(len(source.item.fields)) if is_made else ()
+        # What the new record is not given is an edit still to be pushed: it is no part of what was created.
+        return [i for i in everything if i not in work.unfit and i not in work.waiting] if is_made else ()
     if what == "update":
         return decision.to[side] if isinstance(decision, Patch) else ()
     is_deleted = isinstance(decision, Delete) and decision.on == side
-    return range(len(source.item.fields)) if is_deleted else ()
+    return everything if is_deleted else ()
 
 
 def _named(source: Source, fields: Sequence[int], values: Sequence[Value]) -> dict[str, Value]:
