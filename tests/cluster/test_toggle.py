@@ -183,7 +183,7 @@ class TestReset:
         assert self.epochs(namespace) == ["1", "2"]
 
 
-class TestAChangeOfWhatIsSynced:
+class TestAChangedSync:
     def test_applies_to_the_next_run_and_never_to_the_running_one(self, namespace: Namespace, node: PlayedNode) -> None:
         namespace.create_integration(status="ON", delay="0s", config={"table": "contact"})
         namespace.wait_phase("Syncing")

@@ -42,7 +42,7 @@ def test_the_benchmark_reports_every_speed_and_all_memory() -> None:
     assert re.search(r"cache: \d+ bytes per record and side", done.stdout)
 
 
-def test_others_are_compared_by_the_clock_and_targets_are_marked() -> None:
+def test_other_tools_are_compared_by_wall_clock_and_targets_are_marked() -> None:
     def speed(done: int) -> Speed:
         return Speed(done, Measured(seconds=2.0, user_seconds=0.5, system_seconds=0.5, peak_bytes=0))
 

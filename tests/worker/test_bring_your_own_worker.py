@@ -75,7 +75,7 @@ def test_its_exit_codes_are_those_of_the_contract() -> None:
     assert other == "other"
 
 
-def test_its_message_is_one() -> None:
+def test_its_termination_message_is_valid() -> None:
     section = PAGE.section("What it says")
     for message in section.blocks("json"):
         assert isinstance(json.loads(message), dict)

@@ -26,7 +26,7 @@ def conformance(directory: Path, *flaw: str, only: str = "", grace: str = "10") 
     )  # fmt: skip
 
 
-def test_a_worker_of_another_make_that_keeps_the_contract_passes(
+def test_a_third_party_worker_that_keeps_the_contract_passes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert conformance(tmp_path) == 0
@@ -57,7 +57,7 @@ FLAWS = [
 
 
 @pytest.mark.parametrize(("flaw", "check", "words"), FLAWS, ids=[flaw for flaw, _, _ in FLAWS])
-def test_a_worker_that_breaks_the_contract_fails_with_what_it_does(
+def test_a_worker_that_breaks_the_contract_fails_with_the_violation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], flaw: str, check: str, words: str
 ) -> None:
     assert conformance(tmp_path, flaw, only=check, grace="0.05" if flaw == "ignores SIGTERM" else "10") == 1
@@ -67,25 +67,25 @@ def test_a_worker_that_breaks_the_contract_fails_with_what_it_does(
     assert said.endswith("the contract is broken\n")
 
 
-def test_what_cannot_be_checked_is_said_to_be_unchecked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_impossible_check_is_reported_as_unchecked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = [sys.executable, "-S", str(PROGRAM), str(tmp_path), "work"]
     assert main(["conformance", "--only", "edits", "--", *program]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "not checked edits are pushed: give --state and --edit"
 
 
-def test_a_worker_that_was_never_paused_is_told_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_that_was_never_paused_gets_advice(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conformance", "--only", "SIGTERM", "--", "true"]) == 0
     assert (
         "warning: no run was paused: give the worker more to do, and have it print something" in capsys.readouterr().out
     )
 
 
-def test_a_command_of_ones_own_that_fails_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_command_of_the_user_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conformance", "--reset", "echo no database >&2; exit 7", "--", "true"]) == 1
     assert "exits with 7: no database" in capsys.readouterr().err
 
 
-def test_what_a_worker_has_started_ends_with_it_as_in_a_container(tmp_path: Path) -> None:
+def test_child_processes_end_with_the_worker_as_in_a_container(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     work = f"sleep 1000 & echo $! >> {pids}; exec {sys.executable} -S {PROGRAM} {tmp_path} work"
     reset = f"{sys.executable} -S {PROGRAM} {tmp_path} reset"

@@ -65,7 +65,7 @@ def fill(system: System, number: int) -> list[Key]:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 50, 1000])
-def test_a_scan_meets_every_record_once(system: System, limit: int) -> None:
+def test_a_scan_returns_every_record_once(system: System, limit: int) -> None:
     keys = fill(system, 10)
     with opened(system) as collection:
         records = scanned(collection, limit)
@@ -82,7 +82,7 @@ def test_a_scan_of_nothing_is_empty(system: System) -> None:
         assert [*collection.create([]), *collection.update([]), *collection.delete([])] == []
 
 
-def test_a_scan_goes_on_in_another_process(system: System) -> None:
+def test_a_scan_resumes_in_another_process(system: System) -> None:
     fill(system, 70)
     with opened(system) as collection:
         first = collection.scan(None, 50, None)
@@ -93,7 +93,7 @@ def test_a_scan_goes_on_in_another_process(system: System) -> None:
     assert {record.key for record in (*first.records, *rest.records)} == there(system).keys()
 
 
-def test_records_are_got_by_their_ids_as_a_scan_reads_them(system: System) -> None:
+def test_records_are_read_by_id_like_a_scan_reads_them(system: System) -> None:
     fill(system, 3)
     with opened(system) as collection:
         records = {record.key: record for record in scanned(collection)}
@@ -102,7 +102,7 @@ def test_records_are_got_by_their_ids_as_a_scan_reads_them(system: System) -> No
         assert collection.get(list(records)) == {key: record for key, record in records.items() if key != gone}
 
 
-def test_records_are_found_by_their_match_field_in_any_letter_case(system: System) -> None:
+def test_records_are_found_by_their_match_field_ignoring_case(system: System) -> None:
     first, second, _ = (system.add(email=email) for email in ("Ann@X", "éva@x", "bob@x"))
     with opened(system) as collection:
         sought = [("ann@x",), ("ÉVA@x",), ("nobody@x",)]
@@ -111,7 +111,7 @@ def test_records_are_found_by_their_match_field_in_any_letter_case(system: Syste
         assert collection.get([record.key for record in found]) == {record.key: record for record in found}
 
 
-def test_records_are_found_whatever_their_accents_and_spaces_where_these_make_no_difference(system: System) -> None:
+def test_records_are_found_ignoring_accents_and_spaces_where_configured(system: System) -> None:
     if isinstance(system, Rest):
         system.place["find"] = "scan"  # an API cannot be asked for them
     keys = [system.add(email=email) for email in ("José", " JOSE ", "Jose\u0301", "joseph")]
@@ -121,7 +121,7 @@ def test_records_are_found_whatever_their_accents_and_spaces_where_these_make_no
     assert {record.key for record in found} == {*keys[:3]}
 
 
-def test_records_are_found_by_several_match_fields_in_any_letters(system: System) -> None:
+def test_records_are_found_by_several_match_fields_ignoring_case(system: System) -> None:
     key = system.add(email="éva@x", name="Ève")
     system.add(email="éva@x", name="Ann")
     system.add(email="ann@x", name="Ève")
@@ -131,7 +131,7 @@ def test_records_are_found_by_several_match_fields_in_any_letters(system: System
     assert [record.key for record in sought] == [key]
 
 
-def test_new_records_are_answered_in_order_as_they_are_stored(system: System) -> None:
+def test_creates_return_the_stored_records_in_order(system: System) -> None:
     born = datetime(1990, 1, 2, 3, 4, 5, tzinfo=UTC)
     wanted = [[f"p{n}@x", f"N{n}", Decimal(n), born] for n in range(30)] + [["only@x", None, None, None]]
     with opened(system) as collection:
@@ -144,7 +144,7 @@ def test_new_records_are_answered_in_order_as_they_are_stored(system: System) ->
 
 
 @pytest.mark.parametrize("system", [*TABLES, "rest"], indirect=True)  # files take anything
-def test_what_is_refused_is_answered_with_a_reason_and_the_rest_is_done(system: System) -> None:
+def test_a_refused_record_gets_a_reason_and_the_others_are_written(system: System) -> None:
     with opened(system) as collection:
         first, refused, last = collection.create(
             [["a@x", "A", 1, None], ["b@x", REFUSED, 2, None], ["c@x", "C", 3, None]]
@@ -159,7 +159,7 @@ def test_what_is_refused_is_answered_with_a_reason_and_the_rest_is_done(system: 
     assert sorted(there(system).values()) == [("a@x", "A", "1", None), ("c@x", "New", "3", None)]
 
 
-def test_an_update_is_written_only_where_nobody_has_edited_the_record(system: System) -> None:
+def test_an_update_is_written_only_if_the_record_is_unchanged(system: System) -> None:
     ours, edited, gone = fill(system, 3)
     with opened(system) as collection:
         got = collection.get([ours, edited, gone])
@@ -173,7 +173,7 @@ def test_an_update_is_written_only_where_nobody_has_edited_the_record(system: Sy
     assert there(system) == {ours: ("p0@x", "ours", "1.5", None), edited: ("p1@x", "theirs", None, None)}
 
 
-def test_an_update_of_what_was_just_written_builds_on_what_was_answered(system: System) -> None:
+def test_an_update_can_follow_on_the_result_of_a_write(system: System) -> None:
     with opened(system) as collection:
         (record,) = stored(collection.create([["a@x", "A", Decimal("0.10"), datetime(2024, 2, 29, 12, tzinfo=UTC)]]))
         for name in ("B", "C", None):
@@ -183,7 +183,7 @@ def test_an_update_of_what_was_just_written_builds_on_what_was_answered(system: 
     assert there(system) == {}
 
 
-def test_a_delete_spares_what_somebody_has_edited(system: System) -> None:
+def test_a_delete_spares_an_edited_record(system: System) -> None:
     ours, edited, gone, kept = fill(system, 4)
     with opened(system) as collection:
         got = collection.get([ours, edited, gone])
@@ -235,7 +235,7 @@ ODD_TEXTS = [
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS, ids=[text[:16] for text in ODD_TEXTS])
-def test_odd_texts_are_stored_compared_and_found_as_they_are(system: System, text: str) -> None:
+def test_unusual_texts_are_stored_compared_and_found_unchanged(system: System, text: str) -> None:
     with opened(system) as collection:
         (created,) = stored(collection.create([[text, text, None, None]]))
         assert created.values[:2] == (text, text)
@@ -266,7 +266,7 @@ ODD_VALUES: list[tuple[int, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "value"), ODD_VALUES, ids=[f"{FIELDS[i]} {value}" for i, value in ODD_VALUES])
-def test_odd_values_are_stored_exactly(system: System, field: int, value: Any) -> None:
+def test_unusual_values_are_stored_exactly(system: System, field: int, value: Any) -> None:
     wanted: list[Any] = ["a@x", None, None, None]
     wanted[field] = value
     with opened(system) as collection:
@@ -279,7 +279,7 @@ def test_odd_values_are_stored_exactly(system: System, field: int, value: Any) -
         assert collection.delete([updated]) == [None]
 
 
-def test_a_date_where_a_time_is_kept_is_its_midnight_or_stays_a_date(system: System) -> None:
+def test_a_date_in_a_time_field_is_its_midnight_or_stays_a_date(system: System) -> None:
     with opened(system) as collection:
         (created,) = stored(collection.create([["a@x", None, None, date(2024, 2, 29)]]))
         assert normal(created.values[3]) in ("2024-02-29", "2024-02-29T00:00:00Z")

@@ -80,7 +80,7 @@ def contacts(mariadb_database: Database) -> Database:
 
 
 @pytest.mark.parametrize("returning", [True, False], ids=["mariadb", "mysql"])
-def test_new_records_are_answered_in_the_order_in_which_they_were_given(contacts: Database, returning: bool) -> None:
+def test_creates_return_records_in_the_given_order(contacts: Database, returning: bool) -> None:
     wanted = [(f"p{n}@x", None if n % 3 else f"name {n}") for n in range(50)]
     with opened(contacts.url, "email", "name", returning=returning) as collection:
         answers = collection.create(wanted)
@@ -90,9 +90,7 @@ def test_new_records_are_answered_in_the_order_in_which_they_were_given(contacts
 
 
 @pytest.mark.parametrize("returning", [True, False], ids=["mariadb", "mysql"])
-def test_what_the_database_refuses_does_not_keep_the_rest_of_a_batch_from_being_created(
-    contacts: Database, returning: bool
-) -> None:
+def test_a_refused_record_does_not_stop_the_rest_of_a_batch(contacts: Database, returning: bool) -> None:
     contacts.sql("INSERT INTO contact (email) VALUES ('taken@x')")
     with opened(contacts.url, "email", "name", returning=returning) as collection:
         first, taken, long, last = collection.create(
@@ -105,7 +103,7 @@ def test_what_the_database_refuses_does_not_keep_the_rest_of_a_batch_from_being_
     assert long.reason == "column name is of type VARCHAR(20): the text is longer than 20 characters"
 
 
-def test_an_edit_of_letter_case_only_is_seen_by_compare_and_set(contacts: Database) -> None:
+def test_an_edit_of_letter_case_only_is_detected_by_compare_and_set(contacts: Database) -> None:
     contacts.sql("INSERT INTO contact (email, name) VALUES ('ann@x', 'ann')")
     with opened(contacts.url, "email", "name") as collection:
         (read,) = collection.scan(None, 10, None).records
@@ -116,16 +114,14 @@ def test_an_edit_of_letter_case_only_is_seen_by_compare_and_set(contacts: Databa
 
 
 @pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_bin"])
-def test_records_are_found_in_any_letter_case_whatever_the_collation(
-    mariadb_database: Database, collation: str
-) -> None:
+def test_records_are_found_ignoring_case_under_any_collation(mariadb_database: Database, collation: str) -> None:
     mariadb_database.sql(f"CREATE TABLE contact (id INT PRIMARY KEY, email VARCHAR(100) COLLATE {collation})")
     mariadb_database.sql("INSERT INTO contact VALUES (1, 'Ann@X'), (2, 'ÉVA@x'), (3, 'bob@x')")
     with opened(mariadb_database.url, "email", casefold=["email"], written=False) as collection:
         assert {record.key for record in collection.find([("aNN@x",), ("éva@X",)])} == {1, 2}
 
 
-def test_what_a_column_of_an_old_character_set_cannot_hold_is_not_found_there_and_refused(
+def test_a_value_that_the_column_s_character_set_lacks_is_not_found_there_and_refused(
     mariadb_database: Database,
 ) -> None:
     mariadb_database.sql(
@@ -163,7 +159,7 @@ TYPES: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "stored", "value"), TYPES, ids=[f"{kind} {stored}" for kind, stored, _ in TYPES])
-def test_a_value_is_read_and_written_as_it_is_kept(
+def test_a_value_is_read_and_written_as_it_is_stored(
     mariadb_database: Database, kind: str, stored: str, value: Any
 ) -> None:
     mariadb_database.sql(f"CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, v {kind})")
@@ -180,7 +176,7 @@ def test_a_value_is_read_and_written_as_it_is_kept(
     assert mariadb_database.sql("SELECT COUNT(*), COUNT(DISTINCT v) FROM contact") == [(2, 1)]
 
 
-def test_a_truth_in_words_is_stored_as_the_number_that_mysql_has_for_it(mariadb_database: Database) -> None:
+def test_a_boolean_text_is_stored_as_mysql_s_number(mariadb_database: Database) -> None:
     mariadb_database.sql("CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, active BOOLEAN)")
     with opened(mariadb_database.url, "active") as collection:
         answers = collection.create([["true"], [False], ["1"], ["yes"]])
@@ -188,7 +184,7 @@ def test_a_truth_in_words_is_stored_as_the_number_that_mysql_has_for_it(mariadb_
     assert answers[3] == Rejected("column active is of type TINYINT(1): the text is not a number as one is written")
 
 
-def test_times_are_stored_in_utc_whatever_the_servers_time_zone(mariadb_database: Database) -> None:
+def test_times_are_stored_in_utc_for_any_server_time_zone(mariadb_database: Database) -> None:
     mariadb_database.sql("SET GLOBAL time_zone = '+05:00'")
     try:
         mariadb_database.sql("CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, d DATETIME, t TIMESTAMP NULL)")
@@ -214,9 +210,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("kind", KEYS)
-def test_ids_of_any_kind_come_back_from_the_cache_as_the_database_has_them(
-    mariadb_database: Database, kind: str
-) -> None:
+def test_ids_of_any_kind_survive_the_cache(mariadb_database: Database, kind: str) -> None:
     mariadb_database.sql(f"CREATE TABLE contact (id {kind} PRIMARY KEY, name VARCHAR(20))")
     for n, key in enumerate(KEYS[kind]):
         mariadb_database.sql(f"INSERT INTO contact VALUES ({key}, 'n{n}')")  # noqa: S608
@@ -233,7 +227,7 @@ def test_ids_of_any_kind_come_back_from_the_cache_as_the_database_has_them(
 
 
 @pytest.mark.parametrize("kind", ["BINARY(16)", "UUID"])
-def test_a_uuid_is_made_for_a_new_record_where_the_database_makes_none(mariadb_database: Database, kind: str) -> None:
+def test_a_uuid_is_generated_where_the_database_has_no_default(mariadb_database: Database, kind: str) -> None:
     mariadb_database.sql(f"CREATE TABLE contact (id {kind} PRIMARY KEY, name VARCHAR(20))")
     with opened(mariadb_database.url, "name", returning=False) as collection:
         created = [answer for answer in collection.create([("A",), ("B",)]) if isinstance(answer, Record)]
@@ -241,7 +235,7 @@ def test_a_uuid_is_made_for_a_new_record_where_the_database_makes_none(mariadb_d
         assert len({UUID(str(record.key)) for record in created}) == 2
 
 
-def test_an_id_that_mysql_makes_by_a_default_is_a_configuration_error_since_it_does_not_tell_it(
+def test_an_id_default_that_mysql_does_not_return_is_a_configuration_error(
     mariadb_database: Database,
 ) -> None:
     mariadb_database.sql("CREATE TABLE contact (id VARCHAR(36) DEFAULT (uuid()) PRIMARY KEY, name VARCHAR(20))")
@@ -267,7 +261,7 @@ def test_a_table_without_transactions_can_be_read_and_not_written(mariadb_databa
         pass
 
 
-def test_a_deadlock_with_somebody_else_is_tried_again_at_once(contacts: Database) -> None:
+def test_a_deadlock_with_another_session_is_retried_at_once(contacts: Database) -> None:
     contacts.sql("INSERT INTO contact (id, email, name) VALUES (1, 'a@x', 'A'), (2, 'b@x', 'B'), (3, 'c@x', 'C')")
     with opened(contacts.url, "email", "name") as collection:
         first, second, _ = collection.scan(None, 10, None).records
@@ -296,7 +290,7 @@ def test_a_wrong_password_is_a_configuration_error(contacts: Database) -> None:
     assert "wrong-secret" not in str(caught.value)
 
 
-def test_a_missing_privilege_is_a_configuration_error_before_it_is_needed(contacts: Database) -> None:
+def test_a_missing_privilege_is_a_configuration_error_before_it_is_used(contacts: Database) -> None:
     contacts.sql("CREATE USER reader@localhost")
     contacts.sql(f"GRANT SELECT, LOCK TABLES ON {contacts.name}.* TO reader@localhost")
     with (
@@ -306,7 +300,7 @@ def test_a_missing_privilege_is_a_configuration_error_before_it_is_needed(contac
         pass
 
 
-def test_a_server_that_cannot_be_reached_fails_the_run() -> None:
+def test_an_unreachable_server_fails_the_run() -> None:
     with (
         pytest.raises(SystemFailed, match="connector erp"),
         opened("mysql://localhost/x?unix_socket=/nowhere", "email"),
@@ -314,7 +308,7 @@ def test_a_server_that_cannot_be_reached_fails_the_run() -> None:
         pass
 
 
-def test_a_connection_that_breaks_fails_the_run_and_the_next_call_connects_again(contacts: Database) -> None:
+def test_a_broken_connection_fails_the_run_and_the_next_call_reconnects(contacts: Database) -> None:
     with opened(contacts.url, "email", "name") as collection:
         assert collection.scan(None, 10, None).records == []
         for (process,) in contacts.sql("SELECT id FROM information_schema.processlist WHERE id <> connection_id()"):

@@ -90,7 +90,7 @@ def sync(two_systems: Sequence[System], tmp_path: Path) -> Sync:
     return Sync(two_systems, tmp_path)
 
 
-def test_both_systems_become_the_same_and_stay_so(sync: Sync) -> None:
+def test_both_systems_converge_and_stay_equal(sync: Sync) -> None:
     crm, erp = sync.crm, sync.erp
     for n in range(8):
         crm.add(email=f"p{n}@x", name=f'Zoë {n}, "Z"\n', score=n, **({"born": BORN} if n == 7 else {}))
@@ -129,7 +129,7 @@ def test_both_systems_become_the_same_and_stay_so(sync: Sync) -> None:
     assert [sync.run("changes"), sync.run()] == [NOTHING, NOTHING]
 
 
-def test_changes_alone_are_enough_for_edits_and_new_records(sync: Sync) -> None:
+def test_scope_changes_is_enough_for_edits_and_new_records(sync: Sync) -> None:
     for n in range(4):
         sync.crm.add(email=f"p{n}@x", name=f"N{n}")
     sync.run()
@@ -141,7 +141,7 @@ def test_changes_alone_are_enough_for_edits_and_new_records(sync: Sync) -> None:
     assert len(contacts(sync.crm)) == 5
 
 
-def test_a_read_only_run_writes_to_neither_and_what_it_has_seen_is_accepted(sync: Sync) -> None:
+def test_a_read_only_run_writes_to_neither_side_and_its_records_are_accepted(sync: Sync) -> None:
     for system, name in ((sync.crm, "C"), (sync.erp, "E")):
         system.add(email="both@x", name=name, score=1)
         system.add(email=f"only@{name}", name=name)
@@ -157,9 +157,7 @@ def test_a_read_only_run_writes_to_neither_and_what_it_has_seen_is_accepted(sync
 
 @pytest.mark.parametrize("find", [{"email": "{email}"}, "scan"], ids=["asking", "scanning"])
 @pytest.mark.parametrize("reply", [DROPPED, Reply(504)], ids=["dropped", "timed out"])
-def test_a_create_whose_answer_was_lost_makes_no_second_record(
-    api: Api, tmp_path: Path, find: Any, reply: Reply
-) -> None:
+def test_a_create_with_a_lost_answer_makes_no_duplicate(api: Api, tmp_path: Path, find: Any, reply: Reply) -> None:
     rest, table = Rest(api), sqlite(tmp_path)
     rest.place["find"] = find
     sync = Sync((table, rest), tmp_path)

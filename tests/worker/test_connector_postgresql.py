@@ -31,9 +31,7 @@ def opened(
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_letters_beyond_ascii_are_found_in_any_case_whatever_the_databases_locale(
-    postgresql_server: PostgreSQL, locale: str
-) -> None:
+def test_letters_beyond_ascii_are_found_ignoring_case_in_any_locale(postgresql_server: PostgreSQL, locale: str) -> None:
     with Database(postgresql_server, "postgres") as maintenance:
         name = f"locale_{locale.lower().replace('.', '_').replace('-', '_')}"
         maintenance.sql(f"CREATE DATABASE {name} LOCALE '{locale}' TEMPLATE template0")
@@ -45,7 +43,7 @@ def test_letters_beyond_ascii_are_found_in_any_case_whatever_the_databases_local
 
 
 @pytest.mark.parametrize("kind", ["TEXT", "CHAR(3)"])
-def test_records_are_found_by_several_fields_of_which_one_is_beyond_ascii(
+def test_records_are_found_by_several_fields_with_letters_beyond_ascii(
     postgresql_database: Database, kind: str
 ) -> None:
     postgresql_database.sql(f"CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, name {kind})")
@@ -54,7 +52,7 @@ def test_records_are_found_by_several_fields_of_which_one_is_beyond_ascii(
         assert {record.key for record in collection.find([("éva@X", "Eva"), ("BOB@x", "Bob")])} == {1, 3}
 
 
-def test_the_databases_words_do_not_quote_the_value(postgresql_database: Database) -> None:
+def test_the_database_s_error_text_does_not_quote_the_value(postgresql_database: Database) -> None:
     postgresql_database.sql("CREATE TYPE mood AS ENUM ('good')")
     postgresql_database.sql(
         "CREATE TABLE contact (id INT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email TEXT UNIQUE, mood mood, "
@@ -75,7 +73,7 @@ def test_the_databases_words_do_not_quote_the_value(postgresql_database: Databas
     assert reasons[0] == 'duplicate key value violates unique constraint "contact_email_key"'
 
 
-def test_a_privilege_that_is_missing_is_a_configuration_error(postgresql_database: Database) -> None:
+def test_a_missing_privilege_is_a_configuration_error(postgresql_database: Database) -> None:
     postgresql_database.sql("CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT)")
     with opened(postgresql_database, "email") as collection:
         postgresql_database.sql("REVOKE INSERT ON contact FROM worker")
@@ -84,7 +82,7 @@ def test_a_privilege_that_is_missing_is_a_configuration_error(postgresql_databas
 
 
 @pytest.mark.parametrize("match", [(0,), (0, 1)])
-def test_records_are_found_by_an_index_also_in_a_table_that_has_just_been_filled(
+def test_records_are_found_by_an_index_even_in_a_newly_filled_table(
     postgresql_database: Database, match: Sequence[int]
 ) -> None:
     postgresql_database.sql(
@@ -112,7 +110,7 @@ def test_records_are_found_by_an_index_also_in_a_table_that_has_just_been_filled
     ],
 )
 @pytest.mark.parametrize("kind", ["TEXT", "CHAR(3)"])
-def test_a_new_record_is_told_by_its_own_id_however_ids_are_made(
+def test_a_new_record_is_identified_by_its_id_for_any_id_generation(
     postgresql_database: Database, key: str, kind: str
 ) -> None:
     postgresql_database.sql(f"CREATE TABLE contact (id {key}, email TEXT, name {kind})")
@@ -126,7 +124,7 @@ def test_a_new_record_is_told_by_its_own_id_however_ids_are_made(
 
 
 @pytest.mark.parametrize("moment", ["BEFORE", "AFTER"])
-def test_a_new_record_is_told_as_triggers_leave_it(postgresql_database: Database, moment: str) -> None:
+def test_a_new_record_is_returned_as_triggers_leave_it(postgresql_database: Database, moment: str) -> None:
     postgresql_database.sql(
         """
         CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT, name TEXT);
@@ -156,7 +154,7 @@ def test_a_new_record_is_told_as_triggers_leave_it(postgresql_database: Database
         ("worker", "nowhere", 'database "nowhere" does not exist'),
     ],
 )
-def test_who_may_not_log_in_has_a_configuration_error(
+def test_a_user_without_the_right_to_log_in_is_a_configuration_error(
     postgresql_server: PostgreSQL, user: str, database: str, words: str
 ) -> None:
     postgresql_server.ask_for_password("closed", "right-secret")

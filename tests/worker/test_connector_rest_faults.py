@@ -15,7 +15,7 @@ from .rest_client import Naps, cannot_open, everything, fill, opened
 from .rest_server import DROPPED, Api, Fault, Reply
 
 
-def test_reading_is_tried_again_with_growing_pauses(api: Api) -> None:
+def test_reads_are_retried_with_growing_pauses(api: Api) -> None:
     fill(api, 1)
     naps = Naps()
     with opened(api, naps=naps) as collection:
@@ -29,7 +29,7 @@ def test_reading_is_tried_again_with_growing_pauses(api: Api) -> None:
     ] == [True] * 4
 
 
-def test_an_api_that_stays_broken_fails_the_run_in_its_own_words(api: Api) -> None:
+def test_an_api_that_keeps_failing_fails_the_run_with_its_error_text(api: Api) -> None:
     with opened(api) as collection:
         api.faults = [Fault(Reply(500, {"error": {"message": "out of memory"}}), times=99)]
         with pytest.raises(
@@ -39,13 +39,13 @@ def test_an_api_that_stays_broken_fails_the_run_in_its_own_words(api: Api) -> No
         assert len(api.requests) == 6
 
 
-def test_a_server_that_cannot_be_reached_fails_the_run() -> None:
+def test_an_unreachable_server_fails_the_run() -> None:
     gone = Api(url="http://127.0.0.1:1")
     with pytest.raises(SystemFailed, match=r"connector crm: GET /contacts: .*refused"), opened(gone):
         pass
 
 
-def test_too_many_requests_are_sent_again_when_the_api_wants_them_also_what_creates(api: Api) -> None:
+def test_a_429_is_retried_after_the_requested_time_even_for_creates(api: Api) -> None:
     naps = Naps()
     with opened(api, naps=naps) as collection:
         later = format_datetime(datetime.now(UTC) + timedelta(seconds=10), usegmt=True)
@@ -58,7 +58,7 @@ def test_too_many_requests_are_sent_again_when_the_api_wants_them_also_what_crea
     assert len(api.contacts) == 1
 
 
-def test_a_quota_is_waited_for_as_long_as_the_api_asks(api: Api) -> None:
+def test_a_quota_is_waited_for_as_long_as_the_api_says(api: Api) -> None:
     fill(api, 1)
     naps = Naps()
     with opened(api, naps=naps) as collection:
@@ -67,7 +67,7 @@ def test_a_quota_is_waited_for_as_long_as_the_api_asks(api: Api) -> None:
     assert naps.now == pytest.approx(1800)
 
 
-def test_a_longer_wait_than_the_setting_allows_fails_the_run_and_no_other_request_is_sent(api: Api) -> None:
+def test_a_wait_beyond_the_limit_fails_the_run_and_no_other_request_is_sent(api: Api) -> None:
     fill(api, 1)
     with opened(api, connector={"longestWait": "10m"}) as collection:
         api.faults = [Fault(Reply(429, None, {"Retry-After": "3600"}))]
@@ -98,7 +98,7 @@ def test_the_end_of_a_quotas_window_is_waited_for(api: Api, status: int, says: s
 
 
 @pytest.mark.parametrize("status", [408, 425, 429])
-def test_what_passes_is_never_a_records_fault_nor_the_configurations(api: Api, status: int) -> None:
+def test_a_transient_failure_is_neither_the_record_s_nor_the_configuration_s_fault(api: Api, status: int) -> None:
     fill(api, 1)
     with opened(api) as collection:
         api.faults = [Fault(Reply(status), "POST", times=99)]
@@ -106,7 +106,7 @@ def test_what_passes_is_never_a_records_fault_nor_the_configurations(api: Api, s
             collection.create([["a@x", "A"]])
 
 
-def test_no_more_requests_are_sent_than_the_limit_allows(api: Api) -> None:
+def test_the_request_rate_stays_within_the_limit(api: Api) -> None:
     fill(api, 10)
     naps = Naps()
     with opened(api, naps=naps, connector={"requestsPerSecond": 2, "concurrency": 1}) as collection:
@@ -131,7 +131,7 @@ def test_requests_are_authenticated_from_the_environment(api: Api, kind: str) ->
     cannot_open(api, "the environment variable SECRET is not set", connector={"auth": auth})
 
 
-def test_a_token_that_is_not_accepted_is_a_configuration_error_that_does_not_show_it(api: Api) -> None:
+def test_a_rejected_token_is_a_configuration_error_that_does_not_show_it(api: Api) -> None:
     api.token = "another"  # noqa: S105 - of this test only
     said = cannot_open(
         api,
@@ -152,7 +152,7 @@ def test_a_token_that_is_not_accepted_is_a_configuration_error_that_does_not_sho
         ("https://", "must be a URL such as"),
     ],
 )
-def test_a_base_url_that_is_none_is_a_configuration_error(url: str, problem: str) -> None:
+def test_an_invalid_base_url_is_a_configuration_error(url: str, problem: str) -> None:
     assert "pw" not in cannot_open(Api(url=url), problem)
 
 
@@ -161,7 +161,7 @@ def test_an_api_that_has_moved_is_a_configuration_error_and_is_not_followed(api:
     cannot_open(api, r"301 Moved Permanently: it is at https://new\.example/contacts$")
 
 
-def test_of_several_choices_one_must_be_written() -> None:
+def test_exactly_one_of_several_choices_is_required() -> None:
     with pytest.raises(ValueError, match="write one of bearer, basic, header"):
         http.TYPE.settings.model_validate({"type": "http", "baseUrl": "https://x", "auth": {}})
     with pytest.raises(ValueError, match="write one of cursor, after, page, link, none"):

@@ -29,7 +29,7 @@ LISTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("kind", LISTS)
 @pytest.mark.parametrize("asked", [None, 4, 50])
-def test_a_list_is_read_to_its_end_each_record_once(api: Api, kind: str, asked: int | None) -> None:
+def test_a_list_is_read_to_its_end_with_each_record_once(api: Api, kind: str, asked: int | None) -> None:
     ways, place = LISTS[kind]
     for name, value in {"page_size": 7, **ways}.items():
         setattr(api, name, value)
@@ -44,7 +44,7 @@ def test_a_list_is_read_to_its_end_each_record_once(api: Api, kind: str, asked: 
 
 
 @pytest.mark.parametrize("kind", [kind for kind in LISTS if kind != "the whole list at once"])
-def test_a_scan_goes_on_from_its_token_in_another_process(api: Api, kind: str) -> None:
+def test_a_scan_resumes_from_its_token_in_another_process(api: Api, kind: str) -> None:
     ways, place = LISTS[kind]
     for name, value in {"page_size": 7, **ways}.items():
         setattr(api, name, value)
@@ -57,7 +57,7 @@ def test_a_scan_goes_on_from_its_token_in_another_process(api: Api, kind: str) -
     assert [record.key for record in (*first.records, *second.records)] == list(api.contacts)
 
 
-def test_a_token_of_another_process_that_has_expired_begins_the_list_anew(api: Api) -> None:
+def test_an_expired_token_of_another_process_restarts_the_list(api: Api) -> None:
     api.paging, api.items, api.page_size = "cursor", "data", 3
     fill(api, 5)
     place: dict[str, Any] = {"items": "data", "paging": {"cursor": {}}}
@@ -73,7 +73,7 @@ def test_a_token_of_another_process_that_has_expired_begins_the_list_anew(api: A
 
 
 @pytest.mark.parametrize("paging", [{"page": {}}, {"after": {}}, {"cursor": {"next": "nextCursor"}}])
-def test_an_api_that_does_not_know_the_paging_is_not_read_forever(api: Api, paging: dict[str, Any]) -> None:
+def test_an_api_that_ignores_paging_is_not_read_forever(api: Api, paging: dict[str, Any]) -> None:
     api.paging, api.items, api.page_size = "none", "data", 3
     fill(api, 3)
     if "cursor" in paging:
@@ -83,7 +83,7 @@ def test_an_api_that_does_not_know_the_paging_is_not_read_forever(api: Api, pagi
         everything(collection)
 
 
-def test_the_next_page_is_not_asked_for_at_another_host(api: Api) -> None:
+def test_the_next_page_is_not_requested_from_another_host(api: Api) -> None:
     fill(api, 1)
     elsewhere = Reply(200, [], {"Link": '<http://elsewhere.example/contacts?page=2>; rel="next"'})
     with opened(api) as collection:
@@ -93,7 +93,7 @@ def test_the_next_page_is_not_asked_for_at_another_host(api: Api) -> None:
             collection.scan(page.after, 10, None)
 
 
-def test_an_answer_without_the_list_is_not_taken_for_an_empty_list(api: Api) -> None:
+def test_an_answer_without_the_list_does_not_count_as_empty(api: Api) -> None:
     fill(api, 1)
     cannot_open(api, "items: the answer has no list data; it is not a JSON object", items="data")
     api.items, api.paging = "results", "cursor"
@@ -104,7 +104,7 @@ def test_an_answer_without_the_list_is_not_taken_for_an_empty_list(api: Api) -> 
             collection.scan(None, 10, None)
 
 
-def test_a_resource_that_is_not_there_is_a_configuration_error_before_anything_is_read(api: Api) -> None:
+def test_a_missing_resource_is_a_configuration_error_before_anything_is_read(api: Api) -> None:
     cannot_open(api, "GET /contcats: 404 Not Found; see path, query and paging", path="/contcats")
 
 
@@ -115,7 +115,7 @@ def test_a_match_field_that_no_record_has_is_a_configuration_error(api: Api) -> 
     )
 
 
-def test_values_are_read_as_json_has_them_and_numbers_with_all_their_digits(api: Api) -> None:
+def test_values_are_read_as_in_json_and_numbers_with_all_their_digits(api: Api) -> None:
     body = b'[{"id": "a/b", "email": "x", "name": 12345678901234567890.5, "address": {"city": "Bonn"}}]'
     api.faults.append(Fault(Reply(200, body), times=2))
     with opened(api, "email", "name", "address.city", "none") as collection:
@@ -124,18 +124,18 @@ def test_values_are_read_as_json_has_them_and_numbers_with_all_their_digits(api:
 
 
 @pytest.mark.parametrize("key", [None, 1.5, True, "", [1]])
-def test_a_record_without_an_id_that_can_be_one_is_a_configuration_error(api: Api, key: Any) -> None:
+def test_a_record_without_a_usable_id_is_a_configuration_error(api: Api, key: Any) -> None:
     api.contacts["x"] = {"id": key, "email": "x"}
     cannot_open(api, r"id: a record has no id that is a text or a whole number", query={"all": "1"})
 
 
-def test_a_record_that_moves_within_a_page_is_there_once(api: Api) -> None:
+def test_a_record_that_moves_within_a_page_is_returned_once(api: Api) -> None:
     api.faults.append(Fault(Reply(200, [{"id": 1, "email": "a"}, {"id": 1, "email": "b"}]), times=2))
     with opened(api) as collection:
         assert everything(collection) == [Record(1, ("b", MISSING))]
 
 
-def test_changes_are_asked_for_by_time_and_the_servers_clock_says_how_far_they_go(api: Api) -> None:
+def test_changes_are_requested_by_time_and_the_watermark_is_the_server_s_clock(api: Api) -> None:
     fill(api, 3)
     with opened(api, cursor="updatedAt", since="updated_after", pageSize={"parameter": "limit"}) as collection:
         before = datetime.now(UTC).replace(microsecond=0)
@@ -151,7 +151,7 @@ def test_changes_are_asked_for_by_time_and_the_servers_clock_says_how_far_they_g
         assert len(everything(collection, Window(None, until, timedelta()))) == 3
 
 
-def test_a_cursor_that_is_no_time_is_asked_for_by_the_newest_record(api: Api) -> None:
+def test_a_cursor_that_is_not_a_time_gets_its_watermark_from_the_newest_record(api: Api) -> None:
     fill(api, 3)
     place: dict[str, Any] = {"cursor": "version", "since": "version"}
     with opened(api, **place) as collection:
@@ -175,7 +175,7 @@ def test_without_since_a_list_is_always_read_whole(api: Api) -> None:
         ResourceSettings.model_validate({"path": "/c", "id": "id", "since": "updated_after"})
 
 
-def test_an_api_without_a_clock_is_asked_for_its_newest_record(api: Api) -> None:
+def test_an_api_without_a_date_header_gets_its_watermark_from_the_newest_record(api: Api) -> None:
     api.has_date = False
     problem = "since: the API's answers have no Date; write newest"
     place: dict[str, Any] = {"cursor": "updatedAt", "since": "updated_after"}

@@ -17,7 +17,7 @@ from .rest_client import cannot_open, everything, fill, opened
 from .rest_server import DROPPED, Api, Fault, Reply, Request
 
 
-def test_records_are_read_by_their_ids_whatever_is_in_them(api: Api) -> None:
+def test_records_are_read_by_ids_with_any_characters(api: Api) -> None:
     api.order = lambda document: str(document["id"])
     for key in ("a/b", "ü?&#", "1 2", 7):
         api.contacts[key] = {"id": key, "email": str(key)}
@@ -45,7 +45,7 @@ def unquoting(api: Api) -> Any:
     return answers
 
 
-def test_records_are_asked_for_together_where_the_api_can(api: Api) -> None:
+def test_records_are_requested_in_batches_where_the_api_can(api: Api) -> None:
     fill(api, 5)
     with opened(api, batch={"parameter": "ids", "size": 2}) as collection:
         api.requests.clear()
@@ -58,7 +58,7 @@ def test_records_are_asked_for_together_where_the_api_can(api: Api) -> None:
             collection.get([1, 2])
 
 
-def test_a_record_may_lie_within_the_answer_and_have_a_path_of_its_own(api: Api) -> None:
+def test_a_record_may_be_nested_in_the_answer_and_have_its_own_path(api: Api) -> None:
     api.item, api.items = "contact", "contacts"
     fill(api, 1)
     with opened(api, item="contact", items="contacts", path="/contacts/") as collection:
@@ -72,7 +72,7 @@ def test_a_record_may_lie_within_the_answer_and_have_a_path_of_its_own(api: Api)
         ResourceSettings.model_validate({"path": "/c", "id": "id", "recordPath": "/c/id"})
 
 
-def test_records_are_found_by_query_parameters_in_any_letter_case(api: Api) -> None:
+def test_records_are_found_by_query_parameters_ignoring_case(api: Api) -> None:
     fill(api, 3)
     api.add(email="ann@x", name="Ann")
     with opened(api, casefold=["email"], find={"email": "{email}", "kind": "person"}) as collection:
@@ -83,7 +83,7 @@ def test_records_are_found_by_query_parameters_in_any_letter_case(api: Api) -> N
         assert sorted(asked) == [("ANN@x", "person"), ("ann@x", "person"), ("nobody@x", "person"), ("p1@x", "person")]
 
 
-def test_an_api_that_does_not_know_the_query_parameters_is_a_configuration_error(api: Api) -> None:
+def test_an_api_that_ignores_the_query_parameters_is_a_configuration_error(api: Api) -> None:
     fill(api, 101)
     api.filters, api.page_size = (), 1000
     problem = "find: more than 100 records are answered for one; does the API"
@@ -91,7 +91,7 @@ def test_an_api_that_does_not_know_the_query_parameters_is_a_configuration_error
         collection.find([("p1@x",)])
 
 
-def test_a_value_that_the_api_refuses_to_look_for_is_not_there_where_it_has_looked_for_others(api: Api) -> None:
+def test_a_refused_search_value_is_not_found_where_other_values_were_accepted(api: Api) -> None:
     fill(api, 2)
     refusing = api.answer
 
@@ -108,7 +108,7 @@ def test_a_value_that_the_api_refuses_to_look_for_is_not_there_where_it_has_look
         assert collection.find([("p1@x" * 1000,)]) == [], "it is too long to be asked for"
 
 
-def test_how_records_are_found_must_be_said_where_they_are_created(api: Api) -> None:
+def test_find_is_required_where_records_are_created(api: Api) -> None:
     assert cannot_open(api, "find must say", find=None) == (
         "object contact, connector crm: find must say how records are found by email before one is created: by query "
         'parameters such as find: {email: "{email}"}, or by find: scan, which reads all records once per run for it'
@@ -120,7 +120,7 @@ def test_how_records_are_found_must_be_said_where_they_are_created(api: Api) -> 
         pass
 
 
-def test_an_api_that_cannot_be_asked_is_read_once_to_find_records(api: Api) -> None:
+def test_an_api_without_a_search_is_read_once_to_find_records(api: Api) -> None:
     fill(api, 5)
     api.filters, api.paging, api.page_size = (), "link", 2
     with opened(api, find="scan", casefold=["email"]) as collection:
@@ -137,7 +137,7 @@ def test_an_api_that_cannot_be_asked_is_read_once_to_find_records(api: Api) -> N
         assert collection.find([("late@x",)]) == [], "it was not there when all were read"
 
 
-def test_what_somebody_adds_later_is_found_where_changes_can_be_asked_for(api: Api) -> None:
+def test_later_additions_are_found_where_changes_can_be_requested(api: Api) -> None:
     fill(api, 3)
     with opened(api, find="scan", cursor="updatedAt", since="updated_after") as collection:
         assert [record.key for record in collection.find([("p1@x",)])] == [2]
@@ -146,7 +146,7 @@ def test_what_somebody_adds_later_is_found_where_changes_can_be_asked_for(api: A
 
 
 @pytest.mark.parametrize("says", ["all", "id", "location"])
-def test_a_new_record_is_answered_as_the_api_has_stored_it(api: Api, says: Any) -> None:
+def test_a_create_returns_the_record_as_stored(api: Api, says: Any) -> None:
     api.says = says
     api.stores = lambda document: {**document, "name": document["name"].upper()}
     with opened(api) as collection:
@@ -157,13 +157,13 @@ def test_a_new_record_is_answered_as_the_api_has_stored_it(api: Api, says: Any) 
     assert {answer.key for answer in answers if isinstance(answer, Record)} == set(api.contacts)
 
 
-def test_an_api_that_does_not_tell_the_new_id_is_a_configuration_error(api: Api) -> None:
+def test_an_api_that_does_not_return_the_new_id_is_a_configuration_error(api: Api) -> None:
     api.says = "nothing"
     with opened(api) as collection, pytest.raises(ConfigurationError, match="neither its id nor a Location"):
         collection.create([["a@x", "A"]])
 
 
-def test_what_the_api_refuses_is_rejected_in_its_words_and_the_rest_is_created(api: Api) -> None:
+def test_a_refused_record_is_rejected_with_the_api_s_error_text_and_the_rest_is_created(api: Api) -> None:
     api.refuses = lambda document: "name is too long" + "!" * 999 if len(document.get("name", "")) > 5 else None
     with opened(api) as collection:
         first, long, odd, last = collection.create(
@@ -178,7 +178,7 @@ def test_what_the_api_refuses_is_rejected_in_its_words_and_the_rest_is_created(a
     assert "name" not in api.contacts[last.key], "what has no value is left to the API's default"
 
 
-def test_values_are_sent_as_the_kind_that_the_api_has(api: Api) -> None:
+def test_values_are_sent_in_the_api_s_kind(api: Api) -> None:
     api.add(email="a@x", score=5, active=True, phone="1")
     with opened(api, "email", "score", "active", "phone", "born") as collection:
         moment = datetime(2024, 2, 29, 1, 2, 3, tzinfo=UTC)
@@ -190,7 +190,7 @@ def test_values_are_sent_as_the_kind_that_the_api_has(api: Api) -> None:
     ]
 
 
-def test_a_create_whose_answer_is_lost_is_not_repeated(api: Api) -> None:
+def test_a_create_with_a_lost_answer_is_not_repeated(api: Api) -> None:
     for reply in (DROPPED, Reply(502), Reply(503), Reply(504)):
         api.contacts.clear()
         api.requests.clear()

@@ -13,7 +13,7 @@ from .rest_server import DROPPED, Api, Fault, Reply, Request
 
 @pytest.mark.parametrize("etags", ["none", "strong", "weak", "weak compared strongly"])
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_what_was_edited_meanwhile_is_not_written(api: Api, etags: Any, method: str) -> None:
+def test_a_concurrently_edited_record_is_not_overwritten(api: Api, etags: Any, method: str) -> None:
     api.etags = etags
     fill(api, 3)
     with opened(api, update=method) as collection:
@@ -29,7 +29,7 @@ def test_what_was_edited_meanwhile_is_not_written(api: Api, etags: Any, method: 
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_with_etags_an_edit_in_the_very_moment_before_the_write_is_not_overwritten(api: Api, method: str) -> None:
+def test_with_etags_even_an_edit_right_before_the_write_is_not_overwritten(api: Api, method: str) -> None:
     api.etags = "strong"
     fill(api, 1)
 
@@ -57,7 +57,7 @@ def test_with_etags_a_write_needs_no_other_request(api: Api) -> None:
     assert [(request.method, request.headers.get("if-match")) for request in api.requests] == [("PATCH", '"1"')]
 
 
-def test_only_the_edited_fields_are_sent_and_all_of_the_objects_that_they_lie_in(api: Api) -> None:
+def test_only_edited_fields_are_sent_and_nested_objects_whole(api: Api) -> None:
     api.add(email="a@x", name="A", address={"city": "Bonn", "zip": "1"}, note="n")
     with opened(api, "email", "name", "address.city") as collection:
         (record,) = everything(collection)
@@ -67,7 +67,7 @@ def test_only_the_edited_fields_are_sent_and_all_of_the_objects_that_they_lie_in
     assert patch.body == {"address": {"city": "Köln", "zip": "1"}}
 
 
-def test_put_sends_the_whole_record_with_what_we_do_not_know(api: Api) -> None:
+def test_put_sends_the_whole_record_including_unknown_fields(api: Api) -> None:
     api.add(email="a@x", name="A", note="n")
     with opened(api, update="PUT") as collection:
         (record,) = everything(collection)
@@ -78,7 +78,7 @@ def test_put_sends_the_whole_record_with_what_we_do_not_know(api: Api) -> None:
 
 
 @pytest.mark.parametrize("says", ["all", "id", "nothing"])
-def test_an_update_is_answered_as_the_api_has_stored_it(api: Api, says: Any) -> None:
+def test_an_update_returns_the_record_as_stored(api: Api, says: Any) -> None:
     fill(api, 1)
     api.says = says
     api.stores = lambda document: {**document, "name": document["name"].upper()}
@@ -90,7 +90,7 @@ def test_an_update_is_answered_as_the_api_has_stored_it(api: Api, says: Any) -> 
 @pytest.mark.parametrize("etags", ["none", "strong"])
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("reply", [DROPPED, Reply(502)], ids=["dropped", "502"])
-def test_a_write_whose_answer_is_lost_is_looked_at_before_it_is_repeated(
+def test_a_write_with_a_lost_answer_is_verified_before_it_is_repeated(
     api: Api, etags: Any, done: bool, reply: Reply
 ) -> None:
     api.etags = etags
@@ -104,7 +104,7 @@ def test_a_write_whose_answer_is_lost_is_looked_at_before_it_is_repeated(
     assert list(api.contacts) == [1]
 
 
-def test_an_edit_after_a_write_whose_answer_was_lost_is_not_overwritten(api: Api) -> None:
+def test_an_edit_after_a_write_with_a_lost_answer_is_not_overwritten(api: Api) -> None:
     fill(api, 1)
 
     def edit(request: Request) -> None:
@@ -119,7 +119,7 @@ def test_an_edit_after_a_write_whose_answer_was_lost_is_not_overwritten(api: Api
     assert api.contacts[1]["name"] == "Edited"
 
 
-def test_a_refused_update_is_rejected_in_the_apis_words(api: Api) -> None:
+def test_a_refused_update_is_rejected_with_the_api_s_error_text(api: Api) -> None:
     fill(api, 1)
     api.refuses = lambda document: "no such name" if document["name"] == "Bad" else None
     with opened(api) as collection:

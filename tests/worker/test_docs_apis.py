@@ -58,7 +58,7 @@ def described(request: pytest.FixtureRequest, api: Api, tmp_path: Path) -> Descr
     return Described(SERVERS[request.param](api), yaml.safe_load(text), tmp_path)
 
 
-def test_it_syncs_both_ways_and_then_it_is_quiet(described: Described) -> None:
+def test_the_described_api_syncs_both_ways_and_comes_to_rest(described: Described) -> None:
     server, number = described.server, 230
     for n in range(number):
         server.add(f"p{n}@x.test", f"Zoë {n}", str(n))
@@ -79,7 +79,7 @@ def test_it_syncs_both_ways_and_then_it_is_quiet(described: Described) -> None:
     assert server.refused == []
 
 
-def test_a_delete_there_and_one_here_are_carried_out(described: Described) -> None:
+def test_deletes_on_either_side_are_carried_out(described: Described) -> None:
     described.description["objects"][0]["deletes"] = "propagate"
     for n in range(20):
         described.server.add(f"p{n}@x.test", f"N{n}", str(n))
@@ -92,7 +92,7 @@ def test_a_delete_there_and_one_here_are_carried_out(described: Described) -> No
     assert described.server.refused == []
 
 
-def test_a_key_that_is_wrong_stops_it_before_anything_is_written(described: Described) -> None:
+def test_a_wrong_key_stops_the_sync_before_anything_is_written(described: Described) -> None:
     described.server.add("p@x.test", "N", "1")
     described.server.environ = dict.fromkeys(described.server.environ, "wrong")
     assert described.run().code == 2

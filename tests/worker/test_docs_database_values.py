@@ -39,7 +39,7 @@ def tables(crm: PostgreSQL, billing: MariaDB, crm_type: str, billing_type: str) 
 
 
 @pytest.mark.parametrize(("crm_type", "crm_value", "billing_type", "billing_value"), VALUES)
-def test_a_value_of_postgresql_becomes_what_it_says(
+def test_a_postgresql_value_becomes_the_documented_mariadb_value(
     postgresql_database: PostgreSQL, mariadb_database: MariaDB, tmp_path: Path,
     crm_type: str, crm_value: str, billing_type: str, billing_value: str,
 ) -> None:  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_value_of_postgresql_becomes_what_it_says(
 @pytest.mark.parametrize(
     ("crm_type", "crm_value", "billing_type", "billing_value"), [row for row in VALUES if row[3] != "set aside"]
 )
-def test_and_the_other_way_around(
+def test_a_mariadb_value_becomes_the_documented_postgresql_value(
     postgresql_database: PostgreSQL, mariadb_database: MariaDB, tmp_path: Path,
     crm_type: str, crm_value: str, billing_type: str, billing_value: str,
 ) -> None:  # fmt: skip
@@ -73,7 +73,7 @@ def test_and_the_other_way_around(
     assert [row[1] for row in held] == [True], held
 
 
-def test_null_and_the_empty_text_are_no_difference(
+def test_null_and_the_empty_text_are_equal(
     postgresql_database: PostgreSQL, mariadb_database: MariaDB, tmp_path: Path
 ) -> None:
     crm, billing = postgresql_database, mariadb_database

@@ -132,9 +132,7 @@ def life(side: Side) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_the_user_can_do_all_that_a_sync_does_and_reads_only_what_has_changed(
-    kind: str, request: pytest.FixtureRequest
-) -> None:
+def test_the_documented_user_can_run_a_sync_that_reads_only_changes(kind: str, request: pytest.FixtureRequest) -> None:
     make: Callable[[str], Side] = request.getfixturevalue(f"on_{kind}")
     assert list(life(make(""))) == []
 

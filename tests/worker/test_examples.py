@@ -41,7 +41,7 @@ def complete(ended: Ended) -> None:
     assert (ended.code, ended.message["outcome"]) == (0, "complete"), ended.log
 
 
-def test_all_of_them_are_on_its_page_and_run_here() -> None:
+def test_every_example_is_on_the_page_and_run_here() -> None:
     files = {path.name for path in EXAMPLES.glob("*.yaml")}
     page = (EXAMPLES / "README.md").read_text()
     assert files == {name for name in files if f"[{name}]({name})" in page}
@@ -110,12 +110,12 @@ def test_rest_and_sql(postgresql_database: PostgreSQL, api: Api, tmp_path: Path)
     assert erp.sql("SELECT full_name, city FROM contact WHERE email = 'bob@x'") == [("Robert", "Bonn")]
 
 
-def test_own_worker_is_the_one_that_its_page_explains_and_checks() -> None:
+def test_the_own_worker_example_is_the_documented_one() -> None:
     *_, text = (EXAMPLES / "own-worker.yaml").read_text().split("---\n")
     assert [text] == Page.read("docs/bring-your-own-worker.md").blocks("yaml")
 
 
-def test_each_is_one_integration_that_is_on() -> None:
+def test_each_example_is_one_integration_that_is_on() -> None:
     for path in EXAMPLES.glob("*.yaml"):
         *others, integration = yaml.safe_load_all(path.read_text())
         assert integration["kind"] == "SyncIntegration", path.name

@@ -53,7 +53,7 @@ def filtered(systems: TwoDatabases, field: str, operator: str, *values: Any) -> 
         ("id", "Le", [2.5], [ADA, BOB]),
     ],
 )
-def test_a_condition_is_met_as_the_column_s_type_has_it(
+def test_a_condition_is_evaluated_by_the_column_s_type(
     systems: TwoDatabases, field: str, operator: str, values: list[Any], kept: list[Contact]
 ) -> None:
     filtered(systems, field, operator, *values)
@@ -71,7 +71,7 @@ def test_a_condition_is_met_as_the_column_s_type_has_it(
         ("active", "In", ["perhaps"], "the column, which is BOOLEAN, cannot be compared with it"),
     ],
 )
-def test_what_the_column_cannot_hold_is_a_configuration_error(
+def test_a_value_that_the_column_cannot_hold_is_a_configuration_error(
     systems: TwoDatabases, field: str, operator: str, values: list[Any], words: str
 ) -> None:
     filtered(systems, field, operator, *values)
@@ -81,7 +81,7 @@ def test_what_the_column_cannot_hold_is_a_configuration_error(
     assert systems.contacts("erp") == []
 
 
-def test_one_that_leaves_is_read_with_the_changes_and_one_that_would_be_outside_is_not_left_behind(
+def test_a_record_that_leaves_is_read_with_the_changes_and_a_create_outside_does_not_stay(
     systems: TwoDatabases,
 ) -> None:
     filtered(systems, "kind", "In", "customer")

@@ -17,7 +17,7 @@ from .postgresql import Database, PostgreSQL
 
 
 @pytest.mark.parametrize("name", ["rclone", "dlt"])
-def test_what_is_asked_for_is_what_is_pinned(name: str) -> None:
+def test_the_pinned_versions_are_the_required_ones(name: str) -> None:
     (asked,) = (EXAMPLES / name / "requirements.in").read_text().split()
     pinned = (EXAMPLES / name / "requirements.txt").read_text()
     package = re.sub(r"\[.*\]", "", asked)
@@ -43,7 +43,7 @@ class TestRclone:
             (right / f"right {n}").write_text(f"{n}")
         return Worker("rclone", tmp_path, {"path1": str(left), "path2": str(right)})
 
-    def test_both_sides_are_the_same_after_a_run(self, worker: Worker, left: Path, right: Path) -> None:
+    def test_both_sides_are_equal_after_a_run(self, worker: Worker, left: Path, right: Path) -> None:
         (left / "a folder" / "dëep").write_text("below")
         first = worker.run(1, "full")
         assert (first.code, first.said["outcome"]) == (0, "complete")
@@ -92,7 +92,7 @@ class TestRclone:
         }
         assert files(left) == {**before[0], "both": "on the left, edited", "left 5": "edited"}
 
-    def test_changes_missed_while_off_are_let_go_by_a_read_only_full_sync(
+    def test_changes_missed_while_off_are_accepted_by_a_read_only_full_sync(
         self, worker: Worker, left: Path, right: Path
     ) -> None:
         worker.run(1, "full")
@@ -103,7 +103,7 @@ class TestRclone:
         assert "missed" not in files(right)
         assert "left 1" in files(left)
 
-    def test_it_does_not_take_an_empty_side_for_known(self, worker: Worker, right: Path) -> None:
+    def test_an_empty_side_is_refused_by_a_read_only_run(self, worker: Worker, right: Path) -> None:
         for path in right.iterdir():
             path.unlink()
         refused = worker.run(1, "full", push=False)
@@ -128,9 +128,7 @@ class TestRclone:
         assert files(right) == files(left)
         assert len(files(right)) == 9
 
-    def test_a_side_that_is_empty_halts_it_and_a_reset_begins_anew(
-        self, worker: Worker, left: Path, right: Path
-    ) -> None:
+    def test_an_empty_side_halts_it_and_a_reset_starts_over(self, worker: Worker, left: Path, right: Path) -> None:
         worker.run(1, "full")
         for path in left.glob("* *[0-9]"):
             path.unlink()
@@ -140,7 +138,7 @@ class TestRclone:
         assert worker.run(4, "full").code == 0
         assert len(files(left)) == len(files(right)) == 20
 
-    def test_two_empty_sides_are_a_beginning(self, tmp_path: Path, left: Path, right: Path) -> None:
+    def test_two_empty_sides_can_be_synced(self, tmp_path: Path, left: Path, right: Path) -> None:
         worker = Worker("rclone", tmp_path, {"path1": str(left), "path2": str(right)})
         assert worker.run(1, "full").code == 0
         (right / "first").write_text("of all")
@@ -153,7 +151,7 @@ class TestRclone:
         assert worker.run(4, allow="3").code == 0
         assert files(left) == {"first": "of all, edited"}
 
-    def test_killed_amid_a_copy_it_goes_on_and_leaves_no_half_of_it(
+    def test_a_run_killed_during_a_copy_resumes_and_leaves_no_partial_file(
         self, worker: Worker, left: Path, right: Path
     ) -> None:
         worker.run(1, "full")
@@ -194,7 +192,7 @@ class TestRclone:
             ({"path3": "left"}, ExitCode.CONFIGURATION_ERROR, "must hold path1, path2"),
         ],
     )
-    def test_what_cannot_work_is_said(
+    def test_an_impossible_configuration_is_reported(
         self, tmp_path: Path, left: Path, right: Path, change: dict[str, object], code: ExitCode, words: str
     ) -> None:
         refused = Worker("rclone", tmp_path, {"path1": str(left), "path2": str(right), **change}).run(1, "full")
@@ -285,7 +283,7 @@ class TestDlt:
         assert worker.run(3).said["pushed"] == {"destination": 1}
         assert rows(target, "crm.contact") == [(8, "p8@x", "edited")]
 
-    def test_many_deletes_halt_it_and_a_reset_reads_anew(
+    def test_many_deletes_halt_it_and_a_reset_starts_over(
         self, worker: Worker, source: Database, target: Database
     ) -> None:
         worker.run(1, "full")
@@ -299,7 +297,7 @@ class TestDlt:
         assert (confirmed.code, confirmed.said["read"]) == (0, {"source": 400})
         assert rows(target, "crm.contact") == rows(source)
 
-    def test_killed_while_it_loads_it_goes_on(self, worker: Worker, source: Database, target: Database) -> None:
+    def test_a_run_killed_during_its_load_resumes(self, worker: Worker, source: Database, target: Database) -> None:
         process = worker.begin(1, "full")
         while target.sql("SELECT to_regclass('crm_staging.contact')") == [(None,)]:
             assert process.poll() is None, "it has ended before it was killed"

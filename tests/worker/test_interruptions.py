@@ -105,7 +105,7 @@ def systems(postgresql_server: PostgreSQL, tmp_path: Path) -> Iterator[TwoDataba
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, ExitCode.PAUSED)], ids=["killed", "paused"]
 )
-def test_a_run_that_is_interrupted_again_and_again_ends_as_if_it_had_not_been(
+def test_a_repeatedly_interrupted_run_has_the_result_of_an_uninterrupted_one(
     systems: TwoDatabases, postgresql_server: PostgreSQL, number: signal.Signals, code: int
 ) -> None:
     chance = random.Random(number)  # noqa: S311 - moments, not secrets

@@ -55,7 +55,7 @@ class TestInPostgreSQL:
         assert systems.contacts("erp") == [("ada@x", "Ada", "new"), BOB]
         assert systems.contacts("crm") == [ADA, ("ada@x", "Ada", "new"), BOB]
 
-    def test_what_was_archived_before_the_first_sync_is_never_synced_or_linked(self, systems: TwoDatabases) -> None:
+    def test_a_row_archived_before_the_first_sync_is_never_synced_or_linked(self, systems: TwoDatabases) -> None:
         systems.add("crm", EVE)
         self.archive(systems, "eve@x")
         systems.add("erp", EVE)
@@ -64,9 +64,7 @@ class TestInPostgreSQL:
         assert systems.run(3, "full").message["changed"] == {"crm": 0, "erp": 0}
 
     @pytest.mark.parametrize("push", [True, False])
-    def test_a_row_that_is_revived_after_its_delete_has_arrived_is_a_new_one(
-        self, systems: TwoDatabases, push: bool
-    ) -> None:
+    def test_a_row_restored_after_its_delete_was_synced_is_a_new_one(self, systems: TwoDatabases, push: bool) -> None:
         self.archive(systems, "ada@x")
         systems.run(2, "changes", push=push)
         systems["crm"].sql("UPDATE contact SET archived_at = NULL, phone = 'back'")
@@ -74,7 +72,7 @@ class TestInPostgreSQL:
         assert [contact for contact in systems.contacts("erp") if contact[0] == "ada@x"] == [("ada@x", "Ada", "back")]
         assert systems.contacts("crm")[0] == ("ada@x", "Ada", "back")
 
-    def test_a_row_that_is_revived_before_the_next_run_was_never_deleted(self, systems: TwoDatabases) -> None:
+    def test_a_row_restored_before_the_next_run_was_never_deleted(self, systems: TwoDatabases) -> None:
         self.archive(systems, "ada@x")
         systems["crm"].sql("UPDATE contact SET archived_at = NULL WHERE email = 'ada@x'")
         systems.run(2, "changes")
@@ -104,7 +102,7 @@ class TestInPostgreSQL:
         assert systems.run(2, "changes").code == 3
         assert systems.contacts("erp") == [ADA, BOB]
 
-    def test_only_the_values_that_are_named_delete(self, systems: TwoDatabases) -> None:
+    def test_only_the_configured_values_delete(self, systems: TwoDatabases) -> None:
         self.configure(systems, {"field": "status", "values": ["trash", "spam"]})
         systems["crm"].sql("UPDATE contact SET status = 'active'")
         systems.run(2, "full")
@@ -123,7 +121,7 @@ class TestInPostgreSQL:
             ({}, "deleted.field is missing"),
         ],
     )
-    def test_what_does_not_fit_is_a_configuration_error(
+    def test_an_invalid_mark_is_a_configuration_error(
         self, systems: TwoDatabases, deleted: dict[str, Any], complaint: str
     ) -> None:
         self.configure(systems, deleted)
@@ -143,7 +141,7 @@ class TestInPostgreSQL:
             ("uuid", "NULL", "'9f4c2d1e-0000-4000-8000-000000000000'"),
         ],
     )
-    def test_what_is_no_value_marks_nothing(self, systems: TwoDatabases, type_: str, kept: str, marked: str) -> None:
+    def test_blank_values_mark_nothing(self, systems: TwoDatabases, type_: str, kept: str, marked: str) -> None:
         systems["crm"].sql("CREATE TYPE mood AS ENUM ('fine', 'trash')")
         systems["crm"].sql(f"ALTER TABLE contact ADD mark {type_} DEFAULT {kept}")
         self.configure(systems, {"field": "mark"})
@@ -163,7 +161,7 @@ class TestInPostgreSQL:
         ("ENUM('no', 'trash')", "NULL", "'trash'"),
     ],
 )
-def test_what_is_no_value_in_mariadb_marks_nothing(
+def test_blank_values_in_mariadb_mark_nothing(
     mariadb_database: MariaDBDatabase, type_: str, kept: str, marked: str
 ) -> None:
     mariadb_database.sql(f"CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email TEXT, mark {type_})")
@@ -210,7 +208,7 @@ class TestInAnApi:
         assert len(systems.erp()) == 18
         assert systems.run(deletes="propagate").pushed == NOTHING
 
-    def test_a_record_that_is_revived_comes_back(self, systems: RestAndSqlite) -> None:
+    def test_a_restored_record_comes_back(self, systems: RestAndSqlite) -> None:
         systems.api.edit(7, archivedAt="2026-01-01")
         systems.run(deletes="propagate")
         systems.api.edit(7, archivedAt=None)
@@ -218,7 +216,7 @@ class TestInAnApi:
         assert systems.run(deletes="propagate").pushed == NOTHING
         assert systems.erp() == systems.crm()
 
-    def test_a_delete_that_the_api_makes_a_mark_of_has_arrived(self, systems: RestAndSqlite) -> None:
+    def test_a_delete_that_the_api_turns_into_a_mark_has_succeeded(self, systems: RestAndSqlite) -> None:
         around = systems.api.around
 
         def archives(request: Request, serve: Serve) -> Reply:
@@ -257,7 +255,7 @@ def test_changes_of_an_api_may_be_deletes(api: Api, tmp_path: Any) -> None:
     assert systems.run("changes", deletes="propagate").pushed == {"crm": "", "erp": "1 delete"}
 
 
-def test_a_mark_that_no_record_of_an_api_has_is_a_configuration_error(api: Api, tmp_path: Any) -> None:
+def test_a_mark_field_that_no_record_has_is_a_configuration_error(api: Api, tmp_path: Any) -> None:
     systems = RestAndSqlite(api, tmp_path)
     systems.fill(20)
     systems.place |= {"paging": {"none": {}}, "deleted": {"field": "archived"}}

@@ -56,7 +56,7 @@ def on_mariadb(database: mariadb.Database, declared: str) -> str:
 
 @pytest.mark.parametrize("declared", ["char(10)", "varchar(10)"])
 @pytest.mark.parametrize("other", ["CHAR(10)", "VARCHAR(10)", "VARCHAR(10) UNIQUE COLLATE utf8mb4_bin"])
-def test_a_column_that_pads_its_texts_makes_no_second_record(
+def test_a_column_that_pads_its_texts_causes_no_duplicates(
     postgresql_database: postgresql.Database,
     mariadb_database: mariadb.Database,
     tmp_path: Path,
@@ -70,7 +70,7 @@ def test_a_column_that_pads_its_texts_makes_no_second_record(
     assert synced(tmp_path, crm, erp, 2) == NOTHING
 
 
-def test_a_server_that_shows_the_padding_of_a_char_is_read_without_it(
+def test_char_padding_is_not_read_even_from_a_server_that_shows_it(
     mariadb_database: mariadb.Database, tmp_path: Path
 ) -> None:
     (mode,) = mariadb_database.sql("SELECT @@GLOBAL.sql_mode")[0]
@@ -82,7 +82,7 @@ def test_a_server_that_shows_the_padding_of_a_char_is_read_without_it(
         mariadb_database.sql("SET GLOBAL sql_mode = %s", mode)
 
 
-def test_texts_that_an_old_program_has_padded_are_matched_by_trim(
+def test_texts_with_padding_from_an_old_program_are_matched_by_trim(
     postgresql_database: postgresql.Database, tmp_path: Path
 ) -> None:
     crm = on_postgresql(postgresql_database, "varchar(10)")
@@ -91,7 +91,7 @@ def test_texts_that_an_old_program_has_padded_are_matched_by_trim(
 
 
 @pytest.mark.parametrize("there", ["JOSE", "  josé", "Jose\u0301 "])
-def test_two_new_records_whose_codes_differ_in_accents_and_spaces_are_one_where_the_field_says_so(
+def test_two_new_records_that_differ_in_accents_and_spaces_are_one_where_configured(
     postgresql_database: postgresql.Database, mariadb_database: mariadb.Database, tmp_path: Path, there: str
 ) -> None:
     crm, erp = on_postgresql(postgresql_database, "text"), on_mariadb(mariadb_database, "VARCHAR(20)")

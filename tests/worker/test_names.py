@@ -141,7 +141,7 @@ def test_a_table_in_a_schema_that_is_named(postgresql_database: postgresql.Datab
         use(collection, 2)
 
 
-def test_a_dot_in_a_schema_or_in_a_table_tells_no_other_system(postgresql_database: postgresql.Database) -> None:
+def test_a_dot_in_a_schema_or_table_name_does_not_change_the_system(postgresql_database: postgresql.Database) -> None:
     """What tells the system is the schema that the table is in, and not what stands before the last dot."""
     postgresql_database.sql(
         'CREATE SCHEMA "a.b"; CREATE TABLE "a.b"."c" (id SERIAL PRIMARY KEY, email TEXT, name TEXT); '
@@ -156,7 +156,7 @@ def test_a_dot_in_a_schema_or_in_a_table_tells_no_other_system(postgresql_databa
         assert system(postgresql_database.worker_url, table)["schema"] == schema
 
 
-def test_a_name_that_two_tables_may_have_is_refused(postgresql_database: postgresql.Database) -> None:
+def test_an_ambiguous_table_name_is_refused(postgresql_database: postgresql.Database) -> None:
     postgresql_database.sql(
         'CREATE SCHEMA a; CREATE TABLE a."b" (id SERIAL PRIMARY KEY, email TEXT, name TEXT); '
         'CREATE TABLE "a.b" (id SERIAL PRIMARY KEY, email TEXT, name TEXT); GRANT ALL ON SCHEMA a TO worker'
@@ -170,7 +170,7 @@ def test_a_name_that_two_tables_may_have_is_refused(postgresql_database: postgre
         pass
 
 
-def test_a_table_that_is_not_there_is_told_with_those_of_its_schema(place: Place) -> None:
+def test_a_missing_table_is_reported_with_the_tables_of_its_schema(place: Place) -> None:
     place.make("contact", "id", ["email", "name"])
     with (
         pytest.raises(ConfigurationError, match=r"there is no table nowhere\.contacts; the database has contact$"),

@@ -95,7 +95,7 @@ def assert_nothing_was_written(systems: RestAndSqlite) -> None:
     assert systems.erp() == {}
 
 
-def test_a_client_gets_its_token_by_its_own_credentials(systems: RestAndSqlite, server: AuthorizationServer) -> None:
+def test_a_client_gets_its_token_with_client_credentials(systems: RestAndSqlite, server: AuthorizationServer) -> None:
     ended = run(systems, CREDENTIALS | {"scopes": ["read", "write"], "parameters": {"audience": "https://crm"}})
     assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": "3 create"})
     (asked,) = server.asked
@@ -112,7 +112,7 @@ def test_a_client_sends_its_secret_in_the_body_where_the_server_wants_it_there(
     assert "authorization" not in server.asked[0].headers
 
 
-def test_a_token_that_is_not_accepted_any_more_is_renewed_and_no_write_is_sent_twice(
+def test_a_rejected_token_is_renewed_and_no_write_is_sent_twice(
     systems: RestAndSqlite, server: AuthorizationServer
 ) -> None:
     systems.sql("INSERT INTO contact (email, name) VALUES ('new@x', 'N')")
@@ -124,7 +124,7 @@ def test_a_token_that_is_not_accepted_any_more_is_renewed_and_no_write_is_sent_t
     assert systems.api.writes == 1
 
 
-def test_a_token_is_renewed_once_and_then_the_api_has_the_last_word(
+def test_a_token_is_renewed_once_per_rejection_and_then_the_api_s_answer_counts(
     systems: RestAndSqlite, server: AuthorizationServer
 ) -> None:
     server.lasts = 0
@@ -181,7 +181,7 @@ def test_the_new_refresh_token_is_kept_before_the_access_token_is_used(
     assert kept_when_used[0]
 
 
-def test_another_token_in_the_environment_counts_instead_of_the_kept_one(
+def test_a_changed_token_in_the_environment_replaces_the_stored_one(
     systems: RestAndSqlite, server: AuthorizationServer
 ) -> None:
     server.rotates = True
@@ -193,7 +193,7 @@ def test_another_token_in_the_environment_counts_instead_of_the_kept_one(
     assert run(systems, REFRESH, {"REFRESH": "a new consent"}).code == 0
 
 
-def test_an_answer_that_is_lost_is_asked_for_again_and_the_server_decides(
+def test_a_lost_answer_is_requested_again_and_the_server_decides(
     systems: RestAndSqlite, server: AuthorizationServer
 ) -> None:
     server.rotates = True
@@ -209,9 +209,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_the_server_decides(
     assert_nothing_was_written(systems)
 
 
-def test_a_volume_that_cannot_keep_a_token_uses_none_up(
-    systems: RestAndSqlite, server: AuthorizationServer, tmp_path: Path
-) -> None:
+def test_a_full_volume_uses_no_token_up(systems: RestAndSqlite, server: AuthorizationServer, tmp_path: Path) -> None:
     (tmp_path / "cache" / ".tidegate-credentials").write_text("in the way")
     ended = run(systems, REFRESH)
     assert ended.code == 1
@@ -220,7 +218,7 @@ def test_a_volume_that_cannot_keep_a_token_uses_none_up(
     assert_nothing_was_written(systems)
 
 
-def test_a_changed_client_secret_says_what_to_do_and_uses_no_token_up(
+def test_a_changed_client_secret_is_reported_with_advice_and_uses_no_token_up(
     systems: RestAndSqlite, server: AuthorizationServer
 ) -> None:
     server.rotates = True
@@ -246,7 +244,7 @@ PASSING = [
 
 @pytest.mark.parametrize("reply", PASSING, ids=lambda reply: str(reply.status))
 @pytest.mark.parametrize("oauth2", [CREDENTIALS, REFRESH], ids=["credentials", "refresh"])
-def test_a_server_that_fails_for_a_moment_is_asked_again(
+def test_a_temporarily_failing_server_is_retried(
     systems: RestAndSqlite, server: AuthorizationServer, oauth2: dict[str, Any], reply: Reply
 ) -> None:
     server.replies = [reply, reply]
@@ -255,7 +253,7 @@ def test_a_server_that_fails_for_a_moment_is_asked_again(
 
 
 @pytest.mark.parametrize("reply", PASSING, ids=lambda reply: str(reply.status))
-def test_a_server_that_goes_on_failing_fails_the_run_and_it_is_retried(
+def test_a_server_that_keeps_failing_fails_the_run_which_is_retried(
     systems: RestAndSqlite, server: AuthorizationServer, reply: Reply
 ) -> None:
     server.replies = [reply] * 9
@@ -266,9 +264,7 @@ def test_a_server_that_goes_on_failing_fails_the_run_and_it_is_retried(
     assert_nothing_was_written(systems)
 
 
-def test_a_server_that_fails_in_the_middle_of_a_batch_loses_nothing_that_was_written(
-    systems: RestAndSqlite, server: AuthorizationServer
-) -> None:
+def test_a_server_that_fails_in_a_batch_loses_no_write(systems: RestAndSqlite, server: AuthorizationServer) -> None:
     assert run(systems, CREDENTIALS).code == 0
     for n in range(10):
         systems.sql("INSERT INTO contact (email, name) VALUES (?, 'N')", f"new{n}@x")
@@ -310,7 +306,7 @@ MISTAKES: list[tuple[str, Reply, int, str]] = [
 
 
 @pytest.mark.parametrize(("reply", "code", "words"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
-def test_what_the_server_refuses_is_said_in_its_words_and_nothing_is_written(
+def test_a_refusal_is_reported_with_the_server_s_error_text_and_nothing_is_written(
     systems: RestAndSqlite, server: AuthorizationServer, reply: Reply, code: int, words: str
 ) -> None:
     server.replies = [reply] * 9
@@ -331,7 +327,7 @@ def test_what_the_server_refuses_is_said_in_its_words_and_nothing_is_written(
         ({"scope": "read"}, {}, "scope"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_the_settings_is_named_before_anything_is_asked(
+def test_an_error_in_the_settings_is_reported_before_any_request(
     systems: RestAndSqlite,
     server: AuthorizationServer,
     oauth2: dict[str, Any],
@@ -346,7 +342,7 @@ def test_a_mistake_in_the_settings_is_named_before_anything_is_asked(
     assert_nothing_was_written(systems)
 
 
-def test_a_check_without_a_place_to_keep_a_token_uses_none_up(
+def test_a_check_without_a_credentials_directory_uses_no_token_up(
     systems: RestAndSqlite, server: AuthorizationServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(systems, REFRESH)

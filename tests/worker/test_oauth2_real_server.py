@@ -79,7 +79,7 @@ def sync(crm: Crm, tmp_path: Path) -> Callable[..., Ended]:
 
 @pytest.mark.parametrize("where", ["basic", "post"])
 @pytest.mark.parametrize("client", ["machine", "consent"])
-def test_runs_follow_each_other_with_tokens_of_the_server(
+def test_consecutive_runs_use_the_server_s_tokens(
     crm: Crm, sync: Callable[..., Ended], client: str, where: str
 ) -> None:
     assert sync(client, clientAuthentication=where).pushed == {"crm": "1 create", "erp": ""}
@@ -89,9 +89,7 @@ def test_runs_follow_each_other_with_tokens_of_the_server(
         assert crm.contacts == {"a@x.test": [name, "1"]}
 
 
-def test_a_token_that_is_over_before_its_time_as_by_a_clock_that_is_ahead_is_renewed(
-    crm: Crm, sync: Callable[..., Ended]
-) -> None:
+def test_a_token_that_expires_early_is_renewed(crm: Crm, sync: Callable[..., Ended]) -> None:
     assert sync().code == 0
     crm.sql("CREATE TABLE early (n)")
     crm.sql(
@@ -109,9 +107,7 @@ def test_a_token_that_is_over_before_its_time_as_by_a_clock_that_is_ahead_is_ren
     assert crm.contacts == {"a@x.test": ["B", "1"]}
 
 
-def test_a_consent_that_is_taken_back_stops_the_sync_until_there_is_another(
-    crm: Crm, sync: Callable[..., Ended]
-) -> None:
+def test_a_revoked_consent_stops_the_sync_until_it_is_granted_again(crm: Crm, sync: Callable[..., Ended]) -> None:
     assert sync().code == 0
     crm.revoke()
     ended = sync(edit="B")
@@ -120,7 +116,7 @@ def test_a_consent_that_is_taken_back_stops_the_sync_until_there_is_another(
     assert "authorize once more, and put the new refresh token into the environment variable REFRESH" in ended.reason
 
 
-def test_a_token_that_somebody_else_has_used_stops_the_sync(crm: Crm, sync: Callable[..., Ended]) -> None:
+def test_a_refresh_token_used_by_another_client_stops_the_sync(crm: Crm, sync: Callable[..., Ended]) -> None:
     assert sync().code == 0
     ended = sync(environ={"REFRESH": f"{crm.consent} "})
     assert ended.pushed == NOTHING
@@ -136,7 +132,7 @@ def test_a_token_that_somebody_else_has_used_stops_the_sync(crm: Crm, sync: Call
     assert "was used by another" in ended.reason
 
 
-def test_a_scope_that_is_not_granted_and_a_wrong_secret_are_named(crm: Crm, sync: Callable[..., Ended]) -> None:
+def test_an_ungranted_scope_and_a_wrong_secret_are_reported(crm: Crm, sync: Callable[..., Ended]) -> None:
     ended = sync("machine", scopes=["billing"])
     assert (ended.code, "see scopes" in ended.reason) == (2, True)
     ended = sync("machine", environ={"SECRET": "wrong"})

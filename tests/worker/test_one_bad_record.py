@@ -54,7 +54,7 @@ def only(database: Database, tenant: str) -> None:
     )
 
 
-def test_a_row_that_a_policy_refuses_is_that_rows(contacts: Database) -> None:
+def test_a_row_that_a_policy_refuses_is_set_aside_alone(contacts: Database) -> None:
     only(contacts, "ours")
     with opened(contacts.worker_url, "email", "tenant") as collection:
         first, refused, last = collection.create([["a@x", "ours"], ["b@x", "theirs"], ["c@x", "ours"]])
@@ -63,7 +63,7 @@ def test_a_row_that_a_policy_refuses_is_that_rows(contacts: Database) -> None:
     assert refused == Rejected('new row violates row-level security policy for table "contact"')
 
 
-def test_rows_that_a_policy_refuses_by_the_dozen_are_a_configuration_error(contacts: Database) -> None:
+def test_many_rows_that_a_policy_refuses_are_a_configuration_error(contacts: Database) -> None:
     only(contacts, "ours")
     with (
         opened(contacts.worker_url, "email", "tenant") as collection,
@@ -73,7 +73,7 @@ def test_rows_that_a_policy_refuses_by_the_dozen_are_a_configuration_error(conta
     assert contacts.sql("SELECT count(*) FROM contact") == [(0,)]
 
 
-def test_a_write_that_takes_too_long_is_that_records(contacts: Database) -> None:
+def test_a_write_that_times_out_sets_its_record_aside(contacts: Database) -> None:
     contacts.sql(
         """
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
@@ -93,7 +93,7 @@ def test_a_write_that_takes_too_long_is_that_records(contacts: Database) -> None
     assert slow.reason.startswith("canceling statement due to statement timeout")
 
 
-def test_writes_that_all_take_too_long_fail_the_run(contacts: Database) -> None:
+def test_writes_that_all_time_out_fail_the_run(contacts: Database) -> None:
     contacts.sql(
         """
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
@@ -111,7 +111,7 @@ def test_writes_that_all_take_too_long_fail_the_run(contacts: Database) -> None:
         contacts.sql("ALTER ROLE worker RESET statement_timeout")
 
 
-def test_a_row_that_somebody_keeps_locked_is_that_rows(contacts: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_row_sets_its_record_aside(contacts: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tidegate.worker.connectors.sql.engine._POSTGRESQL_SESSION", "SET lock_timeout TO '300ms'")
     contacts.sql("INSERT INTO contact (email) VALUES ('a@x'), ('b@x'), ('c@x')")
     with opened(contacts.worker_url, "email", "tenant") as collection:
@@ -125,7 +125,7 @@ def test_a_row_that_somebody_keeps_locked_is_that_rows(contacts: Database, monke
     assert locked == Rejected("canceling statement due to lock timeout")
 
 
-def test_a_value_that_the_driver_cannot_write_is_that_records(mariadb_database: mariadb.Database) -> None:
+def test_a_value_that_the_driver_cannot_write_sets_its_record_aside(mariadb_database: mariadb.Database) -> None:
     mariadb_database.sql("CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email TEXT, place POINT)")
     with opened(mariadb_database.url, "email", "place") as collection:
         first, refused, last = collection.create([["a@x", None], ["b@x", "nowhere"], ["c@x", None]])
@@ -134,7 +134,7 @@ def test_a_value_that_the_driver_cannot_write_is_that_records(mariadb_database: 
     assert isinstance(last, Record)
 
 
-def test_what_is_beyond_pythons_dates_is_read_and_does_not_stop_the_others(contacts: Database) -> None:
+def test_values_beyond_python_s_dates_are_read_and_do_not_stop_the_others(contacts: Database) -> None:
     contacts.sql(
         "ALTER TABLE contact ADD day date, ADD moment timestamptz; INSERT INTO contact (email, day, moment) VALUES "
         "('a@x', 'infinity', '9999-12-31 23:59:59-05'), ('b@x', '2024-02-29', '0044-03-15 00:00:00+00 BC')"
@@ -150,7 +150,7 @@ def test_what_is_beyond_pythons_dates_is_read_and_does_not_stop_the_others(conta
         assert created.values[1:] == records[0].values[1:], "PostgreSQL itself can hold them"
 
 
-def test_a_sequence_that_lies_behind_is_told_and_overtakes_the_ids(contacts: Database) -> None:
+def test_a_sequence_behind_the_ids_is_reported_and_catches_up(contacts: Database) -> None:
     contacts.sql("INSERT INTO contact (id, email) VALUES (1, 'x'), (2, 'y'), (3, 'z')")
     with opened(contacts.worker_url, "email", "tenant") as collection:
         (refused,) = collection.create([["a@x", None]])
@@ -163,7 +163,7 @@ def test_a_sequence_that_lies_behind_is_told_and_overtakes_the_ids(contacts: Dat
     assert answer.key == 4
 
 
-def test_bytes_that_are_no_characters_are_read_from_sqlite_and_do_not_stop_the_others(tmp_path: Path) -> None:
+def test_invalid_bytes_are_read_from_sqlite_and_do_not_stop_the_others(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "erp.db")) as connection:
         connection.execute("CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, tenant TEXT)")
         connection.execute("INSERT INTO contact (email, tenant) VALUES ('a@x', CAST(X'ff61' AS TEXT)), ('b@x', 'ours')")
@@ -181,7 +181,7 @@ def test_bytes_that_are_no_characters_are_read_from_sqlite_and_do_not_stop_the_o
         assert connection.execute("SELECT hex(tenant) FROM contact WHERE email = 'new@x'").fetchall() == [("FF61",)]
 
 
-def test_a_run_that_is_to_end_postpones_what_it_has_not_written_one_by_one(contacts: Database) -> None:
+def test_an_ending_run_postpones_the_records_that_it_writes_one_by_one(contacts: Database) -> None:
     only(contacts, "ours")
     asked = iter([False, False, True])
     connector = sql.TYPE.connect(Settings(type="sql", url=contacts.worker_url), {}, "erp")
@@ -202,7 +202,7 @@ def test_a_run_that_is_to_end_postpones_what_it_has_not_written_one_by_one(conta
     assert contacts.sql("SELECT email FROM contact") == [("0@x",)]
 
 
-def test_what_the_encoding_of_a_whole_database_lacks_is_refused_by_its_name(
+def test_a_character_that_the_database_s_encoding_lacks_is_refused_by_name(
     postgresql_server: PostgreSQL, contacts: Database
 ) -> None:
     contacts.sql("CREATE DATABASE western TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
@@ -220,9 +220,7 @@ def test_what_the_encoding_of_a_whole_database_lacks_is_refused_by_its_name(
         contacts.sql("DROP DATABASE western WITH (FORCE)")
 
 
-def test_a_database_that_does_not_check_its_texts_is_read_as_utf8(
-    postgresql_server: PostgreSQL, contacts: Database
-) -> None:
+def test_a_sql_ascii_database_is_read_as_utf8(postgresql_server: PostgreSQL, contacts: Database) -> None:
     contacts.sql("CREATE DATABASE unchecked TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
     url = postgresql_server.url("unchecked")
     try:

@@ -13,7 +13,7 @@ INSERT INTO contact (email, name) VALUES ('{0}@x', '{0}'), ('b@x', '{0}');
 """
 
 
-def test_a_plan_needs_no_more_than_a_database_that_is_read_only(postgresql_server: PostgreSQL) -> None:
+def test_a_plan_works_on_a_read_only_database(postgresql_server: PostgreSQL) -> None:
     databases = {name: postgresql_server.database() for name in ("crm", "erp")}
     try:
         for name, database in databases.items():

@@ -72,7 +72,7 @@ ALL = "SELECT, INSERT, UPDATE, DELETE ON contact"
 SEQUENCE = "USAGE ON SEQUENCE contact_id_seq"
 
 
-def test_all_that_are_missing_are_named_at_once_and_nothing_is_written(user: User, tmp_path: Path) -> None:
+def test_all_missing_privileges_are_reported_at_once_and_nothing_is_written(user: User, tmp_path: Path) -> None:
     user.grant("SELECT ON contact")
     ended = sync_of(user.url, tmp_path, deletes="propagate").run()
     assert ended.code == 2
@@ -86,7 +86,7 @@ def test_all_that_are_missing_are_named_at_once_and_nothing_is_written(user: Use
 
 
 @pytest.mark.parametrize("right", ["INSERT", "UPDATE", "DELETE"])
-def test_one_that_is_missing_is_named(user: User, tmp_path: Path, right: str) -> None:
+def test_a_missing_privilege_is_named(user: User, tmp_path: Path, right: str) -> None:
     user.grant(ALL.replace(f", {right}", ""))
     ended = sync_of(user.url, tmp_path, deletes="propagate").run()
     assert ended.code == 2
@@ -94,7 +94,7 @@ def test_one_that_is_missing_is_named(user: User, tmp_path: Path, right: str) ->
     assert user.sql("SELECT count(*) FROM contact") == [(0,)]
 
 
-def test_a_sequence_that_makes_ids_is_among_them(on_postgresql: User, tmp_path: Path) -> None:
+def test_the_sequence_of_ids_is_among_them(on_postgresql: User, tmp_path: Path) -> None:
     on_postgresql.grant(ALL)
     sync = sync_of(on_postgresql.url, tmp_path)
     assert "GRANT USAGE ON SEQUENCE public.contact_id_seq" in sync.run().message["reason"]
@@ -102,13 +102,13 @@ def test_a_sequence_that_makes_ids_is_among_them(on_postgresql: User, tmp_path: 
     assert sync.run().code == 0
 
 
-def test_the_right_to_delete_is_needed_only_where_deletes_are_propagated(user: User, tmp_path: Path) -> None:
+def test_the_delete_privilege_is_needed_only_where_deletes_are_propagated(user: User, tmp_path: Path) -> None:
     user.grant("SELECT, INSERT, UPDATE ON contact", *([SEQUENCE] if user.url.startswith("postgresql") else []))
     assert sync_of(user.url, tmp_path).run().code == 0
     assert user.sql("SELECT name FROM contact") == [("Eve",)]
 
 
-def test_rights_to_the_columns_in_use_are_enough(on_postgresql: User, tmp_path: Path) -> None:
+def test_privileges_on_the_used_columns_are_enough(on_postgresql: User, tmp_path: Path) -> None:
     on_postgresql.sql("ALTER TABLE contact ADD COLUMN salary int")
     rights = "SELECT (id, email, name), INSERT (email, name), UPDATE (email, name) ON contact"
     on_postgresql.grant(rights, SEQUENCE)
@@ -116,7 +116,7 @@ def test_rights_to_the_columns_in_use_are_enough(on_postgresql: User, tmp_path: 
     assert ended.code == 0, ended.log
 
 
-def test_rights_of_a_role_count(on_mariadb: User, tmp_path: Path) -> None:
+def test_privileges_of_a_role_count(on_mariadb: User, tmp_path: Path) -> None:
     role = f"role_{on_mariadb.name}"[:80]
     on_mariadb.sql(f"CREATE ROLE {role}")
     on_mariadb.sql(f"GRANT {ALL} TO {role}")
@@ -126,7 +126,7 @@ def test_rights_of_a_role_count(on_mariadb: User, tmp_path: Path) -> None:
     assert ended.code == 0, ended.log
 
 
-def test_who_only_reads_needs_the_right_to_read(user: User, tmp_path: Path) -> None:
+def test_a_read_only_run_needs_the_select_privilege(user: User, tmp_path: Path) -> None:
     user.grant("SELECT ON contact")
     assert sync_of(user.url, tmp_path).run(push=False).code == 0
     (tmp_path / "other").mkdir()

@@ -120,7 +120,7 @@ class TestPostgreSQL:
             assert runs.read() <= {3}, "and the quiet table is not read again and again"
 
     @pytest.mark.parametrize("table", ["PARTITION OF contact DEFAULT", "() INHERITS (contact)"])
-    def test_nor_where_it_was_written_to_a_part_of_the_table(self, database: PostgreSQLDatabase, table: str) -> None:
+    def test_a_number_committed_late_to_a_partition_is_read(self, database: PostgreSQLDatabase, table: str) -> None:
         partitioned = "PARTITION BY RANGE (id)" if "PARTITION" in table else ""
         self.table(database, f"CREATE TABLE contact (id int, name text, version bigserial) {partitioned}")
         self.table(database, f"CREATE TABLE part {table}")
@@ -150,7 +150,7 @@ class TestPostgreSQL:
         finally:
             database.sql("REVOKE pg_read_all_stats FROM worker")
 
-    def test_so_is_one_that_had_written_already_though_nobody_may_see_when_it_began(
+    def test_a_change_of_a_transaction_with_a_hidden_start_is_read(
         self, database: PostgreSQLDatabase, caplog: pytest.LogCaptureFixture
     ) -> None:
         self.table(database, _TIMED)
@@ -182,7 +182,7 @@ class TestPostgreSQL:
             assert runs.read() >= {*odd, 6}
 
     @pytest.mark.parametrize("kind", ["numeric", "double precision"])
-    def test_nor_does_a_number_that_is_none(self, database: PostgreSQLDatabase, kind: str) -> None:
+    def test_nan_cursors_do_not_stop_the_runs(self, database: PostgreSQLDatabase, kind: str) -> None:
         self.table(database, f"CREATE TABLE contact (id int PRIMARY KEY, name text, at {kind})")
         database.sql("INSERT INTO contact VALUES (1, 'odd', 'NaN'), (2, 'usual', 7.5)")
         with opened(database.worker_url) as collection:
@@ -191,7 +191,7 @@ class TestPostgreSQL:
             assert runs.read() == {1, 2, 3}
             assert runs.read() == {1, 3}
 
-    def test_an_epoch_in_the_future_does_not_blind_the_runs(self, database: PostgreSQLDatabase) -> None:
+    def test_an_epoch_in_the_future_does_not_hide_changes(self, database: PostgreSQLDatabase) -> None:
         self.table(database, "CREATE TABLE contact (id int PRIMARY KEY, name text, at bigint)")
         database.sql("INSERT INTO contact VALUES (1, 'odd', extract(epoch FROM timestamptz '2099-01-01'))")
         with opened(database.worker_url) as collection:
@@ -201,7 +201,7 @@ class TestPostgreSQL:
             database.sql("INSERT INTO contact VALUES (3, 'late', extract(epoch FROM now()) - 20)")
             assert 3 in runs.read(), "within the overlap"
 
-    def test_a_bulk_that_is_over_is_not_read_again_by_each_run(self, database: PostgreSQLDatabase) -> None:
+    def test_a_finished_bulk_change_is_not_read_again_by_each_run(self, database: PostgreSQLDatabase) -> None:
         self.table(database, _TIMED)
         bulk = "INSERT INTO contact SELECT n, 'bulk', now() - interval '1.5 minutes' FROM generate_series(1, 50) AS n"
         with opened(database.worker_url) as collection:
@@ -228,7 +228,7 @@ class TestPostgreSQL:
             assert runs.read() == {1, 2, 3, 4, 5, 6}
 
     @pytest.mark.parametrize("text", ["24.11.2026", "2026-11-24T12:00:00+02:00", "20:15"])
-    def test_texts_that_do_not_are_refused(self, database: PostgreSQLDatabase, text: str) -> None:
+    def test_texts_that_do_not_sort_by_time_are_refused(self, database: PostgreSQLDatabase, text: str) -> None:
         self.table(database, "CREATE TABLE contact (id int PRIMARY KEY, name text, at text)")
         database.sql("INSERT INTO contact VALUES (1, 'x', %s), (2, 'x', '2026-11-24T11:00:00Z')", text)
         with (
@@ -237,7 +237,7 @@ class TestPostgreSQL:
         ):
             collection.watermark()
 
-    def test_a_column_that_cannot_say_when_is_refused(self, database: PostgreSQLDatabase) -> None:
+    def test_a_column_that_cannot_be_a_cursor_is_refused(self, database: PostgreSQLDatabase) -> None:
         self.table(database, "CREATE TABLE contact (id int PRIMARY KEY, name text, at uuid)")
         with pytest.raises(ConfigurationError, match="cursor: column at holds UUID; a cursor is a time"):  # noqa: SIM117
             with opened(database.worker_url):
@@ -294,7 +294,7 @@ class TestMariaDB:
             runs.read()
             assert runs.read() <= {2}
 
-    def test_without_the_privilege_to_see_transactions_numbers_are_read_again_for_as_long_as_the_overlap(
+    def test_without_the_privilege_to_see_transactions_numbers_are_read_again_within_the_overlap(
         self, database: MariaDBDatabase, mariadb_server: MariaDB, caplog: pytest.LogCaptureFixture
     ) -> None:
         self.counted(database)
@@ -325,14 +325,14 @@ class TestMariaDB:
             database.sql("UPDATE contact SET name = 'edited', at = now() WHERE id = 6")
             assert runs.read() >= {*odd, 6}
 
-    def test_all_zero_dates_are_read_by_each_run(self, database: MariaDBDatabase) -> None:
+    def test_a_column_of_only_zero_dates_is_read_by_each_run(self, database: MariaDBDatabase) -> None:
         database.sql("CREATE TABLE contact (id INT PRIMARY KEY, name TEXT, at DATETIME)")
         database.sql("INSERT INTO contact VALUES (1, 'x', '0000-00-00'), (2, 'x', '0000-00-00')")
         with opened(database.url) as collection:
             assert Runs(collection).read() == {1, 2}
 
     @pytest.mark.parametrize(("zone", "hours"), [("America/Lima", -5), ("Asia/Kolkata", 5.5), (None, -12), (None, 14)])
-    def test_local_times_are_those_of_the_declared_zone_or_else_of_any(
+    def test_local_times_are_in_the_declared_zone_or_else_in_any(
         self, database: MariaDBDatabase, zone: str | None, hours: float
     ) -> None:
         database.sql("CREATE TABLE contact (id INT PRIMARY KEY, name TEXT, at DATETIME)")

@@ -120,7 +120,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_synced_is_refused_with_words_before_anything_is_written(
+def test_an_impossible_sync_is_refused_with_a_message_before_anything_is_written(
     sides: tuple[Side, Side], tmp_path: Path, case: str
 ) -> None:
     table, item, words = REFUSED[case]

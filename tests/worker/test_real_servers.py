@@ -26,7 +26,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Rea
         yield api, number
 
 
-def test_everything_arrives_both_ways_and_then_it_is_quiet(server: tuple[RealApi, int], tmp_path: Path) -> None:
+def test_everything_is_synced_both_ways_and_comes_to_rest(server: tuple[RealApi, int], tmp_path: Path) -> None:
     crm, number = server
     systems = RestAndSqlite(Api(url=crm.url), tmp_path)
     systems.place = crm.place

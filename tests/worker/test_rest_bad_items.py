@@ -33,7 +33,7 @@ VALUES = {
 
 @pytest.mark.parametrize("deletes", ["unlink", "propagate"])
 @pytest.mark.parametrize("what", VALUES)
-def test_a_value_that_cannot_be_used_sets_its_record_aside(systems: RestAndSqlite, what: str, deletes: str) -> None:
+def test_an_unusable_value_sets_its_record_aside(systems: RestAndSqlite, what: str, deletes: str) -> None:
     text, problem = VALUES[what]
     systems.fill(5)
     systems.run(deletes=deletes)
@@ -57,9 +57,7 @@ def test_a_value_that_cannot_be_used_sets_its_record_aside(systems: RestAndSqlit
 
 
 @pytest.mark.parametrize("find", ["scan", {"email": "{email}"}])
-def test_a_record_that_may_be_the_one_to_be_created_is_not_created_a_second_time(
-    systems: RestAndSqlite, find: Any
-) -> None:
+def test_an_unreadable_record_that_may_match_is_not_created_a_second_time(systems: RestAndSqlite, find: Any) -> None:
     systems.place["find"] = find
     systems.api.add(email="a@x", name="SPOIL1", phone="1")
     systems.api.add(email="b@x", name="B", phone="1")
@@ -86,7 +84,7 @@ def test_an_item_without_an_id_is_not_created_a_second_time_either(systems: Rest
     assert sorted(it["email"] for it in systems.api.contacts.values()) == ["b@x", "c@x", "d@x"]
 
 
-def test_the_same_fault_of_most_items_is_the_configurations(systems: RestAndSqlite) -> None:
+def test_an_error_in_most_items_is_a_configuration_error(systems: RestAndSqlite) -> None:
     systems.fill(5)
     for key in (1, 2, 3):
         systems.api.edit(key, name=f"SPOIL{key}")
@@ -97,7 +95,7 @@ def test_the_same_fault_of_most_items_is_the_configurations(systems: RestAndSqli
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_record_that_is_too_deep_to_be_written_back_is_set_aside(systems: RestAndSqlite, method: str) -> None:
+def test_a_record_too_deeply_nested_to_write_is_set_aside(systems: RestAndSqlite, method: str) -> None:
     systems.place["update"] = method
     systems.fill(3)
     systems.run()
@@ -110,7 +108,7 @@ def test_a_record_that_is_too_deep_to_be_written_back_is_set_aside(systems: Rest
     assert ("nest" in "".join(ended.parked.values())) == (method == "PUT")
 
 
-def test_floats_beside_a_long_number_are_no_change_in_each_run(systems: RestAndSqlite) -> None:
+def test_floats_beside_a_long_number_cause_no_change_in_each_run(systems: RestAndSqlite) -> None:
     for n in range(30):
         systems.api.add(email=f"p{n}@x", name="N", phone=n + 0.5, iban="12345678901234567890" if n == 7 else "")
     systems.run()

@@ -59,7 +59,7 @@ def dripping(seconds: float, head: bytes = HEAD) -> Iterator[str]:
         thread.join()
 
 
-def test_a_list_that_is_too_large_is_refused_and_the_settings_are_named(api: Api) -> None:
+def test_an_oversized_list_is_refused_with_the_settings_to_change(api: Api) -> None:
     fill(api, 3)
     api.contacts[2]["note"] = LARGE
     cannot_open(api, r"more than 1 MB; ask for fewer .* pageSize, or write a larger maxAnswer", connector=SMALL)
@@ -67,7 +67,7 @@ def test_a_list_that_is_too_large_is_refused_and_the_settings_are_named(api: Api
         assert len(everything(collection)) == 3
 
 
-def test_one_record_that_is_too_large_is_set_aside(api: Api) -> None:
+def test_an_oversized_record_is_set_aside(api: Api) -> None:
     fill(api, 3)
     with opened(api, connector=SMALL) as collection:
         got = collection.get([1, 2, 3])
@@ -77,7 +77,7 @@ def test_one_record_that_is_too_large_is_set_aside(api: Api) -> None:
     assert [type(answer).__name__ for answer in answers] == ["Record", "Poison"]
 
 
-def test_an_answer_that_is_compressed_counts_as_what_it_is(api: Api) -> None:
+def test_a_compressed_answer_counts_by_its_decompressed_size(api: Api) -> None:
     with opened(api, connector=SMALL) as collection:
         packed = gzip.compress(b"[" + b" " * 5_000_000 + b"]")
         api.faults = [Fault(Reply(200, packed, {"Content-Encoding": "gzip"}))]
@@ -86,7 +86,7 @@ def test_an_answer_that_is_compressed_counts_as_what_it_is(api: Api) -> None:
 
 
 @pytest.mark.parametrize("head", [HEAD, b"HTTP/1.1 200 OK\r\nX-Padding: "], ids=["body", "header"])
-def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+def test_a_slow_trickling_answer_times_out(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
     monkeypatch.setattr("tidegate.worker.connectors.http.client._ATTEMPTS", 1)
     monkeypatch.setattr("tidegate.worker.connectors.http.client._ANSWER_TIMEOUTS", 0.5)
     complaint = r"was not complete after 0\.5 seconds"
@@ -99,7 +99,7 @@ def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("head", [HEAD, b"HTTP/1.1 200 OK\r\nX-Padding: "], ids=["body", "header"])
-def test_a_sigterm_ends_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+def test_a_sigterm_ends_a_trickling_answer(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
     terminated = threading.Event()
 
     def turns(*arguments: Any) -> Turns:

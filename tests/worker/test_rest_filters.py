@@ -33,7 +33,7 @@ def make(systems: RestAndSqlite, kind: str, email: str) -> None:
         next(each for each in systems.api.contacts.values() if each["email"] == email)["kind"] = kind
 
 
-def test_one_that_leaves_is_unlinked_and_one_that_is_deleted_is_a_delete(systems: RestAndSqlite) -> None:
+def test_a_record_that_leaves_is_unlinked_and_a_deleted_one_is_a_delete(systems: RestAndSqlite) -> None:
     make(systems, "lead", ADA)
     with systems.api.lock:
         del systems.api.contacts[2]
@@ -43,7 +43,7 @@ def test_one_that_leaves_is_unlinked_and_one_that_is_deleted_is_a_delete(systems
     assert sorted(systems.erp()) == [ADA]
 
 
-def test_one_that_leaves_a_list_that_the_api_filters_is_told_from_a_delete(api: Api, tmp_path: Path) -> None:
+def test_leaving_a_list_filtered_by_the_api_is_distinguished_from_a_delete(api: Api, tmp_path: Path) -> None:
     systems = RestAndSqlite(api, tmp_path)
     api.filters = (*api.filters, "kind")
     systems.place |= {"where": IS_CUSTOMER, "query": {"kind": "customer"}, "staleFor": "0s"}
@@ -58,7 +58,7 @@ def test_one_that_leaves_a_list_that_the_api_filters_is_told_from_a_delete(api: 
     assert sorted(systems.erp()) == [ADA, "eve@x"]
 
 
-def test_one_outside_is_not_made_a_second_time(systems: RestAndSqlite) -> None:
+def test_a_record_outside_is_not_created_again(systems: RestAndSqlite) -> None:
     systems.sql("INSERT INTO contact (email, name) VALUES ('eve@x', 'Eve')")
     make(systems, "lead", ADA)
     systems.sql("UPDATE contact SET name = 'Countess' WHERE email = 'ada@x'")
@@ -72,7 +72,7 @@ def test_one_outside_is_not_made_a_second_time(systems: RestAndSqlite) -> None:
     assert systems.crm()[ADA] == ["Countess", "1"]
 
 
-def test_a_new_one_that_would_be_outside_is_not_sent_and_a_constant_lets_it_in(systems: RestAndSqlite) -> None:
+def test_a_new_record_outside_is_not_sent_and_a_constant_lets_it_in(systems: RestAndSqlite) -> None:
     systems.sql("ALTER TABLE contact ADD COLUMN kind TEXT")
     systems.sql("INSERT INTO contact (email, kind) VALUES ('new@x', 'lead')")
     before = systems.api.writes
@@ -84,7 +84,7 @@ def test_a_new_one_that_would_be_outside_is_not_sent_and_a_constant_lets_it_in(s
     assert systems.api.contacts[max(systems.api.contacts)]["kind"] == "customer"
 
 
-def test_one_that_leaves_right_before_its_update_is_not_written(systems: RestAndSqlite) -> None:
+def test_a_record_that_leaves_right_before_its_update_is_not_written(systems: RestAndSqlite) -> None:
     systems.sql("UPDATE contact SET name = 'Countess' WHERE email = 'ada@x'")
     asked = 0
 

@@ -37,7 +37,7 @@ VALUES = ["O'Hara@x", "yy' || email!='", "a\\@x", 'q"@x', "50%@x", "(a)@x"]
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_a_value_that_means_something_in_a_filter_is_never_pasted_into_one(systems: RestAndSqlite, value: str) -> None:
+def test_a_value_with_a_meaning_in_a_filter_is_never_inserted_into_one(systems: RestAndSqlite, value: str) -> None:
     for n in range(150):
         systems.api.add(email=f"p{n}@x", name="N", phone="1")
     systems.sql("INSERT INTO contact (email, name, phone) VALUES (?, 'odd', '1'), ('new@x', 'new', '1')", value)
@@ -49,7 +49,7 @@ def test_a_value_that_means_something_in_a_filter_is_never_pasted_into_one(syste
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_value_that_the_search_refuses_is_looked_for_in_the_whole_list(api: Api, status: int) -> None:
+def test_a_value_that_the_search_refuses_is_looked_up_in_the_whole_list(api: Api, status: int) -> None:
     api.add(email="D'Arcy@x", name="there")
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -60,7 +60,7 @@ def test_a_value_that_the_search_refuses_is_looked_for_in_the_whole_list(api: Ap
         assert [record.key for record in collection.find([("D'Arcy@x",), ("nobody@x",)])] == [1]
 
 
-def test_a_create_whose_answer_was_lost_is_found_although_the_search_is_late(systems: RestAndSqlite) -> None:
+def test_a_create_with_a_lost_answer_is_found_although_the_search_lags(systems: RestAndSqlite) -> None:
     by_itself = systems.api.around
     assert by_itself is not None
     lost: list[str] = []

@@ -84,7 +84,7 @@ def _without_phone(document: Document) -> Document:
 @settings(max_examples=settings().max_examples // 4)
 @example(seed=11, steps=1)  # the first run does not create all that is edited afterwards
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 4))
-def test_nothing_is_lost_or_invented_whatever_the_api_does(seed: int, steps: int) -> None:
+def test_no_fault_of_the_api_loses_or_invents_records(seed: int, steps: int) -> None:
     note(f"seed {seed}")
     random, fresh = Random(seed), itertools.count(1)  # noqa: S311
     with rest_server() as api, tempfile.TemporaryDirectory() as directory:
@@ -182,7 +182,7 @@ class People:
     seed=st.integers(0, 2**32), steps=st.integers(1, 4), paging=st.sampled_from(["after", "page", "link"]),
     totals=st.sampled_from(["header", "none"]),
 )  # fmt: skip
-def test_records_that_are_made_and_deleted_while_pages_shift_end_up_the_same_on_both_sides(
+def test_records_created_and_deleted_while_pages_shift_end_equal_on_both_sides(
     seed: int, steps: int, paging: Literal["after", "page", "link"], totals: Literal["header", "none"]
 ) -> None:
     random = Random(seed)  # noqa: S311

@@ -35,7 +35,7 @@ def at_page(number: int, act: Callable[[], object], times: int = 1) -> Callable[
 
 
 @pytest.mark.parametrize("status", [400, 410, 422])
-def test_a_page_that_is_refused_is_not_the_end_of_the_list(systems: RestAndSqlite, status: int) -> None:
+def test_a_refused_page_is_not_the_end_of_the_list(systems: RestAndSqlite, status: int) -> None:
     systems.fill(60)
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -50,7 +50,7 @@ def test_a_page_that_is_refused_is_not_the_end_of_the_list(systems: RestAndSqlit
     assert systems.erp() == {}
 
 
-def test_a_page_that_is_refused_once_is_asked_for_again(systems: RestAndSqlite) -> None:
+def test_a_page_that_is_refused_once_is_retried(systems: RestAndSqlite) -> None:
     systems.fill(60)
     refuse = [Fault(Reply(400, {"detail": "try again"}))]
     systems.api.before = at_page(2, lambda: systems.api.faults.extend(refuse))
@@ -59,7 +59,7 @@ def test_a_page_that_is_refused_once_is_asked_for_again(systems: RestAndSqlite) 
 
 
 @pytest.mark.parametrize("totals", ["none", "header"])
-def test_a_record_that_shifts_to_a_page_that_was_read_is_read_all_the_same(systems: RestAndSqlite, totals: Any) -> None:
+def test_a_record_that_shifts_to_a_page_already_read_is_still_read(systems: RestAndSqlite, totals: Any) -> None:
     systems.fill(60)
     systems.api.totals = totals
     systems.api.before = at_page(2, lambda: systems.api.contacts.pop(1))
@@ -68,7 +68,7 @@ def test_a_record_that_shifts_to_a_page_that_was_read_is_read_all_the_same(syste
     assert systems.erp().keys() >= systems.crm().keys()
 
 
-def test_an_edit_that_moves_a_record_within_the_changes_is_not_overlooked(systems: RestAndSqlite) -> None:
+def test_an_edit_that_moves_a_record_within_the_changes_is_not_missed(systems: RestAndSqlite) -> None:
     systems.fill(60)
     systems.place |= CHANGES
     systems.run()
@@ -90,7 +90,7 @@ def test_an_empty_page_in_the_middle_is_not_the_end(systems: RestAndSqlite) -> N
     assert systems.erp() == systems.crm()
 
 
-class TestAListThatStaysInDoubt:
+class TestADoubtfulList:
     @pytest.fixture
     def shifting(self, systems: RestAndSqlite) -> RestAndSqlite:
         """A sync that has caught up, and then an API that leaves some record out of each reading."""
@@ -135,7 +135,7 @@ class TestAListThatStaysInDoubt:
         assert shifting.run().pushed == NOTHING
 
 
-def test_a_read_only_run_asks_for_what_it_has_not_met_before_it_forgets_it(systems: RestAndSqlite) -> None:
+def test_a_read_only_run_requests_missed_records_by_id_before_it_forgets_them(systems: RestAndSqlite) -> None:
     systems.fill(30)
     systems.run()
     systems.sql("UPDATE contact SET phone = 'erp'")
@@ -162,7 +162,7 @@ class TestALinkToTheNextPage:
 
     @pytest.mark.parametrize("find", ["scan", {"email": "{email}"}])
     @pytest.mark.parametrize("paging", [None, {"cursor": {"next": "nextCursr"}}])
-    def test_that_is_misspelt_or_forgotten_is_a_configuration_error(
+    def test_that_is_misspelt_or_missing_is_a_configuration_error(
         self, linked: RestAndSqlite, paging: Any, find: Any
     ) -> None:
         linked.place |= {"find": find, **({"paging": paging} if paging else {})}
@@ -171,9 +171,7 @@ class TestALinkToTheNextPage:
         assert "paging: the answer says that the list goes on (its hasMore is true), and" in ended.reason
         assert linked.erp() == {}
 
-    def test_that_is_nowhere_in_the_answer_is_found_missing_by_asking_for_a_smaller_page(
-        self, linked: RestAndSqlite
-    ) -> None:
+    def test_that_is_not_in_the_answer_is_detected_with_a_smaller_page(self, linked: RestAndSqlite) -> None:
         linked.api.items = None
         del linked.place["items"]
         linked.place |= {"pageSize": {"parameter": "limit", "records": 100}}
@@ -181,7 +179,7 @@ class TestALinkToTheNextPage:
         assert ended.code == 2
         assert "paging: of 50 records or more the API answers 50, and the Link header does not find" in ended.reason
 
-    def test_that_is_nowhere_in_a_full_page_leaves_a_doubt_that_a_setting_takes_away(
+    def test_that_is_not_in_a_full_page_leaves_a_doubt_until_a_setting_says_otherwise(
         self, linked: RestAndSqlite
     ) -> None:
         linked.api.items = None
@@ -207,7 +205,7 @@ class TestALinkToTheNextPage:
         assert ended.code == 2
         assert "paging: the pages go in a circle" in ended.reason
 
-    def test_that_always_leads_on_to_nothing_new_is_a_configuration_error(self, linked: RestAndSqlite) -> None:
+    def test_that_always_leads_to_known_records_is_a_configuration_error(self, linked: RestAndSqlite) -> None:
         linked.place |= {"paging": {"cursor": {}}}
         linked.api.around = lambda request, _: Reply(
             200, {"data": [], "nextCursor": f"{request.query.get('cursor', '')}x"}
@@ -217,7 +215,7 @@ class TestALinkToTheNextPage:
         assert "paging: the list has no end" in ended.reason
 
 
-def test_an_api_that_answers_page_numbers_beyond_the_last_with_the_last_page_is_read(systems: RestAndSqlite) -> None:
+def test_an_api_that_repeats_its_last_page_is_read(systems: RestAndSqlite) -> None:
     systems.fill(50)
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -230,7 +228,7 @@ def test_an_api_that_answers_page_numbers_beyond_the_last_with_the_last_page_is_
     assert systems.erp() == systems.crm()
 
 
-def test_a_total_that_contradicts_leaves_a_doubt(systems: RestAndSqlite) -> None:
+def test_a_contradicting_total_leaves_a_doubt(systems: RestAndSqlite) -> None:
     systems.fill(30)
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -256,7 +254,7 @@ def test_a_total_spares_the_second_reading(systems: RestAndSqlite) -> None:
         assert pages.count("2") == expected
 
 
-def test_records_that_are_asked_for_together_are_asked_for_singly_where_an_answer_leaves_them_out(
+def test_records_missing_from_a_batch_are_requested_singly(
     systems: RestAndSqlite,
 ) -> None:
     systems.fill(10)
@@ -281,7 +279,7 @@ def test_a_list_without_records_may_be_null_or_no_content(systems: RestAndSqlite
     assert systems.crm().keys() == {"a@x"}
 
 
-def test_null_beside_an_error_is_no_empty_list(systems: RestAndSqlite) -> None:
+def test_null_beside_an_error_is_not_an_empty_list(systems: RestAndSqlite) -> None:
     systems.fill(3)
     systems.place |= {"items": "data"}
     failed = Reply(200, {"data": None, "errors": [{"message": "the session has expired"}]})
@@ -291,7 +289,7 @@ def test_null_beside_an_error_is_no_empty_list(systems: RestAndSqlite) -> None:
     assert "the API answers without the list: the session has expired" in ended.reason
 
 
-def test_an_item_that_is_no_record_is_left_out_and_told_and_the_others_are_synced(systems: RestAndSqlite) -> None:
+def test_an_item_that_is_not_a_record_is_omitted_and_reported_and_the_others_are_synced(systems: RestAndSqlite) -> None:
     systems.fill(5)
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -309,7 +307,7 @@ def test_an_item_that_is_no_record_is_left_out_and_told_and_the_others_are_synce
 
 
 @pytest.mark.parametrize("says", ["limit", "pageSize", "asked"])
-def test_a_count_that_is_the_size_of_a_page_says_nothing_of_the_list(systems: RestAndSqlite, says: str) -> None:
+def test_a_count_equal_to_the_page_size_is_ignored(systems: RestAndSqlite, says: str) -> None:
     systems.fill(17)
     systems.place |= {"items": "data", "paging": {"none": {}}}
     if says == "asked":
@@ -322,7 +320,7 @@ def test_a_count_that_is_the_size_of_a_page_says_nothing_of_the_list(systems: Re
     assert systems.run().reason == ""
 
 
-def test_a_count_that_contradicts_is_ended_by_a_setting_that_the_message_names(systems: RestAndSqlite) -> None:
+def test_a_contradicting_count_is_resolved_by_the_setting_that_the_message_names(systems: RestAndSqlite) -> None:
     systems.fill(17)
     systems.place |= {"items": "data", "paging": {"none": {}}}
     systems.api.around = lambda request, serve: (
@@ -335,7 +333,7 @@ def test_a_count_that_contradicts_is_ended_by_a_setting_that_the_message_names(s
 
 
 @pytest.mark.parametrize("records", [13, 70, 110, 170])
-def test_a_list_of_a_length_that_no_page_has_is_whole(systems: RestAndSqlite, records: int) -> None:
+def test_a_list_of_an_unusual_length_is_complete(systems: RestAndSqlite, records: int) -> None:
     systems.api.paging, systems.api.page_size = "none", 1000
     systems.fill(records)
     systems.place |= {"paging": {"link": {}}}
@@ -354,7 +352,7 @@ def test_a_list_that_may_be_one_full_page_is_in_doubt_until_a_setting_says_that_
     assert systems.run().reason == ""
 
 
-def test_so_many_changes_as_a_page_may_have_are_whole_where_another_answer_had_more(systems: RestAndSqlite) -> None:
+def test_changes_that_may_fill_a_page_are_complete_where_another_answer_had_more(systems: RestAndSqlite) -> None:
     systems.api.paging, systems.api.page_size = "none", 1000
     systems.fill(37)
     systems.place |= {"paging": {"link": {}}, "cursor": "updatedAt", "since": "updated_after"}

@@ -44,7 +44,7 @@ def without(name: str, *keys: int) -> Callable[[Document], Document]:
     return change
 
 
-def test_a_field_that_one_answer_leaves_out_overwrites_nothing_and_its_return_is_no_edit(
+def test_a_field_that_one_answer_omits_overwrites_nothing_and_its_return_is_no_edit(
     systems: RestAndSqlite,
 ) -> None:
     systems.run()
@@ -56,7 +56,7 @@ def test_a_field_that_one_answer_leaves_out_overwrites_nothing_and_its_return_is
     assert systems.erp() == before
 
 
-def test_an_edit_of_what_the_other_side_leaves_out_is_set_aside_with_the_way_out(systems: RestAndSqlite) -> None:
+def test_an_edit_of_a_field_that_the_other_side_omits_is_set_aside_with_advice(systems: RestAndSqlite) -> None:
     systems.api.contacts[3]["phone"] = None
     shown(systems, without("phone", 3), by_id=True, in_lists=True)  # as an API that leaves out what is empty
     systems.run()
@@ -73,7 +73,7 @@ def test_an_edit_of_what_the_other_side_leaves_out_is_set_aside_with_the_way_out
     assert systems.crm()["p2@x"] == systems.erp()["p2@x"] == ["New", "new"]
 
 
-def test_a_field_that_means_empty_where_it_is_left_out_is_taken_away(systems: RestAndSqlite) -> None:
+def test_a_field_whose_absence_means_empty_is_cleared(systems: RestAndSqlite) -> None:
     systems.place |= {"missing": "empty"}
     systems.run()
     del systems.api.contacts[3]["phone"]
@@ -86,7 +86,7 @@ def test_a_field_that_means_empty_where_it_is_left_out_is_taken_away(systems: Re
 
 @pytest.mark.parametrize("listed", [False, True])
 @pytest.mark.parametrize("deletes", ["unlink", "propagate"])
-def test_what_is_left_of_a_deleted_record_is_not_the_record(systems: RestAndSqlite, deletes: str, listed: bool) -> None:
+def test_a_stub_of_a_deleted_record_is_not_the_record(systems: RestAndSqlite, deletes: str, listed: bool) -> None:
     systems.run()
     systems.api.contacts[3] = {"id": 3, "deleted": True}
 
@@ -102,9 +102,7 @@ def test_what_is_left_of_a_deleted_record_is_not_the_record(systems: RestAndSqli
 
 
 @pytest.mark.parametrize("change", ["renamed", "hidden"])
-def test_a_field_that_all_records_had_and_none_has_is_a_configuration_error(
-    systems: RestAndSqlite, change: str
-) -> None:
+def test_a_field_that_disappears_from_all_records_is_a_configuration_error(systems: RestAndSqlite, change: str) -> None:
     systems.run()
     before = systems.erp()
 
@@ -119,7 +117,7 @@ def test_a_field_that_all_records_had_and_none_has_is_a_configuration_error(
     assert systems.erp() == before
 
 
-class TestAListThatIsASummary:
+class TestASummaryList:
     @pytest.fixture
     def summary(self, systems: RestAndSqlite) -> RestAndSqlite:
         for key in [key for key in systems.api.contacts if key > 10]:
@@ -127,12 +125,12 @@ class TestAListThatIsASummary:
         shown(systems, without("phone"), by_id=False, in_lists=True)
         return systems
 
-    def test_is_completed_by_what_is_answered_by_id(self, summary: RestAndSqlite) -> None:
+    def test_is_completed_by_the_answers_by_id(self, summary: RestAndSqlite) -> None:
         summary.run()
         assert summary.erp() == summary.crm()
         assert summary.run().message["changed"] == {"crm": 0, "erp": 0}
 
-    def test_does_not_make_a_read_only_run_push_the_past_later(self, summary: RestAndSqlite) -> None:
+    def test_does_not_make_a_read_only_run_push_old_differences_later(self, summary: RestAndSqlite) -> None:
         for n in range(10):
             summary.sql("INSERT INTO contact (email, name, phone) VALUES (?, ?, 'erp')", f"p{n}@x", f"N{n}")
         summary.run(push=False)
@@ -142,7 +140,7 @@ class TestAListThatIsASummary:
         assert set(map(tuple, summary.erp().values())) == {("edited", "erp")}
 
 
-def test_what_only_the_list_shows_is_a_configuration_error(systems: RestAndSqlite) -> None:
+def test_a_field_that_only_the_list_has_is_a_configuration_error(systems: RestAndSqlite) -> None:
     shown(systems, without("phone"), by_id=True, in_lists=False)
     ended = systems.run()
     assert ended.code == 2
@@ -151,7 +149,7 @@ def test_what_only_the_list_shows_is_a_configuration_error(systems: RestAndSqlit
 
 
 @pytest.mark.parametrize("held", [["Bonn", "Köln"], "Bonn", 7])
-def test_a_field_within_what_is_not_an_object_is_not_written_over_it(systems: RestAndSqlite, held: Any) -> None:
+def test_a_nested_field_does_not_overwrite_a_value_that_is_no_object(systems: RestAndSqlite, held: Any) -> None:
     fields = ("email", "name", "address.city")
     for document in systems.api.contacts.values():
         document["address"] = {"city": "Bonn"}
@@ -178,7 +176,7 @@ def test_the_check_names_a_field_that_no_record_has(systems: RestAndSqlite) -> N
     )
 
 
-def test_the_check_counts_what_each_field_of_a_page_holds(systems: RestAndSqlite) -> None:
+def test_the_check_counts_the_values_of_each_field_on_a_page(systems: RestAndSqlite) -> None:
     systems.run()
     shown(systems, without("phone", 3, 4), by_id=True, in_lists=True)
     code, found = systems.checked()

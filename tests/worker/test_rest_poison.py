@@ -35,7 +35,7 @@ def failing(systems: RestAndSqlite, status: int, method: str, *emails: str) -> N
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "GET"])
-def test_one_record_is_set_aside_with_the_apis_words_and_the_others_go_on(
+def test_one_record_is_set_aside_with_the_api_s_error_text_and_the_others_are_synced(
     systems: RestAndSqlite, status: int, method: str
 ) -> None:
     systems.fill(6)
@@ -65,7 +65,7 @@ def test_one_record_is_set_aside_with_the_apis_words_and_the_others_go_on(
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 2), (402, 2), (500, 1)])
-def test_the_same_failure_on_many_records_is_the_systems(systems: RestAndSqlite, status: int, code: int) -> None:
+def test_the_same_failure_on_many_records_is_the_system_s(systems: RestAndSqlite, status: int, code: int) -> None:
     emails = [f"p{n}@x" for n in range(8)]
     for email in emails:
         systems.sql("INSERT INTO contact (email, name) VALUES (?, 'new')", email)
@@ -75,7 +75,7 @@ def test_the_same_failure_on_many_records_is_the_systems(systems: RestAndSqlite,
     assert "not this one" in ended.reason
 
 
-def test_a_create_that_happened_though_the_api_failed_is_not_repeated(systems: RestAndSqlite) -> None:
+def test_a_create_that_succeeded_despite_an_error_is_not_repeated(systems: RestAndSqlite) -> None:
     systems.sql("INSERT INTO contact (email, name) VALUES ('a@x', 'A')")
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -89,7 +89,7 @@ def test_a_create_that_happened_though_the_api_failed_is_not_repeated(systems: R
 
 
 @pytest.mark.parametrize("key", [".", ".."])
-def test_an_id_that_cannot_be_part_of_a_url_is_one_records_fault(systems: RestAndSqlite, key: str) -> None:
+def test_an_id_that_cannot_be_part_of_a_url_affects_one_record(systems: RestAndSqlite, key: str) -> None:
     systems.api.order = lambda document: str(document["id"])
     systems.fill(3)
     systems.api.contacts[key] = {"id": key, "email": "dot@x", "name": "D", "phone": "1", "updatedAt": "", "version": 0}
@@ -99,7 +99,7 @@ def test_an_id_that_cannot_be_part_of_a_url_is_one_records_fault(systems: RestAn
     assert len(systems.erp()) == 3
 
 
-def test_etags_that_differ_each_time_and_match_nothing_are_done_without(systems: RestAndSqlite) -> None:
+def test_etags_that_always_differ_and_never_match_are_not_used(systems: RestAndSqlite) -> None:
     systems.fill(3)
     count = iter(range(10_000))
 
@@ -116,7 +116,7 @@ def test_etags_that_differ_each_time_and_match_nothing_are_done_without(systems:
     assert {name for name, _ in systems.crm().values()} == {"new"}
 
 
-def test_a_delete_that_is_accepted_and_not_carried_out_is_told_and_brings_nothing_back(systems: RestAndSqlite) -> None:
+def test_a_delete_that_is_accepted_and_not_carried_out_is_reported_and_restores_nothing(systems: RestAndSqlite) -> None:
     systems.fill(3)
     systems.run()
     systems.sql("DELETE FROM contact WHERE id = 1")
@@ -132,7 +132,7 @@ def test_a_delete_that_is_accepted_and_not_carried_out_is_told_and_brings_nothin
 
 
 @pytest.mark.parametrize("status", [408, 423, 425])
-def test_what_passes_is_asked_for_again(systems: RestAndSqlite, status: int) -> None:
+def test_a_transient_failure_is_retried(systems: RestAndSqlite, status: int) -> None:
     systems.fill(3)
     replies = iter([Reply(status), Reply(403, None, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"})])
     systems.api.around = lambda request, serve: next(replies, None) or serve(request)
@@ -140,7 +140,7 @@ def test_what_passes_is_asked_for_again(systems: RestAndSqlite, status: int) -> 
     assert systems.erp() == systems.crm()
 
 
-def test_a_record_that_is_found_and_cannot_be_read_is_not_created_a_second_time(systems: RestAndSqlite) -> None:
+def test_a_found_but_unreadable_record_is_not_created_a_second_time(systems: RestAndSqlite) -> None:
     systems.fill(3)
     systems.place["find"] = "scan"
     systems.run()

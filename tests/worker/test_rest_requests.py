@@ -43,7 +43,7 @@ def assert_nothing_was_written(systems: RestAndSqlite) -> None:
          {"filter": "updated > '2026-11-02T08:30:00Z'", "sort": "updated"}),
     ],
 )  # fmt: skip
-def test_changes_are_asked_for_as_the_api_wants_it(api: Api, since: Any, asked: dict[str, str]) -> None:
+def test_changes_are_requested_in_the_api_s_format(api: Api, since: Any, asked: dict[str, str]) -> None:
     fill(api, 1)
     with opened(api, cursor="updatedAt", since=since) as collection:
         everything(collection, WINDOW)
@@ -71,7 +71,7 @@ def test_a_cursor_may_be_a_number_of_seconds(api: Api, systems: RestAndSqlite) -
         (1000, "epochSeconds", "which is no time in epochSeconds; is its format epochMilliseconds?"),
     ],
 )
-def test_seconds_that_are_taken_for_milliseconds_would_find_no_change_and_are_refused(
+def test_seconds_configured_as_milliseconds_are_refused(
     api: Api, systems: RestAndSqlite, unit: int, since: Any, words: str
 ) -> None:
     api.stores = lambda document: document | {"changed": int(datetime.now(UTC).timestamp()) * unit}
@@ -83,7 +83,7 @@ def test_seconds_that_are_taken_for_milliseconds_would_find_no_change_and_are_re
     assert_nothing_was_written(systems)
 
 
-def test_a_newest_value_that_could_change_a_filters_meaning_is_not_put_into_it(api: Api) -> None:
+def test_a_newest_value_with_a_meaning_in_a_filter_is_not_inserted_into_one(api: Api) -> None:
     since = {"parameters": {"filter": "version > '{since}'"}}
     fill(api, 1)
     with (
@@ -111,7 +111,7 @@ def test_a_cursor_in_a_header_leads_through_all_pages(api: Api) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "cursor"])
-def test_a_last_page_that_names_a_next_one_is_the_last_where_the_api_says_so(api: Api, kind: str) -> None:
+def test_a_last_page_with_a_next_link_ends_where_the_api_says_so(api: Api, kind: str) -> None:
     api.paging, api.page_size, api.items = ("body link" if kind == "link" else "cursor"), 4, "data"
     fill(api, 10)
 
@@ -139,7 +139,7 @@ def cannot_open_or_ends(api: Api, paging: dict[str, Any]) -> None:
         everything(collection)
 
 
-def test_pages_with_numbers_end_where_the_api_says_so(api: Api) -> None:
+def test_numbered_pages_end_where_the_api_says_so(api: Api) -> None:
     api.paging, api.page_size, api.items, api.totals = "page", 5, "data", "body"
     fill(api, 10)
     with opened(api, items="data", paging={"page": {"more": "hasMore"}}) as collection:
@@ -148,7 +148,7 @@ def test_pages_with_numbers_end_where_the_api_says_so(api: Api) -> None:
     assert [request.query["page"] for request in api.sent("GET") if request.path == "/contacts"] == ["1", "2"]
 
 
-def test_a_list_that_goes_on_and_does_not_say_where_is_refused(api: Api, systems: RestAndSqlite) -> None:
+def test_a_list_that_continues_without_saying_where_is_refused(api: Api, systems: RestAndSqlite) -> None:
     api.paging, api.page_size, api.items = "cursor", 4, "data"
     systems.fill(10)
     systems.place |= {"items": "data", "paging": {"cursor": {"next": "cursor", "more": "hasMore"}}}
@@ -203,7 +203,7 @@ def test_a_record_is_found_by_a_search_before_it_is_created(systems: RestAndSqli
     assert '"quoted"@x' in [body["filters"][0]["value"] for body in searching.searches], "JSON needs no care"
 
 
-def test_a_search_has_pages_that_are_asked_for_in_its_body(systems: RestAndSqlite, searching: Searching) -> None:
+def test_a_search_is_paged_in_its_body(systems: RestAndSqlite, searching: Searching) -> None:
     for _ in range(3):
         systems.api.add(email="same@x", name="N")
     with opened(systems.api, pageSize={"parameter": "limit", "records": 1}, **systems.place) as collection:
@@ -211,7 +211,7 @@ def test_a_search_has_pages_that_are_asked_for_in_its_body(systems: RestAndSqlit
     assert [(body.get("after"), body["limit"]) for body in searching.searches] == [(None, 1), ("1", 1), ("2", 1)]
 
 
-def test_a_search_may_be_a_get_at_a_path_of_its_own(systems: RestAndSqlite) -> None:
+def test_a_search_may_be_a_get_at_its_own_path(systems: RestAndSqlite) -> None:
     systems.fill(3)
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -233,7 +233,7 @@ def test_a_put_may_have_the_changed_fields_only(api: Api) -> None:
     assert api.sent("PUT")[0].body == {"name": "B"}
 
 
-def test_a_search_that_fails_for_a_moment_is_asked_again(systems: RestAndSqlite, searching: Searching) -> None:
+def test_a_temporarily_failing_search_is_retried(systems: RestAndSqlite, searching: Searching) -> None:
     searching.faults = [Reply(502), Reply(0), Reply(429)]
     systems.fill(1)
     with opened(systems.api, **systems.place) as collection:
@@ -251,7 +251,7 @@ def test_a_search_that_fails_for_a_moment_is_asked_again(systems: RestAndSqlite,
         ({"path": "/contacts/search"}, "write query for a search by GET, or body for one by POST"),
     ],
 )
-def test_a_mistake_in_a_search_is_named_and_nothing_is_written(
+def test_an_error_in_a_search_is_reported_and_nothing_is_written(
     systems: RestAndSqlite, searching: Searching, find: Any, words: str
 ) -> None:
     def answer(request: Request, serve: Serve) -> Reply:
@@ -282,9 +282,7 @@ def test_a_mistake_in_a_search_is_named_and_nothing_is_written(
         ({}, "POST", {"email": "a@x", "name": "A"}, {"name": "B"}),
     ],
 )  # fmt: skip
-def test_bodies_are_made_as_the_api_wants_them(
-    api: Api, body: dict[str, Any], update: str, created: Any, updated: Any
-) -> None:
+def test_bodies_have_the_api_s_shape(api: Api, body: dict[str, Any], update: str, created: Any, updated: Any) -> None:
     seen: list[Any] = []
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -308,7 +306,7 @@ def test_bodies_are_made_as_the_api_wants_them(
     assert seen == [created, updated]
 
 
-def test_creates_and_updates_have_media_types_of_their_own(api: Api, systems: RestAndSqlite) -> None:
+def test_creates_and_updates_have_their_own_media_types(api: Api, systems: RestAndSqlite) -> None:
     systems.fill(1)
     types = {"contentType": "application/vnd.api+json", "updateContentType": "application/merge-patch+json"}
     systems.place["body"] = types
@@ -328,7 +326,7 @@ def test_creates_and_updates_have_media_types_of_their_own(api: Api, systems: Re
         ({"updateContentType": "application/merge-patch+json"}, {"address": {"city": "Bonn"}}),
     ],
 )
-def test_an_update_has_all_of_an_object_unless_the_api_merges(api: Api, body: Any, sent: Any) -> None:
+def test_an_update_sends_whole_objects_unless_the_api_merges(api: Api, body: Any, sent: Any) -> None:
     api.add(email="a@x", address={"city": "Ulm", "street": "Kai 1"})
     with opened(api, "email", "address.city", body=body) as collection:
         got = collection.get([1])
@@ -359,7 +357,7 @@ def test_an_element_of_a_list_is_synced_and_the_others_stay(systems: RestAndSqli
     assert systems.run(fields=fields).pushed == {"crm": "", "erp": ""}
 
 
-def test_a_form_has_brackets_for_what_lies_within(api: Api) -> None:
+def test_a_form_has_brackets_for_nested_fields(api: Api) -> None:
     seen: list[Any] = []
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -388,7 +386,7 @@ def test_a_form_has_brackets_for_what_lies_within(api: Api) -> None:
         ({"paging": {"cursor": {"more": True}}}, "paging.cursor.more"),
     ],
 )
-def test_a_mistake_in_a_request_is_named_and_nothing_is_written(
+def test_an_error_in_a_request_is_reported_and_nothing_is_written(
     systems: RestAndSqlite, place: dict[str, Any], words: str
 ) -> None:
     systems.fill(1)
@@ -414,14 +412,14 @@ def test_a_mistake_in_a_request_is_named_and_nothing_is_written(
         ("utf-8", "application/json; charset=nonsense"),
     ],
 )
-def test_an_answer_in_another_encoding_arrives_as_it_is_meant(api: Api, encoding: str, content_type: str) -> None:
+def test_an_answer_in_another_encoding_is_decoded(api: Api, encoding: str, content_type: str) -> None:
     content = json.dumps([{"id": 1, "email": "a@x", "name": "Zoë"}], ensure_ascii=False).encode(encoding)
     api.around = lambda _request, _serve: Reply(200, content, {"Content-Type": content_type})
     with opened(api) as collection:
         assert [record.values for record in everything(collection)] == [("a@x", "Zoë")]
 
 
-def test_an_answer_that_is_not_in_its_encoding_is_refused(api: Api) -> None:
+def test_an_answer_that_is_invalid_in_its_encoding_is_refused(api: Api) -> None:
     content = '[{"id": 1, "email": "a@x", "name": "Zoë"}]'.encode("iso-8859-1")
     api.around = lambda _request, _serve: Reply(200, content, {"Content-Type": "application/json"})
     with pytest.raises(SystemFailed, match="the answer is not JSON"), opened(api):

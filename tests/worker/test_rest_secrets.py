@@ -53,11 +53,11 @@ def test_a_secret_that_the_api_repeats_in_any_spelling_is_hidden(systems: RestAn
     assert not any(echo[start : start + 8] in ended.reason for start in range(len(echo) - 7))
 
 
-def test_a_short_secret_is_hidden_where_it_stands_by_itself_and_garbles_no_words() -> None:
+def test_a_short_secret_is_hidden_as_a_word_and_garbles_no_other() -> None:
     assert hidden("see path, p is not the password of p", ["p"]) == "see path, … is not the password of …"
 
 
-def test_the_key_in_a_link_to_the_next_page_is_shown_nowhere_and_not_kept(systems: RestAndSqlite) -> None:
+def test_the_key_in_a_next_link_is_neither_shown_nor_stored(systems: RestAndSqlite) -> None:
     systems.api.paging, systems.api.page_size, systems.api.totals = "link", 5, "header"
     systems.fill(12)
     systems.connector = {"auth": {"header": {"name": "X-Key", "value": {"env": "T"}}}}
@@ -84,7 +84,7 @@ def test_the_key_in_a_link_to_the_next_page_is_shown_nowhere_and_not_kept(system
     assert set(asked) == {TOKEN}
 
 
-def test_a_header_of_ones_own_replaces_the_usual_one(systems: RestAndSqlite) -> None:
+def test_a_custom_header_replaces_the_default_one(systems: RestAndSqlite) -> None:
     systems.fill(1)
     systems.connector = {
         "headers": {"Accept": "application/vnd.api+json", "Content-Type": "application/merge-patch+json"}
@@ -126,7 +126,7 @@ def test_a_key_in_the_query_is_sent_with_every_request_and_shown_nowhere(
         ({}, "write one of bearer, basic, header, query, oauth2"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_auth_is_named_and_nothing_is_sent(
+def test_an_error_in_auth_is_reported_and_nothing_is_sent(
     systems: RestAndSqlite, auth: dict[str, Any], words: str
 ) -> None:
     systems.connector = {"auth": auth}

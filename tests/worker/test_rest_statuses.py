@@ -20,7 +20,7 @@ def new_in_erp(systems: RestAndSqlite, *emails: str) -> None:
         systems.sql("INSERT INTO contact (email, name, phone) VALUES (?, 'N', '1')", email)
 
 
-def test_a_status_to_be_asked_again_later_has_done_nothing(systems: RestAndSqlite) -> None:
+def test_a_status_configured_as_retry_means_that_nothing_was_done(systems: RestAndSqlite) -> None:
     new_in_erp(systems, "a@x")
     systems.api.faults = [Fault(Reply(420, {"message": "calm"}), method, times=2) for method in ("GET", "POST")]
     systems.connector = {"statuses": {"retry": [420]}}
@@ -28,7 +28,7 @@ def test_a_status_to_be_asked_again_later_has_done_nothing(systems: RestAndSqlit
     assert len(systems.api.contacts) == 1
 
 
-def test_a_status_that_stays_is_shown_as_the_api_says_it(systems: RestAndSqlite) -> None:
+def test_a_persistent_status_is_shown_as_the_api_sent_it(systems: RestAndSqlite) -> None:
     systems.api.around = lambda _request, _serve: Reply(420, {"message": "calm"})
     systems.connector = {"statuses": {"retry": [420]}}
     ended = systems.run()
@@ -36,7 +36,7 @@ def test_a_status_that_stays_is_shown_as_the_api_says_it(systems: RestAndSqlite)
     assert "420: calm" in ended.reason
 
 
-def test_a_record_that_is_refused_by_a_status_of_its_own_is_set_aside_alone(systems: RestAndSqlite) -> None:
+def test_a_status_configured_as_refused_sets_its_record_aside_alone(systems: RestAndSqlite) -> None:
     new_in_erp(systems, "a@x", "bad@x")
 
     def answer(request: Request, serve: Serve) -> Reply:
@@ -50,7 +50,7 @@ def test_a_record_that_is_refused_by_a_status_of_its_own_is_set_aside_alone(syst
     assert [reason for reason in ended.parked.values() if "417 Expectation Failed: not this one" in reason]
 
 
-def test_a_record_that_is_gone_by_a_status_of_its_own_is_gone(systems: RestAndSqlite) -> None:
+def test_a_status_configured_as_gone_means_that_the_record_is_gone(systems: RestAndSqlite) -> None:
     systems.fill(10)
     systems.run()
     del systems.api.contacts[1]
@@ -66,7 +66,7 @@ def test_a_record_that_is_gone_by_a_status_of_its_own_is_gone(systems: RestAndSq
 
 
 @pytest.mark.parametrize("reset", ["1", "01"])
-def test_a_quota_with_headers_of_its_own_is_waited_for(systems: RestAndSqlite, reset: str) -> None:
+def test_a_quota_with_custom_headers_is_waited_for(systems: RestAndSqlite, reset: str) -> None:
     systems.fill(2)
     used_up = {"X-Calls-Left": "0", "X-Calls-Reset": reset}
     systems.api.faults = [Fault(Reply(403, {"message": "used up"}, used_up))]
@@ -88,7 +88,9 @@ def test_a_quota_with_headers_of_its_own_is_waited_for(systems: RestAndSqlite, r
         ({"rateLimit": {"header": "X"}}, "rateLimit.header is not known"),
     ],
 )
-def test_a_mistake_is_named_and_nothing_is_sent(systems: RestAndSqlite, connector: dict[str, Any], words: str) -> None:
+def test_an_error_is_reported_and_nothing_is_sent(
+    systems: RestAndSqlite, connector: dict[str, Any], words: str
+) -> None:
     systems.connector = connector
     ended = systems.run()
     assert ended.code == 2

@@ -41,7 +41,7 @@ def prepare(systems: RestAndSqlite, method: str) -> None:
 
 @pytest.mark.parametrize("says", ["all", "nothing"])
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-def test_after_a_sigterm_no_further_write_is_sent_and_what_was_written_is_kept(
+def test_after_a_sigterm_no_further_write_is_sent_and_the_written_ones_are_kept(
     systems: RestAndSqlite, method: str, says: Any
 ) -> None:
     if says == "nothing":
@@ -70,7 +70,7 @@ def test_after_a_sigterm_no_further_write_is_sent_and_what_was_written_is_kept(
     assert systems.crm() == systems.erp()
 
 
-def test_a_reading_by_ids_stops_between_two_requests(systems: RestAndSqlite) -> None:
+def test_reading_by_ids_stops_between_two_requests(systems: RestAndSqlite) -> None:
     systems.fill(40)
     systems.run()
     for key in systems.api.contacts:
@@ -119,7 +119,7 @@ def quota(monkeypatch: pytest.MonkeyPatch) -> Callable[[RestAndSqlite, int, int]
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_a_run_waits_for_a_quota_says_so_and_gets_through(
+def test_a_run_waits_for_a_quota_and_logs_it_and_completes(
     systems: RestAndSqlite, quota: Callable[[RestAndSqlite, int, int], list[int]], method: str
 ) -> None:
     prepare(systems, method)
@@ -134,7 +134,7 @@ def test_a_run_waits_for_a_quota_says_so_and_gets_through(
     assert "429 Too Many Requests: quota used up; waiting until 2" in warnings[0]
 
 
-def test_a_wait_that_is_too_long_ends_the_run_and_the_next_one_goes_on_from_there(
+def test_a_wait_beyond_the_limit_ends_the_run_and_the_next_one_resumes(
     systems: RestAndSqlite, quota: Callable[[RestAndSqlite, int, int], list[int]]
 ) -> None:
     new_in_erp(systems, 40)

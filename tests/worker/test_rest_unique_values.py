@@ -52,7 +52,9 @@ def inherit(systems: RestAndSqlite) -> None:
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("edit", [move_on, move_back, hand_on_to_a_new_one, inherit])
-def test_it_arrives_in_one_run(systems: RestAndSqlite, edit: Callable[[RestAndSqlite], None], refusal: str) -> None:
+def test_a_moved_value_is_synced_in_one_run(
+    systems: RestAndSqlite, edit: Callable[[RestAndSqlite], None], refusal: str
+) -> None:
     systems.fill(8)
     item: dict[str, Any] = {"conflict": "erp", "deletes": "propagate"}
     systems.run(**item)
@@ -64,7 +66,7 @@ def test_it_arrives_in_one_run(systems: RestAndSqlite, edit: Callable[[RestAndSq
     assert systems.run(**item).pushed == NOTHING
 
 
-def test_a_value_that_a_record_keeps_is_refused_once_nothing_moves(systems: RestAndSqlite) -> None:
+def test_a_value_that_another_record_keeps_is_refused_when_nothing_moves(systems: RestAndSqlite) -> None:
     systems.fill(4)
     systems.run()
     unique_phones(systems, REFUSALS["Rails"])

@@ -57,7 +57,7 @@ def time_passes(tmp_path: Path) -> Callable[[], None]:
     return pass_
 
 
-def test_an_edit_is_not_taken_back_by_an_older_answer(systems: RestAndSqlite) -> None:
+def test_an_edit_is_not_reverted_by_a_stale_answer(systems: RestAndSqlite) -> None:
     replica = Replica(systems.api)
     systems.sql("UPDATE contact SET name = 'new' WHERE email = 'p1@x'")
     assert systems.run(conflict="erp").pushed == {"crm": "1 update", "erp": ""}
@@ -73,7 +73,9 @@ def test_an_edit_is_not_taken_back_by_an_older_answer(systems: RestAndSqlite) ->
 
 @pytest.mark.parametrize("answers_writes", [True, False])
 @pytest.mark.parametrize("conflict", ["crm", "erp", "park"])
-def test_a_second_edit_beats_our_own_first_write(systems: RestAndSqlite, conflict: str, answers_writes: bool) -> None:
+def test_a_second_edit_beats_the_sync_s_own_first_write(
+    systems: RestAndSqlite, conflict: str, answers_writes: bool
+) -> None:
     replica = Replica(systems.api, answers_writes=answers_writes)
     systems.sql("UPDATE contact SET name = 'first' WHERE email = 'p1@x'")
     systems.run(conflict=conflict)
@@ -88,7 +90,7 @@ def test_a_second_edit_beats_our_own_first_write(systems: RestAndSqlite, conflic
 
 
 @pytest.mark.parametrize("deletes", ["propagate", "unlink"])
-def test_a_record_that_we_have_just_created_is_not_deleted_because_no_list_has_it_yet(
+def test_a_newly_created_record_is_not_deleted_while_no_list_has_it(
     systems: RestAndSqlite, deletes: str, time_passes: Callable[[], None]
 ) -> None:
     replica = Replica(systems.api)
@@ -104,7 +106,7 @@ def test_a_record_that_we_have_just_created_is_not_deleted_because_no_list_has_i
     assert systems.run(deletes=deletes).pushed == expected, "later it is a delete like any other"
 
 
-def test_what_is_set_back_is_an_edit_when_the_time_is_over(
+def test_a_reverted_value_is_an_edit_after_the_time_is_over(
     systems: RestAndSqlite, time_passes: Callable[[], None]
 ) -> None:
     systems.sql("UPDATE contact SET name = 'new' WHERE email = 'p1@x'")
@@ -116,7 +118,7 @@ def test_what_is_set_back_is_an_edit_when_the_time_is_over(
     assert systems.erp()["p1@x"] == ["N1", "1"]
 
 
-def test_what_is_set_back_after_a_run_has_seen_our_write_is_an_edit_at_once(systems: RestAndSqlite) -> None:
+def test_a_reverted_value_is_an_edit_after_a_run_has_read_the_write(systems: RestAndSqlite) -> None:
     systems.sql("UPDATE contact SET name = 'new' WHERE email = 'p1@x'")
     systems.run()
     assert systems.run().pushed == NOTHING
@@ -124,7 +126,7 @@ def test_what_is_set_back_after_a_run_has_seen_our_write_is_an_edit_at_once(syst
     assert systems.run().pushed == {"crm": "", "erp": "1 update"}
 
 
-def test_any_other_edit_of_a_record_that_was_just_written_is_an_edit(systems: RestAndSqlite) -> None:
+def test_any_other_edit_of_a_newly_written_record_is_an_edit(systems: RestAndSqlite) -> None:
     systems.sql("UPDATE contact SET name = 'new' WHERE email = 'p1@x'")
     systems.run()
     systems.api.edit(2, phone="9", name="newer")

@@ -35,7 +35,7 @@ def test_a_read_only_run_writes_nothing_and_later_edits_are_pushed(systems: TwoD
     assert systems.contacts("erp") == [("bob@x", "Robert", "22")]
 
 
-def test_both_sides_become_the_same_with_as_many_writes_as_there_are_differences(systems: TwoDatabases) -> None:
+def test_both_sides_converge_with_as_many_writes_as_there_are_differences(systems: TwoDatabases) -> None:
     systems.configure(deletes="propagate")
     people: list[Contact] = [(f"p{n:04}@x", f"name {n}", None) for n in range(3000)]
     systems.add("crm", *people[:2000])
@@ -52,7 +52,7 @@ def test_both_sides_become_the_same_with_as_many_writes_as_there_are_differences
     assert systems.written("erp") == {"insert": 1000, "update": 100}
 
 
-def test_changes_are_read_by_their_time_and_nothing_else(systems: TwoDatabases) -> None:
+def test_only_changes_are_read_by_the_cursor(systems: TwoDatabases) -> None:
     systems["crm"].sql("ALTER TABLE contact DISABLE TRIGGER touch")
     systems.add("crm", *[(f"p{n}@x", "name", None) for n in range(500)])
     systems["crm"].sql("UPDATE contact SET updated_at = '2020-01-01' WHERE email <> 'p1@x'")
@@ -74,7 +74,7 @@ def test_a_mass_delete_halts_before_anything_is_written(systems: TwoDatabases) -
     assert systems.written("erp") == {"insert": 100}
 
 
-def test_a_role_that_may_not_write_is_a_configuration_error(systems: TwoDatabases) -> None:
+def test_a_role_without_the_write_privilege_is_a_configuration_error(systems: TwoDatabases) -> None:
     systems["erp"].sql("REVOKE INSERT ON contact FROM worker")
     systems.add("crm", ADA)
     ended = systems.run(1)
@@ -82,7 +82,7 @@ def test_a_role_that_may_not_write_is_a_configuration_error(systems: TwoDatabase
     assert "no right to INSERT on table contact" in ended.message["reason"]
 
 
-def test_a_server_that_is_away_is_tried_again(systems: TwoDatabases, postgresql_server: PostgreSQL) -> None:
+def test_an_unavailable_server_is_retried(systems: TwoDatabases, postgresql_server: PostgreSQL) -> None:
     systems.add("crm", ADA, BOB)
     systems["erp"].sql("ALTER ROLE worker CONNECTION LIMIT 0")
     try:
@@ -93,7 +93,7 @@ def test_a_server_that_is_away_is_tried_again(systems: TwoDatabases, postgresql_
     assert systems.contacts("erp") == [ADA, BOB]
 
 
-def test_a_record_that_somebody_else_keeps_locked_waits_and_loses_nothing(systems: TwoDatabases) -> None:
+def test_a_record_locked_by_another_session_waits_and_loses_nothing(systems: TwoDatabases) -> None:
     systems.add("crm", ADA)
     systems.run(1)
     systems["crm"].sql("UPDATE contact SET name = 'Ada L.'")
@@ -107,7 +107,7 @@ def test_a_record_that_somebody_else_keeps_locked_waits_and_loses_nothing(system
     assert systems.contacts("crm") == systems.contacts("erp") == [("ada@x", "Ada L.", "11")]
 
 
-def test_columns_that_cannot_hold_each_others_values_are_refused_before_anything_is_written(
+def test_columns_that_cannot_hold_each_other_s_values_are_refused_before_anything_is_written(
     systems: TwoDatabases,
 ) -> None:
     systems.add("crm", ADA, BOB)

@@ -169,21 +169,21 @@ def live(history: History, rng: random.Random, *, records: int, rounds: int) -> 
     assert history.run()["pushed"] == NOTHING
 
 
-def test_values_of_all_types_mean_the_same_on_both_sides_or_wait(
-    databases: tuple[Database, Database], tmp_path: Path
-) -> None:
+def test_values_of_all_types_keep_their_meaning_or_wait(databases: tuple[Database, Database], tmp_path: Path) -> None:
     rng = the_seed()
     live(History(tmp_path / "sync", databases, rng.sample(pairs_of(databases), 75)), rng, records=3, rounds=1)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("attempt", range(5))
-def test_values_of_all_pairs_of_types(databases: tuple[Database, Database], tmp_path: Path, attempt: int) -> None:
+def test_values_keep_their_meaning_for_all_pairs_of_types(
+    databases: tuple[Database, Database], tmp_path: Path, attempt: int
+) -> None:
     rng = the_seed(attempt)
     live(History(tmp_path / "sync", databases, pairs_of(databases)), rng, records=8, rounds=2)
 
 
-def test_the_page_of_types_is_what_the_worker_does(
+def test_the_page_of_types_matches_the_worker(
     postgresql_server: PostgreSQL, mariadb_database: MariaDB, tmp_path: Path
 ) -> None:
     databases = {

@@ -47,7 +47,7 @@ def test_of_mariadb_by_the_collation(mariadb_database: mariadb.Database, columns
     assert check(mariadb_database.url, creates=False) == ""
 
 
-def test_of_mariadb_accents_are_a_remark_since_most_of_its_collations_ignore_them(
+def test_of_mariadb_accents_are_a_remark_because_most_of_its_collations_ignore_them(
     mariadb_database: mariadb.Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     mariadb_database.sql("CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email VARCHAR(9) UNIQUE, name TEXT)")

@@ -25,7 +25,7 @@ def signals_of(url: str, table: str = "contact") -> Mapping[str, str]:
 
 
 class TestPostgreSQL:
-    def test_tells_the_cluster_the_database_and_the_schema(
+    def test_is_identified_by_cluster_database_and_schema(
         self, postgresql_server: PostgreSQL, postgresql_database: Database
     ) -> None:
         database = postgresql_database
@@ -39,13 +39,13 @@ class TestPostgreSQL:
         assert signals_of(postgresql_server.url(database.name)) == told, "another user"
         assert signals_of(database.worker_url, "public.contact") == told, "the same table with its schema"
 
-    def test_tells_the_schema_that_the_search_path_leads_to(self, postgresql_database: Database) -> None:
+    def test_is_identified_by_the_schema_of_the_search_path(self, postgresql_database: Database) -> None:
         database = postgresql_database
         database.sql(f"{_TABLE}; CREATE SCHEMA tenant; GRANT USAGE ON SCHEMA tenant TO worker")
         database.sql("CREATE TABLE tenant.contact (id integer PRIMARY KEY)")
         assert signals_of(f"{database.worker_url}&options=-csearch_path%3Dtenant,public")["schema"] == "tenant"
 
-    def test_is_told_by_its_address_where_the_role_may_not_ask_for_its_number(
+    def test_is_identified_by_its_address_without_the_privilege_to_read_its_number(
         self, postgresql_database: Database
     ) -> None:
         database = postgresql_database
@@ -57,7 +57,9 @@ class TestPostgreSQL:
 
 
 class TestMariaDB:
-    def test_tells_the_server_and_the_database(self, mariadb_server: MariaDB, mariadb_database: MariaDatabase) -> None:
+    def test_is_identified_by_server_and_database(
+        self, mariadb_server: MariaDB, mariadb_database: MariaDatabase
+    ) -> None:
         mariadb_database.sql(_TABLE)
         told = signals_of(mariadb_server.url(mariadb_database.name))
         assert told["database"] == mariadb_database.name

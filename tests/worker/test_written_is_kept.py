@@ -36,7 +36,7 @@ def function(systems: TwoDatabases, when: str, body: str) -> None:
     )
 
 
-def test_a_view_without_check_option_gets_no_row_that_it_does_not_show(systems: TwoDatabases) -> None:
+def test_a_view_without_check_option_gets_no_row_outside_it(systems: TwoDatabases) -> None:
     systems.add("crm", EVE, ("new@x", "hide", None))
     for run in (2, 3, 4):
         ended = systems.run(run)
@@ -44,7 +44,7 @@ def test_a_view_without_check_option_gets_no_row_that_it_does_not_show(systems: 
     assert systems.contacts("erp") == [ADA, BOB, EVE]
 
 
-def test_a_row_that_would_leave_the_view_stays_as_it_is(systems: TwoDatabases) -> None:
+def test_a_row_that_would_leave_the_view_is_not_written(systems: TwoDatabases) -> None:
     systems["crm"].sql("UPDATE contact SET name = 'hide' WHERE email = 'ada@x'")
     systems["crm"].sql("UPDATE contact SET name = 'Bob B.' WHERE email = 'bob@x'")
     for run in (2, 3):
@@ -54,7 +54,7 @@ def test_a_row_that_would_leave_the_view_stays_as_it_is(systems: TwoDatabases) -
     assert systems.contacts("crm")[0] == ("ada@x", "hide", "1")
 
 
-def test_a_trigger_that_drops_a_new_row_stops_no_other(systems: TwoDatabases) -> None:
+def test_a_trigger_that_drops_a_new_row_stops_no_other_row(systems: TwoDatabases) -> None:
     function(systems, "BEFORE INSERT", "IF NEW.email = 'eve@x' THEN RETURN NULL; END IF; RETURN NEW;")
     systems.add("crm", EVE, ("new@x", "New", None))
     ended = systems.run(2)
@@ -62,7 +62,7 @@ def test_a_trigger_that_drops_a_new_row_stops_no_other(systems: TwoDatabases) ->
     assert systems.contacts("erp") == [ADA, BOB, ("new@x", "New", None)]
 
 
-def test_a_trigger_that_drops_an_update_is_told_once(systems: TwoDatabases) -> None:
+def test_a_trigger_that_drops_an_update_is_reported_once(systems: TwoDatabases) -> None:
     function(systems, "BEFORE UPDATE", "IF OLD.email = 'ada@x' THEN RETURN NULL; END IF; RETURN NEW;")
     systems["crm"].sql("UPDATE contact SET phone = '11'")
     for run, updates in ((2, 1), (3, 0)):
@@ -71,7 +71,7 @@ def test_a_trigger_that_drops_an_update_is_told_once(systems: TwoDatabases) -> N
     assert systems.contacts("erp") == [ADA, ("bob@x", "Bob", "11")]
 
 
-def test_a_trigger_that_marks_what_is_deleted_brings_nothing_back(systems: TwoDatabases) -> None:
+def test_a_trigger_that_marks_deleted_rows_restores_nothing(systems: TwoDatabases) -> None:
     function(systems, "BEFORE DELETE", "UPDATE contact SET phone = 'deleted' WHERE id = OLD.id; RETURN NULL;")
     systems["crm"].sql("DELETE FROM contact WHERE email = 'ada@x'")
     for run in (2, 3, 4):
@@ -81,7 +81,7 @@ def test_a_trigger_that_marks_what_is_deleted_brings_nothing_back(systems: TwoDa
     assert systems.contacts("erp") == [("ada@x", "Ada", "deleted"), BOB]
 
 
-def test_rows_that_a_policy_keeps_from_being_written_are_told(postgresql_server: PostgreSQL, tmp_path: Path) -> None:
+def test_rows_that_a_policy_protects_are_reported(postgresql_server: PostgreSQL, tmp_path: Path) -> None:
     systems = TwoDatabases(postgresql_server, tmp_path)
     systems.configure(deletes="propagate")
     systems.add("crm", ADA, BOB)

@@ -68,7 +68,7 @@ class TestTimes:
         assert format_time(noon) == "2026-11-24T10:00:00Z"
 
 
-class TestTheWire:
+class TestWireFormat:
     SPEC = {"status": "ON", "delay": "90s", "offPolicy": "PauseRun", "runTimeout": "1h"}
 
     def test_a_model_reads_what_it_writes(self) -> None:

@@ -245,7 +245,7 @@ class TestDeletion:
         await writer.take(integration, DeleteJob(RUN.job_name, "job-uid", "20"))
 
 
-class TestATemplateThatIsTooDeep:
+class TestATooDeeplyNestedTemplate:
     async def test_is_refused_with_a_message_and_nothing_is_sent(
         self, server: ApiServer, writer: Writer, integration: Integration
     ) -> None:
@@ -378,7 +378,7 @@ class TestEvents:
         assert not await writer.attempt(integration, Announce("TurnedOff", "OFF is honoured"))
 
 
-class TestAJobThatLostItsMarks:
+class TestAJobWithoutItsLabels:
     """Whoever takes its labels or annotations away hides it from the watch, and OFF would never be honoured."""
 
     async def test_is_relabelled_with_the_observed_version_as_precondition(

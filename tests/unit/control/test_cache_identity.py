@@ -96,7 +96,7 @@ def test_without_a_volume_no_cache_is_expected() -> None:
     assert (none.status.run.kind, none.status.run.cache_run) == (RunKind.INCREMENTAL, None)
 
 
-class TestAClaimThatIsGone:
+class TestAMissingClaim:
     GONE = FUTURE_ONLY.but(cache=None)
 
     def test_is_created_before_the_next_claim_because_the_watch_may_lag(self) -> None:
@@ -127,7 +127,7 @@ class TestAClaimThatIsGone:
         assert [type(deed) for deed in deeds(step.actions)] == [CreateCache, CreateJob]
 
 
-class TestAClaimThatIsBeingDeleted:
+class TestATerminatingClaim:
     """Kubernetes keeps it while there is a Pod that mounts it, even one that has ended; and starts no Pod with it."""
 
     DELETED = FUTURE_ONLY.but(cache=replace(CACHE, deleting=True), jobs=(job(FIRST, JobState.COMPLETE, ago=30),))
@@ -155,7 +155,7 @@ class TestAClaimThatIsBeingDeleted:
         assert step.look_again_at == NOW + timedelta(seconds=20)
 
 
-class TestWhatARunLeaves:
+class TestCacheUse:
     def test_a_run_whose_worker_started_has_used_the_cache(self) -> None:
         assert FINISHED.decide().status.cache == USED
 

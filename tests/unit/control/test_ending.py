@@ -54,7 +54,7 @@ def warnings(given: Situation) -> dict[str, str]:
     return {a.reason: a.note for a in given.decide().actions if isinstance(a, Announce) and a.warning}
 
 
-class TestASidecarThatDoesNotEnd:
+class TestASidecarThatKeepsRunning:
     @pytest.mark.parametrize(
         ("exit_code", "outcome"),
         [(0, Outcome.SUCCEEDED), (1, Outcome.FAILED), (2, Outcome.CONFIGURATION_ERROR), (3, Outcome.HALTED)],
@@ -121,7 +121,7 @@ class TestASidecarThatDoesNotEnd:
             assert last.outcome is Outcome.SUCCEEDED
 
 
-class TestAJobDeletedByHand:
+class TestADeletedJob:
     def test_an_event_says_that_the_same_run_is_created_again(self) -> None:
         words = warnings(CLAIMED_ONLY)["JobGone"]
         assert words.startswith("run 1 has no Job: it was deleted, or the operator stopped")

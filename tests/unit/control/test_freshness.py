@@ -17,7 +17,7 @@ def freshness() -> Freshness:
     return freshness
 
 
-class TestAWatchThatLags:
+class TestALaggingWatch:
     @pytest.mark.parametrize(
         ("stored", "lags"),
         [
@@ -47,7 +47,7 @@ class TestAWatchThatLags:
         assert not freshness.lags(STREAM, {"b": 20, "c": 31}, before)
 
 
-class TestAListThatIsOlder:
+class TestAnOlderList:
     """etcd was restored from a backup: resourceVersions go back, and a resumed watch shows nothing."""
 
     @pytest.mark.parametrize(

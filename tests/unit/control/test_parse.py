@@ -191,7 +191,7 @@ class TestJob:
             job_of(body)
 
 
-class TestWhosePodItIs:
+class TestPodOwner:
     OURS = names.job_name("crm", "crm-uid", 3)
 
     @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ async def test_a_slow_look_up_does_not_shorten_the_claim(
     assert writer.statuses[-1]["run"]["claimedAt"] == "2026-11-24T12:00:29.000000Z"
 
 
-class TestWhatNothingDependsOn:
+class TestBestEffortWrites:
     """An Event that is refused, or an old Job that cannot be deleted, holds up nothing."""
 
     HISTORY = (

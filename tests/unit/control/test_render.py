@@ -229,7 +229,7 @@ class TestTheCache:
         assert claim["spec"]["storageClassName"] == "fast"
 
 
-class TestAWorkerOfOnesOwn:
+class TestACustomWorker:
     def test_a_custom_worker_replaces_the_built_in_one_under_its_name(self) -> None:
         own = {"name": "sync", "image": "registry.example/own:1", "resources": {"limits": {"memory": "1Gi"}}}
         worker = container("sync", template={"spec": {"containers": [own]}})

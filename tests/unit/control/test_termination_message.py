@@ -32,7 +32,7 @@ class TestExitCode:
         assert exit_code_of(job(FIRST, JobState.FAILED, failure_message=words), ()) is None
 
 
-class TestLastWords:
+class TestTerminationMessage:
     def test_json_of_the_contract_is_a_report(self) -> None:
         said = {
             "outcome": "complete",

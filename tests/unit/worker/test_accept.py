@@ -47,7 +47,7 @@ def ends(world: World) -> tuple[list[Contacts], list[Contacts]]:
     return found[0], found[1]
 
 
-def test_a_read_only_run_that_is_abandoned_at_any_step_has_accepted_all_or_nothing(world: World) -> None:
+def test_a_read_only_run_that_is_interrupted_at_any_step_has_accepted_all_or_nothing(world: World) -> None:
     steps = steps_of_a_read_only_run(world)
     nothing, everything = ends(world)
     assert nothing != everything
@@ -67,7 +67,7 @@ def test_a_read_only_run_that_is_abandoned_at_any_step_has_accepted_all_or_nothi
 
 
 @pytest.mark.parametrize("sides", [(0,), (1,), (0, 1)])
-def test_a_first_read_only_run_that_is_abandoned_leaves_everything_to_the_first_sync(
+def test_a_first_read_only_run_that_is_interrupted_leaves_everything_to_the_first_sync(
     world: World, sides: tuple[int, ...]
 ) -> None:
     world.reset(POLICIES)

@@ -60,7 +60,7 @@ def lines(databases: Databases) -> Files:
     return Files(databases, "contacts.jsonl")
 
 
-def test_it_stops_the_sync_and_the_message_says_where_and_why_and_what_to_do(files: Files) -> None:
+def test_a_bad_row_stops_the_sync_with_its_place_the_reason_and_what_to_do(files: Files) -> None:
     files.write(HEAD, ANN, "2,bob@x\n", CYD)
     ended = files.run(aside=False)
     assert ended.code == ExitCode.CONFIGURATION_ERROR
@@ -71,7 +71,7 @@ def test_it_stops_the_sync_and_the_message_says_where_and_why_and_what_to_do(fil
     assert files.contacts == []
 
 
-def test_a_file_that_may_be_still_being_written_is_read_again(files: Files) -> None:
+def test_a_file_that_may_still_be_written_is_read_again(files: Files) -> None:
     files.write(HEAD, ANN, "2,bob@x", seconds_ago=5)
     ended = files.run(aside=False)
     assert ended.code == 1
@@ -105,7 +105,9 @@ BAD_BOB: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_BOB)
-def test_set_aside_it_is_named_and_the_others_are_synced_and_it_is_no_delete(files: Files, case: str) -> None:
+def test_a_bad_row_that_is_set_aside_is_named_and_the_others_are_synced_and_it_is_no_delete(
+    files: Files, case: str
+) -> None:
     bad, reason = BAD_BOB[case]
     files.write(HEAD, ANN, BOB, CYD)
     assert files.run().message["waiting"] == 0
@@ -125,7 +127,7 @@ def test_set_aside_it_is_named_and_the_others_are_synced_and_it_is_no_delete(fil
     assert (ended.message["setAside"], ended.message["waiting"], ended.pushed["erp"]) == (0, 0, "1 update")
 
 
-def test_while_its_id_cannot_be_read_no_missing_record_counts_as_deleted(files: Files) -> None:
+def test_while_a_bad_row_s_id_is_unreadable_no_missing_record_counts_as_deleted(files: Files) -> None:
     files.write(HEAD, ANN, BOB, CYD)
     files.run()
     files.write(HEAD, ANN, ",bob@x,Bob,22\n")
@@ -136,7 +138,7 @@ def test_while_its_id_cannot_be_read_no_missing_record_counts_as_deleted(files: 
     assert files.run().pushed == {"crm": "", "erp": "1 delete"}
 
 
-def test_one_whose_id_is_certain_holds_back_only_its_own_delete(files: Files) -> None:
+def test_a_bad_row_with_a_certain_id_holds_back_only_its_own_delete(files: Files) -> None:
     files.write(HEAD, ANN, BOB, CYD)
     files.run()
     files.write(HEAD, ANN, "2,bob@x\n")
@@ -157,7 +159,7 @@ def test_lines_of_json_are_set_aside_one_by_one(lines: Files, bad: str) -> None:
     assert lines.contacts == EVERYBODY
 
 
-def test_a_record_that_it_may_be_is_not_created_beside_it(files: Files) -> None:
+def test_a_record_that_the_bad_row_may_be_is_not_created_beside_it(files: Files) -> None:
     files.write(HEAD, ANN, "9,BOB@x\n")
     files.databases.add("erp", *EVERYBODY[1:])
     ended = files.run()
@@ -168,28 +170,28 @@ def test_a_record_that_it_may_be_is_not_created_beside_it(files: Files) -> None:
     assert files.path.read_text() == HEAD + ANN + "9,BOB@x\n" + "2,cyd@x,Cyd,33\n"
 
 
-def test_a_new_record_does_not_get_its_id(files: Files) -> None:
+def test_a_new_record_does_not_get_a_bad_row_s_id(files: Files) -> None:
     files.write(HEAD, ANN, "2,dan@x\n")
     files.databases.add("erp", EVERYBODY[2])
     files.run()
     assert files.path.read_text() == HEAD + ANN + "2,dan@x\n" + "3,cyd@x,Cyd,33\n"
 
 
-def test_a_quote_that_is_not_closed_hides_what_follows_and_stops_the_sync(files: Files) -> None:
+def test_an_unclosed_quote_hides_the_rest_and_stops_the_sync(files: Files) -> None:
     files.write(HEAD, ANN, '2,bob@x,"Bob,22\n', CYD)
     ended = files.run()
     assert ended.code == ExitCode.CONFIGURATION_ERROR
     assert "line 3 is not CSV in utf-8: unexpected end of data" in ended.message["reason"]
 
 
-def test_nor_is_a_file_synced_of_which_much_cannot_be_read(files: Files) -> None:
+def test_a_file_with_many_unreadable_rows_is_not_synced(files: Files) -> None:
     files.write(HEAD, *(f"{n},p{n}@x,N\n" for n in range(11)), *(f"{n},p{n}@x,N,1\n" for n in range(11, 40)))
     ended = files.run()
     assert ended.code == ExitCode.CONFIGURATION_ERROR
     assert "11 rows cannot be read, too many to set aside; line 2 has 3 cells" in ended.message["reason"]
 
 
-def test_a_file_that_is_half_uploaded_deletes_nothing(files: Files) -> None:
+def test_a_partly_uploaded_file_deletes_nothing(files: Files) -> None:
     files.write(HEAD, ANN, BOB, CYD)
     files.run()
     files.write(HEAD, ANN, seconds_ago=1)

@@ -22,7 +22,7 @@ def cache(tmp_path: Path) -> Iterator[Cache]:
     cache.close()
 
 
-def test_what_was_committed_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+def test_committed_data_is_there_after_reopening(tmp_path: Path) -> None:
     cache = Cache(tmp_path, "1")
     with cache.transaction():
         cache.remember("halted", 7)
@@ -37,7 +37,7 @@ def test_what_was_committed_is_there_when_it_is_opened_again(tmp_path: Path) -> 
     again.close()
 
 
-def test_a_transaction_that_fails_has_no_effect(cache: Cache) -> None:
+def test_a_failed_transaction_has_no_effect(cache: Cache) -> None:
     def fail() -> None:
         with cache.transaction():
             cache.remember("halted", 7)
@@ -48,7 +48,7 @@ def test_a_transaction_that_fails_has_no_effect(cache: Cache) -> None:
     assert cache.recall("halted") is None
 
 
-class TestWhatCannotBeUsed:
+class TestUnusable:
     def test_a_cache_of_another_epoch(self, tmp_path: Path) -> None:
         Cache(tmp_path, "1").close()
         with pytest.raises(CacheUnusable, match="the cache is of epoch 1, and the run expects epoch 2"):
@@ -79,14 +79,14 @@ class TestWhatCannotBeUsed:
         with pytest.raises(CacheUnusable, match="the cache cannot be read"):
             Cache(tmp_path / "nowhere", "1")
 
-    def test_a_refused_cache_is_free_for_the_next_that_opens_it(self, tmp_path: Path) -> None:
+    def test_a_refused_cache_is_released_for_the_next_open(self, tmp_path: Path) -> None:
         Cache(tmp_path, "1").close()
         with pytest.raises(CacheUnusable) as caught:  # which keeps the frames alive, and all that they hold
             Cache(tmp_path, "2")
         Cache(tmp_path, "1").close()
         assert caught.value.exit_code == 4
 
-    def test_a_cache_that_another_process_works_on(self, tmp_path: Path, cache: Cache) -> None:
+    def test_a_cache_in_use_by_another_process(self, tmp_path: Path, cache: Cache) -> None:
         with pytest.raises(CacheLocked, match="another process is working on the cache"):
             Cache(tmp_path, "1")
         cache.remember("it", "still works")
@@ -95,7 +95,7 @@ class TestWhatCannotBeUsed:
         ("name", "exit_code"),
         [("SQLITE_FULL", 1), ("SQLITE_IOERR_WRITE", 1), ("SQLITE_BUSY", 1), ("SQLITE_CORRUPT_INDEX", 4), (None, 1)],
     )
-    def test_only_what_a_reset_can_mend_asks_for_a_human(self, name: str | None, exit_code: int) -> None:
+    def test_only_problems_that_a_reset_can_fix_ask_for_manual_action(self, name: str | None, exit_code: int) -> None:
         error = sqlite3.OperationalError("disk I/O error")
         if name:
             error.sqlite_errorname = name
@@ -112,7 +112,7 @@ class TestLinks:
         assert (rows[crm].link, rows[erp].link) == (erp, crm)
         assert cache.unpaired(0, b"m") == cache.unpaired(1, b"m") == []
 
-    def test_end_when_one_side_is_forgotten_with_all_that_was_known_of_it(self, cache: Cache) -> None:
+    def test_end_when_one_side_is_forgotten(self, cache: Cache) -> None:
         (crm,) = cache.add(0, [(1, b"m", None)])
         (erp,) = cache.add(1, [(9, b"m", None)])
         cache.link([(crm, erp)])
@@ -133,7 +133,7 @@ class TestLinks:
         assert cache.counterparts(0, 1, crm[0], crm[2]) == [(crm[0], erp[4]), (crm[2], erp[1])]
         assert cache.counterparts(1, 0, erp[1], erp[3]) == [(erp[1], crm[2])]
 
-    def test_come_with_the_records_that_are_made_as_counterparts(self, cache: Cache) -> None:
+    def test_are_created_with_counterparts(self, cache: Cache) -> None:
         cache.index_matches()
         crm = cache.add(0, [(1, b"a", None), (2, b"b", None)])
         cache.add_counterparts(1, [(crm[0], 8, b"a", b"A"), (crm[1], 9, b"b", b"B")], [b"a of crm", b"b of crm"])
@@ -143,7 +143,7 @@ class TestLinks:
         rows = cache.rows(crm)
         assert [(row.link, row.shadow) for row in rows.values()] == [(3, b"a of crm"), (4, b"b of crm")]
 
-    def test_are_proposed_again_to_a_record_that_was_made_as_a_counterpart_and_has_lost_it(self, cache: Cache) -> None:
+    def test_are_proposed_again_for_a_created_counterpart_that_has_lost_its_own(self, cache: Cache) -> None:
         cache.index_matches()
         (crm,) = cache.add(0, [(1, b"a", None)])
         cache.add_counterparts(1, [(crm, 9, b"a", b"A")], [b"a"])
@@ -153,7 +153,7 @@ class TestLinks:
         assert [theirs for ours, theirs in cache.counterparts(0, 1, again, again)] == [2]
 
     @pytest.mark.parametrize("indexed", [False, True])
-    def test_are_missing_in_the_order_of_rids(self, cache: Cache, indexed: bool) -> None:
+    def test_are_listed_as_missing_in_the_order_of_rids(self, cache: Cache, indexed: bool) -> None:
         if indexed:
             cache.index_alone()
         crm = cache.add(0, [(n, None, None) for n in (3, 2, 1, 0)])
@@ -164,8 +164,8 @@ class TestLinks:
         assert (cache.count_alone(0), cache.count_alone(1)) == (3, 0)
 
 
-class TestWhatIsPending:
-    def test_is_given_in_order_from_any_place(self, cache: Cache) -> None:
+class TestPending:
+    def test_is_listed_in_order_from_any_position(self, cache: Cache) -> None:
         rids = cache.add(0, [(n, None, None) for n in range(5)])
         cache.add(2, [(1, None, None)])
         cache.soil([*reversed(rids)])
@@ -173,7 +173,7 @@ class TestWhatIsPending:
         assert [row.key for row in cache.pending([0, 1], rids[0], 3)] == [1, 2, 3]
         assert cache.gone(rids) == {rids[2]}
 
-    def test_counts_as_a_delete_only_where_the_other_side_still_has_it(self, cache: Cache) -> None:
+    def test_counts_as_a_delete_only_where_the_counterpart_still_exists(self, cache: Cache) -> None:
         crm = cache.add(0, [(n, None, None) for n in range(4)])
         erp = cache.add(1, [(n, None, None) for n in range(3)])
         cache.link(zip(crm[:3], erp, strict=True))
@@ -181,7 +181,7 @@ class TestWhatIsPending:
         assert cache.deletes_of(0) == [crm[0]]
         assert cache.count_gone(0) == 3
 
-    def test_is_nothing_after_a_record_was_accepted(self, cache: Cache) -> None:
+    def test_is_empty_after_the_record_was_accepted(self, cache: Cache) -> None:
         one, other = cache.add(0, [(1, None, None), (2, None, None)])
         cache.soil([one, other])
         cache.parked.add(one, "name", "why", 1, "conflict")
@@ -191,7 +191,7 @@ class TestWhatIsPending:
         assert [row.rid for row in cache.pending([0], 0, 9)] == [other]
         assert cache.parked.count() == 0
 
-    def test_records_that_were_parked_whole_are_tried_again_and_fields_are_not(self, cache: Cache) -> None:
+    def test_records_that_were_parked_as_a_whole_are_retried_and_fields_are_not(self, cache: Cache) -> None:
         one, other = cache.add(0, [(1, None, None), (2, None, None)])
         cache.parked.add(one, "", "erp refuses it", 1, "retry")
         cache.parked.add(other, "name", "it was changed on both sides", 1, "conflict")
@@ -219,20 +219,22 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
 class TestAWholeScan:
     @settings(max_examples=30, deadline=None)
     @given(st.lists(PAGES, max_size=4))
-    def test_misses_exactly_what_it_has_not_visited(self, two_sources: Cache, pages: list[Collection[int]]) -> None:
+    def test_misses_exactly_the_records_that_it_has_not_visited(
+        self, two_sources: Cache, pages: list[Collection[int]]
+    ) -> None:
         two_sources.visits.begin()
         for page in pages:
             two_sources.visits.add(page)
         missed = {rid for rids in two_sources.visits.missed(0) for rid in rids}
         assert missed == {rid for rid in range(1, RECORDS + 1) if rid % 3} - set().union(*pages)
 
-    def test_knows_the_records_by_ids_of_either_kind(self, cache: Cache) -> None:
+    def test_recognizes_records_by_ids_of_either_kind(self, cache: Cache) -> None:
         cache.add(0, [(1, None, b"digest of 1, then more"), ("1", None, None)])
         assert cache.known(0, [1, "1", 2]) == {1: (1, 1, b"digest o"), "1": ("1", 2, None)}
         assert cache.known(1, [1]) == {}
 
 
-def test_ids_are_known_again_whatever_is_in_them(cache: Cache) -> None:
+def test_ids_are_recognized_whatever_they_contain(cache: Cache) -> None:
     keys: list[Key] = ["a", "a\0b", "a\0c", "\0", 0, "0", -(1 << 63), "é\u202e"]
     with cache.transaction():
         rids = cache.add(0, [(key, None, b"shadow: " + str(n).encode()) for n, key in enumerate(keys)])

@@ -128,7 +128,7 @@ LIVES = [accepted_on_one_side, unlinked, came_back, reloaded, refused, alike, de
 
 @pytest.mark.parametrize("push", [True, False], ids=["read-write", "read-only"])
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
-def test_a_run_over_four_times_as_many_records_takes_four_times_the_work(
+def test_a_run_over_four_times_as_many_records_does_four_times_the_work(
     tmp_path: Path, observed: Observed, life: Callable[[Databases, int], None], push: bool
 ) -> None:
     took = []
@@ -192,9 +192,7 @@ def through_all(plan: Sequence[str]) -> list[str]:
     return [step for step in steps if re.sub(r"^SEARCH \w+ USING (COVERING )?| LEFT-JOIN$", "", step) not in LOOK_UPS]
 
 
-def test_each_query_is_a_look_up_but_for_those_that_are_asked_a_few_times_in_a_run(
-    tmp_path: Path, observed: Observed
-) -> None:
+def test_each_query_uses_an_index_except_those_that_a_run_makes_a_few_times(tmp_path: Path, observed: Observed) -> None:
     for life in LIVES:
         (tmp_path / life.__name__).mkdir()
         databases = Databases(tmp_path / life.__name__)

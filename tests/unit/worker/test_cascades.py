@@ -61,7 +61,7 @@ def people(databases: Databases, side: str) -> list[tuple[Any, ...]]:
     )
 
 
-def test_children_that_are_deleted_too_go_first(firms: Databases) -> None:
+def test_deleted_children_go_first(firms: Databases) -> None:
     firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
     assert run(firms).pushed == {"crm": "3 delete", "erp": ""}
     assert people(firms, "crm") == people(firms, "erp") == [("Eve", "Emca")]
@@ -82,7 +82,7 @@ def test_a_parent_waits_while_a_child_was_edited_or_is_new(firms: Databases, del
         assert {"Bob B.", "New", "Eve"} <= set(names)
 
 
-def test_a_parent_goes_when_its_children_refer_to_another(firms: Databases) -> None:
+def test_a_parent_is_deleted_when_its_children_refer_to_another(firms: Databases) -> None:
     firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
     firms.sql("crm", "INSERT INTO person VALUES (4, 'new@x', 'New', 1)")
     run(firms)
@@ -91,14 +91,14 @@ def test_a_parent_goes_when_its_children_refer_to_another(firms: Databases) -> N
     assert people(firms, "crm") == people(firms, "erp") == [("Eve", "Emca"), ("New", "Emca")]
 
 
-def test_a_parent_without_children_is_deleted_whatever_others_wait(firms: Databases) -> None:
+def test_a_parent_without_children_is_deleted_even_while_others_wait(firms: Databases) -> None:
     firms.sql("crm", "INSERT INTO person VALUES (9, NULL, 'without a key', 2)")
     firms.sql("erp", "DELETE FROM person WHERE firm = (SELECT id FROM firm WHERE name = 'Acme')")
     firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
     assert run(firms).pushed == {"crm": "3 delete", "erp": ""}
 
 
-def test_a_child_that_cannot_be_read_keeps_its_parent(firms: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_child_keeps_its_parent(firms: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     get, unread = Rows.get, {}
 
     def fail_on_eve(rows: Rows, keys: Sequence[Key]) -> dict[Key, Record]:

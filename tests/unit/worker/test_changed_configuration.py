@@ -47,7 +47,7 @@ class TestAnotherNormalize:
 
     @SCOPES
     @EVERY_CONFLICT_POLICY
-    def test_changes_nothing_that_nobody_has_edited(self, linked: Databases, scope: str, conflict: str) -> None:
+    def test_changes_no_unedited_record(self, linked: Databases, scope: str, conflict: str) -> None:
         before = linked.everything()
         for _ in range(2):
             ended = linked.run(scope, conflict=conflict, **self.CHANGE)
@@ -57,7 +57,7 @@ class TestAnotherNormalize:
     @EVERY_CONFLICT_POLICY
     @pytest.mark.parametrize("in_the_same_run", [True, False])
     @pytest.mark.parametrize("name", ["Ada Lovelace", None])
-    def test_lets_the_first_edit_of_a_record_flow(
+    def test_pushes_the_first_edit_of_a_record(
         self, linked: Databases, conflict: str, in_the_same_run: bool, name: str | None
     ) -> None:
         if not in_the_same_run:
@@ -75,19 +75,19 @@ class TestAnotherNormalize:
         linked.delete("crm", "eve@x")
         assert linked.run(**change).pushed == {"crm": "", "erp": "1 delete"}
 
-    def test_still_knows_an_edit_of_both_sides_for_a_conflict(self, linked: Databases) -> None:
+    def test_still_detects_a_conflict_of_edits_on_both_sides(self, linked: Databases) -> None:
         linked.edit("crm", "ada@x", name="Ada of crm")
         linked.edit("erp", "ada@x", name="Ada of erp")
         assert linked.run(conflict="park", **self.CHANGE).parked == [("crm", "name", CONFLICT)]
 
-    def test_may_change_again_before_a_record_is_looked_at(self, linked: Databases) -> None:
+    def test_may_change_again_before_a_record_is_read(self, linked: Databases) -> None:
         linked.run(**self.CHANGE)
         linked.run(fields=normalized(name="trim"))
         linked.edit("erp", "ada@x", name="Ada Lovelace")
         ended = linked.run(conflict="crm", fields=normalized(name="casefold"))
         assert (ended.pushed, ended.message["conflicts"]) == ({"crm": "1 update", "erp": ""}, 0)
 
-    def test_does_not_take_the_push_of_a_run_that_was_killed_for_an_edit(
+    def test_does_not_mistake_the_push_of_a_killed_run_for_an_edit(
         self, linked: Databases, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         update = Rows.update
@@ -108,7 +108,7 @@ class TestAnotherNormalize:
         assert (ended.pushed, ended.parked) == ({"crm": "1 update", "erp": "1 update"}, [])
         assert linked.contacts("erp")[0] == linked.contacts("crm")[0] == ("ada@x", "Ada Lovelace", "+11")
 
-    def test_may_be_taken_back_before_a_run_that_is_killed(
+    def test_may_be_reverted_before_a_run_that_is_killed(
         self, linked: Databases, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         create = Rows.create
@@ -127,13 +127,15 @@ class TestAnotherNormalize:
         assert (ended.code, ended.pushed, len(linked.contacts("erp"))) == (0, UNTOUCHED, 4)
 
 
-class TestAFieldThatIsMappedToAnotherColumn:
+class TestAFieldMappedToAnotherColumn:
     def other_column(self, databases: Databases) -> dict[str, Any]:
         databases.sql("erp", "ALTER TABLE contact ADD COLUMN mobile TEXT; UPDATE contact SET mobile = phone")
         return {"fields": [*FIELDS[:2], {"crm": "phone", "erp": "mobile"}]}
 
     @EVERY_CONFLICT_POLICY
-    def test_is_paired_where_it_is_the_same_and_the_first_edit_flows(self, linked: Databases, conflict: str) -> None:
+    def test_is_paired_where_the_values_are_equal_and_the_first_edit_is_pushed(
+        self, linked: Databases, conflict: str
+    ) -> None:
         change = self.other_column(linked)
         assert linked.run(conflict=conflict, **change).pushed == UNTOUCHED
         linked.edit("crm", "ada@x", phone="11")
@@ -142,7 +144,7 @@ class TestAFieldThatIsMappedToAnotherColumn:
         linked.delete("crm", "ada@x")
         assert linked.run(deletes="propagate", **change).pushed == {"crm": "", "erp": "1 delete"}
 
-    def test_waits_where_it_differs(self, linked: Databases) -> None:
+    def test_waits_where_the_values_differ(self, linked: Databases) -> None:
         change = self.other_column(linked)
         linked.query("erp", "UPDATE contact SET mobile = '99' WHERE email = 'ada@x'")
         before = linked.everything()
@@ -158,7 +160,7 @@ class TestAFieldThatIsMappedToAnotherColumn:
         assert ended.message["waiting"] == 1
 
 
-class TestARefThatIsAddedLater:
+class TestAnAddedReference:
     @pytest.fixture
     def employed(self, databases: Databases) -> Databases:
         """Ada works at Acme, which has another id in erp, and her contact was synced without `ref`."""
@@ -183,17 +185,17 @@ class TestARefThatIsAddedLater:
         return config
 
     @SCOPES
-    def test_flows_where_a_direction_says_so(self, employed: Databases, scope: str) -> None:
+    def test_is_pushed_where_a_direction_is_set(self, employed: Databases, scope: str) -> None:
         ended = employed.run(scope, config=self.config(employed, ref="firm", direction="to-erp"))
         assert ended.pushed == {"crm": "", "erp": "1 update"}
         assert employed.query("erp", "SELECT firm FROM contact") == [(70,)]
 
-    def test_waits_where_nobody_says_which_side_is_right(self, employed: Databases) -> None:
+    def test_waits_where_no_policy_names_a_winner(self, employed: Databases) -> None:
         assert employed.run(config=self.config(employed, ref="firm")).parked == [("crm", "firm", CONFLICT)]
 
 
-class TestAFieldThatIsRemoved:
-    def test_does_not_wait_any_more_until_it_is_back(self, linked: Databases) -> None:
+class TestARemovedField:
+    def test_does_not_wait_until_it_is_back(self, linked: Databases) -> None:
         linked.edit("crm", "ada@x", phone="11")
         linked.edit("erp", "ada@x", phone="12")
         assert linked.run(conflict="park").message["waiting"] == 1
@@ -206,7 +208,7 @@ class TestAFieldThatIsRemoved:
         assert linked.contacts("erp")[0] == linked.contacts("crm")[0] == ("ada@x", "Ada", "11")
 
     @SCOPES
-    def test_is_paired_again_also_of_a_record_that_was_made_meanwhile(self, linked: Databases, scope: str) -> None:
+    def test_is_paired_again_even_in_a_record_created_meanwhile(self, linked: Databases, scope: str) -> None:
         without: dict[str, Any] = {"fields": FIELDS[:2], "conflict": "park"}
         linked.run(scope, **without)
         linked.add("crm", ("new@x", "New", None))
@@ -222,7 +224,7 @@ class TestAFieldThatIsRemoved:
 class TestAnObject:
     @SCOPES
     @EVERY_CONFLICT_POLICY
-    def test_that_is_renamed_is_known_by_its_tables(self, linked: Databases, scope: str, conflict: str) -> None:
+    def test_that_is_renamed_is_recognized_by_its_tables(self, linked: Databases, scope: str, conflict: str) -> None:
         before = linked.everything()
         for _ in range(2):
             ended = linked.run(scope, name="person", conflict=conflict)
@@ -243,14 +245,14 @@ class TestAnObject:
             databases.query(side, "INSERT INTO firm VALUES (?, 'Acme')", firm)
         databases.add("crm", ADA)
         databases.sql("crm", "UPDATE contact SET firm = 1")
-        config = TestARefThatIsAddedLater.config(databases, ref="firm")
+        config = TestAnAddedReference.config(databases, ref="firm")
         databases.run(config=config)
         config["objects"][0]["name"] = config["objects"][1]["fields"][3]["ref"] = "company"
         databases.edit("erp", "ada@x", firm=None)
         ended = databases.run(config=config)
         assert (ended.pushed, ended.parked) == ({"crm": "1 update", "erp": ""}, [])
 
-    def test_that_is_removed_is_remembered_with_what_waits_of_it(self, linked: Databases) -> None:
+    def test_that_is_removed_is_remembered_with_its_waiting_records(self, linked: Databases) -> None:
         for side in ("crm", "erp"):
             linked.sql(side, "CREATE TABLE company (id INTEGER PRIMARY KEY, name TEXT)")
         both = linked.config(conflict="park")
@@ -268,7 +270,7 @@ class TestAnObject:
         assert linked.everything() == before
 
 
-def test_a_cursor_that_is_added_lets_the_object_be_read_whole_once(linked: Databases) -> None:
+def test_a_cursor_that_is_added_causes_one_whole_read_of_the_object(linked: Databases) -> None:
     by_cursor: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR}
     first, second = (linked.run("changes", **by_cursor).message["read"]["crm"] for _ in range(2))
     assert first == 3
@@ -278,7 +280,7 @@ def test_a_cursor_that_is_added_lets_the_object_be_read_whole_once(linked: Datab
 # Each row of the table, and what shows that it is true.
 ROWS = {
     "directions, policies, limits, credentials": test_identity.test_policies_cursors_and_fields_may_change_without_one,
-    "`cursor`": test_a_cursor_that_is_added_lets_the_object_be_read_whole_once,
+    "`cursor`": test_a_cursor_that_is_added_causes_one_whole_read_of_the_object,
     "`where`": test_filters.TestAnotherFilter,
     "`map`": (
         test_maps.TestAMap.test_with_another_entry_is_applied_by_the_next_run_of_changes,
@@ -288,12 +290,12 @@ ROWS = {
     "another address of the same system": test_systems.TestAnotherDatabaseOfTheSameShape,
     "`normalize` of a field that is not matched by": TestAnotherNormalize,
     "a field that is new, or new again": test_identity.test_a_field_that_is_new_is_paired_as_at_the_first_sync,
-    "a field that is mapped to another column": TestAFieldThatIsMappedToAnotherColumn,
-    "a `ref` that is added, removed or changed": TestARefThatIsAddedLater,
-    "a field that is removed": TestAFieldThatIsRemoved,
+    "a field that is mapped to another column": TestAFieldMappedToAnotherColumn,
+    "a `ref` that is added, removed or changed": TestAnAddedReference,
+    "a field that is removed": TestARemovedField,
     "an object that is new": test_identity.test_an_object_may_be_added,
-    "an object that is removed": TestAnObject.test_that_is_removed_is_remembered_with_what_waits_of_it,
-    "an object that is renamed": TestAnObject.test_that_is_renamed_is_known_by_its_tables,
+    "an object that is removed": TestAnObject.test_that_is_removed_is_remembered_with_its_waiting_records,
+    "an object that is renamed": TestAnObject.test_that_is_renamed_is_recognized_by_its_tables,
     "connectors' names and types, tables, paths, ids, match fields and how they are normalized": (
         test_identity.test_what_gives_ids_links_and_keys_their_meaning_needs_a_reset
     ),

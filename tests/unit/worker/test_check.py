@@ -40,7 +40,7 @@ def checked(databases: Databases, **changes: Any) -> tuple[int, dict[str, Any]]:
 
 
 class TestCheck:
-    def test_shows_what_a_page_of_each_side_was_taken_for_and_writes_nothing(self, databases: Databases) -> None:
+    def test_shows_how_a_page_of_each_side_was_interpreted_and_writes_nothing(self, databases: Databases) -> None:
         databases.add("crm", ("a@x", "Ada"), ("b@x", None))
         before = databases.everything()
         code, found = checked(databases)
@@ -54,12 +54,12 @@ class TestCheck:
         assert databases.everything() == before
         assert list(databases.cache.iterdir()) == []
 
-    def test_says_that_a_page_is_not_all(self, databases: Databases) -> None:
+    def test_says_that_a_page_is_only_a_part(self, databases: Databases) -> None:
         databases.add("erp", *[(f"p{n}@x", "name") for n in range(101)])
         _, found = checked(databases)
         assert [(side["records"], side["more"]) for side in found["read"]] == [(0, False), (100, True)]
 
-    def test_names_all_that_is_wrong_at_once(self, databases: Databases) -> None:
+    def test_reports_all_errors_at_once(self, databases: Databases) -> None:
         code, found = checked(databases, crm={"table": "people", "id": "id"}, erp={"table": "contact", "id": "nr"})
         assert code == ExitCode.CONFIGURATION_ERROR
         assert found["complaints"] == [
@@ -91,14 +91,14 @@ MISTAKES: list[tuple[str, str]] = [
 
 class TestTheManifest:
     @pytest.mark.parametrize(("text", "words"), MISTAKES)
-    def test_that_does_not_fit_is_refused_with_words(self, tmp_path: Path, text: str, words: str) -> None:
+    def test_that_is_invalid_is_refused_with_a_message(self, tmp_path: Path, text: str, words: str) -> None:
         path = tmp_path / "contacts.yaml"
         path.write_text(text)
         with pytest.raises(ConfigurationError) as refused:
             read_sync(path)
         assert words in str(refused.value)
 
-    def test_that_is_one_of_several_is_chosen_by_name(self, databases: Databases) -> None:
+    def test_is_selected_by_name_among_several(self, databases: Databases) -> None:
         path = written(
             databases, manifest(databases, "a"), manifest(databases, "b", conflict="crm"), {"kind": "Secret"}
         )
@@ -108,7 +108,7 @@ class TestTheManifest:
         with pytest.raises(ConfigurationError, match="has no SyncIntegration c; it has a, b"):
             read_sync(path, "c")
 
-    def test_variables_come_from_a_file_and_a_broken_line_is_not_shown(self, tmp_path: Path) -> None:
+    def test_gets_variables_from_a_file_and_a_malformed_line_is_not_shown(self, tmp_path: Path) -> None:
         path = tmp_path / "variables"
         path.write_text("# for crm\n\nCRM_URL=sqlite:///crm.db?a=b\n")
         assert read_variables(path) == {"CRM_URL": "sqlite:///crm.db?a=b"}
@@ -126,7 +126,7 @@ class TestALocalRun:
         assert json.loads(capsys.readouterr().out.splitlines()[-1])["read"] == {"crm": 1, "erp": 0}
         assert databases.contacts("erp") == []
 
-    def test_with_a_cache_knows_what_the_last_one_has_seen(
+    def test_with_a_cache_remembers_what_the_last_run_has_read(
         self, databases: Databases, capsys: pytest.CaptureFixture[str]
     ) -> None:
         databases.add("crm", ("a@x", "Ada"))
@@ -137,7 +137,7 @@ class TestALocalRun:
         assert databases.contacts("erp") == [("a@x", "Ada", None)]
 
 
-def test_what_kubectl_apply_would_refuse_is_refused_here_too(databases: Databases) -> None:
+def test_a_manifest_that_kubectl_apply_would_refuse_is_refused_here_too(databases: Databases) -> None:
     older = manifest(databases)
     older["spec"]["sync"] = databases.config()
     with pytest.raises(ConfigurationError, match="object contact: `kubectl apply` takes the two connectors' settings"):

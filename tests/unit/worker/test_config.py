@@ -135,24 +135,24 @@ COMPLAINTS: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(
     ("path", "value", "complaint"), COMPLAINTS, ids=[f"{path}={value!r}"[:60] for path, value, _ in COMPLAINTS]
 )
-def test_a_complaint_says_where_what_and_what_was_expected(path: str, value: Any, complaint: str) -> None:
+def test_an_error_names_the_place_the_problem_and_what_was_expected(path: str, value: Any, complaint: str) -> None:
     found = complaints(changed(path, value))
     assert any(each.startswith(complaint) for each in found), found
 
 
 @pytest.mark.parametrize(("text", "problem"), [(b"{", "the configuration is not JSON"), (b"[]", "must be a mapping")])
-def test_what_is_no_configuration_at_all_is_said_to_be_none(text: bytes, problem: str) -> None:
+def test_a_file_that_is_no_configuration_is_reported_as_such(text: bytes, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         parse(text)
 
 
 @pytest.mark.parametrize("name", ["park", "newest", "name", "2nd", "a b", ""])
-def test_a_connector_cannot_have_a_name_with_another_meaning(name: str) -> None:
+def test_a_connector_cannot_have_a_reserved_name(name: str) -> None:
     config = changed("connectors", {name: CONFIG["connectors"]["crm"], "erp": CONFIG["connectors"]["erp"]})
     assert f"connectors: {name!r} cannot be a connector's name; use letters, digits, - and _" in complaints(config)
 
 
-def test_all_complaints_are_made_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     config = changed("connectors/crm/url", 5)
     config["objects"][0] |= {"deletes": "copy", "conflict": "sap"}
     config["objects"][0]["erp"] = {}
@@ -169,13 +169,13 @@ def test_a_ref_to_records_of_several_id_columns_says_what_to_write_instead() -> 
     )
 
 
-class TestWhatIsRead:
-    def test_the_sides_are_in_the_order_of_the_connectors_names(self) -> None:
+class TestParsedConfiguration:
+    def test_the_sides_are_in_the_order_of_the_connectors(self) -> None:
         config = {**CONFIG, "connectors": dict(reversed(CONFIG["connectors"].items()))}
         assert parsed(config) == parsed(CONFIG)
         assert parsed(CONFIG).names == ("crm", "erp")
 
-    def test_defaults_are_the_careful_ones(self) -> None:
+    def test_defaults_are_the_safe_ones(self) -> None:
         sync = parsed(CONFIG)
         (contact,) = sync.objects
         assert (contact.conflict, contact.deletes) == ("park", "unlink")
@@ -190,7 +190,7 @@ class TestWhatIsRead:
     @pytest.mark.parametrize(
         ("direction", "to"), [(None, (True, True)), ("to-crm", (True, False)), ("to-erp", (False, True))]
     )
-    def test_records_come_and_go_on_the_sides_that_all_match_fields_flow_to(
+    def test_records_are_created_and_deleted_on_sides_that_all_match_fields_are_written_to(
         self, direction: str | None, to: tuple[bool, bool]
     ) -> None:
         (contact,) = parsed(changed("objects/0/fields/0/direction", direction)).objects
@@ -198,7 +198,7 @@ class TestWhatIsRead:
         assert contact.creates_on == contact.deletes_on == to
 
     @pytest.mark.parametrize("name", ["email", "mail"])
-    def test_a_match_field_may_be_called_by_either_name(self, name: str) -> None:
+    def test_a_match_field_may_be_named_by_either_side_s_name(self, name: str) -> None:
         assert parsed(changed("objects/0/match", [name])).objects[0].match == (0,)
 
     def test_a_field_may_be_normalized_in_more_than_one_way(self) -> None:
@@ -220,7 +220,7 @@ PLACES = sorted({path for path, _, _ in COMPLAINTS})
 
 
 @given(st.sampled_from(PLACES), anything)
-def test_whatever_is_written_is_read_or_complained_about_in_sentences(path: str, value: Any) -> None:
+def test_any_input_is_read_or_refused_with_a_sentence(path: str, value: Any) -> None:
     try:
         parsed(changed(path, value))
     except ConfigurationError as error:

@@ -29,7 +29,7 @@ def waiting(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Databases:
     return databases
 
 
-def test_every_run_names_all_that_waits_since_whenever(waiting: Databases) -> None:
+def test_every_run_lists_everything_that_waits_regardless_of_its_age(waiting: Databases) -> None:
     ended = waiting.run(conflict="park")
     assert sorted(ended.parked) == [
         ("crm", "name", BOTH_CHANGED),
@@ -56,15 +56,13 @@ def test_the_log_names_all_that_waits_up_to_a_limit_and_then_how_many_more(
     ]
 
 
-def test_what_is_settled_is_named_no_more(waiting: Databases) -> None:
+def test_settled_conflicts_are_no_longer_listed(waiting: Databases) -> None:
     waiting.edit("crm", "ada@x", name="Ada Lovelace")
     waiting.query("erp", "UPDATE contact SET email = 'nobody@x' WHERE email IS NULL")
     assert waiting.run(conflict="park").parked == []
 
 
-def test_they_are_listed_with_where_they_are_and_since_when(
-    waiting: Databases, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_conflicts_are_listed_with_their_record_and_age(waiting: Databases, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conflicts"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"contact 1 of crm and 1 of erp, field name, since run 2: {BOTH_CHANGED}",
@@ -73,7 +71,7 @@ def test_they_are_listed_with_where_they_are_and_since_when(
     ]
 
 
-def test_their_values_are_asked_of_both_systems_and_shown_as_inert_text(
+def test_their_values_are_read_from_both_systems_and_shown_as_inert_text(
     waiting: Databases, capsys: pytest.CaptureFixture[str]
 ) -> None:
     waiting.query("erp", "UPDATE contact SET name = char(27) || '[31mréd' WHERE email = 'ada@x'")
@@ -95,7 +93,7 @@ def test_with_values_a_record_that_waits_whole_shows_what_it_is_matched_by(
     ]
 
 
-def test_nothing_may_wait(
+def test_nothing_waiting_is_listed_as_none(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     databases.run()
@@ -104,7 +102,7 @@ def test_nothing_may_wait(
     assert capsys.readouterr().out == "nothing waits for a decision\n"
 
 
-def test_a_cache_that_a_run_works_on_cannot_be_listed(
+def test_a_cache_in_use_by_a_run_cannot_be_listed(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     databases.run()
@@ -123,7 +121,7 @@ def test_a_cache_that_a_run_works_on_cannot_be_listed(
         (["--values"], "SYNC_CONFIG", "the environment variable SYNC_CONFIG is not set: values need the systems"),
     ],
 )
-def test_what_is_needed_is_said(
+def test_missing_requirements_are_reported(
     waiting: Databases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -136,7 +134,7 @@ def test_what_is_needed_is_said(
     assert capsys.readouterr().err == f"{said}\n"
 
 
-def test_to_list_makes_no_cache_where_there_is_none(
+def test_listing_creates_no_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SYNC_CACHE_DIR", str(tmp_path))

@@ -72,7 +72,7 @@ CONVERSIONS: list[tuple[Any, Kind, Any]] = [
 
 
 @pytest.mark.parametrize(("value", "kind", "becomes"), CONVERSIONS, ids=[f"{v!r} {k.name}" for v, k, _ in CONVERSIONS])
-def test_a_value_keeps_its_meaning_or_is_refused(value: Any, kind: Kind, becomes: Any) -> None:
+def test_a_conversion_keeps_the_meaning_or_is_refused(value: Any, kind: Kind, becomes: Any) -> None:
     if becomes is None and value != "":
         with pytest.raises(Unfit):
             convert(value, kind)
@@ -101,7 +101,7 @@ def test_no_value_stays_none() -> None:
         (NOON.replace(tzinfo=UTC), "an instant"),
     ],
 )
-def test_a_value_is_named_by_what_it_is(value: Any, words: str) -> None:
+def test_a_value_is_described_by_its_kind(value: Any, words: str) -> None:
     assert in_words(value) == words
 
 
@@ -110,7 +110,7 @@ DURATIONS = st.builds(Duration, st.integers(-5000, 5000), st.integers(-5000, 500
 
 class TestADuration:
     @given(DURATIONS)
-    def test_is_read_from_its_own_text(self, duration: Duration) -> None:
+    def test_is_parsed_from_its_own_text(self, duration: Duration) -> None:
         assert Duration.parse(str(duration)) == duration
 
     @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ class TestADuration:
             ("PT0S", Duration(0, 0, 0)),
         ],
     )
-    def test_is_read_as_databases_write_it(self, text: str, duration: Duration) -> None:
+    def test_is_parsed_from_the_notation_of_databases(self, text: str, duration: Duration) -> None:
         assert Duration.parse(text) == duration
 
     @pytest.mark.parametrize("text", ["", "P", "PT", "a month", "1 fortnight", "12", "P1", "1 day 3"])
-    def test_is_nothing_else(self, text: str) -> None:
+    def test_is_parsed_from_no_other_text(self, text: str) -> None:
         with pytest.raises(Unfit):
             Duration.parse(text)
 
@@ -144,7 +144,7 @@ VALUES = st.one_of(
 
 
 @given(VALUES, st.sampled_from(Kind))
-def test_what_comes_back_from_another_kind_has_the_kind_that_it_had(value: Any, kind: Kind) -> None:
+def test_a_round_trip_restores_the_kind(value: Any, kind: Kind) -> None:
     try:
         back = convert(convert(value, kind), kind_of(value))
     except Unfit:

@@ -80,12 +80,12 @@ def play(world: World, policies: Policies, crash_at: int = 0) -> Played:
     [Policies("erp", "propagate", normalises=False), Policies("park", "unlink", normalises=False)],
     ids=["erp wins, deletes are propagated", "conflicts are parked, deletes unlink"],
 )
-def test_a_crash_at_any_step_changes_nothing_of_the_end(world: World, policies: Policies) -> None:
+def test_a_crash_at_any_step_does_not_change_the_result(world: World, policies: Policies) -> None:
     undisturbed = play(world, policies)
     for crash_at in range(1, undisturbed.steps + 1):
         assert play(world, policies, crash_at).end == undisturbed.end, f"crashed at step {crash_at}"
 
 
-def test_the_history_has_whatever_can_be_pushed(world: World) -> None:
+def test_the_history_contains_every_kind_of_push(world: World) -> None:
     play(world, Policies("erp", "propagate", normalises=False))
     assert world.writes == {(side, verb) for side in (CRM, ERP) for verb in ("create", "update", "delete")}

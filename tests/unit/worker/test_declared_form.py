@@ -21,7 +21,7 @@ DECLARED: dict[str, Any] = declared(CONFIG)
         changed("objects/0/fields/1/direction", "to-erp"),
     ],
 )
-def test_it_means_the_same(config: dict[str, Any]) -> None:
+def test_the_declared_form_means_the_same_as_the_shorter_form(config: dict[str, Any]) -> None:
     assert parsed(declared(config)) == parsed(config)
 
 
@@ -30,7 +30,7 @@ def test_it_means_the_same(config: dict[str, Any]) -> None:
     [(path, value) for path, value, _ in COMPLAINTS],
     ids=[f"{p}={v!r}"[:60] for p, v, _ in COMPLAINTS],
 )
-def test_what_is_refused_is_refused_in_the_same_words(path: str, value: Any) -> None:
+def test_both_forms_are_refused_with_the_same_message(path: str, value: Any) -> None:
     config = changed(path, value)
     assert complaints(declared(config)) == complaints(config)
 
@@ -47,7 +47,7 @@ def test_what_is_refused_is_refused_in_the_same_words(path: str, value: Any) -> 
         ),
     ],
 )
-def test_what_stands_in_the_wrong_place_is_named(change: dict[str, Any], complaint: str) -> None:
+def test_a_misplaced_setting_is_named(change: dict[str, Any], complaint: str) -> None:
     (contact,) = DECLARED["objects"]
     assert complaint in complaints({**DECLARED, "objects": [contact | change]})
 

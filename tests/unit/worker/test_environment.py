@@ -15,7 +15,7 @@ VARIABLES = {
 }  # fmt: skip
 
 
-def test_an_order_is_read_from_the_environment() -> None:
+def test_a_run_request_is_read_from_the_environment() -> None:
     order = Order(7, "changes", True, Path("/sync/cache"), "2", Path("/sync/config/sync.json"))
     assert environment.read(VARIABLES) == order
 
@@ -53,13 +53,13 @@ def test_decisions_come_in_a_file() -> None:
         ("SYNC_ALLOW_DELETES", "all", "SYNC_ALLOW_DELETES must be a whole number, not 'all'"),
     ],
 )
-def test_a_variable_that_does_not_fit_is_refused(name: str, value: str, complaint: str) -> None:
+def test_an_invalid_variable_is_refused(name: str, value: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         environment.read({**VARIABLES, name: value})
     assert caught.value.complaints == (complaint,)
 
 
-def test_all_that_is_missing_is_said_at_once() -> None:
+def test_all_missing_variables_are_reported_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         environment.read({})
     needed = set(VARIABLES) - {"SYNC_NAME", "SYNC_NAMESPACE", "SYNC_UID"}

@@ -37,7 +37,7 @@ def entries(cache: Path) -> set[str]:
     return {entry.name for entry in cache.iterdir()}
 
 
-def test_a_new_volume_is_given_its_epoch(tmp_path: Path) -> None:
+def test_a_new_volume_gets_its_epoch(tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
     (tmp_path / CREDENTIALS).mkdir()
     assert prepare(tmp_path, "1") == "the cache had no epoch: 0 entries deleted, now of epoch 1"
@@ -51,7 +51,7 @@ def test_the_cache_of_the_same_epoch_is_kept_however_often_the_pod_is_retried(ca
     assert entries(cache) == before
 
 
-def test_another_epoch_deletes_everything_once(cache: Path) -> None:
+def test_another_epoch_deletes_the_cache_once(cache: Path) -> None:
     assert prepare(cache, "2") == "the cache was of epoch 1: 4 entries deleted, now of epoch 2"
     assert entries(cache) == {MARKER}
     fill(cache)
@@ -61,7 +61,7 @@ def test_another_epoch_deletes_everything_once(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("oldest", ["1", "2"])
-def test_after_a_cancelled_reset_the_cache_is_kept_whichever_of_both_it_is(cache: Path, oldest: str) -> None:
+def test_after_a_cancelled_reset_the_cache_of_either_epoch_is_kept(cache: Path, oldest: str) -> None:
     prepare(cache, "2")
     fill(cache)
     before = entries(cache)
@@ -86,12 +86,12 @@ class TestALostCache:
         prepare(cache, "1", run=7)
         return cache
 
-    def test_each_run_leaves_its_number(self, used: Path) -> None:
+    def test_is_detected_by_the_number_of_the_last_run(self, used: Path) -> None:
         assert prepare(used, "1", run=8, used_by=7) == "the cache is of epoch 1: kept"
         assert (used / RUN_MARKER).read_text() == "8\n"
         assert prepare(used, "1", run=8, used_by=7) == "the cache is of epoch 1: kept"
 
-    def test_a_run_whose_pod_never_started_leaves_nothing_and_misses_nothing(self, used: Path) -> None:
+    def test_is_not_assumed_when_the_last_run_s_pod_never_started(self, used: Path) -> None:
         assert prepare(used, "1", run=12, used_by=7) == "the cache is of epoch 1: kept"
 
     @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ class TestALostCache:
             ("1", "9", "run 9 has used the cache, which is later than this run, 8"),
         ],
     )
-    def test_is_told_and_left_untouched(
+    def test_is_reported_and_left_untouched(
         self, used: Path, epoch_found: str | None, run_found: str | None, said: str
     ) -> None:
         for marker, text in ((MARKER, epoch_found), (RUN_MARKER, run_found)):
@@ -117,7 +117,7 @@ class TestALostCache:
             prepare(used, "1", run=8, used_by=7)
         assert entries(used) == before
 
-    def test_a_status_that_is_older_than_the_cache_is_told_too(self, used: Path) -> None:
+    def test_is_reported_when_the_status_is_older_than_the_cache(self, used: Path) -> None:
         with pytest.raises(CacheLostError, match="run 7 has used the cache, which is later than this run, 4"):
             prepare(used, "1", run=4)
 
@@ -133,7 +133,7 @@ class TestALostCache:
         )
 
 
-def test_what_a_link_points_to_is_not_touched(tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_not_touched(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "file").write_text("x")
@@ -148,7 +148,9 @@ class Crash(BaseException):
     """The process is gone."""
 
 
-def test_a_wipe_that_is_cut_short_anywhere_is_repeated_whole(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wipe_that_is_interrupted_anywhere_is_repeated_completely(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     effects = ("unlink", "replace", "open")
     for cut in range(2, 100):
         remaining = cut - 1
@@ -180,7 +182,7 @@ def test_a_wipe_that_is_cut_short_anywhere_is_repeated_whole(cache: Path, monkey
     assert 8 < cut < 99  # there was something to cut, and the last wipe was whole
 
 
-def test_a_marker_that_says_the_epoch_means_that_nothing_older_is_left(
+def test_a_marker_with_the_epoch_proves_that_nothing_older_is_left(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def marked_too_early(path: Path) -> None:
@@ -190,7 +192,7 @@ def test_a_marker_that_says_the_epoch_means_that_nothing_older_is_left(
     prepare(cache, "2")
 
 
-def test_it_runs_as_a_program_with_nothing_but_the_standard_library(cache: Path) -> None:
+def test_the_program_needs_only_the_standard_library(cache: Path) -> None:
     program = [sys.executable, "-S", "-m", "tidegate.worker.epoch"]
     environment = {
         "PYTHONPATH": str(Path(tidegate.__file__).parents[1]),
@@ -208,7 +210,7 @@ def test_it_runs_as_a_program_with_nothing_but_the_standard_library(cache: Path)
         ({"SYNC_CACHE_EPOCH": "1", "SYNC_CACHE_DIR": "/nowhere"}, "the cache cannot be prepared: "),
     ],
 )
-def test_what_it_cannot_do_fails_the_pod_with_a_sentence(
+def test_a_failed_wipe_fails_the_pod_with_a_message(
     variables: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert epoch.main(variables) == 1

@@ -54,13 +54,13 @@ class TestARecordOutsideTheFilter:
     def test_is_not_synced(self, linked: Databases) -> None:
         assert linked.contacts("erp") == [ADA, BOB]
 
-    def test_is_not_created_a_second_time_where_the_other_side_has_the_same_one(self, linked: Databases) -> None:
+    def test_is_not_created_again_where_the_other_side_has_the_same_record(self, linked: Databases) -> None:
         linked.add("erp", EVE)
         ended = linked.run(crm=FILTERED)
         assert (ended.pushed, ended.parked) == (UNTOUCHED, [("erp", "", f"{TWIN}")])
         assert linked.contacts("crm") == [ADA, BOB, EVE]
 
-    def test_is_paired_with_the_one_that_waits_for_it_once_it_enters(self, linked: Databases) -> None:
+    def test_is_paired_with_the_waiting_record_when_it_enters(self, linked: Databases) -> None:
         linked.add("erp", ("eve@x", "Eve", None))
         linked.run(crm=FILTERED)
         make(linked, "customer", "eve@x")
@@ -68,7 +68,7 @@ class TestARecordOutsideTheFilter:
         assert (ended.pushed, ended.message["waiting"]) == ({"crm": "", "erp": "1 update"}, 0)
         assert linked.contacts("erp") == linked.contacts("crm") == [ADA, BOB, EVE]
 
-    def test_does_not_keep_one_inside_from_being_found(self, linked: Databases) -> None:
+    def test_does_not_hide_one_inside(self, linked: Databases) -> None:
         linked.add("crm", ("eve@x", "Eve of the filter", None))
         ended = linked.run(crm=FILTERED)
         assert ended.pushed == {"crm": "", "erp": "1 create"}
@@ -81,7 +81,7 @@ class TestARecordThatLeavesTheFilter:
     @SCOPES
     @pytest.mark.parametrize("push", [True, False])
     @pytest.mark.parametrize("deletes", ["unlink", "propagate"])
-    def test_is_unlinked_and_its_counterpart_stays_as_it_is(
+    def test_is_unlinked_and_its_counterpart_is_unchanged(
         self, linked: Databases, scope: str, place: dict[str, Any], push: bool, deletes: str
     ) -> None:
         crm = {**place, "where": IS_CUSTOMER}
@@ -103,7 +103,7 @@ class TestARecordThatLeavesTheFilter:
         config = linked.config(crm=FILTERED, deletes="propagate")
         assert counts(planned(linked, config)) == {"crm": "", "erp": "1 delete"}
 
-    def test_is_told_from_one_that_is_deleted(self, linked: Databases) -> None:
+    def test_is_distinguished_from_a_deleted_one(self, linked: Databases) -> None:
         make(linked, "lead", "ada@x")
         linked.delete("crm", "bob@x")
         assert linked.run(crm=FILTERED, deletes="propagate").pushed == {"crm": "", "erp": "1 delete"}
@@ -115,7 +115,7 @@ class TestARecordThatLeavesTheFilter:
         assert linked.run(crm=FILTERED, deletes="propagate").pushed == UNTOUCHED
         assert linked.contacts("crm") == [ADA, BOB, EVE]
 
-    def test_waits_with_words_when_its_former_counterpart_is_edited(self, linked: Databases) -> None:
+    def test_waits_with_a_reason_when_its_former_counterpart_is_edited(self, linked: Databases) -> None:
         make(linked, "lead", "ada@x")
         linked.edit("erp", "ada@x", name="Countess")
         ended = linked.run(crm=FILTERED)
@@ -131,7 +131,7 @@ class TestARecordThatLeavesTheFilter:
         assert ended.parked == [("crm", "name", "it was changed on both sides, to different values")]
         assert linked.contacts("erp")[0] == ("ada@x", "Countess", "1"), "a blank overwrites no value"
 
-    def test_stops_no_run_however_many_leave(self, databases: Databases) -> None:
+    def test_stops_no_run_in_any_number(self, databases: Databases) -> None:
         databases.add("crm", *((f"p{n}@x", "P", "1") for n in range(50)))
         databases.run(crm=FILTERED)
         databases.sql("crm", "UPDATE contact SET kind = 'lead'")
@@ -139,7 +139,7 @@ class TestARecordThatLeavesTheFilter:
         assert (ended.code, ended.pushed) == (0, UNTOUCHED)
         assert len(databases.contacts("erp")) == 50
 
-    def test_counts_no_delete_of_the_others_away(self, databases: Databases) -> None:
+    def test_does_not_hide_deletes_of_other_records(self, databases: Databases) -> None:
         databases.add("crm", *((f"p{n}@x", "P", "1") for n in range(50)))
         databases.run(crm=FILTERED)
         databases.sql("crm", "UPDATE contact SET kind = 'lead' WHERE id > 25; DELETE FROM contact WHERE id <= 11")
@@ -147,7 +147,7 @@ class TestARecordThatLeavesTheFilter:
         assert ended.code == ExitCode.HALTED
         assert "11 of 25 contact records are gone from crm" in ended.message["reason"]
 
-    def test_may_leave_by_what_the_sync_itself_writes(self, linked: Databases) -> None:
+    def test_may_leave_because_of_a_write_of_the_sync(self, linked: Databases) -> None:
         linked.run(crm=FILTERED, fields=MAPPED)
         make(linked, "lead", "ada@x", side="erp")
         ended = linked.run(crm=FILTERED, fields=MAPPED)
@@ -189,7 +189,7 @@ class TestARecordThatLeavesTheFilter:
 
 
 class TestANewRecord:
-    def test_that_would_be_outside_is_not_created_and_the_others_are(self, linked: Databases) -> None:
+    def test_that_would_be_outside_is_rejected_and_the_others_are_created(self, linked: Databases) -> None:
         linked.add("erp", EVE[:1], ("ann@x", "Ann"), ("zoe@x", "Zoe"))
         linked.sql(
             "erp", "UPDATE contact SET kind = 'lead' WHERE email = 'ann@x'; DELETE FROM contact WHERE email='eve@x'"
@@ -207,7 +207,7 @@ class TestANewRecord:
 
 
 class TestAnotherFilter:
-    def test_is_noticed_and_the_table_is_read_whole(self, linked: Databases) -> None:
+    def test_is_detected_and_the_table_is_read_whole(self, linked: Databases) -> None:
         crm = {**WITH_CURSOR, "where": IS_CUSTOMER}
         linked.run(crm=crm)
         assert linked.run("changes", crm=crm).message["read"]["crm"] == 0
@@ -221,7 +221,7 @@ class TestAnotherFilter:
         assert linked.run("changes", crm=WITH_CURSOR).message["read"]["crm"] == 3
         assert linked.contacts("erp") == [ADA, BOB, EVE]
 
-    def test_is_noticed_though_a_run_that_was_halted_had_read_by_it(self, linked: Databases) -> None:
+    def test_is_detected_although_a_halted_run_had_read_with_it(self, linked: Databases) -> None:
         crm, none = {**WITH_CURSOR, "where": IS_CUSTOMER}, WITH_CURSOR
         linked.run(crm=crm)
         linked.delete("erp", "ada@x", "bob@x")
@@ -252,7 +252,7 @@ class TestACondition:
         ("c", "c", None, "2026-11-01"), ("empty", "", None, None), ("null", None, None, None),
     )  # fmt: skip
 
-    def test_means_this_in_a_database(self, databases: Databases, condition: dict[str, Any], kept: str) -> None:
+    def test_has_this_meaning_in_a_database(self, databases: Databases, condition: dict[str, Any], kept: str) -> None:
         databases.sql("crm", "ALTER TABLE contact ADD COLUMN nr INTEGER; ALTER TABLE contact ADD COLUMN day DATE")
         for email, kind, number, day in self.ROWS:
             insert = "INSERT INTO contact (email, kind, nr, day) VALUES (?, ?, ?, ?)"
@@ -261,7 +261,7 @@ class TestACondition:
         assert [email for email, *_ in databases.contacts("erp")] == _expected(kept)
 
     @pytest.mark.parametrize("file", ["contacts.csv", "contacts.jsonl"])
-    def test_means_the_same_in_a_file(
+    def test_has_the_same_meaning_in_a_file(
         self, databases: Databases, condition: dict[str, Any], kept: str, file: str, tmp_path: Path
     ) -> None:
         if file.endswith("csv"):
@@ -304,13 +304,13 @@ class TestAFile:
         assert databases.contacts("erp") == [ADA, BOB]
         return databases
 
-    def test_lets_what_leaves_go_and_deletes_what_is_deleted(self, synced: Databases, tmp_path: Path) -> None:
+    def test_unlinks_records_that_leave_and_deletes_deleted_ones(self, synced: Databases, tmp_path: Path) -> None:
         self.write(tmp_path, "1,ada@x,Ada,1,lead", "3,eve@x,Eve,3,lead")
         ended = sync_file(synced, self.PLACE, tmp_path, deletes="propagate")
         assert ended.pushed == {"crm": "", "erp": "1 delete"}
         assert synced.contacts("erp") == [ADA]
 
-    def test_gets_an_update_and_keeps_what_the_filter_leaves_out(self, synced: Databases, tmp_path: Path) -> None:
+    def test_keeps_filtered_records_when_it_is_updated(self, synced: Databases, tmp_path: Path) -> None:
         synced.edit("erp", "ada@x", name="Countess")
         synced.add("erp", EVE, ("zoe@x", "Zoe", "9"))
         ended = sync_file(synced, self.PLACE, tmp_path, conflict="erp")
@@ -371,7 +371,7 @@ class TestAMistake:
             ),
         ],
     )
-    def test_is_named(self, databases: Databases, place: dict[str, Any], words: str) -> None:
+    def test_is_reported(self, databases: Databases, place: dict[str, Any], words: str) -> None:
         databases.add("crm", ADA)
         before = databases.everything()
         ended = databases.run(crm=place)
@@ -385,7 +385,7 @@ numbers = st.integers(-20, 20)
 
 
 @given(number=numbers, bound=numbers)
-def test_a_number_is_compared_as_a_number_also_where_it_is_a_text(number: int, bound: int) -> None:
+def test_a_number_is_compared_as_a_number_even_in_a_text(number: int, bound: int) -> None:
     for value in (number, str(number), f"{number}.0"):
         for operator, met in (("Gt", number > bound), ("Ge", number >= bound), ("Lt", number < bound)):
             condition = Condition.model_validate({"field": "n", "operator": operator, "values": [bound]})
@@ -393,7 +393,7 @@ def test_a_number_is_compared_as_a_number_also_where_it_is_a_text(number: int, b
 
 
 @given(value=st.one_of(st.none(), st.text(max_size=3), numbers, st.booleans()), others=st.lists(numbers, min_size=1))
-def test_a_condition_and_its_opposite_share_all_values_between_them(value: Any, others: list[int]) -> None:
+def test_a_condition_and_its_opposite_cover_all_values(value: Any, others: list[int]) -> None:
     def met(operator: str, values: list[int]) -> bool:
         return Condition.model_validate({"field": "n", "operator": operator, "values": values}).is_met_by(value)
 

@@ -33,11 +33,11 @@ def complained(source: str | None, target: str | None, **rule: Any) -> list[str]
 
 
 @pytest.mark.parametrize(("source", "target"), [*product(KINDS, KINDS)])
-def test_what_a_kind_of_field_holds(source: str, target: str) -> None:
+def test_a_field_of_a_kind_holds_certain_kinds(source: str, target: str) -> None:
     assert bool(complained(source, target)) is (source not in FITS[target])
 
 
-def test_the_complaint_names_both_fields_with_their_types_and_the_ways_out() -> None:
+def test_the_error_names_both_fields_with_their_types_and_the_remedies() -> None:
     assert complained("text", "number") == [
         "object contact, field score/points: points of erp is NUMBER and cannot hold what score of crm holds, which is "
         "TEXT; map another field, set direction: to-crm, or write normalize: number if all its texts are numbers"
@@ -45,15 +45,15 @@ def test_the_complaint_names_both_fields_with_their_types_and_the_ways_out() -> 
 
 
 @pytest.mark.parametrize("normalize", [("number",), ("trim", "digits")])
-def test_texts_that_are_said_to_be_numbers_fit(normalize: tuple[Normalization, ...]) -> None:
+def test_texts_declared_as_numbers_fit(normalize: tuple[Normalization, ...]) -> None:
     assert complained("text", "number", normalize=normalize) == []
 
 
 @pytest.mark.parametrize("rule", [{"to": (True, False)}, {"ref": "company"}])
-def test_what_is_not_written_or_refers_to_records_need_not_fit(rule: dict[str, Any]) -> None:
+def test_unwritten_fields_and_references_need_not_fit(rule: dict[str, Any]) -> None:
     assert complained("text", "number", **rule) == []
 
 
-def test_what_a_system_does_not_declare_is_left_to_the_values() -> None:
+def test_undeclared_types_are_decided_per_value() -> None:
     assert complained(None, "number") == []
     assert complained("text", None) == []

@@ -42,7 +42,7 @@ class TestTooManyDeletes:
         )
         assert linked.everything() == before
 
-    def test_are_named_in_the_log_at_most_a_hundred(self, linked: Databases) -> None:
+    def test_are_listed_in_the_log_up_to_a_hundred(self, linked: Databases) -> None:
         linked.add("crm", *[(f"q{n}@x", "new", None) for n in range(50)])
         linked.run(**PROPAGATE)
         mass_delete(linked, 40)
@@ -54,19 +54,19 @@ class TestTooManyDeletes:
         assert emptied.code == ExitCode.HALTED
         assert len([line for line in emptied.lines if line["type"] == "gone"]) == 100
 
-    def test_halt_every_run_until_a_human_has_looked(self, linked: Databases) -> None:
+    def test_halt_every_run_until_they_are_confirmed(self, linked: Databases) -> None:
         mass_delete(linked, 30)
         for _ in range(3):
             assert linked.run(**PROPAGATE).code == ExitCode.HALTED
 
-    def test_halt_a_run_that_reads_changes_only_too(self, linked: Databases) -> None:
+    def test_halt_runs_of_scope_changes_too(self, linked: Databases) -> None:
         by_cursor: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR, **PROPAGATE}
         linked.run(**by_cursor)
         mass_delete(linked, 30)
         assert linked.run(**by_cursor).code == ExitCode.HALTED
         assert linked.run("changes", **by_cursor).code == ExitCode.HALTED
 
-    def test_go_through_when_they_are_confirmed_for_the_halted_run(self, linked: Databases) -> None:
+    def test_proceed_when_they_are_confirmed_for_the_halted_run(self, linked: Databases) -> None:
         mass_delete(linked, 30)
         halted = linked.run(**PROPAGATE).message["run"]
         ended = linked.run(**PROPAGATE, environment={"SYNC_ALLOW_DELETES": str(halted)})
@@ -78,14 +78,14 @@ class TestTooManyDeletes:
         assert linked.run(**PROPAGATE).message["run"] == 2
         assert linked.run(**PROPAGATE, environment={"SYNC_ALLOW_DELETES": confirmed}).code == ExitCode.HALTED
 
-    def test_are_not_confirmed_by_what_was_left_in_place_from_the_last_accident(self, linked: Databases) -> None:
+    def test_are_not_confirmed_by_an_old_confirmation(self, linked: Databases) -> None:
         mass_delete(linked, 30)
         confirmation = {"SYNC_ALLOW_DELETES": str(linked.run(**PROPAGATE).message["run"])}
         assert linked.run(**PROPAGATE, environment=confirmation).code == 0
         mass_delete(linked, 60)
         assert linked.run(**PROPAGATE, environment=confirmation).code == ExitCode.HALTED
 
-    def test_are_no_accident_any_more_when_the_records_are_there_again(self, linked: Databases) -> None:
+    def test_proceed_again_when_the_records_are_back(self, linked: Databases) -> None:
         rows = linked.query("crm", "SELECT id, email, name FROM contact WHERE id <= 30")
         mass_delete(linked, 30)
         assert linked.run(**PROPAGATE).code == ExitCode.HALTED
@@ -94,7 +94,7 @@ class TestTooManyDeletes:
         ended = linked.run(**PROPAGATE)
         assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": ""})
 
-    def test_are_let_go_by_a_read_only_run_that_is_confirmed(self, linked: Databases) -> None:
+    def test_are_accepted_by_a_confirmed_read_only_run(self, linked: Databases) -> None:
         mass_delete(linked, 30)
         halted = linked.run(**PROPAGATE, push=False)
         assert halted.code == ExitCode.HALTED
@@ -143,17 +143,17 @@ class TestAConfirmation:
         assert found == {**named, "digest": found["digest"]}
         return {"SYNC_ALLOW_DELETES": str(ended.message["run"]), "SYNC_CONFIRMED": json.dumps([found])}
 
-    def test_lets_what_was_shown_through(self, linked: Databases) -> None:
+    def test_covers_the_listed_deletes(self, linked: Databases) -> None:
         confirmation = self.halted(linked)
         assert linked.run(**PROPAGATE, environment=confirmation).pushed == {"crm": "", "erp": "30 delete"}
 
-    def test_lets_through_what_safety_allows_anyway(self, linked: Databases) -> None:
+    def test_leaves_the_safety_limit_for_other_deletes(self, linked: Databases) -> None:
         confirmation = self.halted(linked)
         mass_delete(linked, 50)
         assert linked.run(**PROPAGATE, environment=confirmation).pushed == {"crm": "", "erp": "50 delete"}
 
     @pytest.mark.parametrize("gone", [60, 95])
-    def test_does_not_cover_what_is_found_later(self, linked: Databases, gone: int) -> None:
+    def test_does_not_cover_later_deletes(self, linked: Databases, gone: int) -> None:
         confirmation = self.halted(linked)
         mass_delete(linked, gone)
         ended = linked.run(**PROPAGATE, environment=confirmation)
@@ -163,7 +163,7 @@ class TestAConfirmation:
         again = {"SYNC_ALLOW_DELETES": str(ended.message["run"]), "SYNC_CONFIRMED": json.dumps(ended.message["found"])}
         assert linked.run(**PROPAGATE, environment=again).pushed == {"crm": "", "erp": f"{gone} delete"}
 
-    def test_does_not_cover_other_records_in_the_same_number(self, linked: Databases) -> None:
+    def test_does_not_cover_as_many_other_records(self, linked: Databases) -> None:
         rows = linked.query("crm", "SELECT id, email, name FROM contact WHERE id <= 30")
         confirmation = self.halted(linked)
         for row in rows:
@@ -171,7 +171,7 @@ class TestAConfirmation:
         linked.query("crm", "DELETE FROM contact WHERE id > 70")
         assert linked.run(**PROPAGATE, environment=confirmation).code == ExitCode.HALTED
 
-    def test_of_some_does_not_cover_a_side_that_is_emptied_meanwhile(self, linked: Databases) -> None:
+    def test_of_some_deletes_does_not_cover_a_side_that_is_emptied_meanwhile(self, linked: Databases) -> None:
         confirmation = self.halted(linked)
         mass_delete(linked, 100)
         ended = linked.run(**PROPAGATE, environment=confirmation)
@@ -190,7 +190,7 @@ class TestAConfirmation:
         linked.query("crm", "INSERT INTO contact (id, email, name) VALUES (7, 'p6@x', 'name 6')")
         assert linked.run(**PROPAGATE, environment=confirmation).pushed == {"crm": "", "erp": "99 delete"}
 
-    def test_is_void_when_the_cache_has_shown_something_else(self, linked: Databases) -> None:
+    def test_is_void_when_other_deletes_were_listed_since(self, linked: Databases) -> None:
         confirmation = self.halted(linked)
         (found,) = json.loads(confirmation["SYNC_CONFIRMED"])
         other = {**confirmation, "SYNC_CONFIRMED": json.dumps([{**found, "digest": "0" * 16}])}
@@ -206,7 +206,7 @@ class TestManySmallDeletes:
         assert ends == [0, 0] + [ExitCode.HALTED] * 7
         assert len(linked.contacts("erp")) == 80
 
-    def test_say_so(self, linked: Databases) -> None:
+    def test_are_reported_as_such(self, linked: Databases) -> None:
         for gone in (10, 20, 30):
             mass_delete(linked, gone)
             ended = linked.run(**PROPAGATE)
@@ -236,7 +236,7 @@ def test_records_that_are_gone_from_both_sides_are_not_counted(linked: Databases
     assert linked.run(**PROPAGATE).code == 0
 
 
-def test_what_vanishes_after_the_scan_is_deleted_by_the_next_run_that_has_scanned_it(linked: Databases) -> None:
+def test_a_record_that_disappears_after_the_scan_is_deleted_by_the_next_run(linked: Databases) -> None:
     linked.query("erp", "UPDATE contact SET phone = '1' WHERE id <= 50")
     waits = count()
 
@@ -250,7 +250,7 @@ def test_what_vanishes_after_the_scan_is_deleted_by_the_next_run_that_has_scanne
     assert linked.run(**PROPAGATE).code == ExitCode.HALTED
 
 
-class TestAFieldThatIsBlankInManyRecords:
+class TestAFieldBlankInManyRecords:
     """Is an accident as likely as records that are gone: the other side's would be emptied."""
 
     BLANK = "name is blank now in 30 of the 100 contact records of crm that had one, and would be emptied in erp, more "
@@ -273,7 +273,7 @@ class TestAFieldThatIsBlankInManyRecords:
         )
         assert linked.everything() == before
 
-    def test_is_named_by_field_and_number(self, linked: Databases) -> None:
+    def test_is_reported_with_the_field_and_a_count(self, linked: Databases) -> None:
         self.blank(linked, 1, 30)
         ended = linked.run()
         (found,) = ended.message["found"]
@@ -293,7 +293,7 @@ class TestAFieldThatIsBlankInManyRecords:
         linked.edit("crm", "p99@x", name="an edit")
         assert linked.run().pushed == {"crm": "", "erp": "1 update"}
 
-    def test_halts_runs_that_read_changes_until_the_values_are_restored(self, linked: Databases) -> None:
+    def test_halts_runs_of_scope_changes_until_the_values_are_restored(self, linked: Databases) -> None:
         by_cursor: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR}
         linked.run(**by_cursor)
         self.blank(linked, 1, 30)
@@ -303,7 +303,7 @@ class TestAFieldThatIsBlankInManyRecords:
         ended = linked.run("changes", **by_cursor)
         assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": ""})
 
-    def test_halts_a_reload_under_new_ids_that_has_lost_it(self, linked: Databases) -> None:
+    def test_halts_a_reload_that_has_lost_it(self, linked: Databases) -> None:
         rows = linked.query("crm", "SELECT email FROM contact")
         linked.query("crm", "DELETE FROM contact")
         linked.add("crm", *((email, None, None) for (email,) in rows))
@@ -315,13 +315,13 @@ class TestAFieldThatIsBlankInManyRecords:
         assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": "30 update"})
         assert linked.run().code == 0
 
-    def test_is_confirmed_for_the_records_that_were_shown(self, linked: Databases) -> None:
+    def test_is_confirmed_for_the_listed_records(self, linked: Databases) -> None:
         self.blank(linked, 1, 30)
         confirmation = self.confirmation(linked.run())
         self.blank(linked, 31, 80)
         assert linked.run(environment=confirmation).code == ExitCode.HALTED
 
-    def test_is_not_confirmed_by_what_was_said_of_deletes_or_of_another_field(self, linked: Databases) -> None:
+    def test_is_not_confirmed_by_a_confirmation_of_deletes_or_of_another_field(self, linked: Databases) -> None:
         linked.query("crm", "UPDATE contact SET phone = '1'")
         linked.run()
         mass_delete(linked, 30)
@@ -343,23 +343,23 @@ class TestAFieldThatIsBlankInManyRecords:
         self.blank(linked, 1, records)
         assert linked.run().code == code
 
-    def test_may_be_allowed(self, linked: Databases) -> None:
+    def test_may_be_allowed_by_a_setting(self, linked: Databases) -> None:
         self.blank(linked, 1, 100)
         assert linked.run(safety={"maxBlanked": {"percent": 100}}).pushed == {"crm": "", "erp": "100 update"}
 
-    def test_is_no_accident_where_the_other_side_is_blank_too(self, linked: Databases) -> None:
+    def test_is_accepted_where_the_other_side_is_blank_too(self, linked: Databases) -> None:
         self.blank(linked, 1, 100)
         linked.query("erp", "UPDATE contact SET name = '' WHERE id <= 100")
         assert linked.run(safety={"maxBlanked": {"percent": 0, "min": 0}}).code == 0
 
-    def test_is_no_accident_where_it_does_not_flow(self, linked: Databases) -> None:
+    def test_is_accepted_where_the_field_is_not_written(self, linked: Databases) -> None:
         fields = [{**field, **({"direction": "to-crm"} if field["crm"] == "name" else {})} for field in FIELDS]
         linked.run(fields=fields)
         self.blank(linked, 1, 100)
         assert linked.run(fields=fields).code == 0
 
 
-class TestASideThatIsEmpty:
+class TestAnEmptySide:
     @pytest.mark.parametrize("deletes", ["unlink", "propagate"])
     def test_halts_the_run(self, linked: Databases, deletes: str) -> None:
         mass_delete(linked, 100)
@@ -388,16 +388,16 @@ class TestASideThatIsEmpty:
         assert databases.run(**PROPAGATE).code == ExitCode.HALTED
         assert len(databases.contacts("erp")) == 10
 
-    def test_may_be_allowed(self, linked: Databases) -> None:
+    def test_may_be_allowed_by_a_setting(self, linked: Databases) -> None:
         mass_delete(linked, 100)
         safety = {"emptySide": "allow", "maxDeletes": {"percent": 100}}
         assert linked.run(**PROPAGATE, safety=safety).pushed == {"crm": "", "erp": "100 delete"}
 
-    def test_is_no_accident_when_it_was_empty_before(self, databases: Databases) -> None:
+    def test_is_accepted_when_it_was_empty_before(self, databases: Databases) -> None:
         databases.add("crm", CONTACTS[0])
         assert databases.run(**PROPAGATE).code == 0
 
-    def test_halts_a_read_only_run_which_accepts_nothing(self, linked: Databases) -> None:
+    def test_halts_a_read_only_run_before_it_accepts_anything(self, linked: Databases) -> None:
         linked.query("erp", "UPDATE contact SET name = 'accepted in erp'")
         assert linked.run(push=False).code == 0
         rows = linked.query("crm", "SELECT id, email, name FROM contact")

@@ -40,7 +40,7 @@ crashes = st.lists(st.dictionaries(st.integers(1, 50), st.one_of(st.just(CRASH),
 
 @pytest.mark.parametrize("read_only", ["never", "sometimes"])
 @pytest.mark.parametrize("disturbed", [edits, crashes], ids=["edits", "crashes"])
-def test_whatever_happens_both_sides_agree_in_the_end_and_nothing_was_lost_in_silence(
+def test_every_history_ends_in_agreement_and_nothing_is_lost_silently(
     world: World, disturbed: st.SearchStrategy[Sequence[Disturbances]], read_only: Literal["never", "sometimes"]
 ) -> None:
     played = count()

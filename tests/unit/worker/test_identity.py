@@ -30,7 +30,7 @@ def linked(databases: Databases) -> Databases:
         ({"fields": [{"crm": "email", "erp": "email"}, *FIELDS[1:]]}, "match was "),
     ],
 )
-def test_what_gives_ids_links_and_keys_their_meaning_needs_a_reset(
+def test_a_setting_that_gives_ids_links_and_keys_their_meaning_needs_a_reset(
     linked: Databases, change: dict[str, Any], said: str
 ) -> None:
     ended = linked.run(**change)
@@ -75,7 +75,7 @@ def test_policies_cursors_and_fields_may_change_without_one(linked: Databases, c
     assert linked.run(**change).pushed == {"crm": "", "erp": "1 update"}
 
 
-def test_a_field_that_is_new_is_paired_as_at_the_first_sync(linked: Databases) -> None:
+def test_a_new_field_is_paired_as_at_the_first_sync(linked: Databases) -> None:
     for side in ("crm", "erp"):
         linked.sql(side, "ALTER TABLE contact ADD COLUMN city TEXT")
     linked.query("crm", "UPDATE contact SET city = 'London' WHERE email = 'ada@x'")
@@ -127,16 +127,14 @@ class TestAReset:
         environment = {"SYNC_CACHE_EPOCH": "2"}
         assert linked.run(environment=environment, deletes="propagate").pushed == UNTOUCHED
 
-    def test_with_a_read_only_run_knows_the_links_again_so_that_an_edit_makes_no_duplicate(
-        self, linked: Databases
-    ) -> None:
+    def test_with_a_read_only_run_restores_links_so_that_an_edit_makes_no_duplicate(self, linked: Databases) -> None:
         environment = self.reset(linked)
         linked.run(environment=environment, push=False)
         linked.edit("crm", "ada@x", email="ada@new")
         assert linked.run(environment=environment).pushed == {"crm": "", "erp": "1 update"}
         assert [contact[0] for contact in linked.contacts("erp")] == ["ada@new", "bob@x"]
 
-    def test_lets_another_configuration_in(self, linked: Databases) -> None:
+    def test_accepts_another_configuration(self, linked: Databases) -> None:
         assert linked.run(match=["name"]).code == ExitCode.CACHE_UNUSABLE
         ended = linked.run(match=["name"], environment=self.reset(linked))
         assert (ended.code, ended.pushed) == (0, UNTOUCHED)

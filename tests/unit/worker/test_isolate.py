@@ -41,7 +41,7 @@ def _holds(item: Any, name: str) -> bool:
 REASON = "it fails while others succeed: connector erp: 500 Internal Server Error"
 
 
-class TestARecordThatMakesItsBatchFail:
+class TestARecordThatFailsItsBatch:
     def test_is_set_aside_and_all_others_are_created(
         self, databases: Databases, poisonous: Callable[..., None]
     ) -> None:
@@ -62,7 +62,7 @@ class TestARecordThatMakesItsBatchFail:
         ended = databases.run()
         assert (ended.code, ended.pushed["erp"], ended.parked) == (0, "19 update", [("crm", "", REASON)])
 
-    def test_is_written_by_the_first_run_in_which_it_can_be(
+    def test_is_written_by_the_first_run_in_which_it_succeeds(
         self, databases: Databases, poisonous: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         databases.add("crm", *PEOPLE)
@@ -82,7 +82,7 @@ class TestARecordThatMakesItsBatchFail:
             ("crm", "", "it fails while others succeed: defect of the worker: ValueError")
         ]
 
-    def test_and_is_the_only_one_stops_the_sync_for_a_few_attempts_only(
+    def test_stops_the_sync_for_a_few_attempts_when_it_is_alone(
         self, databases: Databases, poisonous: Callable[..., None]
     ) -> None:
         databases.add("crm", PEOPLE[0])
@@ -90,7 +90,7 @@ class TestARecordThatMakesItsBatchFail:
         assert [databases.run().code for _ in range(4)] == [1, 1, 0, 0]
 
 
-def test_a_batch_whose_answers_are_lost_while_a_match_key_changes_makes_no_second_record(
+def test_a_batch_with_lost_answers_and_a_changed_match_key_creates_no_duplicate(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for side in ("crm", "erp"):
@@ -120,7 +120,7 @@ def test_a_batch_whose_answers_are_lost_while_a_match_key_changes_makes_no_secon
     assert databases.contacts("crm") == databases.contacts("erp")
 
 
-class TestTheSystemsOwnFailure:
+class TestASystemFailure:
     def test_of_every_record_fails_the_run(self, databases: Databases, poisonous: Callable[..., None]) -> None:
         databases.add("crm", *PEOPLE)
         poisonous("create", *(name for _, name, _ in PEOPLE))
@@ -141,7 +141,7 @@ class TestTheSystemsOwnFailure:
         poisonous("create", "name 0", error=ConfigurationError("connector erp: permission denied"))
         assert {databases.run().code for _ in range(4)} == {ExitCode.CONFIGURATION_ERROR}
 
-    def test_that_does_not_let_it_be_read_either_is_not_looked_into(
+    def test_that_prevents_reading_is_not_isolated(
         self, databases: Databases, poisonous: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         databases.add("crm", *PEOPLE)
@@ -159,7 +159,7 @@ class TestTheSystemsOwnFailure:
         assert (ended.code, databases.contacts("erp")) == (1, [])
 
 
-def test_a_text_with_bytes_that_are_no_characters_is_set_aside_and_the_rest_of_its_record_goes_on(
+def test_a_text_with_invalid_bytes_is_set_aside_and_the_rest_of_its_record_is_synced(
     databases: Databases,
 ) -> None:
     databases.add("crm", ("a@x", "A", "1"), ("b@x", "B", "2"))

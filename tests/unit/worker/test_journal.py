@@ -56,7 +56,7 @@ def three_runs(databases: Databases) -> Databases:
     return databases
 
 
-def test_each_write_is_kept_with_the_values_before_and_after(three_runs: Databases) -> None:
+def test_each_write_is_recorded_with_the_values_before_and_after(three_runs: Databases) -> None:
     bob = {"email": "bob@x", "name": "Bob", "phone": None}
     assert changes(three_runs, 1) == [
         ("create", "erp", 1, 1, {}, {"email": "ada@x", "name": "Ada", "phone": "1"}),
@@ -66,7 +66,7 @@ def test_each_write_is_kept_with_the_values_before_and_after(three_runs: Databas
     assert changes(three_runs, 3) == [("delete", "erp", 2, 2, bob, {})]
 
 
-def test_what_is_kept_of_an_update_is_what_the_system_has_stored(databases: Databases) -> None:
+def test_an_update_is_recorded_with_the_stored_values(databases: Databases) -> None:
     databases.add("crm", ("ada@x", "Ada", "1"))
     databases.run(config=config(databases))
     databases.sql(
@@ -79,7 +79,7 @@ def test_what_is_kept_of_an_update_is_what_the_system_has_stored(databases: Data
     assert changes(databases, 2) == [("update", "erp", 1, 1, {"name": "Ada"}, {"name": "ADA LOVELACE"})]
 
 
-def test_what_the_system_refuses_is_not_kept(databases: Databases) -> None:
+def test_a_refused_write_is_not_recorded(databases: Databases) -> None:
     databases.sql("erp", "CREATE TRIGGER no BEFORE INSERT ON contact BEGIN SELECT raise(ABORT, 'no'); END")
     databases.add("crm", ("ada@x", "Ada", "1"))
     ended = databases.run(config=config(databases))
@@ -88,7 +88,7 @@ def test_what_the_system_refuses_is_not_kept(databases: Databases) -> None:
     assert entries(databases, 1) == []
 
 
-def test_what_is_only_rehearsed_for_a_limit_is_not_kept(databases: Databases) -> None:
+def test_writes_of_a_rehearsal_are_not_recorded(databases: Databases) -> None:
     databases.add("crm", ("ada@x", "Ada", "1"))
     limited = {**config(databases), "safety": {"maxCreates": {"percent": 0, "min": 0}}}
     assert databases.run(config=limited).code == 3
@@ -97,13 +97,13 @@ def test_what_is_only_rehearsed_for_a_limit_is_not_kept(databases: Databases) ->
     assert len(changes(databases, 2)) == 1
 
 
-def test_without_the_setting_nothing_is_kept_and_what_was_kept_is_deleted(three_runs: Databases) -> None:
+def test_without_the_setting_nothing_is_recorded_and_old_entries_are_deleted(three_runs: Databases) -> None:
     assert (three_runs.cache / FILE).exists()
     three_runs.run()
     assert not (three_runs.cache / FILE).exists()
 
 
-def test_a_read_only_run_leaves_the_journal_as_it_is(three_runs: Databases) -> None:
+def test_a_read_only_run_does_not_change_the_journal(three_runs: Databases) -> None:
     before = (three_runs.cache / FILE).read_bytes()
     assert three_runs.run(push=False).code == 0
     assert (three_runs.cache / FILE).read_bytes() == before
@@ -118,7 +118,7 @@ class TestBounds:
             assert [run.run for run in journal.runs()] == [3]
         assert entries(three_runs, 1) == []
 
-    def test_the_oldest_runs_make_room_for_new_ones_and_it_is_said(self, databases: Databases) -> None:
+    def test_the_oldest_runs_are_dropped_for_new_ones_and_a_message_says_so(self, databases: Databases) -> None:
         for n in range(6):
             databases.add("crm", *((f"{n}-{i}@x", "x" * 200, None) for i in range(100)))
             ended = databases.run(config=config(databases, maxSize="160Ki"))
@@ -132,7 +132,7 @@ class TestBounds:
         assert warnings[-1] == dropped
         assert len(entries(databases, 6)) == 100
 
-    def test_a_run_that_does_not_fit_is_not_kept_at_all_and_goes_on(self, databases: Databases) -> None:
+    def test_a_run_that_does_not_fit_is_not_recorded_and_continues(self, databases: Databases) -> None:
         databases.add("crm", *((f"{i}@x", "x" * 200, None) for i in range(2000)))
         ended = databases.run(config=config(databases, maxSize="64Ki"))
         assert ended.code == 0
@@ -159,7 +159,7 @@ class TestEncryption:
             assert value not in held
         assert b"contact" in held
 
-    def test_the_key_brings_them_back(self, sealed: Databases) -> None:
+    def test_the_key_decrypts_them(self, sealed: Databases) -> None:
         ((_, _, _, _, _, after),) = changes(sealed, 1, "correct horse")
         assert after == {"email": "ada@x", "name": "Ada Secretname", "phone": "555-0100"}
 
@@ -167,7 +167,7 @@ class TestEncryption:
         ("secret", "given"),
         [("another", "spec.sync.journal.key is another"), (None, "spec.sync.journal.key is not set")],
     )
-    def test_another_key_does_not(self, sealed: Databases, secret: str | None, given: str) -> None:
+    def test_another_key_does_not_decrypt_them(self, sealed: Databases, secret: str | None, given: str) -> None:
         with pytest.raises(Exception, match=f"the journal of run 1 is encrypted, and {given}: give the key"):
             entries(sealed, 1, secret)
 
@@ -212,18 +212,18 @@ class TestTheCommand:
             "run 3: 0 created, 0 updated, 1 deleted",
         ]
 
-    def test_lists_what_a_run_has_written_without_values(self, listed: Callable[..., list[str]]) -> None:
+    def test_lists_the_writes_of_a_run_without_values(self, listed: Callable[..., list[str]]) -> None:
         assert listed("--run", "2") == ["update contact 1 of erp: name"]
         assert listed("--run", "3") == ["delete contact 2 of erp: email, name, phone"]
 
     def test_shows_values_on_request(self, listed: Callable[..., list[str]]) -> None:
         assert listed("--run", "2", "--values") == ['update contact 1 of erp: name "Ada" → "Ada Lovelace"']
 
-    def test_says_that_a_run_is_not_there(self, listed: Callable[..., list[str]]) -> None:
+    def test_reports_a_missing_run(self, listed: Callable[..., list[str]]) -> None:
         (line,) = listed("--run", "9", code=1)
         assert line.startswith("run 9 is not in the journal: it wrote nothing, it is older than")
 
-    def test_says_that_there_is_no_journal(
+    def test_reports_a_missing_journal(
         self, databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("SYNC_CACHE_DIR", str(databases.cache))

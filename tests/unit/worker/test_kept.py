@@ -27,14 +27,14 @@ def linked(databases: Databases) -> Databases:
     return databases
 
 
-class TestAFieldThatKeepsItsFormerValue:
+class TestAFieldWithItsFormerValue:
     @pytest.fixture
     def stubborn(self, linked: Databases) -> Databases:
         linked.sql("erp", STUBBORN)
         return linked
 
     @pytest.mark.parametrize("scope", ["full", "changes"])
-    def test_is_told_once_and_not_written_again(self, stubborn: Databases, scope: str) -> None:
+    def test_is_reported_once_and_not_written_again(self, stubborn: Databases, scope: str) -> None:
         stubborn.edit("crm", "ada@x", phone="11")
         ended = stubborn.run(scope, crm=WITH_CURSOR, erp=WITH_CURSOR)
         assert (ended.pushed, ended.parked) == (UNTOUCHED, [("crm", "phone", NOT_KEPT)])
@@ -44,7 +44,7 @@ class TestAFieldThatKeepsItsFormerValue:
                 UNTOUCHED, {"crm": 0, "erp": 0}, 1
             )  # fmt: skip
 
-    def test_does_not_keep_back_the_others(self, stubborn: Databases) -> None:
+    def test_does_not_block_the_others(self, stubborn: Databases) -> None:
         stubborn.edit("crm", "ada@x", phone="11", name="Ada L.")
         assert stubborn.run().pushed == {"crm": "", "erp": "1 update"}
         assert stubborn.contacts("erp")[0] == ("ada@x", "Ada L.", "1")
@@ -66,7 +66,7 @@ class TestAFieldThatKeepsItsFormerValue:
         assert stubborn.contacts("crm")[0] == ("ada@x", "Ada", "11")
 
 
-def test_a_field_that_a_new_record_does_not_get_is_told(databases: Databases) -> None:
+def test_a_field_that_a_new_record_lacks_is_reported(databases: Databases) -> None:
     databases.sql(
         "erp",
         "CREATE TRIGGER drop_it AFTER INSERT ON contact BEGIN UPDATE contact SET phone = NULL WHERE id = NEW.id; END;",
@@ -78,7 +78,7 @@ def test_a_field_that_a_new_record_does_not_get_is_told(databases: Databases) ->
     assert (ended.pushed, ended.message["waiting"]) == (UNTOUCHED, 1)
 
 
-def test_an_amount_that_stays_whole_is_not_taken_for_a_rounded_one(databases: Databases) -> None:
+def test_an_unchanged_whole_amount_does_not_count_as_rounded(databases: Databases) -> None:
     for side in ("crm", "erp"):
         databases.sql(side, "ALTER TABLE contact ADD price NUMERIC(10, 2)")
     fields = [{"crm": "email", "erp": "email"}, {"crm": "price", "erp": "price"}]
@@ -90,7 +90,7 @@ def test_an_amount_that_stays_whole_is_not_taken_for_a_rounded_one(databases: Da
     assert (ended.pushed, ended.parked) == (UNTOUCHED, [("crm", "price", NOT_KEPT.replace("phone", "price"))])
 
 
-class TestADeleteThatIsNotCarriedOut:
+class TestAnIneffectiveDelete:
     @pytest.fixture
     def flagging(self, linked: Databases) -> Databases:
         """Who is deleted in erp is only marked."""
@@ -102,7 +102,7 @@ class TestADeleteThatIsNotCarriedOut:
         linked.delete("crm", "ada@x")
         return linked
 
-    def test_is_told_once_and_neither_repeated_nor_undone_on_the_other_side(self, flagging: Databases) -> None:
+    def test_is_reported_once_and_neither_repeated_nor_undone_on_the_other_side(self, flagging: Databases) -> None:
         ended = flagging.run(deletes="propagate")
         assert ended.pushed == UNTOUCHED
         assert ended.parked == [
@@ -114,13 +114,13 @@ class TestADeleteThatIsNotCarriedOut:
             ended = flagging.run(deletes="propagate")
             assert (ended.pushed, ended.message["waiting"], flagging.everything()) == (UNTOUCHED, 1, before)
 
-    def test_is_over_when_the_record_is_gone(self, flagging: Databases) -> None:
+    def test_is_settled_when_the_record_is_gone(self, flagging: Databases) -> None:
         flagging.run(deletes="propagate")
         flagging.sql("erp", "DROP TRIGGER mark; DELETE FROM contact WHERE email = 'ada@x'")
         ended = flagging.run(deletes="propagate")
         assert (ended.pushed, ended.message["waiting"]) == (UNTOUCHED, 0)
 
-    def test_is_beaten_by_an_edit_of_the_record_that_stayed(self, flagging: Databases) -> None:
+    def test_is_beaten_by_an_edit_of_the_remaining_record(self, flagging: Databases) -> None:
         flagging.run(deletes="propagate")
         flagging.edit("erp", "ada@x", phone="11")
         assert flagging.run(deletes="propagate").pushed == {"crm": "1 create", "erp": ""}
@@ -153,7 +153,7 @@ class TestADeleteThatIsNotCarriedOut:
         (1, "False", False),
     ],
 )
-def test_another_form_of_a_value_is_kept(stored: Any, sent: Any, kept: bool) -> None:
+def test_a_value_stored_in_another_form_counts_as_kept(stored: Any, sent: Any, kept: bool) -> None:
     assert is_a_form_of(stored, sent) is kept
     assert unkept([0], [sent], [stored], [stored]) == ([] if kept else [0])
     assert unkept([0], [sent], ["before"], [stored]) == []

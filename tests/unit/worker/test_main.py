@@ -24,14 +24,14 @@ from tidegate.worker.run import environment
 from .databases import Databases, Ended
 
 
-def test_a_run_that_is_done_ends_with_0(databases: Databases) -> None:
+def test_a_complete_run_ends_with_0(databases: Databases) -> None:
     ended = databases.run()
     assert (ended.code, ended.message["outcome"]) == (ExitCode.COMPLETE, "complete")
     assert (ended.message["phase"], ended.message["checkpoint"]) == ("complete", "complete")
 
 
 class TestConfigurationErrors:
-    def test_end_with_2_and_all_complaints(self, databases: Databases) -> None:
+    def test_end_with_2_and_all_errors(self, databases: Databases) -> None:
         ended = databases.run(config={"connectors": {}})
         assert ended.code == ExitCode.CONFIGURATION_ERROR
         assert (ended.message["outcome"], ended.message["reason"]) == ("failed", "objects is missing")
@@ -57,7 +57,7 @@ class TestConfigurationErrors:
         assert databases.run().code == ExitCode.COMPLETE
 
 
-class TestACacheThatCannotBeUsed:
+class TestAnUnusableCache:
     def test_ends_with_4_when_it_is_of_another_epoch(self, databases: Databases) -> None:
         databases.run()
         ended = databases.run(environment={"SYNC_CACHE_EPOCH": "2"})
@@ -75,7 +75,7 @@ class TestACacheThatCannotBeUsed:
         assert ended.message["reason"].startswith("the cache cannot be read: ")
 
     @pytest.mark.parametrize("how", ["deleted", "emptied"])
-    def test_ends_with_79_when_its_file_is_gone_though_it_had_been_made(self, databases: Databases, how: str) -> None:
+    def test_ends_with_79_when_its_file_is_missing_though_it_was_created(self, databases: Databases, how: str) -> None:
         databases.add("crm", ("a@x", "Ada"))
         databases.run()
         (databases.cache / FILE).unlink()
@@ -85,18 +85,18 @@ class TestACacheThatCannotBeUsed:
         assert (ended.code, ended.message["outcome"]) == (ExitCode.CACHE_LOST, "failed")
         assert ended.message["reason"].startswith("the cache is lost: its file cache.sqlite is")
 
-    def test_is_made_by_the_first_run_that_comes_so_far(self, databases: Databases) -> None:
+    def test_is_created_by_the_first_run_that_gets_this_far(self, databases: Databases) -> None:
         (databases.cache / FILE).touch()  # a run that was killed while it made the file
         assert databases.run().code == ExitCode.COMPLETE
 
-    def test_is_tried_again_when_it_is_locked(self, databases: Databases) -> None:
+    def test_is_retried_when_it_is_locked(self, databases: Databases) -> None:
         databases.run()
         holder = Cache(databases.cache, "1")
         ended = databases.run()
         holder.close()
         assert (ended.code, ended.message["reason"]) == (1, "another process is working on the cache")
 
-    def test_is_tried_again_when_its_disk_is_full(self, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_retried_when_its_disk_is_full(self, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: Any) -> None:
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorname = "SQLITE_FULL"
@@ -108,14 +108,14 @@ class TestACacheThatCannotBeUsed:
         assert ended.message["reason"] == "the cache cannot be written: database or disk is full"
 
 
-def test_a_database_that_is_not_there_is_a_configuration_error_as_in_other_databases(databases: Databases) -> None:
+def test_a_missing_database_is_a_configuration_error_as_in_other_databases(databases: Databases) -> None:
     (databases.directory / "erp.db").unlink()
     ended = databases.run()
     assert ended.code == ExitCode.CONFIGURATION_ERROR
     assert ended.message["reason"].startswith("connector erp: the database says: unable to open database file")
 
 
-def test_a_database_that_somebody_else_keeps_locked_is_tried_again(
+def test_a_database_that_another_client_keeps_locked_is_retried(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_LOCK_WAIT_SECONDS", 0)
@@ -126,7 +126,7 @@ def test_a_database_that_somebody_else_keeps_locked_is_tried_again(
     assert "database is locked" in ended.message["reason"]
 
 
-def test_a_defect_of_the_worker_is_tried_again_and_leaves_its_trace(
+def test_a_defect_of_the_worker_is_retried_and_logs_a_traceback(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tidegate.worker.run.steps.scan", lambda _: 1 / 0)
@@ -155,13 +155,13 @@ class TestAsAProcess:
         message = json.loads((databases.directory / "message").read_text())
         return Ended(process.returncode, message, [json.loads(line) for line in [*lines, *out.splitlines()]])
 
-    def test_it_tells_its_progress_in_lines_of_json(self, databases: Databases) -> None:
+    def test_logs_its_progress_as_json_lines(self, databases: Databases) -> None:
         ended = self.ended(databases, self.start(databases), [])
         assert ended.code == 0
         assert ended.lines[0]["type"] == "progress"
         assert ended.lines[-1] == {"type": "end", **ended.message}
 
-    def test_sigterm_pauses_it_with_75(self, databases: Databases) -> None:
+    def test_pauses_on_sigterm_with_75(self, databases: Databases) -> None:
         databases.add("crm", *[(f"p{n}@x", "name") for n in range(1000)])  # eight minutes at this pace
         process = self.start(databases)
         assert process.stdout is not None
@@ -171,7 +171,7 @@ class TestAsAProcess:
         assert (ended.code, ended.message["outcome"]) == (ExitCode.PAUSED, "paused")
         assert databases.run(run=1).code == 0
 
-    def test_a_signal_that_comes_when_all_is_done_does_not_spoil_the_end(self, databases: Databases) -> None:
+    def test_is_unaffected_by_a_signal_after_its_work_is_done(self, databases: Databases) -> None:
         databases.write_config(databases.config())
         program = (
             "import atexit, os, signal, sys\n"
@@ -183,7 +183,7 @@ class TestAsAProcess:
         assert subprocess.run([sys.executable, "-c", program], env=variables, check=False).returncode == 0
 
 
-def test_the_message_is_written_to_the_place_of_kubernetes_when_none_is_named(
+def test_the_message_is_written_to_kubernetes_default_path_when_none_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert environment.TERMINATION_LOG == "/dev/termination-log"

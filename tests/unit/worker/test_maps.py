@@ -44,7 +44,7 @@ def states(databases: Databases) -> tuple[dict[str, str | None], dict[str, str |
 
 
 class TestAMap:
-    def test_gives_each_side_its_own_words_and_no_value_stays_none(self, databases: Databases) -> None:
+    def test_translates_values_per_side_and_no_value_stays_none(self, databases: Databases) -> None:
         add(databases, "crm", "ada@x", "open")
         add(databases, "crm", "nil@x", None)
         add(databases, "erp", "bob@x", "Erledigt")
@@ -55,7 +55,7 @@ class TestAMap:
         )
         assert databases.run(fields=MAPPED).pushed == UNTOUCHED
 
-    def test_lets_an_edit_flow_and_equal_edits_agree(self, databases: Databases) -> None:
+    def test_pushes_an_edit_and_equal_edits_agree(self, databases: Databases) -> None:
         for email in ("ada@x", "bob@x"):
             add(databases, "crm", email, "open")
             add(databases, "erp", email, "Offen")
@@ -68,7 +68,7 @@ class TestAMap:
         assert states(databases)[0] == {"ada@x": "closed", "bob@x": "closed"}
         assert databases.run(fields=MAPPED).pushed == UNTOUCHED
 
-    def test_sees_a_conflict_where_both_were_edited_to_different_words(self, databases: Databases) -> None:
+    def test_detects_a_conflict_where_both_were_edited_to_different_values(self, databases: Databases) -> None:
         add(databases, "crm", "ada@x", "open")
         databases.run(fields=MAPPED)
         databases.edit("crm", "ada@x", state="closed")
@@ -77,7 +77,9 @@ class TestAMap:
         assert ended.parked == [("crm", "state", "it was changed on both sides, to different values")]
 
     @pytest.mark.parametrize("to", ["crm", "erp"])
-    def test_sets_aside_what_has_no_entry_and_the_other_fields_flow(self, databases: Databases, to: str) -> None:
+    def test_sets_aside_a_value_without_an_entry_and_pushes_the_other_fields(
+        self, databases: Databases, to: str
+    ) -> None:
         source = "erp" if to == "crm" else "crm"
         add(databases, "crm", "ada@x", "open")
         databases.run(fields=MAPPED)
@@ -101,7 +103,7 @@ class TestAMap:
         assert databases.run("changes", fields=fields, crm=WITH_CURSOR).pushed == {"crm": "", "erp": "1 update"}
         assert states(databases)[1] == {"ada@x": "Wartet"}
 
-    def test_makes_one_of_several_where_values_flow_one_way(self, databases: Databases) -> None:
+    def test_merges_several_values_where_they_are_written_one_way(self, databases: Databases) -> None:
         fields = mapped(OPEN, {"crm": "new", "erp": "Offen"}, CLOSED, direction="to-erp")
         add(databases, "crm", "ada@x", "open")
         add(databases, "crm", "bob@x", "new")
@@ -112,7 +114,7 @@ class TestAMap:
         assert databases.run(fields=fields).pushed == {"crm": "1 update", "erp": "1 update"}
         assert states(databases) == ({"ada@x": "new", "bob@x": "new"}, {"ada@x": "Offen", "bob@x": "Sonstwas"})
 
-    def test_may_have_a_word_for_no_value_and_numbers(self, databases: Databases) -> None:
+    def test_may_map_no_value_and_numbers(self, databases: Databases) -> None:
         databases.sql("erp", "ALTER TABLE contact ADD COLUMN grade INTEGER")
         entries = [{"crm": "unknown", "erp": None}, {"crm": "good", "erp": 1}, {"crm": "bad", "erp": 2}]
         fields = [*FIELDS, {"crm": "state", "erp": "grade", "map": entries}]
@@ -126,14 +128,14 @@ class TestAMap:
         assert states(databases)[0] == {"ada@x": "good", "bob@x": "unknown", "eve@x": "bad", "nil@x": "unknown"}
         assert databases.run(fields=fields).pushed == UNTOUCHED
 
-    def test_that_is_added_later_writes_nothing_that_nobody_has_edited(self, databases: Databases) -> None:
+    def test_that_is_added_later_writes_no_unedited_record(self, databases: Databases) -> None:
         add(databases, "crm", "ada@x", "open")
         databases.run(fields=[*FIELDS, {"crm": "state", "erp": "state"}])
         before = databases.everything()
         assert databases.run(fields=MAPPED).pushed == UNTOUCHED
         assert databases.everything() == before
 
-    def test_is_part_of_a_file_too(self, databases: Databases, tmp_path: Path) -> None:
+    def test_works_for_files_too(self, databases: Databases, tmp_path: Path) -> None:
         (tmp_path / "c.csv").write_text("id,email,state\n1,ada@x,open\n")
         connectors = {
             "crm": {"type": "file", "url": str(tmp_path)},
@@ -155,7 +157,9 @@ one_to_one = st.dictionaries(texts, st.one_of(texts, st.integers()), min_size=1)
 
 
 @given(pairs=one_to_one, value=st.one_of(st.none(), texts, st.integers()))
-def test_what_a_map_has_comes_back_as_it_was_and_the_rest_goes_nowhere(pairs: dict[str, Any], value: Any) -> None:
+def test_a_mapped_value_survives_the_round_trip_and_an_unmapped_one_is_not_written(
+    pairs: dict[str, Any], value: Any
+) -> None:
     values = ValueMap(tuple(pairs.items()))
     for side, known in ((0, {*pairs}), (1, {normal(each) for each in pairs.values()})):
         there = values.translated(value, side)
@@ -166,7 +170,7 @@ def test_what_a_map_has_comes_back_as_it_was_and_the_rest_goes_nowhere(pairs: di
 
 
 class TestAConstant:
-    def test_is_what_a_new_record_gets_and_later_stays_as_it_is(self, databases: Databases) -> None:
+    def test_is_set_in_a_new_record_and_not_changed_later(self, databases: Databases) -> None:
         fields = [*FIELDS, {"erp": "state", "constant": "from crm"}]
         databases.add("crm", ADA)
         databases.run(fields=fields)
@@ -176,7 +180,7 @@ class TestAConstant:
         assert databases.run(fields=fields).pushed == {"crm": "", "erp": "1 update"}
         assert states(databases)[1] == {"ada@x": "mine"}
 
-    def test_makes_a_new_record_meet_its_side_s_filter(self, databases: Databases) -> None:
+    def test_lets_a_new_record_meet_its_side_s_filter(self, databases: Databases) -> None:
         where = [{"field": "state", "operator": "In", "values": ["person"]}]
         fields = [*FIELDS, {"erp": "state", "constant": "person"}]
         databases.add("crm", ADA)
@@ -222,7 +226,7 @@ class TestWrites:
         assert databases.run(writes=writes, conflict="park").pushed == {"crm": "1 update", "erp": ""}
         assert databases.contacts("crm")[0] == ("ada@x", "Countess", "8")
 
-    def test_without_delete_lets_the_counterpart_stand(self, databases: Databases) -> None:
+    def test_without_delete_keeps_the_counterpart(self, databases: Databases) -> None:
         writes = {"erp": ["create", "update"]}
         databases.add("crm", ADA, BOB)
         databases.run(writes=writes)
@@ -236,16 +240,14 @@ class TestWrites:
         }  # fmt: skip
         assert databases.contacts("erp") == [ADA]
 
-    def test_a_match_field_that_does_not_flow_keeps_records_from_being_made_and_the_run_says_so(
-        self, databases: Databases
-    ) -> None:
+    def test_are_reported_where_an_unwritten_match_field_prevents_creates(self, databases: Databases) -> None:
         fields = [{**FIELDS[0], "direction": "to-erp"}, *FIELDS[1:]]
         databases.add("erp", ADA, BOB)
         ended = databases.run(fields=fields)
         assert ended.pushed == UNTOUCHED
         assert ended.message["reason"] == "contact in crm: 2 not created: its match field email is not written there"
 
-    def test_of_nothing_writes_nothing_there(self, databases: Databases) -> None:
+    def test_without_any_operation_writes_nothing(self, databases: Databases) -> None:
         databases.add("crm", ADA)
         databases.add("erp", BOB)
         assert databases.run(writes={"crm": []}, deletes="propagate").pushed == {"crm": "", "erp": "1 create"}
@@ -255,7 +257,7 @@ class TestWrites:
         assert databases.contacts("crm") == [ADA]
 
 
-def test_constants_and_writes_may_change_from_run_to_run(databases: Databases) -> None:
+def test_constants_and_allowed_writes_may_change_from_run_to_run(databases: Databases) -> None:
     databases.add("crm", ADA)
     databases.run(writes={"erp": []})
     databases.add("crm", BOB)
@@ -266,7 +268,7 @@ def test_constants_and_writes_may_change_from_run_to_run(databases: Databases) -
     assert databases.run().pushed == {"crm": "", "erp": "1 create"}, "an edit of her is new"
 
 
-def test_no_value_is_an_empty_text_where_a_column_of_texts_cannot_hold_null(databases: Databases) -> None:
+def test_no_value_is_an_empty_text_in_a_not_null_text_column(databases: Databases) -> None:
     databases.sql("erp", "CREATE TABLE person (id INTEGER PRIMARY KEY, email TEXT, name TEXT NOT NULL)")
     erp = {"table": "person", "id": "id"}
     databases.add("crm", ADA, ("bob@x", None, None))
@@ -345,7 +347,7 @@ STATE = "object contact, field state"
         ),
     ],
 )
-def test_a_mistake_is_named_and_nothing_is_written(databases: Databases, changes: dict[str, Any], words: str) -> None:
+def test_an_error_is_reported_and_nothing_is_written(databases: Databases, changes: dict[str, Any], words: str) -> None:
     databases.add("crm", ADA)
     before = databases.everything()
     ended = databases.run(**changes)

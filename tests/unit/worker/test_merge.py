@@ -102,17 +102,17 @@ class TestBothSidesHaveTheRecord:
     @pytest.mark.parametrize(
         ("crm", "erp", "policy", "expected"), [row[1:] for row in TWO_WAY], ids=[r[0] for r in TWO_WAY]
     )
-    def test_a_field_that_goes_both_ways(self, crm: str, erp: str, policy: Policy, expected: Patch) -> None:
+    def test_a_field_with_both_directions(self, crm: str, erp: str, policy: Policy, expected: Patch) -> None:
         assert merge((side(crm), side(erp)), [FIELD], policy, BLANK) == expected
 
     @pytest.mark.parametrize(
         ("rule", "crm", "erp", "expected"), [row[1:] for row in ONE_WAY], ids=[r[0] for r in ONE_WAY]
     )
-    def test_a_field_that_goes_one_way(self, rule: FieldRule, crm: str, erp: str, expected: Patch) -> None:
+    def test_a_field_with_one_direction(self, rule: FieldRule, crm: str, erp: str, expected: Patch) -> None:
         assert merge((side(crm), side(erp)), [rule], PARK, BLANK) == expected
 
     @pytest.mark.parametrize(("newer", "expected"), [(0, CONFLICT_TO_ERP), (1, CONFLICT_TO_CRM), (None, PARKED)])
-    def test_newest_lets_the_later_edit_win_and_parks_what_cannot_be_told(
+    def test_newest_lets_the_later_edit_win_and_parks_an_undecidable_one(
         self, newer: Side | None, expected: Patch
     ) -> None:
         assert merge((side("a>b"), side("a>c")), [FIELD], NEWEST, BLANK, newer) == expected
@@ -120,10 +120,10 @@ class TestBothSidesHaveTheRecord:
     @pytest.mark.parametrize(
         ("policy", "expected"), [(PARK, AGREED), (CRM_WINS, CONFLICT_TO_ERP), (ERP_WINS, CONFLICT_TO_CRM)]
     )
-    def test_a_field_that_is_parked_is_settled_by_a_policy_with_a_winner(self, policy: Policy, expected: Patch) -> None:
+    def test_a_parked_field_is_settled_by_a_policy_with_a_winner(self, policy: Policy, expected: Patch) -> None:
         assert merge((side("b>b"), side("c>c")), [FIELD], policy, BLANK, parked=Parked({0}, {0})) == expected
 
-    def test_an_edit_of_a_field_that_is_parked_settles_it_whatever_the_policy(self) -> None:
+    def test_an_edit_of_a_parked_field_settles_it_under_any_policy(self) -> None:
         assert merge((side("b>d"), side("c>c")), [FIELD], ERP_WINS, BLANK, parked=Parked({0}, {0})) == TO_ERP_IT_GOES
 
     @pytest.mark.parametrize(
@@ -137,18 +137,18 @@ class TestBothSidesHaveTheRecord:
         decided = Parked({0}, {0}, {0: 0})
         assert merge((side("b>b"), side("c>c")), [TO_CRM], PARK, BLANK, parked=decided) == AGREED
 
-    def test_fields_are_decided_one_by_one(self) -> None:
+    def test_fields_are_decided_separately(self) -> None:
         rules = [FieldRule((name, name)) for name in ("email", "name", "phone", "city")]
         crm, erp = side("a>b", "a>a", "a>b", "a>a"), side("a>a", "a>b", "a>c", "b>b")
         assert merge((crm, erp), rules, PARK, BLANK) == Patch(to=((1,), (0,)), parked=(2,), conflicts=(2,))
 
-    def test_a_field_is_the_same_when_it_compares_so_whatever_each_side_holds(self) -> None:
+    def test_a_field_is_equal_when_its_compared_form_is_equal(self) -> None:
         """As a reference does, to records that are linked."""
         crm, erp = side("?>5")._replace(compared=(b"9",)), side("?>9")
         assert merge((crm, erp), [FIELD], PARK, BLANK) == AGREED
 
 
-def test_a_record_with_a_field_that_is_parked_was_edited_and_beats_a_delete() -> None:
+def test_a_record_with_a_parked_field_was_edited_and_beats_a_delete() -> None:
     assert merge((side("b>b"), GONE), [FIELD], PARK, BLANK, parked=Parked({0}, {0})) == Create(1)
     assert merge((GONE, side("b>b")), [FIELD], PARK, BLANK, parked=Parked({0}, {0})) == Create(0)
 
@@ -191,18 +191,18 @@ class TestOneSideHasTheRecord:
     @pytest.mark.parametrize(
         ("here", "there", "policy", "expected"), [r[1:] for r in ONE_SIDED], ids=[r[0] for r in ONE_SIDED]
     )
-    def test_the_record_of_crm(self, here: State, there: State, policy: Policy, expected: Decision) -> None:
+    def test_crm_alone_has_the_record(self, here: State, there: State, policy: Policy, expected: Decision) -> None:
         assert merge((here, there), [FIELD], policy, BLANK) == expected
 
-    def test_an_edit_against_the_way_of_the_field_does_not_beat_a_delete(self) -> None:
+    def test_an_edit_against_the_field_s_direction_does_not_beat_a_delete(self) -> None:
         assert merge((side("a>b"), GONE), [TO_CRM], PARK, BLANK) == Delete(0)
 
-    def test_what_was_never_seen_whole_is_made_again_and_not_deleted(self) -> None:
+    def test_a_record_that_was_never_seen_whole_is_recreated_and_not_deleted(self) -> None:
         partly_seen = side("a>a", "?>b")
         assert merge((partly_seen, GONE), [FIELD, FIELD], PARK, BLANK) == Create(1)
         assert merge((partly_seen, GONE), [FIELD, FIELD], replace(PARK, deletes="unlink"), BLANK) == Keep()
 
-    def test_a_field_that_is_new_to_the_configuration_does_not_make_what_stands_alone_anew(self) -> None:
+    def test_a_new_field_does_not_recreate_a_record_without_a_counterpart(self) -> None:
         assert merge((side("a>a", "?>b"), ABSENT), [FIELD, FIELD], PARK, BLANK) == Keep()
 
 
@@ -296,7 +296,7 @@ class TestLaws:
 
     @law
     @given(situations())
-    def test_no_side_is_preferred_but_by_the_policy(self, situation: Situation) -> None:
+    def test_no_side_is_preferred_except_by_the_policy(self, situation: Situation) -> None:
         decision, turned = situation.merge(), situation.turned().merge()
         if isinstance(decision, Patch):
             withheld = tuple(sorted(map(other, decision.withheld)))
@@ -332,7 +332,7 @@ class TestLaws:
 
     @law
     @given(situations(both=True))
-    def test_every_edit_arrives_unless_it_is_in_conflict(self, situation: Situation) -> None:
+    def test_every_edit_is_pushed_unless_it_is_in_conflict(self, situation: Situation) -> None:
         patch = situation.patch()
         after = situation.after(patch)
         for s in SIDES:
@@ -351,13 +351,13 @@ class TestLaws:
 
     @law
     @given(situations(both=True))
-    def test_nothing_is_written_against_the_way_of_a_field(self, situation: Situation) -> None:
+    def test_nothing_is_written_against_a_field_s_direction(self, situation: Situation) -> None:
         patch = situation.patch()
         assert all(situation.rules[i].to[s] for s in SIDES for i in patch.to[s])
 
     @law
     @given(situations(both=True))
-    def test_a_conflict_goes_one_way_or_is_parked(self, situation: Situation) -> None:
+    def test_a_conflict_is_resolved_one_way_or_parked(self, situation: Situation) -> None:
         patch = situation.patch()
         goes = [*patch.to[0], *patch.to[1], *patch.parked]
         assert len(goes) == len(set(goes))
@@ -370,7 +370,7 @@ class TestLaws:
 
     @law
     @given(situations())
-    def test_only_what_is_wholly_as_it_was_seen_is_deleted(self, situation: Situation) -> None:
+    def test_only_a_record_without_changes_is_deleted(self, situation: Situation) -> None:
         decision = situation.merge()
         if isinstance(decision, Delete):
             here, there = situation.states[decision.on], situation.states[other(decision.on)]

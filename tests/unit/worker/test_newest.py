@@ -47,7 +47,7 @@ SECOND = timedelta(seconds=1)
         (datetime(9999, 12, 31, 23, 59, 59), datetime(1, 1, 1, tzinfo=INDIA), 0),
     ],
 )
-def test_the_later_cursor_is_the_newer_side_where_the_two_can_be_compared(crm: Any, erp: Any, newer: Any) -> None:
+def test_the_later_cursor_is_the_newer_side_where_both_are_comparable(crm: Any, erp: Any, newer: Any) -> None:
     assert newer_side([Record(1, (), crm), Record(1, (), erp)], (UTC, UTC)) == newer
 
 
@@ -75,7 +75,7 @@ def test_a_local_time_is_an_instant_of_its_connectors_zone() -> None:
     assert newer_side([half_an_hour_later, an_edit_in_berlin], (None, BERLIN)) == 0
 
 
-def test_a_local_time_of_the_hour_that_comes_twice_may_be_either() -> None:
+def test_a_local_time_in_a_repeated_hour_may_be_either() -> None:
     twice = Record(1, (), datetime(2026, 10, 25, 2, 30))
     for minutes, newer in ((-90, 0), (-30, None), (30, None), (90, 1)):
         moment = datetime(2026, 10, 25, 1, 0, tzinfo=UTC) + timedelta(minutes=minutes)
@@ -83,19 +83,19 @@ def test_a_local_time_of_the_hour_that_comes_twice_may_be_either() -> None:
 
 
 @pytest.mark.parametrize("cursor", [NOON, date(2026, 11, 24), "2026-11-24 12:00:00"])
-def test_a_time_without_a_zone_needs_one(cursor: Any) -> None:
+def test_a_time_without_a_zone_needs_the_setting_timezone(cursor: Any) -> None:
     with pytest.raises(ZoneUnknownError) as caught:
         newer_side([Record(1, (), ZONED), Record(1, (), cursor)], (None, None))
     assert caught.value.side == 1
 
 
-def test_the_ends_of_the_calendar_are_compared_in_every_zone() -> None:
+def test_the_first_and_last_days_of_the_calendar_are_compared_in_every_zone() -> None:
     ends = [Record(1, (), datetime(1, 1, 1)), Record(1, (), datetime(9999, 12, 31, 23, 59, 59))]
     for zone in ("Asia/Kolkata", "America/Lima"):
         assert newer_side(ends, (ZoneInfo(zone), ZoneInfo(zone))) == 1
 
 
-def test_a_record_that_is_not_there_is_not_newer() -> None:
+def test_a_missing_record_is_not_newer() -> None:
     assert newer_side([Record(1, (), NOON), None], (UTC, UTC)) is None
 
 

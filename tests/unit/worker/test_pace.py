@@ -23,7 +23,7 @@ class Time:
 
 
 @given(st.integers(1, 10_000), st.lists(st.integers(1, 5000), min_size=1, max_size=20))
-def test_the_rate_is_kept_over_the_run(rate: int, wanted: list[int]) -> None:
+def test_the_rate_is_averaged_over_the_run(rate: int, wanted: list[int]) -> None:
     time = Time()
     pace = time.pace(rate)
     done = 0
@@ -36,7 +36,7 @@ def test_the_rate_is_kept_over_the_run(rate: int, wanted: list[int]) -> None:
     assert time.now <= done / rate + 1e-6
 
 
-def test_time_that_the_systems_took_is_not_waited_for_again() -> None:
+def test_time_spent_in_the_systems_is_not_waited_for_again() -> None:
     time = Time()
     pace = time.pace(100)
     pace.took(50)
@@ -53,7 +53,7 @@ def test_a_batch_lasts_half_a_second_at_most(rate: int | None, batch: int) -> No
     assert Time().pace(rate).batch(5000) == batch
 
 
-def test_without_a_limit_nothing_is_waited_for() -> None:
+def test_without_a_limit_there_is_no_wait() -> None:
     time = Time()
     pace = time.pace(None)
     pace.took(1_000_000)

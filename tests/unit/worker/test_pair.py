@@ -12,7 +12,7 @@ UNTOUCHED = {"crm": "", "erp": ""}
 FIELDS = [{"crm": name, "erp": name} for name in ("email", "name", "phone")]
 
 
-def test_records_with_the_same_key_are_linked_and_not_made_again(databases: Databases) -> None:
+def test_records_with_the_same_key_are_linked_and_not_duplicated(databases: Databases) -> None:
     databases.add("crm", ("ada@x", "Ada", "1"), ("bob@x", "Bob", "2"))
     databases.add("erp", ("bob@x", "Bob", "2"), ("ada@x", "Ada", "1"))
     assert databases.run().pushed == UNTOUCHED
@@ -24,7 +24,7 @@ def test_records_with_the_same_key_are_linked_and_not_made_again(databases: Data
 @pytest.mark.parametrize(
     ("match", "paired"), [("casefold", True), (None, False)], ids=["capitals are ignored", "capitals count"]
 )
-def test_a_field_may_be_matched_whatever_its_capitals(databases: Databases, match: str | None, paired: bool) -> None:
+def test_a_field_may_be_matched_without_regard_to_case(databases: Databases, match: str | None, paired: bool) -> None:
     databases.add("crm", ("ADA@X", "Ada", "1"))
     databases.add("erp", ("ada@x", "Ada", "1"))
     databases.run(fields=[{"crm": "email", "erp": "email", "match": match}, *FIELDS[1:]])
@@ -32,7 +32,7 @@ def test_a_field_may_be_matched_whatever_its_capitals(databases: Databases, matc
 
 
 @pytest.mark.parametrize("there", ["José", "Jose\u0301", "JOSE  ", " jose"])
-def test_accents_and_spaces_may_be_no_difference_to_a_match_field(databases: Databases, there: str) -> None:
+def test_accents_and_spaces_may_be_ignored_in_a_match_field(databases: Databases, there: str) -> None:
     fields = [{"crm": "email", "erp": "email", "normalize": ["trim", "accents", "casefold"]}, *FIELDS[1:]]
     databases.add("crm", ("Jose", "Ada", "1"))
     databases.add("erp", (there, "Ada", "1"))
@@ -42,14 +42,14 @@ def test_accents_and_spaces_may_be_no_difference_to_a_match_field(databases: Dat
     assert (ended.pushed, len(ended.parked)) == (UNTOUCHED, 1), "two records of one name are not guessed"
 
 
-def test_more_than_one_field_may_be_needed_to_match(databases: Databases) -> None:
+def test_several_fields_may_be_needed_to_match(databases: Databases) -> None:
     databases.add("crm", ("info@x", "Ada", "1"), ("info@x", "Bob", "2"))
     databases.add("erp", ("info@x", "Bob", None))
     assert databases.run(match=["email", "name"], fields=FIELDS).pushed == {"crm": "", "erp": "1 create, 1 update"}
     assert sorted(databases.contacts("erp")) == [("info@x", "Ada", "1"), ("info@x", "Bob", "2")]
 
 
-def test_what_nobody_can_tell_apart_is_parked_and_neither_linked_nor_made(databases: Databases) -> None:
+def test_ambiguous_records_are_parked_and_neither_linked_nor_created(databases: Databases) -> None:
     databases.add("crm", ("info@x", "Ada", "1"), ("info@x", "Bob", "2"))
     databases.add("erp", ("info@x", "Info", "3"))
     before = databases.everything()
@@ -62,7 +62,7 @@ def test_what_nobody_can_tell_apart_is_parked_and_neither_linked_nor_made(databa
 
 
 @pytest.mark.parametrize(("more", "fewer"), [("crm", "erp"), ("erp", "crm")])
-def test_what_nobody_can_tell_apart_is_parked_whichever_side_has_more_records(
+def test_ambiguous_records_are_parked_on_whichever_side_has_more_of_them(
     databases: Databases, more: str, fewer: str
 ) -> None:
     databases.add("crm", ("info@x", "Ada", "1"), ("info@x", "Bob", "2"))
@@ -73,7 +73,7 @@ def test_what_nobody_can_tell_apart_is_parked_whichever_side_has_more_records(
     assert ended.message["parked"] == 3
 
 
-def test_what_was_parked_goes_on_when_a_human_has_told_the_records_apart(databases: Databases) -> None:
+def test_parked_records_are_synced_when_they_are_no_longer_ambiguous(databases: Databases) -> None:
     databases.add("crm", ("info@x", "Ada", "1"), ("info@x", "Bob", "2"))
     databases.add("erp", ("info@x", "Ada", "1"))
     databases.run()
@@ -101,7 +101,7 @@ def test_a_new_record_that_is_linked_to_another_already_is_parked(databases: Dat
     assert databases.contacts("erp") == [("ada@x", "Ada", "1")]
 
 
-def test_addresses_may_be_handed_on_from_record_to_record_in_one_run(databases: Databases) -> None:
+def test_addresses_may_move_from_record_to_record_in_one_run(databases: Databases) -> None:
     databases.add("crm", ("ada@x", "Ada", "1"))
     databases.run()
     databases.edit("crm", "ada@x", email="ada@new")
@@ -110,7 +110,7 @@ def test_addresses_may_be_handed_on_from_record_to_record_in_one_run(databases: 
     assert databases.contacts("erp") == [("ada@new", "Ada", "1"), ("ada@x", "Ada's successor", "2")]
 
 
-def test_two_that_have_lost_their_counterparts_are_paired_as_at_the_first_sync(databases: Databases) -> None:
+def test_two_records_that_lost_their_counterparts_are_paired_as_at_the_first_sync(databases: Databases) -> None:
     databases.add("crm", ("ada@x", "Ada", "1"))
     databases.add("erp", ("bob@x", "Bob", None))
     databases.run()
@@ -121,7 +121,7 @@ def test_two_that_have_lost_their_counterparts_are_paired_as_at_the_first_sync(d
     assert databases.contacts("crm") == databases.contacts("erp") == [("bob@x", "Bob", "1")]
 
 
-def test_two_that_have_lost_their_counterparts_and_were_edited_do_not_wait_for_each_other(databases: Databases) -> None:
+def test_two_edited_records_that_lost_their_counterparts_do_not_wait_for_each_other(databases: Databases) -> None:
     databases.add("crm", ("ada@x", "Ada", "1"))
     databases.add("erp", ("bob@x", "Bob", None))
     databases.run()
@@ -133,7 +133,7 @@ def test_two_that_have_lost_their_counterparts_and_were_edited_do_not_wait_for_e
     assert databases.contacts("crm") == databases.contacts("erp") == [("new@x", "Bob", "1")]
 
 
-def test_what_a_read_only_run_has_accepted_stays_accepted_when_its_counterpart_becomes_clear(
+def test_an_accepted_record_stays_accepted_when_its_counterpart_becomes_unambiguous(
     databases: Databases,
 ) -> None:
     databases.add("crm", ("info@x", "Ada", "1"), ("info@x", "Bob", "2"))
@@ -148,7 +148,7 @@ def test_what_a_read_only_run_has_accepted_stays_accepted_when_its_counterpart_b
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 7])
-def test_batches_of_any_size_pair_the_same(databases: Databases, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+def test_every_batch_size_pairs_the_same(databases: Databases, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     monkeypatch.setattr(pair_module, "_BATCH", batch)
     both: list[Any] = [(f"p{n}@x", "name") for n in range(20)]
     databases.add("crm", *both, *[(f"crm{n}@x", "name") for n in range(9)], ("twice@x", "a"), ("twice@x", "b"))

@@ -69,7 +69,7 @@ def test_without_a_cache_a_first_run_is_planned(databases: Databases) -> None:
     assert (found.first, counts(found)) == (True, {"crm": "", "erp": "1 create"})
 
 
-def test_details_name_records_and_fields_and_show_values_only_when_they_are_asked_for(databases: Databases) -> None:
+def test_details_name_records_and_fields_and_show_values_only_on_request(databases: Databases) -> None:
     databases.add("crm", ("a@x", "Ada"), ("b@x", "Bob"))
     databases.add("erp", ("b@x", "Robert"))
     assert planned(databases, cache=False).details == []
@@ -94,7 +94,7 @@ def test_records_that_would_be_set_aside_are_counted_with_their_reasons(database
     assert "held" not in found.details[0], "a record that waits whole waits for no field's value"
 
 
-def test_what_both_sides_hold_in_a_field_that_would_wait_is_shown_when_it_is_asked_for(databases: Databases) -> None:
+def test_both_values_of_a_waiting_field_are_shown_on_request(databases: Databases) -> None:
     databases.add("crm", ("a@x", "Ada"))
     databases.run(conflict="park")
     databases.edit("crm", "a@x", name="Ada Lovelace")
@@ -130,7 +130,7 @@ def test_a_run_that_would_halt_is_planned_to_its_end(databases: Databases) -> No
     assert databases.run(deletes="propagate").code == ExitCode.HALTED
 
 
-def test_what_a_plan_takes_over_from_a_run_that_was_interrupted_is_the_rest_of_it(databases: Databases) -> None:
+def test_a_plan_after_an_interrupted_run_shows_the_remaining_work(databases: Databases) -> None:
     databases.add("crm", *[(f"p{n}@x", "name") for n in range(1200)])
     steps = iter([False] * 5)
     interrupted = databases.run(interrupted=lambda: next(steps, True), pace={"recordsPerSecond": 100_000})
@@ -147,11 +147,11 @@ class TestAPlanIsRefused:
         with closing(Cache(databases.cache, "1")), pytest.raises(CacheLocked, match="another process is working"):
             planned(databases)
 
-    def test_of_a_cache_that_is_not_there(self, databases: Databases) -> None:
+    def test_of_a_missing_cache(self, databases: Databases) -> None:
         with pytest.raises(ConfigurationError, match=r"there is no cache in .*: leave out --cache to plan a first run"):
             planned(databases)
 
-    def test_for_other_databases_than_those_of_the_cache(self, databases: Databases) -> None:
+    def test_for_databases_other_than_the_cache_s(self, databases: Databases) -> None:
         databases.add("crm", ("a@x", "Ada"))
         databases.run()
         crm, erp = (databases.config()["connectors"][name] for name in SIDES)
@@ -200,7 +200,7 @@ _ACTS = st.lists(
     conflict=st.sampled_from(["crm", "erp", "park"]),
     deletes=st.sampled_from(["unlink", "propagate"]),
 )
-def test_a_run_does_what_was_planned(
+def test_a_run_does_what_the_plan_showed(
     directory_in_memory: Path, rounds: list[list[tuple[str, str, str, str]]], conflict: str, deletes: str
 ) -> None:
     with TemporaryDirectory(dir=directory_in_memory) as directory:

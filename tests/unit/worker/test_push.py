@@ -29,9 +29,7 @@ def linked(databases: Databases) -> Databases:
     return databases
 
 
-def test_no_more_is_pushed_at_once_than_either_system_takes(
-    databases: Databases, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_push_is_no_larger_than_either_system_s_batch(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     pushed: list[int] = []
 
     def open_small(database: Database, description: Description) -> Rows:
@@ -69,7 +67,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]],
 
 
 class TestTheFirstSync:
-    def test_makes_each_record_on_the_side_that_has_not_got_it(self, databases: Databases) -> None:
+    def test_creates_each_record_on_the_side_that_lacks_it(self, databases: Databases) -> None:
         databases.add("crm", ADA)
         databases.add("erp", BOB)
         assert databases.run().pushed == {"crm": "1 create", "erp": "1 create"}
@@ -88,7 +86,7 @@ class TestTheFirstSync:
         ended = databases.run()
         assert (ended.pushed, ended.message["conflicts"]) == (UNTOUCHED, 0)
 
-    def test_leaves_nothing_for_a_second_run(self, databases: Databases) -> None:
+    def test_leaves_nothing_to_do_for_a_second_run(self, databases: Databases) -> None:
         databases.add("crm", ADA, *[(f"p{n}@x", f"name {n}") for n in range(1200)])
         assert databases.run().pushed == {"crm": "", "erp": "1201 create"}
         ended = databases.run()
@@ -96,19 +94,19 @@ class TestTheFirstSync:
 
 
 class TestEdits:
-    def test_go_to_the_other_side_field_by_field(self, linked: Databases) -> None:
+    def test_are_pushed_field_by_field(self, linked: Databases) -> None:
         linked.edit("crm", "ada@x", name="Ada L.")
         linked.edit("erp", "ada@x", phone="11")
         assert linked.run().pushed == {"crm": "1 update", "erp": "1 update"}
         assert linked.contacts("crm") == linked.contacts("erp") == [("ada@x", "Ada L.", "11"), BOB]
 
-    def test_that_are_the_same_on_both_sides_are_no_conflict(self, linked: Databases) -> None:
+    def test_that_are_equal_on_both_sides_are_no_conflict(self, linked: Databases) -> None:
         for side in ("crm", "erp"):
             linked.edit(side, "ada@x", name="Ada L.")
         ended = linked.run()
         assert (ended.pushed, ended.message["conflicts"]) == (UNTOUCHED, 0)
 
-    def test_to_nothing_take_the_value_away_on_the_other_side(self, linked: Databases) -> None:
+    def test_to_no_value_clear_the_field_on_the_other_side(self, linked: Databases) -> None:
         linked.edit("crm", "ada@x", phone=None)
         linked.run()
         assert linked.contacts("erp") == [("ada@x", "Ada", None), BOB]
@@ -142,7 +140,7 @@ class TestEdits:
         assert linked.contacts("crm")[0] == ("ada@new", "Ada L.", "11")
         assert linked.contacts("erp")[0] == ("ada@new", "A. Lovelace", "11")
 
-    def test_of_a_field_in_conflict_do_not_settle_it_before_anybody_was_told(
+    def test_of_a_field_in_conflict_do_not_settle_it_before_it_was_reported(
         self, linked: Databases, meanwhile: Callable[[Callable[[], None]], None]
     ) -> None:
         linked.edit("crm", "ada@x", name="Ada L.", phone="11")
@@ -163,7 +161,7 @@ class TestConflicts:
         assert (ended.message["conflicts"], ended.message["parked"]) == (1, 0)
         assert linked.contacts("crm") == linked.contacts("erp") == [("ada@x", name, "1"), BOB]
 
-    def test_are_parked_and_stay_as_they_are_until_somebody_settles_them(self, linked: Databases) -> None:
+    def test_are_parked_and_unchanged_until_they_are_settled(self, linked: Databases) -> None:
         for side in ("crm", "erp"):
             linked.edit(side, "ada@x", name=f"Ada of {side}")
         before = linked.everything()
@@ -181,7 +179,7 @@ class TestConflicts:
         assert linked.run(conflict="park").message["parked"] == 0
         assert linked.contacts("crm") == linked.contacts("erp") == [("ada@x", "Ada Lovelace", "1"), BOB]
 
-    def test_are_settled_by_making_one_side_as_the_other(self, linked: Databases) -> None:
+    def test_are_settled_by_making_both_sides_equal(self, linked: Databases) -> None:
         for each in ("crm", "erp"):
             linked.edit(each, "ada@x", name=f"Ada of {each}")
         linked.run(conflict="park")
@@ -189,7 +187,7 @@ class TestConflicts:
         assert linked.run(conflict="park").pushed == UNTOUCHED
         assert linked.run(conflict="park").message["parked"] == 0
 
-    def test_of_one_field_do_not_keep_back_the_others(self, linked: Databases) -> None:
+    def test_of_one_field_do_not_block_the_others(self, linked: Databases) -> None:
         linked.edit("crm", "ada@x", name="Ada of crm", phone="11")
         linked.edit("erp", "ada@x", name="Ada of erp")
         linked.run(conflict="park")
@@ -207,7 +205,7 @@ class TestConflicts:
         assert linked.contacts("crm") == linked.contacts("erp") == [("ada@x", name, "1"), BOB]
         assert linked.run(conflict=policy).pushed == UNTOUCHED
 
-    def test_that_are_parked_are_won_by_the_newest_where_that_can_be_told(self, linked: Databases) -> None:
+    def test_that_are_parked_are_won_by_the_newest_side_where_it_is_known(self, linked: Databases) -> None:
         by_cursor: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR}
         for side in ("crm", "erp"):
             linked.edit(side, "ada@x", name=f"Ada of {side}")
@@ -229,7 +227,7 @@ class TestConflicts:
 
     @pytest.mark.parametrize("deletes", ["unlink", "propagate"])
     @pytest.mark.parametrize(("side", "kept"), [("crm", "erp"), ("erp", "crm")])
-    def test_that_are_parked_beat_a_delete_as_any_edit_does(
+    def test_that_are_parked_beat_a_delete_like_any_edit(
         self, linked: Databases, side: str, kept: str, deletes: str
     ) -> None:
         for each in ("crm", "erp"):
@@ -248,7 +246,7 @@ class TestDeletes:
         assert linked.contacts("erp") == [ADA, BOB]
         assert linked.run().pushed == UNTOUCHED
 
-    def test_are_propagated_when_they_should_be(self, linked: Databases) -> None:
+    def test_are_propagated_when_configured(self, linked: Databases) -> None:
         linked.delete("crm", "ada@x")
         linked.delete("erp", "bob@x")
         ended = linked.run(deletes="propagate", safety={"emptySide": "allow"})
@@ -270,7 +268,7 @@ class TestDeletes:
         linked.run(deletes="propagate")
         assert linked.contacts("crm") == linked.contacts("erp") == [("ada@x", "Ada", "11"), BOB]
 
-    def test_on_both_sides_are_forgotten(self, linked: Databases) -> None:
+    def test_on_both_sides_are_removed_from_the_cache(self, linked: Databases) -> None:
         for side in ("crm", "erp"):
             linked.delete(side, "ada@x")
         assert linked.run(deletes="propagate").pushed == UNTOUCHED
@@ -278,14 +276,16 @@ class TestDeletes:
 
 
 class TestDirections:
-    def test_a_field_that_goes_one_way_leaves_the_other_sides_edits_where_they_are(self, linked: Databases) -> None:
+    def test_a_field_with_one_direction_keeps_the_other_side_s_edits(self, linked: Databases) -> None:
         fields = [*FIELDS[:2], {"crm": "phone", "erp": "phone", "direction": "to-erp"}]
         linked.edit("erp", "ada@x", phone="11")
         assert linked.run(fields=fields).pushed == UNTOUCHED
         linked.edit("crm", "ada@x", phone="12")
         assert linked.run(fields=fields).pushed == {"crm": "", "erp": "1 update"}
 
-    def test_records_are_neither_made_nor_deleted_where_match_fields_do_not_go(self, databases: Databases) -> None:
+    def test_records_are_neither_created_nor_deleted_where_match_fields_are_not_written(
+        self, databases: Databases
+    ) -> None:
         fields = [{"crm": "email", "erp": "email", "direction": "to-erp"}, *FIELDS[1:]]
         databases.add("crm", ADA)
         databases.add("erp", BOB)
@@ -295,7 +295,7 @@ class TestDirections:
         assert databases.contacts("crm") == [ADA]
 
 
-class TestASystemThatStoresSomethingElse:
+class TestASystemThatAltersValues:
     @pytest.fixture
     def shouting(self, databases: Databases) -> Databases:
         databases.sql(
@@ -308,13 +308,13 @@ class TestASystemThatStoresSomethingElse:
         databases.add("crm", ADA)
         return databases
 
-    def test_is_not_taken_for_one_that_was_edited(self, shouting: Databases) -> None:
+    def test_is_not_mistaken_for_an_edit(self, shouting: Databases) -> None:
         shouting.run()
         for _ in range(2):
             assert shouting.run().pushed == UNTOUCHED
         assert (shouting.contacts("crm")[0][1], shouting.contacts("erp")[0][1]) == ("Ada", "ADA")
 
-    def test_still_takes_edits_and_gives_its_own(self, shouting: Databases) -> None:
+    def test_still_exchanges_edits_both_ways(self, shouting: Databases) -> None:
         shouting.run()
         shouting.edit("crm", "ada@x", name="Ada L.")
         assert shouting.run().pushed == {"crm": "", "erp": "1 update"}
@@ -325,7 +325,7 @@ class TestASystemThatStoresSomethingElse:
         assert shouting.contacts("crm")[0][1] == "LOVELACE"
         assert shouting.run().pushed == UNTOUCHED
 
-    def test_is_taken_for_the_same_when_the_field_is_normalized(self, shouting: Databases) -> None:
+    def test_is_equal_when_the_field_is_normalized(self, shouting: Databases) -> None:
         fields = [FIELDS[0], {"crm": "name", "erp": "name", "normalize": "casefold"}, FIELDS[2]]
         shouting.run(fields=fields)
         shouting.edit("crm", "ada@x", name="ada")
@@ -333,7 +333,7 @@ class TestASystemThatStoresSomethingElse:
         shouting.edit("erp", "ada@x", name="Lovelace")
         assert shouting.run(fields=fields).pushed == {"crm": "1 update", "erp": ""}
 
-    def test_may_change_a_field_that_was_not_written(self, databases: Databases) -> None:
+    def test_may_change_a_field_that_was_not_pushed(self, databases: Databases) -> None:
         databases.sql(
             "erp",
             "CREATE TRIGGER ring AFTER UPDATE OF name ON contact BEGIN "
@@ -355,7 +355,7 @@ class TestASystemThatRefuses:
         databases.sql("erp", f"CREATE TRIGGER edited BEFORE UPDATE ON contact {refusal}")
         return databases
 
-    def test_a_record_gets_it_parked_with_the_systems_own_words_and_the_others_through(self, strict: Databases) -> None:
+    def test_parks_a_refused_record_with_its_message_and_syncs_the_others(self, strict: Databases) -> None:
         strict.add("crm", ADA, ("bob@x", "Bob", "none"))
         ended = strict.run()
         assert ended.code == 0
@@ -369,7 +369,7 @@ class TestASystemThatRefuses:
         counts += [strict.run().message, strict.run().message]
         assert [(said["setAside"], said["waiting"]) for said in counts] == [(1, 1), (1, 2), (0, 2)]
 
-    def test_an_edit_gets_it_parked_until_it_is_put_right(self, strict: Databases) -> None:
+    def test_parks_a_refused_edit_until_it_is_fixed(self, strict: Databases) -> None:
         strict.add("crm", ADA)
         strict.run()
         strict.edit("crm", "ada@x", phone="none")
@@ -380,7 +380,7 @@ class TestASystemThatRefuses:
         assert strict.run().message["parked"] == 0
         assert strict.contacts("erp") == [("ada@x", "Ada", "12")]
 
-    def test_an_edit_still_gives_its_own(self, strict: Databases) -> None:
+    def test_still_has_its_own_edits_pushed(self, strict: Databases) -> None:
         strict.add("crm", ADA)
         strict.run()
         strict.edit("crm", "ada@x", phone="none")
@@ -389,7 +389,7 @@ class TestASystemThatRefuses:
         assert strict.contacts("crm") == [("ada@x", "Ada L.", "none")]
 
 
-def test_what_was_entered_on_both_sides_since_the_scan_is_linked_and_merged_in_the_same_run(
+def test_records_entered_on_both_sides_after_the_scan_are_linked_and_merged_in_the_same_run(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def add_and_look_up(*values: Any, patient: bool) -> None:

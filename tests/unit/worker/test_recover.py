@@ -30,7 +30,7 @@ def after(batches: int) -> Callable[[], bool]:
     return lambda: next(asked) >= batches
 
 
-def test_a_create_in_doubt_is_not_repeated_while_the_targets_list_may_have_left_it_out(
+def test_a_create_in_doubt_is_not_repeated_while_the_target_s_list_may_omit_it(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     databases.add("crm", ADA)
@@ -61,7 +61,7 @@ def test_a_create_in_doubt_is_not_repeated_while_the_targets_list_may_have_left_
 
 
 @pytest.mark.parametrize("renamed", [False, True])
-def test_a_create_in_the_place_of_a_deleted_record_is_not_repeated(
+def test_a_create_that_replaces_a_deleted_record_is_not_repeated(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, renamed: bool
 ) -> None:
     databases.add("crm", ADA, BOB)
@@ -99,7 +99,7 @@ class TestAPausedRun:
     def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tidegate.worker.run.throttle.Pace.took", lambda *_: None)
 
-    def test_goes_on_from_its_checkpoint_and_reads_no_page_twice(self, full: Databases) -> None:
+    def test_resumes_from_its_checkpoint_and_reads_no_page_twice(self, full: Databases) -> None:
         ended = self.paused(full, 1, 3)
         assert ended.code == ExitCode.PAUSED
         assert (ended.message["read"]["crm"], ended.message["checkpoint"]) == (20, "scan crm contact > 20")
@@ -116,24 +116,24 @@ class TestAPausedRun:
         assert (ended.message["read"], ended.pushed) == ({"crm": 40, "erp": 0}, {"crm": "", "erp": "40 create"})
         assert len(full.contacts("erp")) == 40
 
-    def test_finds_the_records_that_were_deleted_before_the_pause_and_none_that_were_not(self, full: Databases) -> None:
+    def test_detects_the_records_that_were_deleted_before_the_pause_and_no_others(self, full: Databases) -> None:
         full.run(deletes="propagate")
         full.delete("crm", "p1@x", "p39@x")
         assert full.run(run=2, deletes="propagate", interrupted=after(3), pace={"recordsPerSecond": 20}).code == 75
         ended = full.run(run=2, deletes="propagate")
         assert ended.pushed == {"crm": "", "erp": "2 delete"}
 
-    def test_counts_the_seconds_of_all_its_processes(self, full: Databases) -> None:
+    def test_counts_the_seconds_of_all_its_attempts(self, full: Databases) -> None:
         first = self.paused(full, 1, 3).message["seconds"]
         assert self.paused(full, 1, 99).message["seconds"] >= first > 0
 
-    def test_of_another_number_begins_anew_and_keeps_the_cache(self, full: Databases) -> None:
+    def test_of_another_number_starts_over_and_keeps_the_cache(self, full: Databases) -> None:
         self.paused(full, 1, 3)
         ended = self.paused(full, 2, 99)
         assert ended.message["read"] == {"crm": 40, "erp": 0}
         assert len(full.contacts("erp")) == 40
 
-    def test_that_is_complete_does_nothing_more(self, full: Databases) -> None:
+    def test_that_is_complete_does_no_further_work(self, full: Databases) -> None:
         self.paused(full, 1, 99)
         full.edit("crm", "p1@x", name="edited")
         ended = self.paused(full, 1, 99)
@@ -162,7 +162,7 @@ def crashing(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
 
 @pytest.mark.parametrize("resumed_as", [1, 2], ids=["the same run", "the next run"])
-class TestACreateThatWasNotNoted:
+class TestAnUnacknowledgedCreate:
     def test_is_found_and_linked(self, databases: Databases, crashing: Callable[..., None], resumed_as: int) -> None:
         databases.add("crm", ADA, BOB)
         crashing(1)
@@ -172,7 +172,7 @@ class TestACreateThatWasNotNoted:
         assert databases.contacts("crm") == databases.contacts("erp") == [ADA, BOB]
         assert databases.run(run=3).pushed == UNTOUCHED
 
-    def test_is_found_though_the_record_has_another_key_since(
+    def test_is_found_although_the_record_s_key_has_changed(
         self, databases: Databases, crashing: Callable[..., None], resumed_as: int
     ) -> None:
         databases.add("crm", ADA, BOB)
@@ -182,7 +182,7 @@ class TestACreateThatWasNotNoted:
         assert [contact[0] for contact in databases.contacts("erp")] == ["ada@new", "bob@x"]
         assert databases.contacts("crm") == databases.contacts("erp")
 
-    def test_is_deleted_when_the_record_is_since(
+    def test_is_deleted_when_its_source_record_was_deleted(
         self, databases: Databases, crashing: Callable[..., None], resumed_as: int
     ) -> None:
         databases.add("crm", ADA, BOB)
@@ -192,7 +192,7 @@ class TestACreateThatWasNotNoted:
         databases.run(run=3, deletes="propagate")
         assert databases.contacts("crm") == databases.contacts("erp") == [BOB]
 
-    def test_keeps_the_edit_that_was_made_of_it_since(
+    def test_keeps_an_edit_that_was_made_since(
         self, databases: Databases, crashing: Callable[..., None], resumed_as: int
     ) -> None:
         databases.add("crm", ADA, BOB)
@@ -204,7 +204,7 @@ class TestACreateThatWasNotNoted:
         assert databases.contacts("crm") == databases.contacts("erp") == [("ada@x", "Ada", "11"), BOB]
 
 
-class TestABatchThatWasNotNoted:
+class TestAnUnacknowledgedBatch:
     @pytest.fixture
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         """With how many records each look-up in a system was made."""
@@ -253,7 +253,7 @@ class TestABatchThatWasNotNoted:
         assert len([count for count in asked if count]) < 10
         assert databases.contacts("crm") == databases.contacts("erp")
 
-    def test_is_recovered_in_parts_between_which_a_signal_is_obeyed(
+    def test_is_recovered_in_parts_and_can_be_interrupted_between_them(
         self, databases: Databases, crashing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("tidegate.worker.run.throttle.Pace.took", lambda *_: None)
@@ -265,7 +265,7 @@ class TestABatchThatWasNotNoted:
         assert databases.run(run=1).pushed == UNTOUCHED
         assert databases.contacts("crm") == databases.contacts("erp")
 
-    def test_leaves_in_doubt_only_what_the_system_fails_on(
+    def test_leaves_in_doubt_only_the_records_that_the_system_fails_on(
         self, databases: Databases, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         databases.add("crm", *[(f"p{n}@x", f"name {n}") for n in range(40)])
@@ -292,8 +292,8 @@ class TestABatchThatWasNotNoted:
         assert databases.contacts("crm") == databases.contacts("erp")
 
 
-class TestAnUpdateThatWasNotNoted:
-    def test_is_known_as_our_own_and_a_newer_edit_of_the_same_field_is_no_conflict(
+class TestAnUnacknowledgedUpdate:
+    def test_is_recognized_as_the_sync_s_own_and_a_newer_edit_of_the_same_field_is_no_conflict(
         self, databases: Databases, crashing: Callable[..., None]
     ) -> None:
         databases.add("crm", ADA)
@@ -306,7 +306,7 @@ class TestAnUpdateThatWasNotNoted:
         assert ended.message["conflicts"] == 0
         assert databases.contacts("crm") == databases.contacts("erp") == [("ada@x", "Ada Lovelace", "1")]
 
-    def test_that_was_edited_over_on_the_other_side_is_a_conflict(
+    def test_that_was_overwritten_by_an_edit_on_the_other_side_is_a_conflict(
         self, databases: Databases, crashing: Callable[..., None]
     ) -> None:
         databases.add("crm", ADA)
@@ -319,7 +319,7 @@ class TestAnUpdateThatWasNotNoted:
         assert databases.contacts("erp") == [("ada@x", "Countess", "1")]
 
 
-def test_a_read_only_run_after_a_crash_accepts_what_was_written(
+def test_a_read_only_run_after_a_crash_accepts_the_written_values(
     databases: Databases, crashing: Callable[..., None]
 ) -> None:
     databases.add("crm", ADA, BOB)
@@ -330,7 +330,7 @@ def test_a_read_only_run_after_a_crash_accepts_what_was_written(
     assert databases.everything() == before
 
 
-def test_a_delete_that_was_not_noted_is_not_missed(databases: Databases, crashing: Callable[..., None]) -> None:
+def test_an_unacknowledged_delete_is_not_missed(databases: Databases, crashing: Callable[..., None]) -> None:
     databases.add("crm", ADA, BOB)
     databases.run(deletes="propagate")
     databases.delete("crm", "ada@x")

@@ -73,7 +73,7 @@ def synced(firms: Firms) -> Firms:
     return firms
 
 
-def test_what_is_new_refers_to_the_counterparts_of_what_it_referred_to(synced: Firms) -> None:
+def test_new_records_refer_to_the_counterparts_of_their_references(synced: Firms) -> None:
     assert synced.people("erp") == [("ada@x", "Engines", None), ("bob@x", "Engines", "ada@x")]
     ids = {side: synced.databases.query(side, "SELECT id FROM company WHERE name = 'Engines'") for side in SIDES}
     assert ids["crm"] != ids["erp"]
@@ -84,20 +84,20 @@ def test_the_next_run_finds_nothing_to_do(synced: Firms) -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_another_reference_is_an_edit_that_flows(synced: Firms, side: str) -> None:
+def test_a_changed_reference_is_pushed_as_an_edit(synced: Firms, side: str) -> None:
     synced.sql(side, "UPDATE person SET company = (SELECT id FROM company WHERE name = 'Looms') WHERE email = 'ada@x'")
     synced.run()
     assert synced.people("crm") == synced.people("erp")
     assert synced.people("erp")[0] == ("ada@x", "Looms", None)
 
 
-def test_a_reference_that_is_taken_away_is_an_edit_that_flows(synced: Firms) -> None:
+def test_a_removed_reference_is_pushed_as_an_edit(synced: Firms) -> None:
     synced.sql("erp", "UPDATE person SET boss = NULL")
     synced.run()
     assert synced.people("crm") == [("ada@x", "Engines", None), ("bob@x", "Engines", None)]
 
 
-def test_references_to_the_same_are_agreement_at_the_first_pairing(firms: Firms) -> None:
+def test_references_to_counterparts_agree_at_the_first_pairing(firms: Firms) -> None:
     for side in SIDES:
         firms.sql(side, "INSERT INTO company (name) VALUES ('Engines'); INSERT INTO person (email) VALUES ('ada@x')")
         firms.sql(side, "UPDATE person SET company = (SELECT id FROM company WHERE name = 'Engines')")
@@ -105,7 +105,7 @@ def test_references_to_the_same_are_agreement_at_the_first_pairing(firms: Firms)
     assert (ended.pushed, ended.message["conflicts"]) == (UNTOUCHED, 0)
 
 
-def test_references_to_different_ones_are_a_conflict(synced: Firms) -> None:
+def test_references_to_different_records_are_a_conflict(synced: Firms) -> None:
     synced.sql("crm", "UPDATE person SET company = 2 WHERE email = 'ada@x'")
     synced.sql("erp", "UPDATE person SET company = 100 WHERE email = 'ada@x'")
     ended = synced.run(conflict="park")
@@ -114,7 +114,7 @@ def test_references_to_different_ones_are_a_conflict(synced: Firms) -> None:
     assert synced.run(conflict="park").message["parked"] == 0
 
 
-def test_a_chain_of_references_is_made_from_its_end_in_one_run(firms: Firms) -> None:
+def test_a_chain_of_references_is_created_from_its_end_in_one_run(firms: Firms) -> None:
     for n in range(1, 21):
         boss = n + 1 if n < 20 else None
         firms.databases.query("crm", "INSERT INTO person (id, email, boss) VALUES (?, ?, ?)", n, f"p{n:02}@x", boss)
@@ -122,8 +122,8 @@ def test_a_chain_of_references_is_made_from_its_end_in_one_run(firms: Firms) -> 
     assert firms.people("erp") == firms.people("crm")
 
 
-class TestWhatRefersToSomethingThatTheOtherSideDoesNotHave:
-    def test_is_parked_as_a_record_when_it_is_new_and_made_when_there_is_a_counterpart(self, firms: Firms) -> None:
+class TestAReferenceWithoutCounterpart:
+    def test_is_parked_as_a_record_when_it_is_new_and_created_when_there_is_a_counterpart(self, firms: Firms) -> None:
         firms.sql("crm", "INSERT INTO company VALUES (1, NULL); INSERT INTO person VALUES (1, 'ada@x', 1, NULL)")
         reason = "its company is company 1 of crm, which has no counterpart in erp"
         assert ("crm", "", reason) in firms.run().parked
@@ -132,7 +132,7 @@ class TestWhatRefersToSomethingThatTheOtherSideDoesNotHave:
         assert firms.run().message["parked"] == 0
         assert firms.people("erp") == [("ada@x", "Engines", None)]
 
-    def test_is_held_back_as_a_field_when_the_record_is_there(self, synced: Firms) -> None:
+    def test_is_parked_as_a_field_when_the_record_exists(self, synced: Firms) -> None:
         synced.sql("crm", "INSERT INTO company VALUES (3, NULL)")
         synced.sql("crm", "UPDATE person SET company = 3, email = 'ada@new' WHERE email = 'ada@x'")
         for _ in range(2):
@@ -144,7 +144,7 @@ class TestWhatRefersToSomethingThatTheOtherSideDoesNotHave:
         assert synced.people("erp")[0] == ("ada@new", "Ships", None)
 
 
-def test_records_are_deleted_before_what_they_refer_to(synced: Firms) -> None:
+def test_records_are_deleted_before_their_references(synced: Firms) -> None:
     synced.sql("crm", "DELETE FROM person; DELETE FROM company WHERE id < 50")
     changes: dict[str, Any] = {"deletes": "propagate"}
     config = {**synced.config(**changes), "safety": {"emptySide": "allow"}}
@@ -154,7 +154,7 @@ def test_records_are_deleted_before_what_they_refer_to(synced: Firms) -> None:
     assert synced.databases.query("erp", "SELECT name FROM company") == [("placeholder",)]
 
 
-def test_a_read_only_run_knows_references_as_they_are(synced: Firms) -> None:
+def test_a_read_only_run_accepts_references(synced: Firms) -> None:
     synced.sql("crm", "UPDATE person SET company = 2 WHERE email = 'ada@x'")
     synced.databases.run(push=False, config=synced.config())
     assert synced.run().pushed == UNTOUCHED
@@ -167,7 +167,7 @@ class Crash(BaseException):
     """The process is gone."""
 
 
-def test_a_reference_that_was_written_and_not_noted_is_known_as_our_own(
+def test_an_unacknowledged_reference_is_recognized_as_the_sync_s_own(
     synced: Firms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object, **__: object) -> None:
@@ -188,20 +188,20 @@ def test_a_reference_that_was_written_and_not_noted_is_known_as_our_own(
 class TestACircle:
     """Records that refer to each other, or to themselves, are made without the reference, which follows at once."""
 
-    def test_of_a_record_with_itself_is_made_in_one_run(self, firms: Firms) -> None:
+    def test_of_one_record_is_created_in_one_run(self, firms: Firms) -> None:
         firms.sql("crm", "INSERT INTO person VALUES (1, 'ada@x', NULL, 1), (2, 'bob@x', NULL, 1)")
         ended = firms.run()
         assert (ended.message["parked"], ended.pushed["erp"]) == (0, "2 create, 1 update")
         assert firms.people("erp") == [("ada@x", None, "ada@x"), ("bob@x", None, "ada@x")]
         assert firms.run().pushed == UNTOUCHED
 
-    def test_of_several_records_is_made_in_one_run(self, firms: Firms) -> None:
+    def test_of_several_records_is_created_in_one_run(self, firms: Firms) -> None:
         firms.sql("crm", "INSERT INTO person VALUES (1, 'a@x', NULL, 3), (2, 'b@x', NULL, 1), (3, 'c@x', NULL, 2)")
         assert firms.run().message["parked"] == 0
         assert firms.people("erp") == firms.people("crm")
         assert firms.run().pushed == UNTOUCHED
 
-    def test_that_the_system_refuses_without_the_reference_is_said(self, firms: Firms) -> None:
+    def test_that_the_system_refuses_without_the_reference_is_reported(self, firms: Firms) -> None:
         firms.sql("erp", "CREATE TRIGGER t BEFORE INSERT ON person WHEN NEW.boss IS NULL BEGIN "
                   "SELECT RAISE(ABORT, 'somebody must be the boss'); END;")  # fmt: skip
         firms.sql("crm", "INSERT INTO person VALUES (1, 'ada@x', NULL, 1)")
@@ -214,7 +214,7 @@ class TestACircle:
         assert firms.run().message["parked"] == 0
         assert firms.people("erp") == firms.people("crm")
 
-    def test_goes_on_after_a_crash(self, firms: Firms, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_continues_after_a_crash(self, firms: Firms, monkeypatch: pytest.MonkeyPatch) -> None:
         real = acknowledge
 
         def crash(session: Any, both: Any, works: Any, **more: Any) -> None:
@@ -231,7 +231,7 @@ class TestACircle:
         firms.run(9)
         assert firms.people("erp") == firms.people("crm")
 
-    def test_across_objects_begins_with_the_record_that_may_do_without(self, firms: Firms) -> None:
+    def test_across_objects_starts_with_the_record_that_may_omit_the_reference(self, firms: Firms) -> None:
         for side in SIDES:
             firms.sql(side, "ALTER TABLE company ADD owner INTEGER; DROP TABLE person; CREATE TABLE person "
                       "(id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT, company INTEGER NOT NULL)")  # fmt: skip
@@ -259,14 +259,14 @@ class TestACircle:
     ids=["none", "itself", "two, and one that waits for them", "a chain", "one of them waits for a record that never "
          "comes", "two circles of which one waits for the other", "a record that waits for two circles"],
 )  # fmt: skip
-def test_records_that_wait_for_each_other_are_a_circle(waits: dict[int, list[int]], found: set[int]) -> None:
+def test_records_that_wait_for_each_other_form_a_circle(waits: dict[int, list[int]], found: set[int]) -> None:
     assert circular(waits) == found
 
 
-class TestARecordThatIsMadeAgainUnderAnotherId:
+class TestARecordRecreatedUnderAnotherId:
     """What refers to it follows: a side that nobody has edited there takes the other's reference."""
 
-    def test_is_followed_when_the_run_sees_both_at_once(self, synced: Firms) -> None:
+    def test_is_followed_when_the_run_reads_both_at_once(self, synced: Firms) -> None:
         synced.sql("erp", "UPDATE company SET id = 200 WHERE name = 'Engines'")
         assert synced.run().message["parked"] == 0
         assert synced.people("erp") == synced.people("crm") == [
@@ -294,7 +294,7 @@ class TestARecordThatIsMadeAgainUnderAnotherId:
         synced.run()
         assert synced.people("crm")[0] == synced.people("erp")[0] == ("ada@x", "placeholder", None)
 
-    def test_that_is_a_person_is_followed_by_persons(self, synced: Firms) -> None:
+    def test_is_followed_by_references_within_the_same_object(self, synced: Firms) -> None:
         synced.sql("erp", "PRAGMA foreign_keys = OFF; UPDATE person SET id = 300 WHERE email = 'ada@x'")
         assert synced.run().message["parked"] == 0
         assert synced.people("erp") == synced.people("crm")

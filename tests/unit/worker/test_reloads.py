@@ -54,7 +54,7 @@ def test_an_edit_that_comes_with_the_reload_is_an_edit(linked: Databases, delete
 
 
 @EVERY_POLICY
-def test_an_edit_on_the_other_side_arrives_at_the_reloaded_record(linked: Databases, deletes: str) -> None:
+def test_an_edit_on_the_other_side_reaches_the_reloaded_record(linked: Databases, deletes: str) -> None:
     reload(linked)
     linked.edit("erp", "ada@x", phone="11")
     assert linked.run(deletes=deletes, conflict="crm").pushed == {"crm": "1 update", "erp": ""}
@@ -70,7 +70,7 @@ def test_both_sides_may_be_reloaded(linked: Databases, deletes: str) -> None:
     assert linked.contacts("crm") == linked.contacts("erp")
 
 
-def test_a_delete_that_an_earlier_run_has_seen_is_taken_back_by_the_reload(linked: Databases) -> None:
+def test_a_delete_that_an_earlier_run_has_read_is_reverted_by_the_reload(linked: Databases) -> None:
     rows = linked.query("crm", "SELECT email, name, phone FROM contact WHERE email != 'eve@x'")
     linked.delete("crm", "ada@x", "bob@x")
     assert linked.run().pushed == UNTOUCHED
@@ -93,7 +93,7 @@ def test_records_that_come_back_under_their_own_ids_are_the_same_records(linked:
     assert linked.contacts("crm")[0] == ("ada@x", "Ada", None)
 
 
-def test_another_record_under_an_id_that_was_given_out_again_is_not_the_one_that_went(linked: Databases) -> None:
+def test_another_record_under_a_reused_id_is_not_the_former_one(linked: Databases) -> None:
     linked.delete("crm", "eve@x")
     linked.run()
     linked.query("crm", "INSERT INTO contact (id, email, name) VALUES (3, 'zoe@x', 'Zoe')")
@@ -101,7 +101,7 @@ def test_another_record_under_an_id_that_was_given_out_again_is_not_the_one_that
     assert notes(linked)[2:] == [(3, "eve@x", "notes on Eve"), (4, "zoe@x", None)]
 
 
-def test_a_record_that_two_others_may_have_been_is_recognised_once_one_of_them_is_dealt_with(linked: Databases) -> None:
+def test_a_record_that_two_others_may_be_is_recognized_when_one_of_them_is_handled(linked: Databases) -> None:
     places: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR, "deletes": "propagate"}
     linked.run(**places)
     linked.delete("crm", "ada@x")
@@ -117,7 +117,7 @@ def test_a_record_that_two_others_may_have_been_is_recognised_once_one_of_them_i
 
 
 class TestAReadOnlyRun:
-    def test_takes_the_reload_for_what_it_is_and_pushes_none_of_its_edits_later(self, linked: Databases) -> None:
+    def test_recognizes_the_reload_and_pushes_none_of_its_edits_later(self, linked: Databases) -> None:
         reload(linked, ada="Ada L.")
         linked.run(push=False)
         for _ in range(2):
@@ -126,13 +126,13 @@ class TestAReadOnlyRun:
         assert linked.run().pushed == {"crm": "", "erp": "1 update"}
         assert linked.contacts("erp")[0] == ("ada@x", "Ada", "11")
 
-    def test_keeps_records_alone_that_it_had_let_go(self, linked: Databases) -> None:
+    def test_keeps_accepted_records_without_counterparts(self, linked: Databases) -> None:
         linked.add("crm", ("new@x", "New", None))
         linked.run(push=False)
         reload(linked)
         assert linked.run().pushed == UNTOUCHED
 
-    def test_between_the_delete_and_the_load_lets_nothing_go_that_comes_back(self, linked: Databases) -> None:
+    def test_between_the_delete_and_the_load_loses_nothing_that_comes_back(self, linked: Databases) -> None:
         linked.edit("erp", "ada@x", phone="accepted")
         linked.run(push=False)
         rows = linked.query("crm", "SELECT email, name, phone FROM contact")
@@ -143,13 +143,13 @@ class TestAReadOnlyRun:
         assert linked.contacts("erp")[0] == ("ada@x", "Ada", "accepted")
 
 
-class TestIsNotTakenForOne:
+class TestNotAReload:
     def test_when_the_match_key_has_changed_too(self, linked: Databases) -> None:
         linked.delete("crm", "ada@x")
         linked.add("crm", ("ada@new", "Ada", "1"))
         assert linked.run(deletes="propagate").pushed == {"crm": "", "erp": "1 create, 1 delete"}
 
-    def test_when_two_new_records_have_the_key_and_then_nothing_is_deleted(self, linked: Databases) -> None:
+    def test_when_two_new_records_have_the_key_and_nothing_is_deleted(self, linked: Databases) -> None:
         linked.delete("crm", "ada@x")
         linked.add("crm", ("ada@x", "Ada", "1"), ("ada@x", "Ada's double", "9"))
         before = linked.everything()
@@ -163,7 +163,7 @@ class TestIsNotTakenForOne:
         ended = linked.run(deletes="propagate")
         assert (ended.pushed, ended.message["waiting"], linked.everything()[1]) == (UNTOUCHED, 0, before[1])
 
-    def test_when_a_record_that_stays_has_taken_the_key(self, linked: Databases) -> None:
+    def test_when_a_remaining_record_has_taken_the_key(self, linked: Databases) -> None:
         linked.delete("crm", "ada@x")
         linked.edit("crm", "bob@x", email="ada@x")
         linked.add("crm", ("ada@x", "Ada", "1"))
@@ -172,7 +172,7 @@ class TestIsNotTakenForOne:
         assert notes(linked) == [before[0], (2, "ada@x", "notes on Bob"), before[2]]
 
 
-def test_records_that_refer_to_a_reloaded_one_refer_to_the_same(databases: Databases) -> None:
+def test_references_to_a_reloaded_record_stay_the_same(databases: Databases) -> None:
     for side in ("crm", "erp"):
         databases.sql(side, "CREATE TABLE firm (id INTEGER PRIMARY KEY, name TEXT)")
         databases.sql(side, "ALTER TABLE contact ADD COLUMN firm INTEGER")
@@ -197,7 +197,7 @@ def test_records_that_refer_to_a_reloaded_one_refer_to_the_same(databases: Datab
     assert databases.everything()[1] == before
 
 
-def test_a_reload_that_is_seen_before_the_delete_is_settled_by_the_next_whole_scan(linked: Databases) -> None:
+def test_a_reload_that_is_read_before_the_delete_is_settled_by_the_next_whole_scan(linked: Databases) -> None:
     by_cursor: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR, "deletes": "propagate"}
     linked.run(**by_cursor)
     before = linked.everything()[1]
@@ -208,7 +208,7 @@ def test_a_reload_that_is_seen_before_the_delete_is_settled_by_the_next_whole_sc
 
 
 @pytest.mark.parametrize("cut", range(1, 9))
-def test_a_run_that_is_cut_short_goes_on_with_what_it_has_recognised(linked: Databases, cut: int) -> None:
+def test_an_interrupted_run_keeps_what_it_has_recognized(linked: Databases, cut: int) -> None:
     reload(linked, ada="Ada L.")
     linked.edit("erp", "bob@x", phone="22")
     before = notes(linked)
@@ -219,7 +219,7 @@ def test_a_run_that_is_cut_short_goes_on_with_what_it_has_recognised(linked: Dat
     assert notes(linked) == before
 
 
-def test_a_record_that_takes_the_place_of_another_leaves_no_memory_of_its_own_former_counterpart(
+def test_a_record_that_replaces_another_does_not_keep_its_own_former_counterpart(
     databases: Databases,
 ) -> None:
     databases.add("crm", ("ada@x", "Ada", None))

@@ -51,7 +51,7 @@ def progress(*names: str) -> Progress:
     )  # fmt: skip
 
 
-def test_a_checkpoint_tells_how_far_the_run_has_come(written: Written) -> None:
+def test_a_checkpoint_reports_the_progress_of_the_run(written: Written) -> None:
     written.report.checkpoint(progress("crm", "erp"), "scan crm contact > 118400", 1, 2)
     assert written.message == {
         "v": 1, "run": 7, "outcome": "running", "scope": "full", "push": True, "phase": "scan",
@@ -62,7 +62,7 @@ def test_a_checkpoint_tells_how_far_the_run_has_come(written: Written) -> None:
     }  # fmt: skip
 
 
-def test_the_end_keeps_what_was_last_committed(written: Written) -> None:
+def test_the_final_message_keeps_the_last_committed_counts(written: Written) -> None:
     written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     written.report.end("halted", "crm has no contact any more")
     assert (written.message["outcome"], written.message["reason"]) == ("halted", "crm has no contact any more")
@@ -70,21 +70,21 @@ def test_the_end_keeps_what_was_last_committed(written: Written) -> None:
     assert written.lines[-1] == {"type": "end", **written.message}
 
 
-def test_a_run_that_ends_before_it_has_begun_says_which_it_was(written: Written) -> None:
+def test_a_run_that_ends_before_it_starts_names_its_number(written: Written) -> None:
     written.report.begin(7, "full", push=False)
     written.report.end("failed", "the configuration is not JSON")
     reason = "the configuration is not JSON"
     assert written.message == {"v": 1, "run": 7, "scope": "full", "push": False, "outcome": "failed", "reason": reason}
 
 
-def test_progress_is_told_once_a_second_at_most(written: Written) -> None:
+def test_progress_is_logged_once_a_second_at_most(written: Written) -> None:
     for n in range(100):
         written.now = n / 20
         written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     assert [line["type"] for line in written.lines] == ["progress"] * 5
 
 
-def test_progress_has_the_rate_since_the_line_before(written: Written) -> None:
+def test_progress_shows_the_rate_since_the_last_line(written: Written) -> None:
     so_far = progress("crm", "erp")
     for n in range(3):
         written.now = 2.0 * n
@@ -94,7 +94,7 @@ def test_progress_has_the_rate_since_the_line_before(written: Written) -> None:
     assert [line["recordsPerSecond"] for line in written.lines] == [0, 600, 600]
 
 
-def test_parked_records_are_told_once_and_after_a_hundred_of_them_only_their_count(written: Written) -> None:
+def test_parked_records_are_logged_once_and_beyond_a_hundred_only_counted(written: Written) -> None:
     for n in [*range(150), *range(150)]:
         written.report.parked("contact", "crm", n, "phone", "it was changed on both sides, to different values")
     assert len(written.lines) == 100
@@ -112,7 +112,7 @@ def test_what_waits_is_named_whatever_was_named_before_and_once(written: Written
     assert [line["id"] for line in written.lines] == [*range(200)]
 
 
-def test_a_record_that_is_parked_whole_has_no_field(written: Written) -> None:
+def test_a_record_that_is_parked_as_a_whole_has_no_field(written: Written) -> None:
     written.report.parked("contact", "crm", "a-1", "", "erp refuses it: too long")
     assert "field" not in written.lines[0]
 
@@ -122,7 +122,7 @@ texts = st.builds(lambda text, times: text * times, st.text(st.characters(), max
 
 
 @given(texts, st.text(max_size=63), texts)
-def test_a_message_is_always_json_below_the_limit(
+def test_a_message_is_always_json_within_the_limit(
     tmp_path_factory: pytest.TempPathFactory, reason: str, name: str, position: str
 ) -> None:
     written = Written(tmp_path_factory.mktemp("report"))
@@ -134,7 +134,7 @@ def test_a_message_is_always_json_below_the_limit(
 
 
 @pytest.mark.parametrize("character", ["x", "ü", "\0", "\ud800", '"', "\n", "🙂"])
-def test_a_long_reason_is_cut_and_keeps_its_beginning(written: Written, character: str) -> None:
+def test_a_long_reason_is_truncated_at_its_end(written: Written, character: str) -> None:
     written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     written.report.end("failed", "it failed because " + character * 10_000)
     assert written.message["reason"].startswith("it failed because ")
@@ -143,7 +143,7 @@ def test_a_long_reason_is_cut_and_keeps_its_beginning(written: Written, characte
     assert "read" in written.message
 
 
-def test_a_message_that_cannot_be_written_is_warned_of_once_and_fails_nothing(tmp_path: Path) -> None:
+def test_a_message_that_cannot_be_written_causes_one_warning_and_fails_nothing(tmp_path: Path) -> None:
     written = Written(tmp_path / "nowhere")
     for _ in range(3):
         written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
@@ -152,7 +152,7 @@ def test_a_message_that_cannot_be_written_is_warned_of_once_and_fails_nothing(tm
     assert warnings[0]["reason"].startswith("the termination message cannot be written: ")
 
 
-def test_output_that_nobody_takes_fails_nothing(tmp_path: Path) -> None:
+def test_unread_output_fails_nothing(tmp_path: Path) -> None:
     written = Written(tmp_path)
 
     class Broken(io.StringIO):

@@ -35,13 +35,15 @@ BLANK = b"blank"
         ("reused", (b"bob", BLANK, BLANK), (b"zoe", b"Zoe", b"9"), True),
     ],
 )
-def test_another_record_has_nothing_of_the_former_one(ids: Ids | None, seen: Any, now: Any, another: bool) -> None:
+def test_another_record_shares_no_field_with_the_former_one(
+    ids: Ids | None, seen: Any, now: Any, another: bool
+) -> None:
     fields = tuple(FieldRule((name, name)) for name in ("email", "name", "phone"))
     item = SyncedObject("contact", (Part(), Part()), fields, (0,), "park", "unlink", ids)
     assert is_another(item, seen, now, BLANK) is another
 
 
-def test_another_employer_is_no_sign_of_another_record() -> None:
+def test_another_employer_is_not_evidence_of_another_record() -> None:
     fields = FieldRule(("email", "email")), FieldRule(("firm", "firm"), ref="firm")
     item = SyncedObject("contact", (Part(), Part()), fields, (0,), "park", "unlink")
     assert not is_another(item, (b"bob", b"1"), (b"bob@new", b"2"), BLANK)
@@ -72,8 +74,8 @@ ON_ADA, ON_BOB, ON_EVE = [(f"{name}@x", f"notes on {name.capitalize()}") for nam
 
 @pytest.mark.parametrize("conflict", ["crm", "erp", "park"])
 @pytest.mark.parametrize("place", [{}, {"crm": WITH_CURSOR, "erp": WITH_CURSOR}])
-class TestAnIdThatIsGivenOutAgain:
-    def test_leaves_the_former_record_alone_where_deletes_unlink(
+class TestAReusedId:
+    def test_keeps_the_former_record_s_counterpart_where_deletes_unlink(
         self, linked: Databases, conflict: str, place: Any
     ) -> None:
         linked.run(**place)
@@ -82,7 +84,9 @@ class TestAnIdThatIsGivenOutAgain:
         assert notes(linked) == [ON_ADA, ON_BOB, ON_EVE, ("zoe@x", None)]
         assert linked.run(conflict=conflict, **place).pushed == UNTOUCHED
 
-    def test_deletes_the_former_record_where_they_propagate(self, linked: Databases, conflict: str, place: Any) -> None:
+    def test_deletes_the_former_record_s_counterpart_where_deletes_propagate(
+        self, linked: Databases, conflict: str, place: Any
+    ) -> None:
         linked.run(**place)
         replace(linked)
         ended = linked.run("changes", conflict=conflict, deletes="propagate", **place)
@@ -108,14 +112,14 @@ def test_records_that_exchange_their_ids_are_the_same_records(linked: Databases)
     assert linked.everything()[1] == before
 
 
-def test_a_record_that_comes_back_under_another_id_is_the_same(linked: Databases) -> None:
+def test_a_record_that_returns_under_another_id_is_the_same(linked: Databases) -> None:
     replace(linked)
     linked.add("crm", ("bob@x", "Robert", "2"))
     assert linked.run(deletes="propagate").pushed == {"crm": "", "erp": "1 create, 1 update"}
     assert notes(linked) == [ON_ADA, ON_BOB, ON_EVE, ("zoe@x", None)]
 
 
-def test_a_read_only_run_takes_it_for_another_record_too(linked: Databases) -> None:
+def test_a_read_only_run_treats_it_as_another_record_too(linked: Databases) -> None:
     replace(linked)
     linked.run(push=False)
     before = linked.everything()
@@ -136,14 +140,14 @@ def test_another_address_makes_another_record_where_ids_are_reused(linked: Datab
     assert linked.run(ids="reused").pushed == {"crm": "", "erp": "1 create"}
 
 
-def test_one_id_may_be_given_out_again_and_again(linked: Databases) -> None:
+def test_one_id_may_be_reused_repeatedly(linked: Databases) -> None:
     for n in range(3):
         replace(linked, contact=(f"new{n}@x", f"New {n}", f"{n}{n}"))
         assert linked.run(deletes="propagate").pushed == {"crm": "", "erp": "1 create, 1 delete"}
     assert linked.contacts("crm") == linked.contacts("erp")
 
 
-def test_a_table_of_integers_without_autoincrement_gives_its_highest_id_out_again(databases: Databases) -> None:
+def test_a_table_without_autoincrement_reuses_its_highest_id(databases: Databases) -> None:
     for side in ("crm", "erp"):
         databases.sql(side, "CREATE TABLE person (id INTEGER PRIMARY KEY, email TEXT, name TEXT, phone TEXT)")
     place = {"table": "person", "id": "id"}

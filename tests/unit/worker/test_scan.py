@@ -30,7 +30,7 @@ class TestAReadOnlyRun:
         assert databases.run().pushed == UNTOUCHED
         assert databases.everything() == before
 
-    def test_lets_later_edits_through_and_only_them(self, databases: Databases) -> None:
+    def test_leaves_only_later_edits_to_be_pushed(self, databases: Databases) -> None:
         databases.add("crm", ADA, ("bob@x", "Bob", None))
         databases.add("erp", EVE, ("bob@x", "Robert", "2"))
         databases.run(push=False)
@@ -39,7 +39,7 @@ class TestAReadOnlyRun:
         assert databases.contacts("crm") == [ADA, ("bob@x", "Bob", "99")]
         assert databases.contacts("erp") == [("bob@x", "Robert", "99"), EVE]
 
-    def test_lets_a_later_edit_make_the_record_on_the_other_side(self, databases: Databases) -> None:
+    def test_leaves_it_to_a_later_edit_to_create_the_record_on_the_other_side(self, databases: Databases) -> None:
         databases.add("crm", ADA)
         databases.run(push=False)
         databases.edit("crm", "ada@x", name="Ada L.")
@@ -54,7 +54,7 @@ class TestAReadOnlyRun:
         assert databases.run(deletes="propagate").pushed == UNTOUCHED
         assert databases.contacts("erp") == [ADA, BOB]
 
-    def test_accepts_what_an_earlier_run_left_undone_even_when_it_reads_changes(self, databases: Databases) -> None:
+    def test_accepts_the_pending_records_of_an_earlier_run_even_with_scope_changes(self, databases: Databases) -> None:
         databases.add("crm", ADA, BOB)
         databases.run(**BY_CURSOR)
         databases.edit("crm", "ada@x", name="Ada L.")
@@ -72,7 +72,7 @@ def after(batches: int) -> Callable[[], bool]:
 
 
 class TestAFullScan:
-    def test_counts_what_it_reads_and_what_has_changed(self, databases: Databases) -> None:
+    def test_counts_read_and_changed_records(self, databases: Databases) -> None:
         databases.add("crm", ADA, BOB)
         databases.add("erp", ADA)
         ended = databases.run()
@@ -89,7 +89,7 @@ class TestAFullScan:
         assert ended.message["read"] == {"crm": 60, "erp": 0}
         assert len(databases.contacts("erp")) == 60
 
-    def test_takes_a_record_that_came_back_for_the_one_it_was(self, databases: Databases) -> None:
+    def test_recognizes_a_record_that_came_back(self, databases: Databases) -> None:
         databases.add("crm", ADA)
         databases.run()
         ((rid, *values),) = databases.query("crm", "SELECT * FROM contact")
@@ -108,7 +108,7 @@ class TestAScanOfChanges:
         databases.add("crm", ADA, BOB)
         assert self.read(databases) == {"crm": 2, "erp": 0}
 
-    def test_reads_from_the_last_cursor_on(self, databases: Databases) -> None:
+    def test_reads_from_the_last_cursor(self, databases: Databases) -> None:
         databases.add("crm", ADA, BOB, EVE)
         databases.run(**BY_CURSOR)
         databases.run("changes", **BY_CURSOR)  # which meets what the run itself has written
@@ -121,12 +121,12 @@ class TestAScanOfChanges:
         self.read(databases, "full", erp={"table": "contact", "id": "id"})
         assert self.read(databases, erp={"table": "contact", "id": "id"}) == {"crm": 1, "erp": 3}
 
-    def test_reads_everything_when_the_cursor_is_another(self, databases: Databases) -> None:
+    def test_reads_everything_when_the_cursor_setting_changes(self, databases: Databases) -> None:
         databases.add("crm", ADA, BOB, EVE)
         databases.run(**BY_CURSOR)
         assert self.read(databases, crm={**WITH_CURSOR, "cursor": "id"})["crm"] == 3
 
-    def test_does_not_see_a_delete_until_the_next_full_scan(self, databases: Databases) -> None:
+    def test_does_not_detect_a_delete_until_the_next_full_scan(self, databases: Databases) -> None:
         databases.add("crm", ADA, BOB, EVE)
         databases.run(**BY_CURSOR, deletes="propagate")
         databases.delete("crm", "bob@x")
@@ -135,7 +135,7 @@ class TestAScanOfChanges:
         databases.run("full", **BY_CURSOR, deletes="propagate")
         assert len(databases.contacts("erp")) == 2
 
-    def test_is_a_full_scan_once_in_full_scan_every(self, databases: Databases) -> None:
+    def test_is_a_full_scan_once_per_full_scan_interval(self, databases: Databases) -> None:
         databases.add("crm", ADA, BOB, EVE)
         databases.run(**BY_CURSOR)
         databases.run("changes", **BY_CURSOR)
@@ -159,7 +159,7 @@ def timed(databases: Databases) -> Databases:
     return databases
 
 
-def test_changes_are_read_with_an_overlap_for_what_was_committed_late(timed: Databases) -> None:
+def test_changes_are_read_with_an_overlap_for_late_commits(timed: Databases) -> None:
     def add(email: str, ago: str) -> None:
         changed_at = f"strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{ago}')"
         timed.query("crm", f"INSERT INTO contact (email, changed_at) VALUES (?, {changed_at})", email)  # noqa: S608

@@ -57,7 +57,7 @@ FULL: dict[str, Any] = {
         changed("connectors/crm", {"type": "http", "baseUrl": "https://crm.example"}),
     ],
 )
-def test_what_the_worker_reads_fits(validator: Any, config: dict[str, Any]) -> None:
+def test_valid_configurations_match_the_schema(validator: Any, config: dict[str, Any]) -> None:
     assert [error.message for error in validator.iter_errors(declared(config))] == []
 
 
@@ -66,26 +66,26 @@ def test_what_the_worker_reads_fits(validator: Any, config: dict[str, Any]) -> N
     [(path, value) for path, value, _ in COMPLAINTS],
     ids=[f"{p}={v!r}"[:60] for p, v, _ in COMPLAINTS],
 )
-def test_what_the_worker_refuses_does_not_fit_where_a_schema_can_tell(validator: Any, path: str, value: Any) -> None:
+def test_refused_configurations_do_not_match_where_a_schema_can_tell(validator: Any, path: str, value: Any) -> None:
     fits = not list(validator.iter_errors(declared(changed(path, value))))
     assert fits == ((path, value) in BEYOND_A_SCHEMA)
 
 
-def test_its_defaults_are_what_may_be_written(validator: Any) -> None:
+def test_its_defaults_are_valid_values(validator: Any) -> None:
     properties = json_schema()["properties"]
     defaults = {name: declared["default"] for name, declared in properties.items() if declared.get("default")}
     assert (defaults["fullScanEvery"], defaults["overlap"]) == ("24h", "30s")
     validator.validate(declared({**CONFIG, **defaults}))
 
 
-def test_it_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_schema_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json_schema()
     assert printed["$schema"].endswith("2020-12/schema")
 
 
-def test_who_reads_no_further_sees_no_traceback() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     command = f"{sys.executable} -m tidegate.worker.main schema | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""

@@ -18,20 +18,20 @@ field_lists = st.lists(names, min_size=1, max_size=6, unique=True)
 hashes = st.binary(min_size=HASH_BYTES, max_size=HASH_BYTES).filter(lambda hash_: hash_ != UNKNOWN)
 
 
-def test_a_shadow_gives_back_what_was_packed_into_it() -> None:
+def test_unpacking_returns_what_was_packed() -> None:
     _, layout = lay_out([], [field("email"), field("name")])
     shadow = layout.pack(b"the whole"[:HASH_BYTES], [b"an email", None])
     assert digest_of(shadow) == b"the whol"
     assert layout.unpack(shadow) == (b"an email", None)
 
 
-def test_of_a_record_that_was_never_seen_nothing_is_known() -> None:
+def test_a_missing_shadow_knows_no_field() -> None:
     _, layout = lay_out([], [field("email"), field("name")])
     assert layout.unpack(None) == (None, None)
 
 
 @given(field_lists, field_lists, st.data())
-def test_fields_may_come_go_and_change_places(before: list[str], after: list[str], data: st.DataObject) -> None:
+def test_fields_may_be_added_removed_and_reordered(before: list[str], after: list[str], data: st.DataObject) -> None:
     seen = {name: data.draw(hashes) for name in before}
     slots, layout = lay_out([], before)
     shadow = layout.pack(UNKNOWN, [seen[name] for name in before])
@@ -40,7 +40,7 @@ def test_fields_may_come_go_and_change_places(before: list[str], after: list[str
 
 
 @given(st.lists(field_lists, min_size=1, max_size=5))
-def test_a_slot_once_given_is_never_given_to_another_field(configurations: list[list[str]]) -> None:
+def test_a_slot_is_never_reused_for_another_field(configurations: list[list[str]]) -> None:
     slots: list[str] = []
     given_to: dict[int, str] = {}
     for fields in configurations:
@@ -54,10 +54,10 @@ def test_two_fields_of_the_same_identity_share_a_slot() -> None:
     assert (slots, layout.slots) == ([field("email")], (0, 0))
 
 
-class TestAFieldThatIsNormalizedInAnotherWay:
+class TestAFieldNormalizedDifferently:
     BEFORE, AFTER = [field("email"), field("phone", "digits")], [field("phone", "trim", "digits"), field("email")]
 
-    def test_is_known_by_the_hash_of_the_former_way(self) -> None:
+    def test_is_compared_by_its_former_hash(self) -> None:
         slots, layout = lay_out([], self.BEFORE)
         shadow = layout.pack(UNKNOWN, [b"an email", b"a number"])
         _, layout = lay_out(slots, self.AFTER)
@@ -66,12 +66,12 @@ class TestAFieldThatIsNormalizedInAnotherWay:
         assert layout.formerly(shadow, 1) is None
         assert layout.formerly(None, 0) is None
 
-    def test_has_no_former_way_where_it_refers_to_other_records_or_is_another_column(self) -> None:
+    def test_has_no_former_hash_where_it_is_a_reference_or_another_column(self) -> None:
         slots, _ = lay_out([], [field("firm", "trim")])
         _, layout = lay_out(slots, [FieldRule(("firm", "firm"), ref="firm").identity, field("company")])
         assert not layout.has_former
 
-    def test_is_known_by_one_way_only_after_it_was_patched(self) -> None:
+    def test_has_one_hash_only_after_a_patch(self) -> None:
         slots, before = lay_out([], self.BEFORE)
         shadow = before.pack(b"the whole"[:HASH_BYTES], [b"an email", b"a number"])
         _, layout = lay_out(slots, self.AFTER)
@@ -87,7 +87,7 @@ class TestAFieldThatIsNormalizedInAnotherWay:
         assert layout.formerly(patched, 0) == (b"a number", Former(1, ("digits",)))
         assert layout.unpack(layout.patched(None, {1: b"another!"})) == (None, b"another!")
 
-    def test_may_have_been_normalized_in_the_present_way_before_the_former_one(self) -> None:
+    def test_may_return_to_an_earlier_normalization(self) -> None:
         slots, _ = lay_out([], self.BEFORE)
         slots, _ = lay_out(slots, self.AFTER)
         _, layout = lay_out(slots, self.BEFORE)

@@ -40,19 +40,19 @@ class TestCompare:
             (({}, None), (HERE, None), True),
         ],
     )
-    def test_signals_that_both_have_count_unless_the_name_stays(self, before: Any, now: Any, same: bool) -> None:
+    def test_shared_signals_decide_unless_the_name_stays(self, before: Any, now: Any, same: bool) -> None:
         assert isinstance(compare(System(*before), System(*now)), Same) is same
 
-    def test_a_signal_that_is_not_read_for_a_while_is_still_known_afterwards(self) -> None:
+    def test_a_signal_that_is_temporarily_unreadable_is_still_known_afterwards(self) -> None:
         verdict = compare(System(self.HERE), System({"database": "crm"}))
         assert isinstance(verdict, Same)
         assert compare(verdict.known, System(self.COPY)) == Unconfirmed("its server was 1 and is 2")
 
-    def test_a_system_that_has_moved_is_remembered_as_it_is_now(self) -> None:
+    def test_a_moved_system_is_remembered_with_its_new_signals(self) -> None:
         verdict = compare(System(self.HERE), System(self.COPY, "crm"))
         assert verdict == Same(System(self.COPY, "crm"))
 
-    def test_another_name_together_with_other_signals_is_another_system(self) -> None:
+    def test_another_name_with_other_signals_is_another_system(self) -> None:
         verdict = compare(System(self.HERE, "crm"), System(self.COPY, "staging"))
         assert verdict == Another("its identity was 'crm' and is 'staging', and its server was 1 and is 2")
 
@@ -97,7 +97,7 @@ class TestAnotherDatabaseOfTheSameShape:
         assert linked.everything() == before
         assert linked.run().pushed == UNTOUCHED, "the first one is still known"
 
-    def test_syncs_on_when_a_person_names_it_as_the_same_that_has_moved(self, linked: Databases) -> None:
+    def test_continues_when_the_identity_confirms_a_move(self, linked: Databases) -> None:
         copy(linked, "moved.db", "UPDATE contact SET phone = '11' WHERE email = 'p1@x'")
         moved = pointed_at(linked, "moved.db", identity="crm")
         assert linked.run(config=moved).pushed == {"crm": "", "erp": "1 update"}
@@ -105,12 +105,12 @@ class TestAnotherDatabaseOfTheSameShape:
         assert linked.run(config=pointed_at(linked, "moved.db")).code == 0, "the name may go again"
         assert linked.run().code == ExitCode.HALTED, "and the former place is another one now"
 
-    def test_that_has_the_same_name_is_the_same_wherever_it_is(self, linked: Databases) -> None:
+    def test_with_the_same_identity_is_the_same_anywhere(self, linked: Databases) -> None:
         linked.run(config=pointed_at(linked, "crm.db", identity="crm"))
         copy(linked, "moved.db")
         assert linked.run(config=pointed_at(linked, "moved.db", identity="crm")).code == 0
 
-    def test_that_has_another_name_needs_a_reset(self, linked: Databases) -> None:
+    def test_with_another_identity_needs_a_reset(self, linked: Databases) -> None:
         linked.run(config=pointed_at(linked, "crm.db", identity="crm"))
         copy(linked, "staging.db")
         ended = linked.run(config=pointed_at(linked, "staging.db", identity="staging"))
@@ -119,7 +119,7 @@ class TestAnotherDatabaseOfTheSameShape:
             "reset needed: crm is another system now: its identity was 'crm' and is 'staging', and its file was "
         )
 
-    def test_stops_the_run_when_the_two_are_exchanged(self, linked: Databases) -> None:
+    def test_stops_the_run_when_the_two_are_swapped(self, linked: Databases) -> None:
         config = linked.config()
         crm, erp = (config["connectors"][side]["url"] for side in ("crm", "erp"))
         config["connectors"]["crm"]["url"], config["connectors"]["erp"]["url"] = erp, crm
@@ -131,12 +131,12 @@ class TestAnotherDatabaseOfTheSameShape:
         assert linked.everything() == before
 
 
-def test_a_way_to_the_same_file_is_no_other_system(linked: Databases) -> None:
+def test_another_path_to_the_same_file_is_the_same_system(linked: Databases) -> None:
     (linked.directory / "here").symlink_to(linked.directory)
     assert linked.run(config=pointed_at(linked, "here/crm.db")).code == 0
 
 
-class TestWhatTellsASystem:
+class TestSystemIdentity:
     """By the connectors that need no server for it; databases are in tests/worker/test_which_system.py."""
 
     def signals_of(self, **settings: Any) -> dict[str, str]:
@@ -155,18 +155,18 @@ class TestWhatTellsASystem:
     def files(self, url: Any) -> dict[str, str]:
         return self.signals_of(type="file", url=url)
 
-    def test_of_an_api_is_its_host_and_path(self) -> None:
+    def test_is_the_host_and_path_of_an_api(self) -> None:
         here = {"base URL": "crm.example/api"}
         assert self.api("https://crm.example/api") == here
         assert self.api("http://CRM.example:80/api/", auth={"bearer": {"env": "TOKEN"}}) == here
         assert self.api("https://crm.example:8443/api") == {"base URL": "crm.example:8443/api"}
 
-    def test_that_comes_from_a_secret_is_not_shown(self) -> None:
+    def test_is_not_shown_when_it_comes_from_a_secret(self) -> None:
         (shown,) = self.api({"env": "URL"}).values()
         assert shown.startswith("sha256:")
         assert "s3cret" not in shown
 
-    def test_of_files_is_their_place(self) -> None:
+    def test_is_the_location_of_files(self) -> None:
         assert self.files("/data") == self.files("file:///data/") == {"place": "/data"}
         assert self.files("memory://exports/a") == {"place": "exports /exports/a"}
 
@@ -193,7 +193,7 @@ class TestOtherRecordsUnderTheSameIds:
             )
         assert linked.everything() == before
 
-    def test_stop_no_run_any_more_when_they_are_gone(self, linked: Databases) -> None:
+    def test_stop_no_run_after_they_are_gone(self, linked: Databases) -> None:
         before = linked.everything()
         self.strangers(linked, 30)
         linked.run()
@@ -202,22 +202,22 @@ class TestOtherRecordsUnderTheSameIds:
         assert linked.run().pushed == UNTOUCHED
         assert linked.everything()[1] == before[1]
 
-    def test_are_edits_where_the_limit_says_so(self, linked: Databases) -> None:
+    def test_count_as_edits_within_the_limit(self, linked: Databases) -> None:
         linked.sql("crm", "UPDATE contact SET email = replace(email, '@x', '@new')")
         assert linked.run().code == ExitCode.HALTED
         ended = linked.run(safety={"maxRekeyed": {"percent": 100}})
         assert ended.pushed == {"crm": "", "erp": "30 update"}
 
-    def test_do_so_also_where_several_fields_are_matched(self, databases: Databases) -> None:
+    def test_stop_runs_with_several_match_fields_too(self, databases: Databases) -> None:
         databases.add("crm", *PEOPLE)
         databases.run(match=["email", "name"])
         databases.sql("crm", "UPDATE contact SET name = name || ' the second'")
         assert databases.run(match=["email", "name"]).code == ExitCode.HALTED
 
-    def test_are_let_through_up_to_the_limit(self, linked: Databases) -> None:
+    def test_are_accepted_up_to_the_limit(self, linked: Databases) -> None:
         linked.sql("crm", "UPDATE contact SET email = replace(email, '@x', '@new') WHERE id <= 10")
         assert linked.run().pushed == {"crm": "", "erp": "10 update"}
 
-    def test_are_not_letters_in_another_case(self, linked: Databases) -> None:
+    def test_are_not_values_that_differ_only_in_case(self, linked: Databases) -> None:
         linked.sql("crm", "UPDATE contact SET email = upper(email)")
         assert linked.run().code == 0

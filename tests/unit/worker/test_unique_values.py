@@ -61,7 +61,7 @@ def test_of_a_deleted_record_are_free_for_a_new_one_in_the_same_run(seats: Datab
     assert seats.contacts("crm") == seats.contacts("erp")
 
 
-def test_that_were_refused_by_an_earlier_run_are_written_as_soon_as_they_are_free(seats: Databases) -> None:
+def test_that_an_earlier_run_could_not_write_are_written_when_they_are_free(seats: Databases) -> None:
     seats.query("erp", "INSERT INTO contact (email, phone) VALUES (NULL, '100')")
     seats.edit("crm", "p0@x", phone="100")
     ended = seats.run()
@@ -73,7 +73,7 @@ def test_that_were_refused_by_an_earlier_run_are_written_as_soon_as_they_are_fre
     assert (ended.pushed, ended.message["waiting"]) == ({"crm": "", "erp": "2 update"}, 0)
 
 
-def test_that_change_places_are_set_aside_and_told_to_what_to_do(seats: Databases) -> None:
+def test_that_are_swapped_are_set_aside_with_advice(seats: Databases) -> None:
     set_phones(seats, "1", "0", "2", "4", "5", "3")
     ended = seats.run()
     refused = "erp refuses it: UNIQUE constraint failed: contact.phone"
@@ -89,7 +89,7 @@ def test_that_change_places_are_set_aside_and_told_to_what_to_do(seats: Database
     assert seats.contacts("crm") == seats.contacts("erp")
 
 
-def test_of_another_object_are_free_when_that_is_dealt_with(databases: Databases) -> None:
+def test_of_another_object_are_free_when_that_object_is_synced(databases: Databases) -> None:
     """Whoever leaves a seat in erp gives the telephone back."""
     for side in ("crm", "erp"):
         databases.sql(side, "CREATE TABLE seat (id INTEGER PRIMARY KEY, name TEXT, of TEXT)")
@@ -113,7 +113,7 @@ def test_of_another_object_are_free_when_that_is_dealt_with(databases: Databases
     assert (ended.pushed["erp"], databases.contacts("erp")) == ("2 update", [("ada@x", "Ada", "2")])
 
 
-def test_a_circle_is_what_leads_back_to_where_it_began() -> None:
+def test_a_circle_returns_to_its_start() -> None:
     values = [bytes([n]) for n in range(9)]
     chain = {n: (values[n], values[n + 1]) for n in range(3)}
     swap = {3: (values[4], values[5]), 4: (values[5], values[4])}

@@ -62,20 +62,20 @@ FIELDS: dict[str, Callable[[], FieldType]] = {
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize(("type_", "value"), VALUES, ids=[type(each).__name__ for each, _ in VALUES])
-def test_a_value_of_each_type_arrives_in_json(type_: Any, value: Any, field: str) -> None:
+def test_every_type_is_represented_in_json(type_: Any, value: Any, field: str) -> None:
     in_table, in_json = column(type_), FIELDS[field]()
     written = Crossing(in_table, in_json, ("crm", "erp")).carry(value)
     assert json.dumps(written, default=float)
     Crossing(in_json, in_table, ("erp", "crm")).carry(written)
 
 
-def test_what_json_cannot_hold_says_what_it_is() -> None:
+def test_a_value_that_json_cannot_hold_is_named() -> None:
     way = Crossing(column(types.DOUBLE_PRECISION()), json_field(), ("crm", "erp"))
     with pytest.raises(Unfit, match=r"crm \(FLOAT|DOUBLE.*has NaN in it, which erp \(JSON\) cannot hold: JSON has no"):
         way.carry(float("nan"))
 
 
-def test_a_text_of_json_is_one_text_in_a_column_of_documents() -> None:
+def test_a_json_text_stays_a_text_in_a_column_of_documents() -> None:
     """In JSON a text is one already: a document would be an object there."""
     stored = Crossing(json_field(), column(types.JSONB()), ("crm", "erp")).carry('{"a": 1}')
     assert isinstance(stored, str)
@@ -94,7 +94,7 @@ def synced(databases: Databases, directory: Path, name: str, content: str, **pla
     return ended, (directory / name).read_text(encoding=place.get("encoding"))
 
 
-def test_a_field_whose_encoding_lacks_a_letter_is_set_aside_and_the_others_flow(
+def test_a_character_that_the_encoding_lacks_sets_the_field_aside_and_the_others_are_pushed(
     databases: Databases, tmp_path: Path
 ) -> None:
     databases.add("crm", ("ada@x", "Ada ☃", "1"))
@@ -105,7 +105,9 @@ def test_a_field_whose_encoding_lacks_a_letter_is_set_aside_and_the_others_flow(
     assert reason == "crm (TEXT) has a text in it, which erp (CSV) cannot hold: cp1252 has no '☃'"
 
 
-def test_a_number_that_json_lacks_is_set_aside_and_the_other_fields_flow(databases: Databases, tmp_path: Path) -> None:
+def test_a_number_that_json_lacks_sets_the_field_aside_and_the_others_are_pushed(
+    databases: Databases, tmp_path: Path
+) -> None:
     databases.sql("crm", "INSERT INTO contact (email, name, phone) VALUES ('ada@x', 'Ada', x'')")
     databases.sql("crm", "ALTER TABLE contact DROP COLUMN phone; ALTER TABLE contact ADD COLUMN phone REAL")
     databases.sql("crm", "UPDATE contact SET phone = 9e999")

@@ -41,7 +41,7 @@ def edit(path: Path, before: str, after: str) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def test_an_edit_by_somebody_else_is_seen_by_compare_and_set_and_kept(contacts_file: Path) -> None:
+def test_an_edit_by_another_program_is_detected_by_compare_and_set_and_kept(contacts_file: Path) -> None:
     with contacts(contacts_file.parent) as collection:
         ann, bob, cyd = everything(collection)
         edit(contacts_file, "Ann", "Amy")
@@ -76,9 +76,7 @@ def test_an_edit_while_the_new_file_is_written_is_not_overwritten(
     assert contacts_file.read_text() == "id,name\n1,Amy\n2,Bobby\n3,Kim\n"
 
 
-def test_a_file_that_is_always_being_changed_fails_the_run(
-    contacts_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_keeps_changing_fails_the_run(contacts_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"N{n:02}" for n in range(20)]
     flushed = os.fsync
 
@@ -96,7 +94,7 @@ def test_a_file_that_is_always_being_changed_fails_the_run(
     assert [path.name for path in contacts_file.parent.iterdir()] == ["c.csv"]
 
 
-def test_a_file_that_is_written_to_while_it_is_read_is_read_again(
+def test_a_file_that_changes_while_it_is_read_is_read_again(
     contacts_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with contacts_file.open("a") as half:
@@ -118,7 +116,7 @@ def test_a_file_that_is_written_to_while_it_is_read_is_read_again(
         assert [record.values for record in everything(collection)] == [("Ann",), ("Bob",), ("Cyd",), ("Dee",)]
 
 
-def test_a_change_that_the_file_systems_clock_is_too_coarse_to_show_is_seen_by_the_content(
+def test_a_change_within_the_resolution_of_the_file_system_s_clock_is_detected_by_the_content(
     contacts_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = str(time.time_ns())
@@ -148,7 +146,7 @@ def test_readers_see_the_old_file_or_the_new_one_and_its_mode_and_links_stay(tmp
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
 
 
-def test_nothing_is_left_behind(
+def test_no_temporary_files_remain(
     contacts_file: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary = tmp_path_factory.mktemp("temporary")
@@ -165,7 +163,7 @@ def test_nothing_is_left_behind(
     assert {path.name for path in contacts_file.parent.iterdir()} == {"c.csv", younger.name}
 
 
-def test_a_missing_file_is_a_configuration_error_that_says_what_is_there(contacts_file: Path) -> None:
+def test_a_missing_file_is_a_configuration_error_that_lists_existing_ones(contacts_file: Path) -> None:
     with (
         pytest.raises(ConfigurationError, match=r"there is no file .*/k\.csv, only c\.csv; write create: true"),
         contacts(contacts_file.parent, path="k.csv"),
@@ -173,7 +171,7 @@ def test_a_missing_file_is_a_configuration_error_that_says_what_is_there(contact
         pass
 
 
-def test_a_file_that_vanishes_fails_the_run_and_does_not_look_like_one_without_records(contacts_file: Path) -> None:
+def test_a_file_that_disappears_fails_the_run_and_does_not_count_as_empty(contacts_file: Path) -> None:
     with contacts(contacts_file.parent) as collection:
         (ann, *_) = everything(collection)
         contacts_file.unlink()
@@ -187,7 +185,7 @@ def test_a_file_that_vanishes_fails_the_run_and_does_not_look_like_one_without_r
                 call()
 
 
-def test_a_file_is_made_where_that_is_asked_for_with_the_first_record(tmp_path: Path) -> None:
+def test_a_missing_file_is_created_with_the_first_record_if_the_setting_says_so(tmp_path: Path) -> None:
     with contacts(tmp_path, "name", "mail", create=True, cursor="at") as collection:
         assert everything(collection) == []
         assert not (tmp_path / "c.csv").exists()
@@ -196,7 +194,7 @@ def test_a_file_is_made_where_that_is_asked_for_with_the_first_record(tmp_path: 
     assert (tmp_path / "c.csv").read_text() == f"id,name,mail,at\n{created.key},Ann,,\n"
 
 
-def test_a_file_that_somebody_makes_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_file_that_another_program_creates_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     with contacts(tmp_path, create=True) as collection:
         assert everything(collection) == []
         (tmp_path / "c.csv").write_text("id,name\n1,Ann\n")
@@ -220,7 +218,7 @@ def test_a_file_that_somebody_makes_meanwhile_is_not_overwritten(tmp_path: Path)
         ("", {"path": "c.jsonl", "new_id": "number"}, 1),
     ],
 )
-def test_a_new_record_gets_the_next_number_where_ids_are_numbers_else_a_uuid(
+def test_a_new_record_gets_the_next_number_where_ids_are_numbers_otherwise_a_uuid(
     tmp_path: Path, content: str, place: dict[str, Any], expected: object
 ) -> None:
     (tmp_path / place.get("path", "c.csv")).write_text(content)
@@ -234,7 +232,7 @@ def test_a_new_record_gets_the_next_number_where_ids_are_numbers_else_a_uuid(
         assert int(second.key) == int(first.key) + 1
 
 
-def test_records_are_found_by_their_match_fields_also_those_that_have_just_been_written(contacts_file: Path) -> None:
+def test_records_are_found_by_their_match_fields_even_right_after_their_create(contacts_file: Path) -> None:
     with contacts(contacts_file.parent, casefold=["name"]) as collection:
         ann, bob, cyd = everything(collection)
         assert collection.find([("ANN",), ("nobody",), ("bob",)]) == [ann, bob]
@@ -247,7 +245,7 @@ def test_records_are_found_by_their_match_fields_also_those_that_have_just_been_
         }
 
 
-def test_match_fields_are_compared_one_by_one(tmp_path: Path) -> None:
+def test_match_fields_are_compared_separately(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("id,first,last\n1,a,bc\n2,ab,c\n3,,abc\n")
     with opened(
         file.TYPE, {"type": "file", "url": str(tmp_path)}, {"path": "c.csv", "id": "id"}, "first", "last", match=(0, 1)
@@ -256,7 +254,9 @@ def test_match_fields_are_compared_one_by_one(tmp_path: Path) -> None:
         assert [record.key for record in collection.find([(None, "abc")])] == ["3"]
 
 
-def test_a_scan_goes_on_after_the_last_id_in_another_process_though_the_file_was_changed(contacts_file: Path) -> None:
+def test_a_scan_continues_after_the_last_id_in_another_process_although_the_file_has_changed(
+    contacts_file: Path,
+) -> None:
     with contacts(contacts_file.parent) as collection:
         page = collection.scan(None, 2, None)
         assert [record.key for record in page.records] == ["1", "2"]
@@ -265,7 +265,7 @@ def test_a_scan_goes_on_after_the_last_id_in_another_process_though_the_file_was
         assert [record.key for record in collection.scan(page.after, 10, None).records] == ["3", "4"]
 
 
-def test_deleting_what_is_gone_already_is_done_and_writes_nothing(contacts_file: Path) -> None:
+def test_deleting_a_missing_record_succeeds_and_writes_nothing(contacts_file: Path) -> None:
     with contacts(contacts_file.parent) as collection:
         ann, *_ = everything(collection)
         assert collection.delete([ann]) == [None]
@@ -364,7 +364,7 @@ def test_a_url_that_no_file_system_serves_is_a_configuration_error() -> None:
         pass
 
 
-def test_values_of_the_environment_reach_the_file_system_and_no_message(tmp_path: Path) -> None:
+def test_environment_values_reach_the_file_system_and_no_message(tmp_path: Path) -> None:
     settings = {"url": {"env": "URL"}, "storageOptions": {"target_protocol": {"env": "WORD"}}}
     environ = {"URL": "dir://s3cret/x", "WORD": "s3cret"}
     with (
@@ -380,7 +380,7 @@ def test_values_of_the_environment_reach_the_file_system_and_no_message(tmp_path
         pass
 
 
-def test_the_format_is_told_by_the_paths_ending_or_must_be_written() -> None:
+def test_the_format_follows_from_the_path_s_suffix_or_must_be_set() -> None:
     place = file.TYPE.object_settings
     with pytest.raises(ValueError, match="format must be csv or jsonl"):
         place.model_validate({"path": "contacts.data", "id": "id"})
@@ -389,7 +389,7 @@ def test_the_format_is_told_by_the_paths_ending_or_must_be_written() -> None:
     assert isinstance(place.model_validate({"path": "contacts.data", "format": "csv", "id": "id"}), place)
 
 
-def test_a_value_that_is_refused_does_not_keep_the_rest_of_a_batch_from_being_written(contacts_file: Path) -> None:
+def test_a_refused_value_does_not_stop_the_rest_of_a_batch(contacts_file: Path) -> None:
     with contacts(contacts_file.parent, encoding="ascii") as collection:
         ann, bob, _ = everything(collection)
         refused, written = collection.update([Write(ann, {0: "Änne"}), Write(bob, {0: "Bobby"})])

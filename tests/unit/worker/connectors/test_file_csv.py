@@ -23,7 +23,7 @@ def contacts(directory: Path, *fields: str, **place: Any) -> Any:
     return opened(file.TYPE, {"type": "file", "url": str(directory)}, {"path": "c.csv", "id": "id", **place}, *fields)
 
 
-def test_cells_are_texts_and_an_empty_one_is_no_value(tmp_path: Path) -> None:
+def test_cells_are_texts_and_an_empty_cell_is_no_value(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("name,id,score\nAnn,007,1.50\n,8,\n")
     with contacts(tmp_path, "name", "score") as collection:
         assert everything(collection) == [Record("007", ("Ann", "1.50")), Record("8", (None, None))]
@@ -68,7 +68,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS), max_size=20), delimiter=st.sampled_from(",;\t|"), quote_all=st.booleans())
-def test_what_a_spreadsheet_writes_is_read_and_what_is_written_the_spreadsheet_reads(
+def test_a_spreadsheet_s_file_is_read_and_the_result_is_readable_by_it(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str, quote_all: bool
 ) -> None:
     directory = tmp_path_factory.mktemp("csv")
@@ -102,14 +102,14 @@ MALFORMED: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_a_file_that_is_not_as_it_should_be_is_not_synced_and_the_line_is_named(tmp_path: Path, case: str) -> None:
+def test_a_malformed_file_is_not_synced_and_the_line_is_named(tmp_path: Path, case: str) -> None:
     content, problem = MALFORMED[case]
     (tmp_path / "c.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UnreadableFile, match=problem), contacts(tmp_path, "name"):
         pass
 
 
-def test_another_encoding_is_read_and_what_it_has_no_letter_for_is_refused(tmp_path: Path) -> None:
+def test_another_encoding_is_read_and_characters_that_it_lacks_are_refused(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes("id,name\n1,Zoë\n".encode("latin-1"))
     with contacts(tmp_path, "name", encoding="latin-1") as collection:
         (zoe,) = everything(collection)
@@ -121,7 +121,7 @@ def test_another_encoding_is_read_and_what_it_has_no_letter_for_is_refused(tmp_p
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "no-such"])
-def test_an_encoding_whose_line_breaks_are_not_one_byte_is_a_configuration_error(encoding: str) -> None:
+def test_an_encoding_with_multibyte_line_breaks_is_a_configuration_error(encoding: str) -> None:
     with pytest.raises(ValueError, match=f"'{encoding}' is not supported"):
         file.TYPE.object_settings.model_validate({"path": "c.csv", "id": "id", "encoding": encoding})
 
@@ -148,7 +148,7 @@ def test_an_encoding_whose_line_breaks_are_not_one_byte_is_a_configuration_error
         ("", "c.csv is empty; its first line must be a header"),
     ],
 )
-def test_a_header_that_does_not_fit_is_a_configuration_error(
+def test_a_header_without_a_needed_column_is_a_configuration_error(
     tmp_path: Path, header: str | bytes, complaint: str
 ) -> None:
     (tmp_path / "c.csv").write_bytes(header if isinstance(header, bytes) else header.encode())
@@ -159,7 +159,7 @@ def test_a_header_that_does_not_fit_is_a_configuration_error(
         pass
 
 
-def test_the_columns_may_change_places_during_a_run(tmp_path: Path) -> None:
+def test_columns_may_be_reordered_during_a_run(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("id,name,note\n1,Ann,x\n")
     with contacts(tmp_path, "name") as collection:
         (ann,) = everything(collection)

@@ -66,7 +66,7 @@ EXPORTS: dict[str, tuple[dict[str, Any], bytes, bytes]] = {
 
 
 @pytest.mark.parametrize("case", EXPORTS)
-def test_an_export_is_read_and_what_is_written_keeps_its_form(tmp_path: Path, case: str) -> None:
+def test_an_export_keeps_its_form_when_it_is_written(tmp_path: Path, case: str) -> None:
     place, before, after = EXPORTS[case]
     (tmp_path / "c.csv").write_bytes(before)
     with contacts(tmp_path, "name", **place) as collection:
@@ -77,19 +77,19 @@ def test_an_export_is_read_and_what_is_written_keeps_its_form(tmp_path: Path, ca
     assert (tmp_path / "c.csv").read_bytes() == after
 
 
-def test_a_first_line_that_names_another_delimiter_than_the_configured_one_is_refused(tmp_path: Path) -> None:
+def test_a_sep_line_that_differs_from_the_configured_delimiter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("sep=;\nid;name\n")
     with pytest.raises(ConfigurationError, match='separated by ";", and delimiter is ","; leave delimiter out'):
         contacts(tmp_path, "name", delimiter=",").__enter__()
 
 
-def test_the_mark_of_utf_8_in_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
+def test_a_utf_8_byte_order_mark_in_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("\ufeffid,name\n1,Zoë\n")
     with pytest.raises(ConfigurationError, match="begins with the mark of UTF-8, and encoding is cp1252; write enc"):
         contacts(tmp_path, "name", encoding="cp1252").__enter__()
 
 
-def test_a_bad_row_of_another_encoding_keeps_its_record_from_being_made_again(tmp_path: Path) -> None:
+def test_a_bad_row_in_another_encoding_keeps_its_record_from_being_created_again(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes("id,name\n1,Zoë,x\n2,Bob\n".encode("cp1252"))
     with contacts(tmp_path, "name", encoding="cp1252", badRows="setAside") as collection:
         (refused,) = collection.create([["zoë"]])

@@ -71,7 +71,7 @@ BODIES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("shape", BODIES)
-def test_the_words_are_found_in_each_shape(shape: str) -> None:
+def test_the_error_text_is_found_in_each_format(shape: str) -> None:
     body, words = BODIES[shape]
     assert said(body) == words
 
@@ -83,13 +83,13 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_whatever_is_said_is_one_printable_line(body: Any) -> None:
+def test_the_error_text_is_one_printable_line(body: Any) -> None:
     words = said(body)
     assert words.isprintable()
     assert len(words) <= 2000
 
 
-def test_a_body_that_nests_deeply_or_says_much_is_bounded() -> None:
+def test_a_deeply_nested_or_large_body_is_bounded() -> None:
     body: Any = "deep"
     for _ in range(5000):
         body = {"error": body}
@@ -107,7 +107,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("text", PAGES)
-def test_a_login_page_is_called_one(text: str) -> None:
+def test_a_login_page_is_recognized(text: str) -> None:
     assert page_of_html(text) == PAGES[text]
     answer = Answer(403, {"content-type": "text/html"}, text.encode(), "https://x", None)
     if "page" in PAGES[text]:

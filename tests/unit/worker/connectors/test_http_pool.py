@@ -10,7 +10,7 @@ from tidegate.worker.connectors.http import pool as pool_module
 from tidegate.worker.connectors.http.pool import Pool
 
 
-def test_answers_come_in_the_order_of_what_was_asked() -> None:
+def test_results_are_in_the_order_of_the_items() -> None:
     pool = Pool(3)
     both = threading.Barrier(2)
 
@@ -23,7 +23,7 @@ def test_answers_come_in_the_order_of_what_was_asked() -> None:
     pool.close()
 
 
-def test_after_an_error_what_is_under_way_is_finished_and_the_rest_is_not_begun(
+def test_after_an_error_started_items_are_finished_and_the_others_are_not_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     under_way = threading.Event()

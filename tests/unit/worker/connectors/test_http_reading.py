@@ -50,9 +50,7 @@ def read(pages: Pages) -> tuple[set[int], str]:
 
 
 @given(records=st.integers(0, 20), acts=st.lists(st.sampled_from([0, 0, 0, 0, -1, -2, -7]), max_size=30))
-def test_a_list_that_is_proved_whole_has_every_record_that_was_there_all_the_time(
-    records: int, acts: list[int]
-) -> None:
+def test_a_list_that_is_proven_complete_has_every_record_that_existed_throughout(records: int, acts: list[int]) -> None:
     """Records go meanwhile, so that others move up to pages that have been read."""
     for totals in (False, True):
         pages = Pages(records, acts, totals=totals)
@@ -61,11 +59,11 @@ def test_a_list_that_is_proved_whole_has_every_record_that_was_there_all_the_tim
 
 
 @given(records=st.integers(0, 20), totals=st.booleans())
-def test_a_list_that_stays_as_it_is_is_proved_whole(records: int, totals: bool) -> None:
+def test_an_unchanging_list_is_proven_complete(records: int, totals: bool) -> None:
     assert read(Pages(records, [], totals=totals)) == (set(range(records)), "")
 
 
-def test_a_list_without_an_end_brings_nothing_new_for_many_pages() -> None:
+def test_an_endless_list_has_many_pages_in_a_row_without_a_new_record() -> None:
     news = News()
     assert not any(news.are_over([n]) for n in range(10_000))
     assert [news.are_over([n]) for n in range(100)].index(True) == 99

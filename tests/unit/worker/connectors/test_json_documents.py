@@ -21,7 +21,7 @@ BESIDE = st.sampled_from(['"12345678901234567890"', "12345678901234567890", "0.1
 
 
 @given(NUMBERS, BESIDE)
-def test_a_number_is_the_same_whatever_stands_beside_it(number: str, beside: str) -> None:
+def test_a_number_is_parsed_the_same_in_any_context(number: str, beside: str) -> None:
     alone, among = parse(number.encode()), parse(f"[{number}, {beside}]".encode())[0]
     assert (type(alone), alone) == (type(among), among)
     assert Decimal(str(alone)) == Decimal(number), "no digit is lost"
@@ -39,7 +39,7 @@ UNUSABLE: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("what", UNUSABLE)
-def test_a_value_that_cannot_be_used_says_why_and_takes_no_other_with_it(what: str) -> None:
+def test_an_unusable_value_gives_a_reason_and_affects_no_other_value(what: str) -> None:
     text, problem = UNUSABLE[what]
     value, other = parse_all(b"[" + text + b', {"name": "Ada", "score": 1.5}]')
     assert problem in unusable(value)
@@ -57,7 +57,7 @@ def nested(depth: int) -> Any:
 
 
 @pytest.mark.parametrize("depth", [300, 900])
-def test_what_is_too_deep_to_be_written_is_a_value_error(depth: int) -> None:
+def test_a_document_that_nests_too_deeply_is_a_value_error(depth: int) -> None:
     with pytest.raises(ValueError, match="JSON cannot hold it"):
         dump(nested(depth))
 
@@ -81,7 +81,7 @@ DOCUMENT = {"phones": ["1", "2"], "mails": [{"value": "a@x", "type": "work"}], "
         ("a.b", 1, True),
     ],
 )
-def test_an_element_of_a_list_has_its_number_as_its_name(name: str, value: Any, is_there: bool) -> None:
+def test_an_element_of_a_list_is_named_by_its_index(name: str, value: Any, is_there: bool) -> None:
     assert (value_at(DOCUMENT, name), has(DOCUMENT, name)) == (value, is_there)
 
 
@@ -97,7 +97,7 @@ def test_an_element_of_a_list_has_its_number_as_its_name(name: str, value: Any, 
         ("new.0.value", 1, {"new": [{"value": 1}]}),
     ],
 )
-def test_an_element_is_written_beside_the_others(name: str, value: Any, expected: dict[str, Any]) -> None:
+def test_writing_an_element_keeps_the_others(name: str, value: Any, expected: dict[str, Any]) -> None:
     document = deepcopy(DOCUMENT)
     put(document, name, value)
     assert document == DOCUMENT | expected
@@ -113,7 +113,7 @@ def test_an_element_is_written_beside_the_others(name: str, value: Any, expected
         ("phones.0.value", "phones.0.value cannot be written: 0 holds a text, which has no value"),
     ],
 )
-def test_what_has_no_place_for_an_element_is_left_as_it_is(name: str, said: str) -> None:
+def test_a_value_without_room_for_an_element_is_left_unchanged(name: str, said: str) -> None:
     document = deepcopy(DOCUMENT)
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         put(document, name, "9")

@@ -78,7 +78,7 @@ print([name for name in ("sqlalchemy", "httpx", "fsspec") if name in sys.modules
     assert done.stdout == "['sqlalchemy']\n"
 
 
-def test_a_package_adds_a_connector_that_syncs_like_the_built_in_ones(site: Site, databases: Databases) -> None:
+def test_a_third_party_connector_syncs_like_the_built_in_ones(site: Site, databases: Databases) -> None:
     site.install("acme-sync", "acme = acme_disk:TYPE", "acme_disk", ACME)
     assert list(Connectors()) == ["acme", "file", "http", "sql"]
     (databases.directory / "contacts.csv").write_text("id,email,name,phone\n1,ann@x,Ann,1\n")
@@ -90,7 +90,7 @@ def test_a_package_adds_a_connector_that_syncs_like_the_built_in_ones(site: Site
     assert (databases.directory / "contacts.csv").read_text() == "id,email,name,phone\n1,ann@x,Ann,1\n2,bob@x,Bob,2\n"
 
 
-def test_in_a_manifest_its_settings_stand_under_settings(site: Site, databases: Databases) -> None:
+def test_in_a_manifest_its_settings_are_under_settings(site: Site, databases: Databases) -> None:
     site.install("acme-sync", "acme = acme_disk:TYPE", "acme_disk", ACME)
     (databases.directory / "contacts.csv").write_text("id,email,name,phone\n1,ann@x,Ann,1\n")
     config = declared(databases.config(crm={"settings": {"path": "contacts.csv", "id": "id"}}))
@@ -100,7 +100,7 @@ def test_in_a_manifest_its_settings_stand_under_settings(site: Site, databases: 
     assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": "1 create"}), ended.message
 
 
-def test_an_unknown_type_is_answered_with_all_that_are_known(site: Site, databases: Databases) -> None:
+def test_an_unknown_type_is_refused_with_the_known_ones(site: Site, databases: Databases) -> None:
     site.install("acme-sync", "acme = acme_disk:TYPE")
     config = databases.config()
     config["connectors"]["crm"]["type"] = "acne"

@@ -76,23 +76,23 @@ OF_OBJECTS = [
 
 
 @pytest.mark.parametrize(("kind", "settings", "said"), OF_CONNECTORS, ids=[said[:30] for _, _, said in OF_CONNECTORS])
-def test_a_connectors_setting_that_does_not_fit(kind: str, settings: dict[str, Any], said: str) -> None:
+def test_an_invalid_connector_setting_is_refused(kind: str, settings: dict[str, Any], said: str) -> None:
     found = complaints(kind, settings, {})
     assert found.startswith(CONNECTOR + said)
     assert "s3cret" not in found, "a secret that was written there by mistake is not repeated"
 
 
 @pytest.mark.parametrize(("kind", "settings", "said"), OF_OBJECTS, ids=[said[:30] for _, _, said in OF_OBJECTS])
-def test_an_objects_setting_that_does_not_fit(kind: str, settings: dict[str, Any], said: str) -> None:
+def test_an_invalid_object_setting_is_refused(kind: str, settings: dict[str, Any], said: str) -> None:
     assert complaints(kind, {}, settings).startswith(OBJECT + said)
 
 
 @pytest.mark.parametrize("kind", SYSTEMS)
-def test_no_more_than_the_necessary_has_to_be_written(kind: str) -> None:
+def test_only_the_necessary_settings_are_required(kind: str) -> None:
     assert complaints(kind, {}, {}) == ""
 
 
-def test_only_settings_that_say_which_records_these_are_need_a_reset(databases: Databases) -> None:
+def test_only_settings_that_determine_the_records_need_a_reset(databases: Databases) -> None:
     (databases.directory / "contacts.csv").write_text("id,email,name,phone\n1,ann@x,Ann,1\n")
     (databases.directory / "others.csv").write_text("id,email,name,phone\n1,ann@x,Ann,1\n")
     files = {"type": "file", "url": str(databases.directory)}

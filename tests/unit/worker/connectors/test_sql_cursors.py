@@ -58,7 +58,7 @@ LONG_AGO = datetime(2026, 1, 5, 8, 30, 7)
         (ZONED, None, None, Start(None)),
     ],
 )
-def test_reading_begins_an_overlap_before_the_last_look_or_where_the_last_change_was(
+def test_reading_starts_an_overlap_before_the_last_look_or_at_the_last_change(
     kind: Any, newest: Any, zone: str | None, begins: Start
 ) -> None:
     assert start(kind, newest, zone=zone) == begins
@@ -69,7 +69,7 @@ def test_reading_begins_an_overlap_before_the_last_look_or_where_the_last_change
     st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1)),
     st.timedeltas(timedelta(), timedelta(days=2)),
 )
-def test_no_later_change_has_an_earlier_local_time_though_clocks_are_turned_back(
+def test_no_later_change_has_an_earlier_local_time_even_when_clocks_are_turned_back(
     zone: str, seen: datetime, later: timedelta
 ) -> None:
     clock = seen.replace(tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_no_later_change_has_an_earlier_local_time_though_clocks_are_turned_back
 
 
 @given(st.sampled_from(["Europe/Berlin", "America/New_York"]), st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1)))
-def test_no_change_of_the_present_counts_as_one_of_the_future(zone: str, now: datetime) -> None:
+def test_no_present_change_counts_as_one_of_the_future(zone: str, now: datetime) -> None:
     scale = typed_scale(column(LOCAL), ZoneInfo(zone))
     assert scale is not None
     for ago in (timedelta(), timedelta(minutes=50)):
@@ -91,12 +91,12 @@ def test_no_change_of_the_present_counts_as_one_of_the_future(zone: str, now: da
 
 
 @pytest.mark.parametrize("text", ["24.11.2026", "20261124", "2026-11-24T12:00:00+01:00", "2026-13-01", "12:00"])
-def test_texts_that_do_not_sort_by_time_are_no_scale(text: str) -> None:
+def test_texts_that_do_not_sort_by_time_are_refused_as_a_cursor(text: str) -> None:
     with pytest.raises(ValueError, match="^2026-11-24 12:00:00$|^" + text.replace("+", r"\+")):
         scale_of(column(String()), None, ("2026-11-24 12:00:00", text))
 
 
-def test_nor_are_texts_of_two_forms() -> None:
+def test_texts_of_two_formats_are_refused_as_a_cursor() -> None:
     with pytest.raises(ValueError, match="2026-11-24T12:00:00"):
         scale_of(column(String()), None, ("2026-11-24 12:00:00", "2026-11-24T12:00:00"))
 
@@ -115,7 +115,7 @@ class Transaction:
 
 
 @given(st.lists(st.one_of(st.just("begin"), st.integers(0, 5), st.just("run"))))
-def test_no_number_is_overlooked_however_transactions_overlap(events: list[Any]) -> None:
+def test_no_number_is_missed_for_any_overlap_of_transactions(events: list[Any]) -> None:
     running: list[Transaction] = []
     visible: set[int] = set()
     read: set[int] = set()

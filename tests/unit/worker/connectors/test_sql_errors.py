@@ -90,12 +90,12 @@ def outcome(error: Exception) -> RunEnded:
 
 
 @pytest.mark.parametrize("title", CONFIGURATION)
-def test_what_trying_again_cannot_help_is_a_configuration_error(title: str) -> None:
+def test_an_error_that_a_retry_cannot_fix_is_a_configuration_error(title: str) -> None:
     for error in CONFIGURATION[title]:
         assert type(outcome(error)) is ConfigurationError, error
 
 
 @pytest.mark.parametrize("title", PASSING)
-def test_what_may_pass_is_retried(title: str) -> None:
+def test_a_transient_error_is_retried(title: str) -> None:
     for error in PASSING[title]:
         assert type(outcome(error)) is SystemFailed, error

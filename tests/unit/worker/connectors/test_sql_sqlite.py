@@ -39,7 +39,7 @@ def test_a_column_that_is_declared_as_a_time_is_read_as_one_and_written_in_sqlit
     assert run(tmp_path, "SELECT at FROM contact") == [("2024-02-28 23:02:03.000004",)]
 
 
-def test_what_is_no_time_in_such_a_column_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_invalid_time_in_such_a_column_is_kept_unchanged(tmp_path: Path) -> None:
     values = ["2024-02-29 12:00:00", "2024-02-29T12:00Z", "2024-02-29", "tomorrow, at noon", 1709208000, None]
     run(tmp_path, "CREATE TABLE contact (id INTEGER PRIMARY KEY, at DATETIME)")
     for value in values:
@@ -51,7 +51,7 @@ def test_what_is_no_time_in_such_a_column_stays_as_it_is(tmp_path: Path) -> None
         ]  # fmt: skip
 
 
-def test_a_cursor_that_is_a_time_is_compared_in_the_form_in_which_it_is_kept(tmp_path: Path) -> None:
+def test_a_time_cursor_is_compared_in_its_stored_form(tmp_path: Path) -> None:
     run(tmp_path, "CREATE TABLE contact (id INTEGER PRIMARY KEY, name TEXT, at DATETIME)")
     run(tmp_path, "INSERT INTO contact VALUES (1, 'A', '2024-02-29 12:00:00'), (2, 'B', '2024-02-29 13:00:00')")
     with contacts(tmp_path, "name", "at", cursor="at") as collection:
@@ -60,7 +60,7 @@ def test_a_cursor_that_is_a_time_is_compared_in_the_form_in_which_it_is_kept(tmp
         assert [record.cursor for record in everything(collection)] == ["2024-02-29 12:00:00", "2024-02-29 13:00:00"]
 
 
-def test_numbers_beyond_64_bits_are_kept_as_texts_or_refused_by_a_column_of_whole_numbers(tmp_path: Path) -> None:
+def test_numbers_beyond_64_bits_are_stored_as_texts_or_refused_by_an_integer_column(tmp_path: Path) -> None:
     run(tmp_path, "CREATE TABLE contact (id INTEGER PRIMARY KEY, free, whole INTEGER)")
     with contacts(tmp_path, "free", "whole") as collection:
         fine, refused, small = collection.create([[10**30, None], [1, 2**63], [-(2**63), -(2**63)]])
@@ -69,7 +69,7 @@ def test_numbers_beyond_64_bits_are_kept_as_texts_or_refused_by_a_column_of_whol
         assert collection.find([(10**30,)]) == [fine]
 
 
-def test_values_that_sqlite_has_no_type_for_are_kept_in_their_normal_form(tmp_path: Path) -> None:
+def test_values_without_a_sqlite_type_are_stored_in_their_normal_form(tmp_path: Path) -> None:
     run(tmp_path, "CREATE TABLE contact (id INTEGER PRIMARY KEY, v)")
     values = [True, Decimal("1.50"), date(2024, 2, 29), {"b": 1}, b"\x00", "text", 1.5]
     with contacts(tmp_path, "v") as collection:
@@ -77,7 +77,7 @@ def test_values_that_sqlite_has_no_type_for_are_kept_in_their_normal_form(tmp_pa
     assert [answer.values[0] for answer in answers] == [1, "1.5", "2024-02-29", '{"b":1}', b"\x00", "text", 1.5]
 
 
-def test_the_words_for_true_and_false_are_not_both_false_in_a_column_of_booleans(tmp_path: Path) -> None:
+def test_the_texts_true_and_false_keep_their_meaning_in_a_boolean_column(tmp_path: Path) -> None:
     run(tmp_path, "CREATE TABLE contact (id INTEGER PRIMARY KEY, active BOOLEAN)")
     with contacts(tmp_path, "active") as collection:
         collection.create([["true"], ["False"]])
@@ -85,7 +85,7 @@ def test_the_words_for_true_and_false_are_not_both_false_in_a_column_of_booleans
 
 
 @pytest.mark.parametrize("text", ["ann", "éva", "a\0b", "a\0c", "\"'", "7"])
-def test_a_text_is_found_and_got_whatever_is_in_it(tmp_path: Path, text: str) -> None:
+def test_a_text_is_found_and_read_whatever_it_contains(tmp_path: Path, text: str) -> None:
     run(tmp_path, "CREATE TABLE contact (id TEXT PRIMARY KEY, name TEXT)", "INSERT INTO contact VALUES ('a', 'a')")
     with contacts(tmp_path, "name", "id") as collection:
         (created,) = stored(collection.create([[text, text]]))
