@@ -65,7 +65,7 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
-        "OFF between two runs is not heard",
+        "OFF between two runs is ignored",
         f"{_CONTROL}/decide.py",
         "    elif seen.integration.spec.status is Switch.OFF:\n        step = be_off(seen, remembered)\n",
         "",
@@ -80,7 +80,7 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
-        "a run number is used again",
+        "a run number is reused",
         f"{_CONTROL}/decide.py",
         "runs=max(status.runs, runs),",
         "runs=status.runs,",
@@ -101,14 +101,14 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
-        "of two Pods of a run both go on",
+        "both of two Pods of a run continue",
         f"{_CONTROL}/decide.py",
         "return _tell_of_lost_pod(seen, end_duplicates(seen, step), now)",
         "return _tell_of_lost_pod(seen, step, now)",
         _TABLE,
     ),
     SeededBug(
-        "of two Pods of a run the one that has done more work goes",
+        "of two Pods of a run the one with more progress is stopped",
         f"{_CONTROL}/duplicate.py",
         "    return not pod.worker_started, pod.created_at, pod.name\n",
         "    return pod.worker_started, pod.created_at, pod.name\n",
@@ -122,21 +122,21 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
-        "turning a halted sync OFF and ON has it try again",
+        "turning a halted sync OFF and ON retries it",
         f"{_CONTROL}/due.py",
         "    return made_from.spec_digest != seen.integration.spec.digest\n",
         "    return made_from.generation < seen.integration.generation\n",
         _TABLE,
     ),
     SeededBug(
-        "the place in the spread takes the second that the end of the last run was cut by",
+        "the spread offset includes the truncated fraction of a second",
         f"{_CONTROL}/due.py",
         "return TIME_RESOLUTION + spread * ",
         "return spread * ",
         (f"{_TESTS}/test_due.py",),
     ),
     SeededBug(
-        "each run costs a write more, as the next one is due at another time once its end is stored",
+        "each run costs one more write, because storing its end changes the next due time",
         f"{_CONTROL}/due.py",
         "ended = last.finished_at.replace(microsecond=0)",
         "ended = last.finished_at",
@@ -157,7 +157,7 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
-        "a decision is taken on a view that is older than our own last write",
+        "a decision uses a view older than the operator's last write",
         f"{_CONTROL}/reconcile.py",
         "if self._is_older_than_own_writes(seen, memory) and now < memory.written_at + WRITE_VISIBLE_WITHIN:",
         "if False:",

@@ -284,12 +284,12 @@ ROWS = {
     "`where`": test_filters.TestAnotherFilter,
     "`map`": (
         test_maps.TestAMap.test_with_another_entry_is_applied_by_the_next_run_of_changes,
-        test_maps.TestAMap.test_that_is_added_later_writes_nothing_that_nobody_has_edited,
+        test_maps.TestAMap.test_that_is_added_later_writes_no_unedited_record,
     ),
-    "`constant`, `writes`": test_maps.test_constants_and_writes_may_change_from_run_to_run,
+    "`constant`, `writes`": test_maps.test_constants_and_allowed_writes_may_change_from_run_to_run,
     "another address of the same system": test_systems.TestAnotherDatabaseOfTheSameShape,
     "`normalize` of a field that is not matched by": TestAnotherNormalize,
-    "a field that is new, or new again": test_identity.test_a_field_that_is_new_is_paired_as_at_the_first_sync,
+    "a field that is new, or new again": test_identity.test_a_new_field_is_paired_as_at_the_first_sync,
     "a field that is mapped to another column": TestAFieldMappedToAnotherColumn,
     "a `ref` that is added, removed or changed": TestAnAddedReference,
     "a field that is removed": TestARemovedField,
@@ -297,7 +297,7 @@ ROWS = {
     "an object that is removed": TestAnObject.test_that_is_removed_is_remembered_with_its_waiting_records,
     "an object that is renamed": TestAnObject.test_that_is_renamed_is_recognized_by_its_tables,
     "connectors' names and types, tables, paths, ids, match fields and how they are normalized": (
-        test_identity.test_what_gives_ids_links_and_keys_their_meaning_needs_a_reset
+        test_identity.test_a_setting_that_gives_ids_links_and_keys_their_meaning_needs_a_reset
     ),
 }
 

@@ -63,7 +63,7 @@ DELAY = [
         activity="✓ 1",
     ),
     Row(
-        "due, but a Pod of a Job that somebody deleted is alive",
+        "due, but a Pod of a deleted Job is alive",
         WAITING.but(pods=ORPHAN),
         "Waiting | none | nothing",
         at=LATER,
@@ -76,7 +76,7 @@ DELAY = [
         again="301s",
     ),
     Row(
-        "the Job controller's clock is an hour behind: the delay counts from when the end was seen",
+        "the Job controller's clock is an hour behind: the delay counts from when the end was observed",
         FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=3600),)),
         "Waiting | none | nothing",
         again="301s",
@@ -109,7 +109,7 @@ END_OF_A_RUN = [
         activity="✓ 2",
     ),
     Row(
-        "a full sync that does not push does not pay for one that must",
+        "a read-only full sync does not replace a read-write one",
         FINISHED.remembering(run=run(1, push=False)).but(jobs=(job(run(1, push=False), JobState.COMPLETE),)),
         "Waiting | none | nothing",
         activation="1 PastAndFuture",
@@ -153,25 +153,25 @@ END_OF_A_RUN = [
     ),
     Row("cache unusable", failed(4), "Waiting | none | nothing", again="never", stalled=True),
     Row(
-        "the spec was corrected while the run was still failing: it is tried at once",
+        "the spec was fixed while the run was still failing: retried at once",
         failed(2).but(generation=2),
         "Syncing | claims 2 full push | create Job 2",
         activity="✗ 1",
     ),
     Row(
-        "its Pod has not been seen to end yet",
+        "the watch has not shown the end of its Pod",
         FINISHED.but(pods=(pod(FIRST),)),
         "Syncing | keeps 1 full push | nothing",
         again="1s",
     ),
     Row(
-        "no Pod of it has been seen at all: its last words may be on their way",
+        "the watch has shown no Pod of it: its termination message may still arrive",
         FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=1),), pods=()),
         "Syncing | keeps 1 full push | nothing",
         again="1s",
     ),
     Row(
-        "… but not for ever",
+        "… but not forever",
         FINISHED.but(jobs=(job(FIRST, JobState.COMPLETE, ago=MESSAGE_PATIENCE.total_seconds()),), pods=()),
         "Waiting | none | nothing",
         activity="✓ 1",
@@ -183,7 +183,7 @@ END_OF_A_RUN = [
         activity="✓ 1",
     ),
     Row(
-        "the exit code stands in the Job's own words when its Pod is gone",
+        "the exit code is in the Job's message when its Pod is gone",
         failed(
             2, failure_message="Container sync for pod sales/x failed with exit code 3 matching FailJob rule at index 0"
         ).but(pods=()),
@@ -222,12 +222,12 @@ FAILURES = [
         "Syncing | claims 3 changes | create Job 3",
     ),
     Row(
-        "the spec is corrected after ten failures: the backoff is not waited out",
+        "the spec is fixed after ten failures: the backoff is skipped",
         failing(10).but(generation=2),
         "Syncing | claims 11 full push | create Job 11",
     ),
     Row(
-        "the spec is changed after a success: the delay is waited out",
+        "the spec is changed after a success: the delay still applies",
         WAITING.but(generation=2),
         "Waiting | none | nothing",
         again="271s",
@@ -331,7 +331,7 @@ ONLY_A_HUMAN_HELPS = [
         "Syncing | claims 2 full push approved 1 | create Job 2",
     ),
     Row(
-        "the approval is still there when its run has halted again: it is used up",
+        "the approval is still set when its run has halted again: it is used up",
         stalled(Outcome.HALTED)
         .but(requests=asked(approve="1"))
         .remembering(runs=2, last_run=last_run(2, Outcome.HALTED)),
@@ -344,7 +344,7 @@ ONLY_A_HUMAN_HELPS = [
         "Syncing | claims 2 changes | create Job 2",
     ),
     Row(
-        "a configuration error is not approved away",
+        "an approval does not clear a configuration error",
         stalled(Outcome.CONFIGURATION_ERROR).but(requests=asked(approve="1")),
         "Waiting | none | nothing",
         stalled=True,
@@ -382,39 +382,39 @@ CORRECTIONS = [
         stalled=True,
     ),
     Row(
-        "a failed run, then turned OFF and ON: the backoff is waited out",
+        "a failed run, then turned OFF and ON: the backoff still applies",
         failing(3).made_from().but(generation=3),
         "Waiting | none | nothing",
         again="41s",
     ),
     Row(
-        "a failed run, then an edit that is taken back",
+        "a failed run, then an edit that is reverted",
         failing(3).made_from().declaring(template={}).declaring(template=None).but(generation=3),
         "Waiting | none | nothing",
         again="41s",
     ),
     Row(
-        "a failed run, then a changed template: it is tried at once",
+        "a failed run, then a changed template: retried at once",
         failing(3).made_from().declaring(template={"spec": {"nodeName": "other"}}).but(generation=2),
         "Syncing | claims 4 full push | create Job 4",
     ),
     Row(
-        "a halted run, then changed safety limits: it is tried at once",
+        "a halted run, then changed safety limits: retried at once",
         stalled(Outcome.HALTED).made_from().declaring(sync={"safety": {"maxDeletes": "50%"}}).but(generation=2),
         "Syncing | claims 2 full push | create Job 2",
     ),
     Row(
-        "a status from a version that recorded no digest: a later generation is a correction",
+        "a status without a recorded digest: a later generation counts as a fix",
         stalled(Outcome.HALTED).but(generation=2),
         "Syncing | claims 2 full push | create Job 2",
     ),
     Row(
-        "a run that cannot start, then turned OFF and ON: it goes on waiting",
+        "a run that cannot start, then turned OFF and ON: it keeps waiting",
         CANNOT_START.made_from().but(generation=3),
         "Waiting | keeps 1 full push | nothing",
     ),
     Row(
-        "a run that cannot start, then a changed template: it is given up",
+        "a run that cannot start, then a changed template: it is cancelled",
         CANNOT_START.made_from().declaring(template={"spec": {"nodeName": "other"}}).but(generation=2),
         "Syncing | keeps 1 full push cancelling | suspend Job 1",
     ),
@@ -437,7 +437,7 @@ REQUESTS = [
         "Syncing | claims 2 changes | create Job 2",
     ),
     Row(
-        "… and skips the backoff too",
+        "… and skips the backoff",
         failing(9).but(requests=asked(sync="now")),
         "Syncing | claims 10 full push | create Job 10",
     ),
@@ -447,7 +447,7 @@ REQUESTS = [
         "Syncing | keeps 1 full push | nothing",
     ),
     Row(
-        "… is done when that has ended",
+        "… starts when that has ended",
         FINISHED.but(requests=asked(sync="now")),
         "Syncing | claims 2 changes | create Job 2",
         activity="✓ 1",
@@ -476,7 +476,7 @@ REQUESTS = [
         "Waiting | none | nothing",
     ),
     Row(
-        "… also in an activation that began with reset",
+        "… also in an activation with reset",
         WAITING.declaring(**RESET)
         .but(requests=asked(reset="now"))
         .remembering(activation=activation(reset=True, caught_up=True)),

@@ -15,31 +15,31 @@ DONE = replace(pod(FIRST, 0), name="done", uid="done")
 TWO_PODS = RUNNING.but(pods=(YOUNGER, ELDER))
 
 A_RUN_HAS_TWO_PODS = [
-    Row("the one that began earlier goes on", TWO_PODS, "Syncing | keeps 1 full push | evict younger"),
+    Row("the Pod that started first continues", TWO_PODS, "Syncing | keeps 1 full push | evict younger"),
     Row("… with OFF declared", TWO_PODS.but(spec=OFF), "TurningOff | keeps 1 full push | evict younger"),
     Row(
-        "one that runs goes on, and one that waits for a node goes, whichever was made earlier",
+        "a running Pod continues and a pending one is stopped, whichever was created first",
         RUNNING.but(pods=(PENDING, YOUNGER)),
         "Syncing | keeps 1 full push | evict pending",
     ),
     Row(
-        "one is being deleted already",
+        "one is already being deleted",
         RUNNING.but(pods=(replace(ELDER, terminating=True), YOUNGER)),
         "Syncing | keeps 1 full push interrupted | nothing",
     ),
     Row(
-        "one has completed the run, and the Job controller has not noticed",
+        "one has completed the run, and the Job controller has not observed it",
         RUNNING.but(pods=(YOUNGER, replace(DONE, created_at=ELDER.created_at))),
         "Syncing | keeps 1 full push | evict younger",
     ),
     Row(
-        "one has completed the run, and only its sidecar failed: it speaks for the run, and the other one ends",
+        "one has completed the run, and only its sidecar failed: it decides the run, and the other one is stopped",
         RUNNING.but(pods=(YOUNGER, replace(DONE, created_at=ELDER.created_at, failed=True))),
         "Waiting | none | suspend Job 1",
         activity="✓ 1",
     ),
     Row(
-        "one has completed the run, and the Job failed with the other one",
+        "one has completed the run, and the Job failed because of the other one",
         RUNNING.but(
             jobs=(job(FIRST, JobState.FAILED, failure_reason="BackoffLimitExceeded"),),
             pods=(DONE, replace(YOUNGER, live=False, exit_code=1)),

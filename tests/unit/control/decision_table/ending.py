@@ -18,14 +18,14 @@ A_POD_DOES_NOT_END = [
         activity="✓ 1",
     ),
     Row("… with OFF declared", RUNNING.but(spec=OFF, pods=(OUTLIVED,)), "TurningOff | none | suspend Job 1"),
-    Row("… and the Job controller is told", RECORDED, "Waiting | none | suspend Job 1"),
+    Row("… and the Job is marked", RECORDED, "Waiting | none | suspend Job 1"),
     Row(
-        "… and the Pod has ended: the Job goes, and with it the name of the run",
+        "… and the Pod has ended: the Job is deleted, which frees the run's name",
         RECORDED.but(jobs=(at_rest(FIRST),), pods=()),
         "Waiting | none | delete Job 1",
     ),
     Row(
-        "the sidecar has a moment to end by itself",
+        "the sidecar has time to end by itself",
         RUNNING.but(pods=(replace(OUTLIVED, ended_at=NOW - timedelta(seconds=5)),)),
         "Syncing | keeps 1 full push | nothing",
         again="15s",

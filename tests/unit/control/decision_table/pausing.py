@@ -12,12 +12,12 @@ PAUSING_AND_RESUMING = [
     Row("OFF with PauseRun", RUNNING.but(spec=PAUSE), "TurningOff | keeps 1 full push | suspend Job 1"),
     Row("its Pod has not ended yet", PAUSING, "TurningOff | keeps 1 full push | nothing", again="never"),
     Row(
-        "the Job says that no Pod is left, but one is seen alive",
+        "the Job counts no Pod, but the watch shows a live one",
         PAUSING.but(jobs=(at_rest(FIRST),)),
         "TurningOff | keeps 1 full push | nothing",
     ),
     Row(
-        "no Pod is seen, but the Job controller has not acknowledged the suspension",
+        "the watch shows no Pod, but the Job controller has not acknowledged the suspension",
         PAUSING.but(jobs=(job(FIRST, suspended=True),), pods=()),
         "TurningOff | keeps 1 full push | nothing",
     ),
@@ -38,7 +38,7 @@ PAUSING_AND_RESUMING = [
         again="never",
     ),
     Row(
-        "the run ended while it was being paused",
+        "the run ended while it was being suspended",
         FINISHED.but(spec=PAUSE, jobs=(job(FIRST, JobState.COMPLETE, suspended=True),)),
         "Off | none | nothing",
         activity="✓ 1",
@@ -51,23 +51,23 @@ PAUSING_AND_RESUMING = [
     ),
     Row("OFF with PauseRun while waiting", WAITING.but(spec=PAUSE), "Off | none | nothing", activation="none"),
     Row(
-        "ON while paused: the same Job goes on",
+        "ON while paused: the same Job is resumed",
         PAUSED.but(spec=ON),
         "Syncing | claims 1 full push | resume Job 1",
         activation="1 PastAndFuture",
     ),
     Row(
-        "ON while still pausing: the same Job goes on",
+        "ON while still pausing: the same Job is resumed",
         PAUSING.but(spec=ON),
         "Syncing | claims 1 full push | resume Job 1",
     ),
     Row(
-        "resumed, and the Job controller has not noticed yet",
+        "resumed, and the Job controller has not observed it yet",
         RUNNING.but(jobs=(job(FIRST, suspension_seen=True),), pods=()),
         "Syncing | keeps 1 full push | nothing",
     ),
     Row(
-        "OFF again before the Job controller has noticed that it was resumed: it must be told from at rest",
+        "OFF again before the Job controller has observed the resume: the Job does not count as at rest",
         RUNNING.but(spec=PAUSE, jobs=(job(FIRST, suspension_seen=True),), pods=()),
         "TurningOff | keeps 1 full push | nothing",
     ),
@@ -96,23 +96,23 @@ PAUSING_AND_RESUMING = [
         "Paused | keeps 1 full push | nothing",
     ),
     Row(
-        "mode changed while paused: the same run goes on as it was",
+        "mode changed while paused: the same run is resumed unchanged",
         PAUSED.but(spec={**ON, **FUTURE_ONLY}),
         "Syncing | claims 1 full push | resume Job 1",
         activation="1 PastAndFuture",
     ),
     Row(
-        "ON with reset while paused: the run is given up, which is written before its Job goes",
+        "ON with reset while paused: the cancellation is written before the Job is deleted",
         PAUSED.but(spec={**ON, **RESET}),
         "Syncing | keeps 1 full push cancelling | delete Job 1",
     ),
     Row(
-        "ON while paused, and the reset that the activation began with is left in place: it has been carried out",
+        "ON while paused, and the activation's reset is left in place: it has been carried out",
         PAUSED.but(spec={**ON, **RESET}).remembering(activation=WITH_RESET),
         "Syncing | claims 1 full push | resume Job 1",
     ),
     Row(
-        "… and another reset is requested: that one has not",
+        "… and another reset is requested: it has not been carried out",
         PAUSED.but(spec={**ON, **RESET}, requests=asked(reset="now")).remembering(activation=WITH_RESET),
         "Syncing | keeps 1 full push cancelling | delete Job 1",
     ),
@@ -127,7 +127,7 @@ PAUSING_AND_RESUMING = [
         "Syncing | keeps 1 full push cancelling | delete Job 1",
     ),
     Row(
-        "ON with reset while still pausing: its Pod must have ended before its Job goes",
+        "ON with reset while still pausing: the Job is deleted after its Pod has ended",
         PAUSING.but(spec={**ON, **RESET}),
         "Syncing | keeps 1 full push cancelling | nothing",
     ),
@@ -141,25 +141,25 @@ FRESH = run(1, ago=10, cancelling=True)
 
 GIVING_UP_A_PAUSED_RUN = [
     Row(
-        "given up soon after its claim: its Job stays while another creation of it may be on its way",
+        "cancelled soon after its claim: its Job stays while another creation may be in flight",
         PAUSED.remembering(run=FRESH, phase=Phase.TURNING_OFF).but(jobs=(at_rest(FRESH),)),
         "TurningOff | keeps 1 full push cancelling | nothing",
         again="20s",
     ),
     Row("its Job is still there", CANCELLING, "Syncing | keeps 1 full push cancelling | delete Job 1"),
     Row(
-        "somebody has resumed its Job",
+        "another client has resumed its Job",
         CANCELLING.but(jobs=(job(FIRST),), pods=(pod(FIRST),)),
         "Syncing | keeps 1 full push cancelling | suspend Job 1",
     ),
     Row(
-        "its Job is gone, as the watch says",
+        "its Job is gone, according to the watch",
         CANCELLED.but(absent_job=None),
         "Syncing | keeps 1 full push cancelling | look up Job 1",
         again="10s",
     ),
     Row(
-        "its Job is gone, as the API server says: a new activation with reset",
+        "its Job is gone, according to the API server: a new activation with reset",
         CANCELLED,
         "Syncing | claims 2 full push epoch 2 | create Job 2",
         activation="2 PastAndFuture reset",
@@ -178,7 +178,7 @@ GIVING_UP_A_PAUSED_RUN = [
         again="1s",
     ),
     Row(
-        "reset taken back after the run was given up: a new activation without",
+        "reset removed after the run was cancelled: a new activation without it",
         CANCELLED.but(spec=ON),
         "Syncing | claims 2 full push | create Job 2",
         activation="2 PastAndFuture",
@@ -193,7 +193,7 @@ GIVING_UP_A_PAUSED_RUN = [
         "OFF again, its Job gone", CANCELLED.but(spec=PAUSE), "Off | none | nothing", activation="none", activity="✗ 1"
     ),
     Row(
-        "it finished before it could be given up: the new activation is still owed",
+        "it finished before it was cancelled: the new activation still follows",
         FINISHED.but(spec={**ON, **RESET}).remembering(run=run(1, cancelling=True), activation=WITH_RESET),
         "Syncing | claims 2 full push epoch 2 | create Job 2",
         activation="2 PastAndFuture reset",

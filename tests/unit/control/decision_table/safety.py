@@ -35,29 +35,29 @@ from .notation import LATER, ORPHAN, Row, asked
 
 ONE_RUN_AT_A_TIME = [
     Row(
-        "a claim whose Job is not seen: the API server itself is asked",
+        "a claim whose Job the watch has not shown: the API server is asked",
         CLAIMED,
         "Syncing | keeps 1 full push | look up Job 1",
         again="10s",
     ),
     Row(
-        "there is none: claimed again, as a fence, and created under the same name",
+        "the Job does not exist: claimed again, as a fence, and created under the same name",
         CLAIMED_ONLY,
         "Syncing | claims 1 full push | create Job 1",
     ),
     Row(
-        "there is none, and no cache either",
+        "the Job does not exist, nor does the cache",
         CLAIMED_ONLY.but(cache=None),
         "Syncing | claims 1 full push | create cache, create Job 1",
     ),
     Row(
-        "there is none, but a Pod of it is alive: somebody has deleted the Job in the middle of the run",
+        "the Job does not exist, but its Pod is alive: the Job was deleted during the run",
         CLAIMED_ONLY.but(pods=ORPHAN),
         "Syncing | keeps 1 full push | nothing",
         again="1s",
     ),
     Row(
-        "its Job was deleted before its result was recorded: the run is done again, as the same run",
+        "its Job was deleted before its result was recorded: the same run is repeated",
         CLAIMED_ONLY.but(pods=(pod(FIRST, 0, job_uid="gone"),)),
         "Syncing | claims 1 full push | create Job 1",
     ),
@@ -68,13 +68,13 @@ ONE_RUN_AT_A_TIME = [
         again="1s",
     ),
     Row(
-        "OFF, and the claim is too old for that: the API server itself is asked",
+        "OFF, and the claim is too old for that: the API server is asked",
         CLAIMED.but(spec=OFF).remembering(run=run(1, ago=30)),
         "TurningOff | keeps 1 full push | look up Job 1",
         again="10s",
     ),
     Row(
-        "OFF, and there is no Job: the claim is given up",
+        "OFF, and there is no Job: the claim is released",
         CLAIMED_ONLY.but(spec=OFF),
         "Off | none | nothing",
         activation="none",
@@ -93,7 +93,7 @@ ONE_RUN_AT_A_TIME = [
         again="30s",
     ),
     Row(
-        "the number of a claim that was given up is not used again",
+        "the number of a released claim is not used again",
         IS_OFF.but(spec=ON).remembering(runs=2),
         "Syncing | claims 3 full push | create Job 3",
     ),
@@ -128,17 +128,17 @@ ONE_RUN_AT_A_TIME = [
         "Syncing | keeps 2 changes | delete Job 1",
     ),
     Row(
-        "an older unfinished Job, and the claimed one is not there: it is not created before the other is gone",
+        "an older unfinished Job, and the claimed one does not exist: it is not created before the older is gone",
         CLAIMED.remembering(run=SECOND, runs=2).but(jobs=(job(FIRST),), absent_job=SECOND.job_name),
         "Syncing | keeps 2 changes | suspend Job 1",
     ),
     Row(
-        "the Job of a claim that was given up comes late: it is not let run",
+        "the Job of a released claim appears late: it is suspended",
         IS_OFF.remembering(runs=2).but(jobs=(job(SECOND),)),
         "TurningOff | none | suspend Job 2",
     ),
     Row(
-        "… also while ON, where nothing is started beside it",
+        "… also while ON, and nothing starts beside it",
         IS_OFF.but(spec=ON, jobs=(job(SECOND),)).remembering(runs=2),
         "Waiting | none | suspend Job 2",
     ),
@@ -148,13 +148,13 @@ ONE_RUN_AT_A_TIME = [
         "TurningOff | none | delete Job 2",
     ),
     Row(
-        "an unfinished Job of a run whose end is recorded: it is not that run once more",
+        "an unfinished Job of a run whose end is recorded: it does not repeat that run",
         WAITING.but(jobs=(job(FIRST),)),
         "Waiting | none | suspend Job 1",
         at=LATER,
     ),
     Row(
-        "… and while it is there OFF is not honoured",
+        "… and while it exists OFF is not honoured",
         WAITING.but(spec=OFF, jobs=(job(FIRST),)),
         "TurningOff | none | suspend Job 1",
     ),
@@ -169,12 +169,12 @@ ONE_RUN_AT_A_TIME = [
         "Syncing | claims 8 full push epoch 3 | create Job 8",
     ),
     Row(
-        "the Job under the claimed name is of another life of the status, unfinished: it is what it says that it is",
+        "the Job under the claimed name is from before the status was lost, unfinished: its annotations count",
         CLAIMED.but(jobs=(job(run(1, push=False, cache_epoch=4, ago=9999)),), pods=(pod(FIRST),)),
         "Syncing | keeps 1 full read-only epoch 4 | nothing",
     ),
     Row(
-        "the Job under the claimed name is of another life of the status, finished: its number is spent",
+        "the Job under the claimed name is from before the status was lost, finished: its number is used up",
         CLAIMED.but(jobs=(job(run(1, ago=9999), JobState.COMPLETE),), pods=(pod(FIRST, 0),)),
         "Syncing | claims 2 full push | create Job 2",
     ),
@@ -213,7 +213,7 @@ BEING_DELETED = [
         activity="✓ 1",
     ),
     Row(
-        "… and is not made again while ON",
+        "… and is not created again while ON",
         RUNNING.but(jobs=(DELETED_JOB,), pods=(pod(FIRST, 0),)),
         "Waiting | none | nothing",
         activation="1 PastAndFuture caught-up",
@@ -229,7 +229,7 @@ BEING_DELETED = [
     ),
     Row("… and stays so", IS_OFF.remembering(runs=2).but(jobs=(DELETED_JOB,)), "Off | none | nothing"),
     Row(
-        "ON: the run is made again when the Job's name is free",
+        "ON: the run is created again when the Job's name is free",
         RUNNING.but(jobs=(DELETED_JOB,), pods=(pod(FIRST, 1),)),
         "Waiting | keeps 1 full push | nothing",
     ),
@@ -237,32 +237,32 @@ BEING_DELETED = [
 
 REFUSED = [
     Row(
-        "a Job that is refused for good",
+        "a Job that is refused permanently",
         CLAIMED.but(refusal=refusal(needs_human=True)),
         "Waiting | keeps 1 full push | nothing",
         again="5s",
         stalled=True,
     ),
     Row(
-        "a Job that is refused for now",
+        "a Job that is refused temporarily",
         CLAIMED.but(refusal=refusal(needs_human=False)),
         "Waiting | keeps 1 full push | nothing",
         again="5s",
     ),
     Row(
-        "the time for another attempt has come",
+        "the next attempt is due",
         CLAIMED_ONLY.but(refusal=refusal(needs_human=True)),
         "Waiting | claims 1 full push | create Job 1",
         stalled=True,
         at=NOW + timedelta(seconds=5),
     ),
     Row(
-        "a changed spec is tried at once, as it is now",
+        "a changed spec is retried at once",
         CLAIMED_ONLY.but(refusal=refusal(needs_human=True), generation=2),
         "Syncing | claims 1 full push | create Job 1",
     ),
     Row(
-        "a requested sync is tried at once",
+        "a requested sync is retried at once",
         CLAIMED_ONLY.but(refusal=refusal(needs_human=False), requests=asked(sync="now")),
         "Waiting | claims 1 full push | create Job 1",
     ),
@@ -274,7 +274,7 @@ REFUSED = [
         "Waiting | keeps 1 full push | nothing",
     ),
     Row(
-        "a quota on Jobs refuses it: the oldest finished one makes room before the next attempt",
+        "a quota on Jobs refuses it: the oldest finished one is deleted before the next attempt",
         REFUSED_BY_QUOTA,
         "Waiting | claims 3 changes | delete Job 1, create Job 3",
         at=NOW + timedelta(seconds=5),
@@ -285,13 +285,13 @@ REFUSED = [
         "Waiting | keeps 3 changes | nothing",
     ),
     Row(
-        "the built-in worker is given no cache: nothing is started",
+        "the built-in worker without a cache: nothing is started",
         NEW.but(spec={**ON, "cache": {"none": True}, "sync": {"objects": []}}, cache=None),
         "Waiting | none | nothing",
         stalled=True,
     ),
     Row(
-        "a worker of one's own is given no cache",
+        "a custom worker without a cache",
         NEW.but(spec={**ON, "cache": {"none": True}, "sync": {}, "template": OWN_WORKER}, cache=None),
         "Syncing | claims 1 full push | create Job 1",
     ),
@@ -301,13 +301,13 @@ REFUSED = [
         "Syncing | claims 1 full push | create Job 1",
     ),
     Row(
-        "OFF: the claim is given up",
+        "OFF: the claim is released",
         CLAIMED_ONLY.but(spec=OFF, refusal=refusal(needs_human=True)),
         "Off | none | nothing",
         activation="none",
     ),
     Row(
-        "OFF before the first run of a reset came to be: it has deleted nothing, and never will",
+        "OFF before the first run of a reset exists: it has deleted nothing, and never will",
         CLAIMED_ONLY.but(spec=OFF)
         .remembering(run=run(5, cache_epoch=5), runs=5, cache_epoch=5, activation=activation(reset=True))
         .but(absent_job=run(5).job_name),
@@ -357,5 +357,5 @@ DELETED = [
     ),
     Row("deleted while OFF", IS_OFF.but(deleting=True), "Off | none | nothing"),
     Row("deleted while due", WAITING.but(deleting=True), "Waiting | none | nothing", at=LATER),
-    Row("deleted before the operator had seen it", NEW.but(spec=ON, deleting=True), "Off | none | nothing"),
+    Row("deleted before the operator has observed it", NEW.but(spec=ON, deleting=True), "Off | none | nothing"),
 ]
