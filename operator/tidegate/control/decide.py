@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from tidegate.api.spec import Switch
-from tidegate.api.status import Phase, SyncIntegrationStatus
+from tidegate.api.status import Phase, RunKind, SyncIntegrationStatus
 from tidegate.control import ending
 from tidegate.control.claim import with_run
 from tidegate.control.declared import phase_between_runs
@@ -17,7 +17,9 @@ from tidegate.control.duplicate import end_duplicates
 from tidegate.control.history import record_end, superfluous_jobs
 from tidegate.control.next_run import be_off, start_next_run
 from tidegate.control.observation import Job, Observation
+from tidegate.control.planning import continue_plan, plan_is_due, refuse_plan, start_plan
 from tidegate.control.reasons import POD_DOES_NOT_END
+from tidegate.control.records import bounded_activity
 from tidegate.control.running import continue_run, retire
 from tidegate.control.step import Announce, Step, earliest
 
@@ -33,12 +35,16 @@ def decide(seen: Observation, now: datetime) -> Step:
         return Step(phase=remembered.phase or Phase.OFF, status=remembered)
     remembered, announcements = record_end(seen, remembered, now)
     remembered = _adopt_stray_job(seen, remembered)
+    remembered, refusals = refuse_plan(seen, remembered, now)
     unfinished = (job for job in seen.jobs if not job.finished and not ending.is_out_of_use(seen, job))
     strays = tuple(job for job in unfinished if not _is_claimed(job, remembered))
     if remembered.run is not None:
-        step = continue_run(seen, remembered, remembered.run, strays, now)
-    elif strays:
+        go_on = continue_plan if remembered.run.kind is RunKind.PLAN else continue_run
+        step = go_on(seen, remembered, remembered.run, strays, now)
+    elif strays and not _are_plans_while_off(seen, strays):
         step = Step(phase_between_runs(seen), remembered)
+    elif plan_is_due(seen, remembered) and not strays:
+        step = start_plan(seen, remembered, now)
     elif seen.integration.spec.status is Switch.OFF:
         step = be_off(seen, remembered)
     else:
@@ -47,7 +53,7 @@ def decide(seen: Observation, now: datetime) -> Step:
     pruned, prune_at = superfluous_jobs(seen, now)
     step = replace(
         step,
-        actions=(*announcements, *step.actions, *retired, *pruned),
+        actions=(*announcements, *refusals, *step.actions, *retired, *pruned),
         look_again_at=earliest(step.look_again_at, prune_at, ending.look_again_at(seen, now)),
     )
     return _tell_of_lost_pod(seen, end_duplicates(seen, step), now)
@@ -80,7 +86,7 @@ def _remembered(seen: Observation) -> SyncIntegrationStatus:
             run=run,
             runs=max(status.runs, runs),
             cache_epoch=max(status.cache_epoch, epoch),
-            recent_activity=status.recent_activity[: seen.integration.spec.activity_limit],
+            recent_activity=bounded_activity(status.recent_activity, seen.integration.spec.activity_limit),
         )
     )
 
@@ -94,6 +100,11 @@ def _adopt_stray_job(seen: Observation, status: SyncIntegrationStatus) -> SyncIn
     if newest is None or newest.run.number <= seen.integration.status.runs:
         return status
     return with_run(status, newest.run)
+
+
+def _are_plans_while_off(seen: Observation, strays: tuple[Job, ...]) -> bool:
+    """What is left of a plan keeps no OFF waiting."""
+    return seen.integration.spec.status is Switch.OFF and all(job.run.kind is RunKind.PLAN for job in strays)
 
 
 def _is_claimed(job: Job, status: SyncIntegrationStatus) -> bool:

@@ -29,6 +29,24 @@ def reset_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
     return requested is not None and requested != status.handled.reset_requested_at
 
 
+def owes_activation(seen: Observation, status: SyncIntegrationStatus) -> bool:
+    """True when a new activation is to begin: an ON has not taken effect yet, or a reset is owed."""
+    on = seen.integration.spec.status is Switch.ON
+    return on and (status.activation is None or wants_reset(seen, status))
+
+
+def plan_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
+    """True when a plan was requested by annotation that has not been claimed or refused."""
+    requested = seen.integration.requests.plan
+    return requested is not None and requested != status.handled.plan_requested_at
+
+
+def with_plan_request_handled(seen: Observation, status: SyncIntegrationStatus) -> SyncIntegrationStatus:
+    """The status, with the newest request for a plan as handled."""
+    handled = status.handled.replace(partial(HandledRequests, plan_requested_at=seen.integration.requests.plan))
+    return status.replace(partial(SyncIntegrationStatus, handled=handled))
+
+
 def with_sync_request_handled(seen: Observation, status: SyncIntegrationStatus) -> SyncIntegrationStatus:
     """The status, with the newest request for a run as handled."""
     handled = status.handled.replace(partial(HandledRequests, sync_requested_at=seen.integration.requests.sync))

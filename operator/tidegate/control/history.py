@@ -20,10 +20,11 @@ from tidegate.api.status import (
     RunReport,
     SyncIntegrationStatus,
 )
-from tidegate.control import cache_identity
+from tidegate.control import cache_identity, plan_result
 from tidegate.control.ending import ended_by_worker
 from tidegate.control.observation import Job, JobState, Observation, Pod
-from tidegate.control.records import set_everything_aside, summary_of, totals_after, waiting_after
+from tidegate.control.plan_result import announce, plan_of
+from tidegate.control.records import bounded_activity, set_everything_aside, summary_of, totals_after, waiting_after
 from tidegate.control.step import Action, Announce, DeleteJob
 from tidegate.control.termination_message import exit_code_of, report_of
 
@@ -58,6 +59,10 @@ def record_end(
     report = report_of(seen.pods_of(job))
     reason = None if succeeded else _reason(seen, job, report)
     finished_at = min((by_worker.ended_at if by_worker else job.finished_at) or now, now)
+    if run.kind is RunKind.PLAN:
+        plan = plan_of(run, outcome, finished_at, reason, seen.pods_of(job))
+        activity = with_entry(seen, status, entry_of(run, plan.outcome, finished_at, report))
+        return plan_result.ended(status, plan, activity), (*_sidecar_stopped(run, by_worker), announce(plan))
     entry = entry_of(run, outcome, finished_at, report)
     last = LastRun(
         number=run.number,
@@ -172,7 +177,7 @@ def entry_of(run: Run, outcome: Outcome, finished_at: datetime, report: RunRepor
 def with_entry(seen: Observation, status: SyncIntegrationStatus, entry: ActivityEntry) -> tuple[ActivityEntry, ...]:
     """Recent activity with one more run; a run that was paused before it ended stands once, with its end."""
     others = tuple(other for other in status.recent_activity if other.run != entry.run)
-    return (entry, *others)[: seen.integration.spec.activity_limit]
+    return bounded_activity((entry, *others), seen.integration.spec.activity_limit)
 
 
 def finished_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ...], datetime | None]:
@@ -180,8 +185,8 @@ def finished_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ..
 
     The newest one's name is needed as a lock only until no creation of it can be on its way any more.
     """
-    recorded = seen.integration.status.last_run
-    finished = [job for job in seen.jobs if job.finished and recorded and job.run.number <= recorded.number]
+    recorded = _newest_recorded(seen.integration.status)
+    finished = [job for job in seen.jobs if job.finished and job.run.number <= recorded]
     free_at = {job: job.run.claimed_at + CREATION_PATIENCE for job in finished}
     deletions = tuple(
         DeleteJob(job.name, job.uid, job.resource_version, housekeeping=True) for job in finished if free_at[job] <= now
@@ -192,14 +197,15 @@ def finished_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ..
 def superfluous_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob, ...], datetime | None]:
     """Finished Jobs beyond the limit whose results the API server holds; and when to look for more.
 
-    A Job's name is a lock against a late creation, so it stays until a newer one has had time to be created.
+    Of plans the newest is kept, beside the runs of the sync. A Job's name is a lock against a late creation, so it
+    stays until a newer one has had time to be created.
     """
-    recorded = seen.integration.status.last_run
-    if recorded is None:
-        return (), None
+    recorded = _newest_recorded(seen.integration.status)
     newest_first = sorted(seen.jobs, key=lambda job: job.run.number, reverse=True)
-    finished = [job for job in newest_first if job.finished and job.run.number <= recorded.number]
-    beyond_limit = {job.uid for job in finished[seen.integration.spec.activity_limit :]}
+    finished = [job for job in newest_first if job.finished and job.run.number <= recorded]
+    plans = [job for job in finished if job.run.kind is RunKind.PLAN]
+    syncs = [job for job in finished if job.run.kind is not RunKind.PLAN]
+    beyond_limit = {job.uid for job in (*syncs[seen.integration.spec.activity_limit :], *plans[1:])}
     superfluous, due = [], None
     for newer, job in pairwise(newest_first):
         if job.uid not in beyond_limit:
@@ -210,3 +216,9 @@ def superfluous_jobs(seen: Observation, now: datetime) -> tuple[tuple[DeleteJob,
         else:
             due = at if due is None else min(due, at)
     return tuple(superfluous), due
+
+
+def _newest_recorded(status: SyncIntegrationStatus) -> int:
+    """The newest run whose end is stored: all before it have ended, too."""
+    plan, last = status.plan, status.last_run
+    return max((last.number if last else 0), (plan.run if plan and plan.run else 0))

@@ -4,12 +4,12 @@ Fed by `reconcile` with every status that it has written. docs/metrics.md lists 
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from tidegate.api.status import ActivityEntry, Phase, SyncIntegrationStatus
+from tidegate.api.status import Outcome, Phase, RunKind, SyncIntegrationStatus
 from tidegate.control.due import due_at
 from tidegate.control.freshness import Freshness
 from tidegate.control.gauges import OF_INTEGRATION, Gauges
@@ -36,7 +36,7 @@ class Metrics:
         self._turning_off_since: dict[str, datetime] = {}
         self._runs = Counter(
             "tidegate_runs",
-            "Runs that have ended, by kind (Full, Incremental) and outcome.",
+            "Runs that have ended, by kind (Full, Incremental, Plan) and outcome.",
             (*OF_INTEGRATION, "kind", "outcome"),
             registry=self._registry,
         )
@@ -111,15 +111,19 @@ class Metrics:
         if new.last_run is not None and (old.last_run is None or new.last_run.number != old.last_run.number):
             entry = next((entry for entry in new.recent_activity if entry.run == new.last_run.number), None)
             if entry is not None:
-                self._ended(integration, entry)
-        if new.run is not None and new.runs > old.runs and old.next_run_at and old.last_run:
+                self._ended(integration, entry.kind, entry.outcome, entry.duration)
+        plan, planned_before = new.plan, old.plan.run if old.plan else None
+        if plan is not None and plan.started_at is not None and plan.run != planned_before:
+            self._ended(integration, RunKind.PLAN, plan.outcome, plan.finished_at - plan.started_at)
+        is_sync = new.run is not None and new.run.kind is not RunKind.PLAN
+        if is_sync and new.run is not None and new.runs > old.runs and old.next_run_at and old.last_run:
             due = due_at(integration, old, old.last_run)  # a status has whole seconds
             self._start_seconds.observe(max(0.0, (new.run.started_at - due).total_seconds()))
         self._drain(integration.uid, new.phase)
 
-    def _ended(self, integration: Integration, entry: ActivityEntry) -> None:
-        self._runs.labels(integration.namespace, integration.name, entry.kind, entry.outcome).inc()
-        self._run_seconds.labels(entry.kind).observe(entry.duration.total_seconds())
+    def _ended(self, integration: Integration, kind: RunKind, outcome: Outcome, duration: timedelta) -> None:
+        self._runs.labels(integration.namespace, integration.name, kind, outcome).inc()
+        self._run_seconds.labels(kind).observe(max(0.0, duration.total_seconds()))
 
     def _drain(self, uid: str, phase: Phase | None) -> None:
         if phase is Phase.TURNING_OFF:

@@ -145,7 +145,7 @@ def launch(seen: Observation, status: SyncIntegrationStatus, run: Run, *announce
 
 def be_off(seen: Observation, status: SyncIntegrationStatus) -> Step:
     """Honour OFF: nothing runs."""
-    if seen.has_live_pod:  # the check mark must be true: no sync is running
+    if seen.has_syncing_pod:  # the check mark must be true: no sync is running
         return Step(Phase.TURNING_OFF, status)
     off = with_sync_request_handled(seen, status).replace(
         partial(SyncIntegrationStatus, activation=None, next_run_at=None, consecutive_failures=0)

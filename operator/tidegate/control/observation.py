@@ -11,7 +11,7 @@ from typing import Any
 
 from tidegate.api import contract
 from tidegate.api.spec import SyncIntegrationSpec
-from tidegate.api.status import Run, SyncIntegrationStatus
+from tidegate.api.status import Run, RunKind, SyncIntegrationStatus
 
 Body = Mapping[str, Any]
 
@@ -24,6 +24,7 @@ class Requests:
     reset: str | None = None
     approve: str | None = None
     allow_deletes: str | None = None  # approve, by its earlier name
+    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,18 @@ class Observation:
     def has_live_pod(self) -> bool:
         """True while any Pod of the integration runs or may still start."""
         return any(pod.live for pod in self.pods)
+
+    @property
+    def has_syncing_pod(self) -> bool:
+        """The same of a Pod that may write: a plan's Pod only reads."""
+        run = self.integration.status.run
+        plans = {job.uid for job in self.jobs if job.run.kind is RunKind.PLAN}
+        claimed = run.job_name if run is not None and run.kind is RunKind.PLAN else None
+        return any(pod.live and pod.job_uid not in plans and not _is_made_by(pod, claimed) for pod in self.pods)
+
+
+def _is_made_by(pod: Pod, job_name: str | None) -> bool:
+    return job_name is not None and job_name in (pod.job_name, pod.labelled_job)
 
 
 def _eloquence(pod: Pod) -> tuple[bool, datetime, bool]:

@@ -42,6 +42,7 @@ def integration_of(body: Body) -> Integration:
             reset=_request(annotations.get(names.RESET_REQUESTED_ANNOTATION)),
             approve=_request(annotations.get(names.APPROVE_ANNOTATION)),
             allow_deletes=_request(annotations.get(names.ALLOW_DELETES_ANNOTATION)),
+            plan=_request(annotations.get(names.PLAN_REQUESTED_ANNOTATION)),
         ),
         deleting="deletionTimestamp" in metadata,
         stored_status=body.get("status") or {},

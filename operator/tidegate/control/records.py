@@ -19,10 +19,26 @@ def set_everything_aside(entry: ActivityEntry) -> bool:
     return 0 < largest_side <= report.waiting and not any(report.pushed.values())
 
 
+def newest_entry(status: SyncIntegrationStatus) -> ActivityEntry | None:
+    """The newest run of the sync in recent activity; a plan is none."""
+    return next((entry for entry in status.recent_activity if entry.kind is not RunKind.PLAN), None)
+
+
+def bounded_activity(entries: tuple[ActivityEntry, ...], limit: int) -> tuple[ActivityEntry, ...]:
+    """So many entries, newest first. Plans do not push out the newest run of the sync, which the check mark is of."""
+    kept = entries[:limit]
+    if any(entry.kind is not RunKind.PLAN for entry in kept):
+        return kept
+    beyond = next((entry for entry in entries[limit:] if entry.kind is not RunKind.PLAN), None)
+    return kept if beyond is None else (*kept[:-1], beyond)
+
+
 def summary_of(entry: ActivityEntry) -> str:
     """The run as `kubectl get` shows it: `✓ run 12 (3 set aside)`."""
     report = entry.report
     what = f"{entry.mark} run {entry.run}"
+    if entry.kind is RunKind.PLAN:
+        return f"{what} (plan)"
     if report is not None and report.set_aside:
         return f"{what} ({report.set_aside} set aside)"
     if report is not None and report.waiting:

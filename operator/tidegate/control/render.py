@@ -139,6 +139,9 @@ def _pod_template(integration: Integration, run: Run, settings: Settings) -> Man
 def _fixed_template(integration: Integration, run: Run) -> Manifest:
     """What is not the declared template's to change: what Pods are found by, and what a run is given."""
     environment = _environment(integration, run)
+    given: Manifest = {"env": environment}
+    if run.kind is RunKind.PLAN:
+        given["volumeMounts"] = [_cache_mount(run)]
     return {
         "metadata": {
             "labels": {**_labels(integration), names.RUN_LABEL: str(run.number)},
@@ -146,8 +149,8 @@ def _fixed_template(integration: Integration, run: Run) -> Manifest:
         },
         "spec": {
             "restartPolicy": "Never",
-            "initContainers": [{"name": contract.CACHE_CONTAINER, "env": environment}],
-            "containers": [{"name": contract.WORKER_CONTAINER, "env": environment}],
+            "initContainers": [{"name": contract.CACHE_CONTAINER, **given}],
+            "containers": [{"name": contract.WORKER_CONTAINER, **given}],
         },
     }
 
@@ -157,7 +160,7 @@ def _sync_config(integration: Integration) -> str:
 
 
 def _default_template(integration: Integration, run: Run, settings: Settings) -> Manifest:
-    cache_mount = {"name": "cache", "mountPath": contract.CACHE_DIR}
+    cache_mount = _cache_mount(run)
     config_mount = {"name": "config", "mountPath": contract.CONFIG_DIR, "readOnly": True}
     environment = _environment(integration, run)
     worker = {
@@ -199,7 +202,7 @@ def _default_template(integration: Integration, run: Run, settings: Settings) ->
             "initContainers": [prepare_cache],
             "containers": [worker],
             "volumes": [
-                {"name": "cache", **_cache_volume(integration)},
+                {"name": "cache", **_cache_volume(integration, run)},
                 # The declared sync travels with the run's own Pod, so that a later edit cannot change this run.
                 {"name": "config", "downwardAPI": {"items": [config]}},
                 {"name": "tmp", "emptyDir": {}},
@@ -208,8 +211,13 @@ def _default_template(integration: Integration, run: Run, settings: Settings) ->
     }
 
 
-def _cache_volume(integration: Integration) -> Manifest:
-    if integration.spec.cache.none:
+def _cache_mount(run: Run) -> Manifest:
+    mount: Manifest = {"name": "cache", "mountPath": contract.CACHE_DIR}
+    return mount | {"readOnly": True} if run.kind is RunKind.PLAN else mount
+
+
+def _cache_volume(integration: Integration, run: Run) -> Manifest:
+    if integration.spec.cache.none or run.without_cache:
         return {"emptyDir": {}}
     return {"persistentVolumeClaim": {"claimName": names.cache_name(integration.name, integration.uid)}}
 
@@ -221,12 +229,14 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
         Environment.NAMESPACE: integration.namespace,
         Environment.UID: integration.uid,
         Environment.RUN: str(run.number),
-        Environment.SCOPE: "full" if run.kind is RunKind.FULL else "changes",
+        Environment.SCOPE: "changes" if run.kind is RunKind.INCREMENTAL else "full",
         Environment.PUSH: _boolean(run.push),
         Environment.CACHE_DIR: contract.CACHE_DIR,
         Environment.CACHE_EPOCH: str(run.cache_epoch),
         Environment.CONFIG: f"{contract.CONFIG_DIR}/{contract.CONFIG_FILE}",
     }
+    if run.kind is RunKind.PLAN:
+        values[Environment.PLAN] = _boolean(True)
     if run.oldest_cache_epoch is not None:
         values[Environment.CACHE_OLDEST_EPOCH] = str(run.oldest_cache_epoch)
     if run.cache_run is not None:

@@ -12,10 +12,11 @@ from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.cache_identity import is_being_deleted, is_gone
-from tidegate.control.declared import wants_reset
+from tidegate.control.declared import owes_activation, wants_reset
 from tidegate.control.observation import NO_RUN, Observation
+from tidegate.control.plan_words import plan_words
 from tidegate.control.reasons import CANNOT_START, JOB_HELD, JOB_REFUSED
-from tidegate.control.records import set_everything_aside
+from tidegate.control.records import newest_entry, set_everything_aside
 from tidegate.control.step import Step
 from tidegate.control.termination_message import report_of
 from tidegate.control.untrusted import inert
@@ -38,12 +39,18 @@ def report(seen: Observation, step: Step, now: datetime) -> SyncIntegrationStatu
 
 
 def _activity(step: Step) -> str | None:
-    status = step.status
-    if status.run is not None and step.cannot_start:
-        return f"▷ run {status.run.number}"
-    if status.run is not None and step.phase in (Phase.SYNCING, Phase.TURNING_OFF):
-        return f"▶ run {status.run.number}"
-    return status.recent_activity[0].summary if status.recent_activity else None
+    run = _run_of_sync(step.status)
+    if run is not None and step.cannot_start:
+        return f"▷ run {run.number}"
+    if run is not None and step.phase in (Phase.SYNCING, Phase.TURNING_OFF):
+        return f"▶ run {run.number}"
+    newest = newest_entry(step.status)
+    return newest.summary if newest else None
+
+
+def _run_of_sync(status: SyncIntegrationStatus) -> Run | None:
+    """The claimed run, unless it is a plan: that is no sync."""
+    return status.run if status.run is not None and status.run.kind is not RunKind.PLAN else None
 
 
 def _message(seen: Observation, step: Step) -> str:
@@ -51,7 +58,7 @@ def _message(seen: Observation, step: Step) -> str:
         return "deleting: stopping the current run; no new run will start"
     sentence = step.stalled or _phase_words(seen, step)
     also = "".join(f"; {words}" for words in (step.does_not_end, step.duplicate) if words)
-    also += _orphan_words(seen) + _cache_words(step.status)
+    also += plan_words(seen, step) + _orphan_words(seen) + _cache_words(step.status)
     return sentence + also + _waiting_records_words(seen, step.status) + _pending_words(seen, step)
 
 
@@ -60,6 +67,8 @@ def _phase_words(seen: Observation, step: Step) -> str:
     match step.phase:
         case Phase.OFF:
             return "OFF: no sync is running"
+        case Phase.WAITING if status.run and status.run.kind is RunKind.PLAN and not status.next_run_at:
+            return "a new activation is due" if owes_activation(seen, status) else "the next run is due"
         case Phase.PAUSED if status.run:
             what = "cancels it and resets" if wants_reset(seen, status) else "continues it where it left off"
             return f"run {status.run.number} is paused; turning ON {what}"
@@ -164,15 +173,16 @@ def _attempt_words(seen: Observation, run: Run) -> str:
 
 
 def _has_remains(seen: Observation) -> bool:
-    return seen.has_live_pod or any(not job.finished for job in seen.jobs)
+    unfinished = (job for job in seen.jobs if not job.finished and job.run.kind is not RunKind.PLAN)
+    return seen.has_syncing_pod or any(unfinished)
 
 
 def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
     at = format_time(next_run_at)
     last = status.last_run
-    if status.recent_activity and set_everything_aside(status.recent_activity[0]):
-        run = status.recent_activity[0].run
-        return f"run {run} set aside everything that it read, so the full sync is still owed; retrying at {at}"
+    newest = newest_entry(status)
+    if newest is not None and set_everything_aside(newest):
+        return f"run {newest.run} set aside everything that it read, so the full sync is still owed; retrying at {at}"
     if last and status.consecutive_failures:
         why = f": {last.reason}" if last.reason else ""
         return f"run {last.number} failed{why}; retrying at {at}"
@@ -207,7 +217,8 @@ def _conditions(seen: Observation, step: Step, message: str, now: datetime) -> t
     on = seen.integration.spec.status is Switch.ON
     # A Pod that is alive is a sync in progress, whichever run it belongs to: one that cannot start may still do so.
     in_progress = step.phase in (Phase.SYNCING, Phase.TURNING_OFF) or step.reason in (CANNOT_START, JOB_HELD)
-    running = seen.has_live_pod or (status.run is not None and in_progress)
+    run, newest = _run_of_sync(status), newest_entry(status)
+    running = seen.has_syncing_pod or (run is not None and in_progress)
     caught_up = status.activation is not None and status.activation.caught_up
     failing = on and status.consecutive_failures > 0
     # A paused run counts as an honoured OFF; ON is honoured when the full sync that it owes is done.
@@ -215,12 +226,12 @@ def _conditions(seen: Observation, step: Step, message: str, now: datetime) -> t
     if step.reason:
         reason = step.reason
     elif step.stalled:
-        reason = str(status.last_run.outcome) if status.last_run and status.run is None else JOB_REFUSED
+        reason = str(status.last_run.outcome) if status.last_run and run is None else JOB_REFUSED
     elif honoured:
         reason = "CaughtUp" if on else str(step.phase)
     elif failing:
         reason = "Retrying"
-    elif on and status.recent_activity and set_everything_aside(status.recent_activity[0]):
+    elif on and newest is not None and set_everything_aside(newest):
         reason = "EverythingSetAside"
     else:
         reason = "CatchingUp" if on else "TurningOff"

@@ -35,7 +35,7 @@ def continue_run(
         return _await_removal(seen, status, run, job, now)
     if run.cancelling:
         return _cancel(seen, status, run, job, now)
-    why = _held_words(job) or obstacle(seen, run, now)
+    why = held_words(job) or obstacle(seen, run, now)
     if why and _has_nothing_to_finish(seen, status, run):
         return _give_up_unstarted(seen, status, run, job, why)
     if job.held_by and (seen.integration.spec.status is Switch.OFF or not wants_reset(seen, status)):
@@ -100,13 +100,14 @@ def _be_paused(seen: Observation, status: SyncIntegrationStatus, run: Run, now: 
     return Step(Phase.PAUSED, paused, (Announce("Paused", f"run {run.number} is paused"),))
 
 
-def _held_words(job: Job) -> str | None:
+def held_words(job: Job) -> str | None:
+    """Who else has suspended a Job."""
     return f"its Job is suspended by {job.held_by}" if job.held_by else None
 
 
 def _be_held(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job) -> Step:
     """Another client suspended the Job and has to resume it. OFF with PauseRun makes the suspension the operator's."""
-    words = _held_words(job)
+    words = held_words(job)
     if is_interrupted(seen, run):
         status = with_run(status, run.replace(partial(Run, interrupted=True)))
     off = seen.integration.spec.status is Switch.OFF
@@ -141,11 +142,16 @@ def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job
         # It started after all, between the observation and the suspension: it is paused, so that nothing is lost.
         kept = run.replace(partial(Run, cancelling=False, unstarted=False))
         return continue_run(seen, with_run(status, kept), kept, (), now)
+    return cancel_job(seen, Step(phase_of_running(seen), status), run, job, now)
+
+
+def cancel_job(seen: Observation, step: Step, run: Run, job: Job, now: datetime) -> Step:
+    """The step, and the Job of a cancelled run retired."""
     free_at = min(run.claimed_at, now) + CREATION_PATIENCE
     if job.suspended and now < free_at:
         # While another create request may be under way, the name is the lock: the run would be created again.
-        return Step(phase_of_running(seen), status, look_again_at=free_at)
-    return Step(phase_of_running(seen), status, retire(seen, job))
+        return replace(step, look_again_at=earliest(step.look_again_at, free_at))
+    return replace(step, actions=(*step.actions, *retire(seen, job)))
 
 
 def retire(seen: Observation, job: Job) -> tuple[Action, ...]:
@@ -167,6 +173,10 @@ def _await_removal(seen: Observation, status: SyncIntegrationStatus, run: Run, j
     """End the run when OFF is declared; otherwise it is made again when the Job's name is free."""
     if seen.integration.spec.status is Switch.OFF or run.cancelling:
         return end_claim(seen, status, run, now)
+    return Step(Phase.WAITING, status, cannot_start=removal_words(job))
+
+
+def removal_words(job: Job) -> str:
+    """What holds a Job that is being deleted."""
     kept_by = ", ".join(job.finalizers) or "Kubernetes"
-    why = f"its Job {job.name} is being deleted, but {kept_by} still holds it"
-    return Step(Phase.WAITING, status, cannot_start=why)
+    return f"its Job {job.name} is being deleted, but {kept_by} still holds it"

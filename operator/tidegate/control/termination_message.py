@@ -5,9 +5,10 @@ What a worker says is untrusted: it comes from any image.
 
 import json
 import re
-from typing import TypeGuard
+from dataclasses import dataclass
+from typing import Any, TypeGuard, TypeVar
 
-from tidegate.api.status import Found, RunReport
+from tidegate.api.status import Found, PlannedSide, RunReport
 from tidegate.control.observation import Job, Pod
 from tidegate.control.untrusted import LARGEST_NUMBER, inert
 
@@ -23,9 +24,13 @@ def exit_code_of(job: Job, pods: tuple[Pod, ...]) -> int | None:
     return next((pod.exit_code for pod in pods if pod.exit_code is not None), None)
 
 
+_Entry = TypeVar("_Entry")
+
 _SIDES = 8
 _SIDE_CHARACTERS = 63
 _FOUND = 10
+_PLANNED_SIDES = 32
+_HALTS = 8
 
 
 def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
@@ -34,14 +39,11 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
     The text is untrusted: it is bounded and stripped of control characters, and
         what does not look like the contract's JSON is shown as a reason (design section 6.1).
     """
-    message = next((pod.termination_message for pod in pods if not pod.live or pod.exit_code is not None), "")
+    message = _message(pods)
     if not message:
         return None
-    try:
-        said = json.loads(message)
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
+    said = _read(message)
+    if said is None:
         return RunReport(reason=inert(message))
     pushed = said.get("pushed")
     reason = said.get("reason")
@@ -57,6 +59,55 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
         set_aside=_count(said.get("setAside")),
         waiting=_count(said.get("waiting")),
         found=_found(said.get("found")),
+    )
+
+
+def _message(pods: tuple[Pod, ...]) -> str:
+    return next((pod.termination_message for pod in pods if not pod.live or pod.exit_code is not None), "")
+
+
+def _read(message: str) -> dict[str, Any] | None:
+    try:
+        said = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan's worker has found."""
+
+    first: bool = False
+    sides: tuple[PlannedSide, ...] = ()
+    would_halt: tuple[str, ...] = ()
+
+
+def planned_by(pods: tuple[Pod, ...]) -> Planned | None:
+    """What a plan's worker has found, bounded as all that it says; None: it does not say."""
+    said = (_read(_message(pods)) or {}).get("plan")
+    if not isinstance(said, dict):
+        return None
+    sides, reasons = said.get("sides"), said.get("wouldHalt")
+    return Planned(
+        first=said.get("first") is True,
+        sides=tuple(map(_planned_side, _of_type(sides, dict)[:_PLANNED_SIDES])),
+        would_halt=tuple(inert(each) for each in _of_type(reasons, str)[:_HALTS]),
+    )
+
+
+def _of_type(said: object, type_: type[_Entry]) -> list[_Entry]:
+    return [each for each in said if isinstance(each, type_)] if isinstance(said, list) else []
+
+
+def _planned_side(said: dict[str, Any]) -> PlannedSide:
+    return PlannedSide(
+        object=inert(str(said.get("object", "")))[:_SIDE_CHARACTERS],
+        connector=inert(str(said.get("connector", "")))[:_SIDE_CHARACTERS],
+        create=_count(said.get("create")),
+        update=_count(said.get("update")),
+        delete=_count(said.get("delete")),
+        set_aside=_count(said.get("setAside")),
     )
 
 

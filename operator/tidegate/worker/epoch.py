@@ -9,6 +9,7 @@ that has used it.
 - SYNC_CACHE_RUN says which run is known to have used the cache before. A cache that does not know of that
   run, or that knows of a later one, is lost: it is empty, or it was restored from a backup. It is left untouched, and
   the run ends with exit code 79, so that the operator starts a full sync with a new epoch.
+- SYNC_PLAN: the cache is only looked at. One of another epoch is left as it is, and the plan is one of a first run.
 """
 
 import os
@@ -108,6 +109,16 @@ def prepare(directory: Path, expected: Expected) -> str:
     return f"the cache {before}: {deleted} entries deleted, now of epoch {epoch}"
 
 
+def look(directory: Path, expected: Expected) -> str:
+    """What a plan would find there, which touches nothing. Raises CacheLostError where a run would."""
+    found = _look(directory)
+    if is_kept(found, expected):
+        return f"the cache is of epoch {found.epoch}: the plan works on a copy"
+    if found.epoch is None:
+        return "there is no cache: this is the plan of a first run"
+    return f"the cache is of epoch {found.epoch} and would be deleted: this is the plan of a first run"
+
+
 def _look(directory: Path) -> Found:
     epoch, run = _read(directory / MARKER), _read(directory / RUN_MARKER)
     return Found(epoch or None, int(run) if run.isdecimal() else None)
@@ -145,7 +156,7 @@ def _number(text: str | None) -> int | None:
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
-    """Prepare the cache as the environment asks; 0 when it is ready, 79 when it is lost."""
+    """Prepare the cache as the environment asks, or look at it for a plan; 0 when it is ready, 79 when it is lost."""
     try:
         expected = Expected(
             epoch=environ[Environment.CACHE_EPOCH],
@@ -153,7 +164,8 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
             run=_number(environ.get(Environment.RUN)),
             used_by=_number(environ.get(Environment.CACHE_RUN)),
         )
-        print(prepare(Path(environ[Environment.CACHE_DIR]), expected), flush=True)
+        do = look if environ.get(Environment.PLAN) == "true" else prepare
+        print(do(Path(environ[Environment.CACHE_DIR]), expected), flush=True)
     except KeyError as missing:
         print(f"the environment variable {missing.args[0]} is not set", flush=True)
         return 1

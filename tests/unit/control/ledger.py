@@ -40,6 +40,7 @@ class Ledger:
     prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
     newest_use: tuple[str, int] | None = None  # the cache that the newest Pod has used, and its run
     restored: bool = False  # somebody has deleted the cache, or put an old one back, since a Pod has used it
+    plans: set[str] = field(default_factory=set)  # the names of the Jobs of plans
     made_from: dict[int, SyncIntegrationSpec] = field(default_factory=dict)  # run → the spec then, without its switch
     off_policies: set[OffPolicy] = field(default_factory=set)  # declared at some time since the run was claimed
 
@@ -48,7 +49,9 @@ class Ledger:
     def status_written(self, before: Integration, after: Integration, jobs: list[Job], pods: list[Pod]) -> None:
         old, new = before.status, after.status
         on = after.spec.status is Switch.ON
-        busy = [job.name for job in jobs if not job.finished] + [pod.name for pod in pods if pod.live]
+        plans = {job.name for job in jobs if job.run.kind is RunKind.PLAN} | self.plans
+        busy = [job.name for job in jobs if not job.finished and job.name not in plans]
+        busy += [pod.name for pod in pods if pod.live and pod.labelled_job not in plans]
         if new.run is not None and (old.run is None or old.run.number != new.run.number):
             self._run_claimed(before, old, new, new.run)
             self.off_policies = {after.spec.off_policy}
@@ -74,6 +77,7 @@ class Ledger:
         numbers = [entry.run for entry in new.recent_activity]
         assert len(set(numbers)) == len(numbers), "a run stands twice in recent activity"
         assert len(numbers) <= after.spec.activity_limit
+        self._plan_recorded(old, new)
         if new.last_run is not None and old.last_run is not None and new.last_run.number == old.last_run.number:
             assert new.last_run.outcome is old.last_run.outcome, "an end is recorded twice"
         elif new.last_run is not None:
@@ -81,16 +85,41 @@ class Ledger:
             if number in self.workers_ended:
                 self.ended.setdefault(number, self.workers_ended[number])
             assert number in self.ended, "an end is recorded that was none"
+            assert self.claimed[number].kind is not RunKind.PLAN, "a plan counts as a run of the sync"
             assert old.last_run is None or new.last_run.number > old.last_run.number
+
+    def _plan_recorded(self, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
+        number = new.plan.run if new.plan else None
+        if new.plan is None or number is None or old.plan == new.plan:
+            return
+        assert self.claimed[number].kind is RunKind.PLAN, "a run of the sync is taken for a plan"
+        assert number in self.ended or number in self.workers_ended or new.plan.outcome is Outcome.CANCELLED
+        ends = [status.last_run and (status.last_run.number, status.last_run.outcome) for status in (old, new)]
+        assert ends[0] == ends[1], "a plan counts as a run of the sync"
+        assert new.last_synced_at == old.last_synced_at
+        assert new.record_totals == old.record_totals
+        assert new.consecutive_failures <= old.consecutive_failures, "a plan counts as a failure of the sync"
+
+    def _plan_claimed(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
+        assert new.run is not None
+        assert before.requests.plan is not None, "a plan is claimed that nobody requested"
+        assert before.requests.plan != old.handled.plan_requested_at, "a plan is made twice"
+        assert new.handled.plan_requested_at == before.requests.plan
+        assert not new.run.push
+        assert new.run.cache_epoch == new.cache_epoch
+        self.plans.add(new.run.job_name)
 
     def _run_claimed(
         self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus, run: Run
     ) -> None:
         assert run.number not in self.claimed, "a number is used again"
         spec = before.spec
-        assert spec.status is Switch.ON, "I2: a run is claimed while OFF"
         assert run.number > max(self.claimed, default=0), "a number is used again"
         self.claimed[run.number] = run
+        if run.kind is RunKind.PLAN:
+            self._plan_claimed(before, old, new)
+            return
+        assert spec.status is Switch.ON, "I2: a run is claimed while OFF"
         activation = new.activation
         assert activation is not None
         begins = old.activation is None or old.activation.number != activation.number
@@ -141,8 +170,8 @@ class Ledger:
         self.created[number] = job.uid
 
     def job_suspended(self, job: Job, integration: Integration) -> None:
-        run, last = integration.status.run, integration.status.last_run
-        if job.suspended and last is not None and job.run.number <= last.number:
+        run = integration.status.run
+        if job.suspended and self._is_recorded(job, integration.status):
             return  # its end is recorded: what is left of its Pods is stopped
         assert run is not None
         assert run.job_name == job.name
@@ -153,12 +182,16 @@ class Ledger:
     def job_deleted(self, job: Job, jobs: list[Job], integration: Integration) -> None:
         status = integration.status
         if job.finished:
-            assert status.last_run is not None
-            assert job.run.number <= status.last_run.number, "a result is deleted before it is recorded"
+            assert self._is_recorded(job, status), "a result is deleted before it is recorded"
             assert any(one.run.number > job.run.number for one in jobs), "the newest Job is a lock"
         else:
             assert job.suspended
             assert status.run is None or status.run.number != job.run.number or status.run.cancelling
+
+    def _is_recorded(self, job: Job, status: SyncIntegrationStatus) -> bool:
+        last, plan = status.last_run, status.plan
+        recorded = max(last.number if last else 0, (plan.run or 0) if plan else 0)
+        return job.run.number <= recorded
 
     def pod_evicted(self, doomed: Pod, jobs: list[Job], pods: list[Pod]) -> None:
         assert any(doomed.job_uid == job.uid for job in jobs), "I7: a Pod of somebody else's is evicted"
@@ -177,8 +210,13 @@ class Ledger:
     def cache_restored(self) -> None:
         self.restored = True
 
+    def cache_looked_at(self, run: int) -> None:
+        """The init container of a plan has looked at the cache."""
+        assert self.claimed[run].kind is RunKind.PLAN, "I4: a run does not prepare its cache"
+
     def cache_prepared(self, run: int, cache: str, used_by: int | None, *, existed: bool, wiped: bool) -> None:
         """The init container of a run has found a cache that `used_by` used, or none; it has wiped it, or kept it."""
+        assert self.claimed[run].kind is not RunKind.PLAN, "a plan writes to the cache"
         activation = self.activations[run]
         first = activation.number not in self.prepared
         self.prepared.add(activation.number)
@@ -207,8 +245,7 @@ class Ledger:
         self.off_policies.add(spec.off_policy)
 
     def job_deleted_by_hand(self, job: Job, integration: Integration) -> None:
-        last = integration.status.last_run
-        if last is None or last.number < job.run.number:
+        if not self._is_recorded(job, integration.status):
             self.lost.add(job.run.number)
 
     def status_is_true(self, integration: Integration) -> None:
@@ -216,7 +253,8 @@ class Ledger:
         status = integration.status
         assert status.declared is integration.spec.status
         assert status.observed_generation == integration.generation
-        last = max((number for number in self.ended if number not in self.lost), default=None)
+        syncs = (number for number in self.ended if self.claimed[number].kind is not RunKind.PLAN)
+        last = max((number for number in syncs if number not in self.lost), default=None)
         assert (status.last_run.number if status.last_run else None) == last, "an end is not recorded"
 
 

@@ -207,8 +207,11 @@ class ModelCluster:
             except CacheLostError as lost:
                 self._report(pod, "Failed", init={"exitCode": int(ExitCode.CACHE_LOST), "message": str(lost)})
                 return
-            self.server.ledger.cache_prepared(run, uid, marks.run, existed=marks.epoch is not None, wiped=not kept)
-            self._marks[uid] = Found(epoch, run)
+            if Environment.PLAN in told:
+                self.server.ledger.cache_looked_at(run)
+            else:
+                self.server.ledger.cache_prepared(run, uid, marks.run, existed=marks.epoch is not None, wiped=not kept)
+                self._marks[uid] = Found(epoch, run)
         if self.starts == "preparation":
             prepared = [{"name": CACHE_CONTAINER, "state": {"terminated": {"exitCode": 0}}}]
             if pod["status"].get("initContainerStatuses") != prepared:
@@ -228,7 +231,10 @@ class ModelCluster:
                 beside[0]["state"] = {"terminated": {"exitCode": 137}}
                 self._report(pod, "Failed")
             return
-        words = {"message": f'{{"reason": "code {exit_code}"}}', "finishedAt": format_time(self.server.now)}
+        words = {
+            "message": f'{{"reason": "code {exit_code}", "plan": {{"sides": []}}}}',
+            "finishedAt": format_time(self.server.now),
+        }
         state = None if exit_code is None else {"exitCode": exit_code, **words}
         if state is not None and self.sidecars and worker:
             worker["state"] = {"terminated": state}

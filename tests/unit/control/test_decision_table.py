@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.control.observation import JobState
 
-from .decision_table import chain, duplicate, ending, pausing, safety, starting, toggle
+from .decision_table import chain, duplicate, ending, pausing, planning, safety, starting, toggle
 from .decision_table.notation import Row, activation_words, activity_words, again_words, step_words
 from .situations import CLAIMED_ONLY, IS_OFF, OFF, ON, activation, job, pod, run
 
@@ -29,6 +29,10 @@ TABLE = {
     "only a human helps": chain.ONLY_A_HUMAN_HELPS,
     "corrections": chain.CORRECTIONS,
     "requests": chain.REQUESTS,
+    "a plan is requested": planning.REQUESTED,
+    "a plan is in progress": planning.IN_PROGRESS,
+    "a plan gives way": planning.GIVES_WAY,
+    "a plan ends": planning.ENDS,
     "one run at a time": safety.ONE_RUN_AT_A_TIME,
     "being deleted": safety.BEING_DELETED,
     "refused by the API server": safety.REFUSED,

@@ -36,6 +36,8 @@ from .situations import (
 )
 
 RUN, NEWER = run(5), run(6)
+PLAN = run(5, RunKind.PLAN, push=False)
+ENDING_PLAN = run(5, RunKind.PLAN, push=False, cancelling=True)
 CANCELLING = run(5, cancelling=True)
 FRESH = run(5, ago=3)
 
@@ -60,6 +62,15 @@ CLAIMS: dict[str, tuple[Run | None, tuple[Job, ...], Phase | None]] = {
     "a run that is given up": (CANCELLING, (at_rest(RUN),), Phase.SYNCING),
     "a run that was given up": (CANCELLING, (), Phase.SYNCING),
     "a run that ended when given up": (CANCELLING, (job(RUN, JobState.COMPLETE),), Phase.SYNCING),
+    "a claimed plan": (PLAN, (), Phase.OFF),
+    "a running plan": (PLAN, (job(PLAN),), Phase.WAITING),
+    "a running plan beside a newer Job": (PLAN, (job(PLAN), job(NEWER)), Phase.OFF),
+    "a plan at rest": (PLAN, (at_rest(PLAN),), Phase.OFF),
+    "a plan that is cancelled": (ENDING_PLAN, (job(PLAN),), Phase.WAITING),
+    "a cancelled plan at rest": (ENDING_PLAN, (at_rest(PLAN),), Phase.WAITING),
+    "a cancelled plan without a Job": (ENDING_PLAN, (), Phase.OFF),
+    "a complete plan": (PLAN, (job(PLAN, JobState.COMPLETE),), Phase.OFF),
+    "a stray Job of a plan": (None, (job(run(4, RunKind.PLAN, push=False)),), Phase.OFF),
 }
 PODS: dict[str, tuple[Pod, ...]] = {
     "no Pod": (),
@@ -81,6 +92,7 @@ PAST: dict[str, tuple[LastRun | None, Requests]] = {
     "a failure": (last_run(4, Outcome.FAILED, ago=600), Requests()),
     "a failure, and a requested reset": (last_run(4, Outcome.FAILED), Requests(reset="now")),
     "a halt": (last_run(4, Outcome.HALTED), Requests()),
+    "a success, and a requested plan": (last_run(4), Requests(plan="now")),
 }
 
 
@@ -135,7 +147,7 @@ def check_rules(seen: Observation, step: Step) -> None:
     for action in deeds(step.actions):
         match action:
             case CreateJob(claimed):
-                assert on, "I2: no run starts while OFF"
+                assert on or claimed.kind is RunKind.PLAN, "I2: no run starts while OFF"
                 assert not busy, "I1: nothing is started beside a run"
                 assert after.run == claimed, "the claim is written first"
                 assert claimed.number == after.runs
@@ -148,6 +160,7 @@ def check_rules(seen: Observation, step: Step) -> None:
                 assert before.run.job_name == name, "I3: the same Job goes on"
             case SuspendJob(name=name):
                 if after.run is not None and after.run.job_name == name and not after.run.cancelling:
+                    assert after.run.kind is not RunKind.PLAN, "a plan is not paused"
                     assert seen.integration.spec.off_policy is OffPolicy.PAUSE_RUN, "I2: OFF touches no run"
                     assert not on
             case DeleteJob(name=name):
@@ -156,8 +169,9 @@ def check_rules(seen: Observation, step: Step) -> None:
                 assert not any(pod.live for pod in seen.pods_of(doomed))
                 assert after.run is None or after.run.job_name != name or after.run.cancelling
     if step.phase is Phase.OFF:
-        assert (on, busy) == (False, False), "the check mark is true"
-        assert after.run is None
+        writing = any(job.run.kind is not RunKind.PLAN for job in unfinished) or seen.has_syncing_pod
+        assert (on, writing) == (False, False), "the check mark is true"
+        assert after.run is None or after.run.kind is RunKind.PLAN
     if step.phase is Phase.PAUSED:
         assert after.run is not None
         assert not any(job.pods for job in unfinished)
@@ -167,6 +181,10 @@ def check_rules(seen: Observation, step: Step) -> None:
 
 def check_claim(before: SyncIntegrationStatus, after: SyncIntegrationStatus, claimed: Run) -> None:
     if before.run is not None and before.run.number == claimed.number:
+        return
+    if claimed.kind is RunKind.PLAN:
+        assert not claimed.push
+        assert claimed.cache_epoch == after.cache_epoch, "I4: a plan begins no epoch"
         return
     assert after.activation is not None
     begins = before.activation is None or before.activation.number != after.activation.number

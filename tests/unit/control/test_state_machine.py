@@ -37,7 +37,13 @@ CHANGES = st.one_of(
     st.builds(lambda limit: {"activityLimit": limit}, st.sampled_from([1, 2, 10])),
 )
 APPROVALS = [names.APPROVE_ANNOTATION, names.ALLOW_DELETES_ANNOTATION]
-REQUESTS = [names.SYNC_REQUESTED_ANNOTATION, names.RESET_REQUESTED_ANNOTATION, *APPROVALS]
+REQUESTS = [
+    names.SYNC_REQUESTED_ANNOTATION,
+    names.RESET_REQUESTED_ANNOTATION,
+    *APPROVALS,
+    names.PLAN_REQUESTED_ANNOTATION,
+    names.PLAN_REQUESTED_ANNOTATION,
+]
 ACCIDENTS = [
     "second operator",
     "refusal",
@@ -326,6 +332,8 @@ class Toggle(RuleBasedStateMachine):
             assert status.activation.caught_up
             assert status.activation.reset or not integration.spec.reset, "a reset is lost"
             assert status.handled.reset_requested_at == integration.requests.reset, "a requested reset is lost"
+        waits = status.phase is Phase.PAUSED or stalled
+        assert waits or status.handled.plan_requested_at == integration.requests.plan, "a requested plan is lost"
         assert not self.cluster.live_pods()
 
 

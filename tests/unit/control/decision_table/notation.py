@@ -59,7 +59,9 @@ def _run_words(claimed: Run | None, at: datetime) -> str:
     if claimed is None:
         return "none"
     verb = "claims" if claimed.claimed_at == at else "keeps"
-    kind = "changes" if claimed.kind is RunKind.INCREMENTAL else f"full {'push' if claimed.push else 'read-only'}"
+    full = f"full {'push' if claimed.push else 'read-only'}"
+    plan = "plan without cache" if claimed.without_cache else "plan"
+    kind = {RunKind.INCREMENTAL: "changes", RunKind.FULL: full, RunKind.PLAN: plan}[claimed.kind]
     epoch = f" epoch {claimed.cache_epoch}" if claimed.cache_epoch != 1 else ""
     if claimed.oldest_cache_epoch is not None:
         epoch += f" or from {claimed.oldest_cache_epoch} on"

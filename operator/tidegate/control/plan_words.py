@@ -1,0 +1,26 @@
+"""Plan words: what a message says of a plan that is in progress or requested. Pure. Used by `report`."""
+
+from tidegate.api.status import Outcome, Phase, RunKind
+from tidegate.control.declared import plan_requested
+from tidegate.control.observation import Observation
+from tidegate.control.step import Step
+
+
+def plan_words(seen: Observation, step: Step) -> str:
+    """The end of a message, from its semicolon on; empty where there is nothing to say of a plan."""
+    status = step.status
+    run = status.run
+    if run is not None and run.kind is RunKind.PLAN:
+        why = f": {status.plan.reason}" if status.plan and status.plan.outcome is Outcome.CANCELLED else ""
+        if run.cancelling:
+            return f"; ending run {run.number}, a plan{why}"
+        if step.plan_waits_for:
+            return f"; run {run.number}, a plan, cannot start: {step.plan_waits_for}"
+        return f"; run {run.number} plans what a full sync would do"
+    if not plan_requested(seen, status):
+        return ""
+    if run is not None and step.phase is Phase.PAUSED:
+        return f"; the requested plan waits until run {run.number} has been resumed and has ended"
+    if run is not None:
+        return f"; the requested plan follows when run {run.number} has ended"
+    return "; the requested plan follows"
