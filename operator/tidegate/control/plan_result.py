@@ -49,4 +49,5 @@ def announce(plan: PlanStatus) -> Announce:
     """The Event that tells of its end."""
     if plan.outcome is Outcome.SUCCEEDED:
         return Announce("Planned", f"run {plan.run} planned what a full sync would do: see status.plan")
-    return Announce(f"Plan{plan.outcome}", f"the plan of run {plan.run} ended: {plan.reason}", warning=True)
+    reason = "PlanCancelled" if plan.outcome is Outcome.CANCELLED else "PlanFailed"
+    return Announce(reason, f"run {plan.run} has not made the plan that was requested: {plan.reason}", warning=True)

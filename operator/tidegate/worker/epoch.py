@@ -119,6 +119,11 @@ def look(directory: Path, expected: Expected) -> str:
     return f"the cache is of epoch {found.epoch} and would be deleted: this is the plan of a first run"
 
 
+def epoch_of(directory: Path) -> str | None:
+    """The epoch that a cache is of, by its marker; None: there is no marker."""
+    return _look(directory).epoch
+
+
 def _look(directory: Path) -> Found:
     epoch, run = _read(directory / MARKER), _read(directory / RUN_MARKER)
     return Found(epoch or None, int(run) if run.isdecimal() else None)

@@ -35,6 +35,7 @@ from tidegate.worker.connectors.settings import CREDENTIALS_DIRECTORY
 from tidegate.worker.epoch import CREDENTIALS
 from tidegate.worker.errors import ConfigurationError, RunEnded
 from tidegate.worker.run import environment
+from tidegate.worker.run.plan_run import plan_run
 from tidegate.worker.run.report import Report, warnings_go_to
 from tidegate.worker.run.steps import complete, opened
 
@@ -194,13 +195,15 @@ def work(environ: Mapping[str, str], out: TextIO, interrupted: Callable[[], bool
 
 def _run(environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]) -> str:
     order = environment.read(environ)
-    report.begin(order.run, order.scope, push=order.push)
+    report.begin(order.run, order.scope, push=order.push, plan=order.plan)
     try:
         text = order.config.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"the configuration cannot be read: {error}") from error
     # A run whose cache is thrown away keeps no credentials either: `run` without --cache says so by an empty value.
     environ = {CREDENTIALS_DIRECTORY: str(order.cache_dir / CREDENTIALS), **environ}
+    if order.plan:
+        return plan_run(order, parse(text), environ, report, interrupted)
     with opened(order, parse(text), environ, report, interrupted) as session:
         return complete(session)
 

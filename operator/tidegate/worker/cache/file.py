@@ -4,6 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from shutil import copyfile
 
 from tidegate.worker.errors import CacheLocked, CacheLost, CacheUnusable, RunEnded
 
@@ -24,6 +25,13 @@ def copy_cache(directory: Path, target: Path) -> None:
             cache.backup(copy)
     except sqlite3.Error as error:
         raise meaning_of(error) from error
+
+
+def copy_cache_at_rest(directory: Path, target: Path) -> None:
+    """Copy the files of a cache that no other process uses, from where nothing can be written. Raises OSError."""
+    for name in (FILE, f"{FILE}-wal"):  # a run that was killed has left its last commits in the second one
+        if (directory / name).exists():
+            copyfile(directory / name, target / name)
 
 
 def refuse_lost(directory: Path) -> None:

@@ -18,32 +18,15 @@ from tidegate.worker.cache.file import FILE, copy_cache
 from tidegate.worker.commands.local_run import environment_of_a_run
 from tidegate.worker.commands.shown import inert, shown
 from tidegate.worker.config.parse import parse
-from tidegate.worker.config.rules import Sync
-from tidegate.worker.connectors import Connector
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.journal.store import FILE as JOURNAL
 from tidegate.worker.journal.store import Journal
 from tidegate.worker.run import environment
 from tidegate.worker.run.details import Detail
-from tidegate.worker.run.details import details as records_of
-from tidegate.worker.run.planned import Changes, PlannedConnector
+from tidegate.worker.run.planning import PlannedSide, planned_run
 from tidegate.worker.run.report import Report, warnings_go_to
-from tidegate.worker.run.session import Session, connect, title_of
-from tidegate.worker.run.steps import complete, opened
 
 _MODES = "PastAndFuture pushes this, and FutureOnly skips it"
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedSide:
-    """What the run would do to one object's records on one side; `set_aside` waits for a person afterwards."""
-
-    object: str
-    connector: str
-    create: int
-    update: int
-    delete: int
-    set_aside: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +66,20 @@ def plan(
                 with closing(Journal(cache)) as journal:
                     journal.copy_to(directory)
         order = environment.read(environment_of_a_run(text, directory, push=True, undo=undo))
-        said, would_halt = StringIO(), list[str]()
+        said = StringIO()
         report = Report(Path(os.devnull), said)
-        with closing(Changes(directory)) as changes, warnings_go_to(report):
-
-            def connects(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connector]:
-                first, second = connect(sync, environ)
-                return PlannedConnector(first, changes), PlannedConnector(second, changes)
-
-            with opened(order, sync, environ, report, interrupted, connects=connects, would_halt=would_halt) as session:
-                remark = complete(session)
-                sides = list(_sides(session, changes))
-                records = list(records_of(session, changes, values=values)) if details or values else []
+        with warnings_go_to(report), planned_run(order, sync, environ, report, interrupted) as found:
+            records = list(found.records(values)) if details or values else []
     lines = [*map(json.loads, said.getvalue().splitlines())]
     warnings = [line["reason"] for line in lines if line["type"] == "warning"]
     left = [_left_alone(line) for line in lines if line["type"] == "left"]
-    return Plan(cache is None, sides, records, would_halt, [*warnings, *left, *([remark] if remark else [])])
+    remarks = [*warnings, *left, *filter(None, [found.remark])]
+    return Plan(cache is None, found.sides, records, found.would_halt, remarks)
 
 
 def _left_alone(line: Mapping[str, Any]) -> str:
     field = f", field {line['field']}" if "field" in line else ""
     return f"{line['object']} {line['id']} of {line['connector']}{field} is left as it is: {line['reason']}"
-
-
-def _sides(session: Session, changes: Changes) -> Iterator[PlannedSide]:
-    counted = session.cache.parked.count_by_source()
-    for both in session.pairs:
-        for source in both.sources:
-            counts = changes.count(title_of(source.item, source.name))
-            yield PlannedSide(source.item.name, source.name, *counts, set_aside=counted.get(source.number, 0))
 
 
 def print_plan(planned: Plan, out: TextIO, *, as_json: bool, then: str = _MODES) -> int:

@@ -30,6 +30,8 @@ class Order:
     # The halted run that a person has approved, and what it had reported as found, as far as it is passed on.
     approved: int | None = None
     confirmed: tuple[Mapping[str, Any], ...] = ()
+    # Say what a full run that pushes would do, and write nothing.
+    plan: bool = False
     # A file with what people have decided about conflicts.
     decisions: Path | None = None
     # The run that is to be undone; None where the run syncs.
@@ -62,6 +64,9 @@ def read(environ: Mapping[str, str]) -> Order:
     names = Environment.APPROVED, Environment.ALLOW_DELETES
     by = next((name for name in names if environ.get(name)), None)
     approval = take(Environment.APPROVAL, "always") if environ.get(Environment.APPROVAL) else ""
+    asked = environ.get(Environment.PLAN, "false")
+    if asked not in ("true", "false"):
+        complaints.append(f"{Environment.PLAN} must be true or false, not {asked!r}")
     undone = environ.get(Environment.UNDO, "")
     undo = number(Environment.UNDO, undone) if undone else None
     if undo is not None and push == "false":
@@ -74,6 +79,7 @@ def read(environ: Mapping[str, str]) -> Order:
         cache_epoch=take(Environment.CACHE_EPOCH),
         config=Path(take(Environment.CONFIG)),
         oldest_cache_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH) or None,
+        plan=asked == "true",
         decisions=Path(decisions) if (decisions := environ.get(Environment.DECISIONS)) else None,
         asks_approval=approval == "always",
         approved=number(by, environ[by]) if by else None,

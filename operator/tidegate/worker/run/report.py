@@ -19,6 +19,7 @@ VERSION = 1
 
 # Together with counts and names they stay below the contract's TERMINATION_MESSAGE_BYTES.
 _REASON_BYTES = 1500
+_REASON_OF_PLAN_BYTES = 700
 _POSITION_BYTES = 300
 _NAME_BYTES = 40
 
@@ -40,11 +41,13 @@ class Report:
         self._warned: set[str] = set()
         self._undecided = 0
         self._writable = True
+        self._plans = False
         self._last: dict[str, Any] = {"v": VERSION}
 
-    def begin(self, run: int, scope: str, *, push: bool) -> None:
+    def begin(self, run: int, scope: str, *, push: bool, plan: bool = False) -> None:
         """Which run this is, for a message written before there is any progress."""
         self._last |= {"run": run, "scope": scope, "push": push}
+        self._plans = plan
 
     def checkpoint(self, progress: Progress, position: str, set_aside: int, waiting: int) -> None:
         """The progress that has just been committed.
@@ -57,7 +60,7 @@ class Report:
             "run": progress.run,
             "outcome": "running",
             "scope": progress.scope,
-            "push": progress.push,
+            "push": progress.push and not self._plans,
             "phase": progress.phase,
             "read": progress.read,
             "changed": progress.changed,
@@ -66,7 +69,7 @@ class Report:
             "setAside": set_aside,
             "waiting": waiting,
             "parked": waiting,  # the same under the name that logs of earlier versions have
-            "checkpoint": _shortened(position, _POSITION_BYTES),
+            "checkpoint": shortened(position, _POSITION_BYTES),
             "seconds": round(progress.seconds, 3),
         }
         self._write(self._last)
@@ -81,13 +84,23 @@ class Report:
         before, self._records = self._records, records
         return 0 if before is None else round((records - before) / seconds)
 
+    def line(self, said: Mapping[str, object]) -> None:
+        """A line of the log, in a form that others specify."""
+        self._say(said)
+
+    def plan(self, plan: Mapping[str, object]) -> None:
+        """What the run has planned, bounded by the caller; it is reported with the end, and without other counts."""
+        kept = ("v", "run", "scope", "push", "read", "waiting", "seconds")
+        self._last = {name: self._last[name] for name in kept if name in self._last} | {"plan": plan}
+
     def found(self, found: Sequence[Mapping[str, object]]) -> None:
         """What halts the run, as `bounded` has made it; it is told with the end."""
         self._last["found"] = found
 
     def end(self, outcome: str, reason: str) -> None:
         """The run's end, with what was last committed; a run that halted and has found nothing cannot be confirmed."""
-        message = {**self._last, "outcome": outcome, "reason": _shortened(reason, _REASON_BYTES)}
+        limit = _REASON_OF_PLAN_BYTES if "plan" in self._last else _REASON_BYTES
+        message = {**self._last, "outcome": outcome, "reason": shortened(reason, limit)}
         if outcome == Halted.outcome:
             message.setdefault("found", [])
         self._write(message)
@@ -101,7 +114,8 @@ class Report:
 
     def parked(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
         """One record or field that has just been set aside, named once; after a hundred of them only counted."""
-        if len(self._parked) < NAMED_LINES:
+        # A plan lists what waits whole, in its own lines.
+        if len(self._parked) < NAMED_LINES and not self._plans:
             self.waits(title, connector, key, field, reason)
 
     def waits(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
@@ -118,7 +132,7 @@ class Report:
         self._undecided += 1
         if self._undecided <= WAITING_LINES:
             which = {"object": title, "connector": connector, "id": key, "field": field}
-            said = {name: _shortened(value, 300) if isinstance(value, str) else value for name, value in which.items()}
+            said = {name: shortened(value, 300) if isinstance(value, str) else value for name, value in which.items()}
             self._say({"type": "undecided", **said, "reason": reason})
 
     def left_alone(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
@@ -132,7 +146,12 @@ class Report:
         self._say({"type": "blank", **record, "field": field} if field else {"type": "gone", **record})
 
     def foreseen(self, title: str, connector: str, what: str, key: object, held_by: str) -> None:
-        """A record that a halted run would write in a connector; where it is known by its counterpart, in `held_by`."""
+        """A record that a halted run would write in a connector; where it is known by its counterpart, in `held_by`.
+
+        A plan lists all that it would write in its own lines.
+        """
+        if self._plans:
+            return
         said = {"type": "planned", "object": title, "connector": connector, "what": what, "id": key}
         self._say(said if held_by == connector else {**said, "of": held_by})
 
@@ -169,9 +188,20 @@ def warnings_go_to(report: Report) -> Iterator[None]:
 def bounded(found: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
     """What halts a run, with names that have a place in its message."""
     return [
-        {name: _shortened(value, _NAME_BYTES) if isinstance(value, str) else value for name, value in each.items()}
+        {name: shortened(value, _NAME_BYTES) if isinstance(value, str) else value for name, value in each.items()}
         for each in found
     ]
+
+
+def fitting(entries: Sequence[Any], limit: int) -> list[Any]:
+    """As many of the entries as fit into so many bytes of a JSON list."""
+    taken, fit = 0, []
+    for entry in entries:
+        taken += len(_json(entry)) + len(", ")
+        if taken > limit:
+            break
+        fit.append(entry)
+    return fit
 
 
 def _json(said: object) -> bytes:
@@ -179,7 +209,7 @@ def _json(said: object) -> bytes:
     return json.dumps(said, ensure_ascii=False, default=str).encode("utf-8", "replace")
 
 
-def _shortened(text: str, limit: int) -> str:
+def shortened(text: str, limit: int) -> str:
     """As much of a text as fits into so many bytes of JSON, where a control character takes six."""
     if 6 * len(text) <= limit:
         return text

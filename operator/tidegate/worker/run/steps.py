@@ -82,7 +82,8 @@ def complete(session: Session) -> str:
         _run(session)
     else:
         undo(session, session.order.undo)
-    _tell_what_waits(session)
+    if session.would_halt is None:  # a plan lists it whole
+        _tell_what_waits(session)
     return _remark(session)
 
 

@@ -1,0 +1,101 @@
+"""Plan run: a run that is asked for a plan (SYNC_PLAN). It looks at the cache, works on a copy, and writes nothing.
+
+What it finds goes to its log, a line for each record, and to its termination message, as much as has a place there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tidegate.worker.cache.file import FILE, copy_cache_at_rest, refuse_lost
+from tidegate.worker.config.rules import Sync
+from tidegate.worker.epoch import belongs, epoch_of
+from tidegate.worker.errors import RunEnded
+from tidegate.worker.run.environment import Order
+from tidegate.worker.run.planning import Planned, PlannedSide, planned_run
+from tidegate.worker.run.report import Report, fitting, shortened
+
+# Together with the reason and the counts the plan stays below the contract's TERMINATION_MESSAGE_BYTES.
+_SIDES_BYTES = 1900
+_HALTS_BYTES = 800
+_HALT_BYTES = 300
+_SIDES, _HALTS = 32, 8
+
+ALL_OBJECTS = "*"
+
+
+def plan_run(
+    order: Order, sync: Sync, environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]
+) -> str:
+    """Plan what a full run that pushes would do. Returns what a person should know of the plan; raises RunEnded."""
+    with TemporaryDirectory(prefix="tidegate-plan-") as temporary:
+        own = replace(order, cache_dir=Path(temporary), scope="full", push=True)
+        first, remark = _copy_cache(order, own.cache_dir)
+        with planned_run(own, sync, environ, report, interrupted) as found:
+            lines = 0
+            for record in found.records(False):
+                report.line(record)
+                lines += 1
+            whole = {"first": first, "sides": list(map(_told, found.sides)), "wouldHalt": list(found.would_halt)}
+            report.line({"type": "plan", **whole, "lines": lines})
+            plan, cut = _bounded(found, first=first)
+            report.plan(plan)
+            return "; ".join(filter(None, (remark, found.remark, cut)))
+
+
+def _copy_cache(order: Order, directory: Path) -> tuple[bool, str]:
+    """Copy the cache unless the next run would delete it; whether the plan is one of a first run, and why."""
+    epoch = epoch_of(order.cache_dir)
+    if epoch is not None and not belongs(epoch, order.cache_epoch, order.oldest_cache_epoch):
+        return True, f"the next full run deletes the cache, which is of epoch {epoch}: this is the plan of a first run"
+    refuse_lost(order.cache_dir)
+    if not (order.cache_dir / FILE).exists():
+        return True, ""
+    try:
+        copy_cache_at_rest(order.cache_dir, directory)
+    except OSError as error:
+        raise RunEnded(
+            f"the cache cannot be copied to {directory.parent}, where the plan works on it: {error}"
+        ) from error
+    return False, ""
+
+
+def _bounded(found: Planned, *, first: bool) -> tuple[Mapping[str, Any], str]:
+    """The plan as the termination message has it, and what a reader should know that it leaves out."""
+    sides = list(map(_told, found.sides))
+    cut = []
+    if len(sides) > _SIDES or len(fitting(sides, _SIDES_BYTES)) < len(sides):
+        cut.append(f"{len(sides) // 2} objects: their counts are added up per connector, and the log has each")
+        sides = list(map(_told, _totals(found.sides)))
+    halts = fitting([shortened(reason, _HALT_BYTES) for reason in found.would_halt[:_HALTS]], _HALTS_BYTES)
+    if len(halts) < len(found.would_halt):
+        cut.append(f"it would halt for {len(found.would_halt)} reasons, and the log has each")
+    return {"first": first, "sides": sides, "wouldHalt": halts}, "; ".join(cut)
+
+
+def _totals(sides: Sequence[PlannedSide]) -> list[PlannedSide]:
+    totals: dict[str, PlannedSide] = {}
+    for side in sides:
+        sum_ = totals.get(side.connector, PlannedSide(ALL_OBJECTS, side.connector, 0, 0, 0, 0))
+        totals[side.connector] = PlannedSide(
+            ALL_OBJECTS,
+            side.connector,
+            sum_.create + side.create,
+            sum_.update + side.update,
+            sum_.delete + side.delete,
+            sum_.set_aside + side.set_aside,
+        )
+    return list(totals.values())
+
+
+def _told(side: PlannedSide) -> Mapping[str, Any]:
+    return {
+        "object": side.object,
+        "connector": side.connector,
+        "create": side.create,
+        "update": side.update,
+        "delete": side.delete,
+        "setAside": side.set_aside,
+    }
