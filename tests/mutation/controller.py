@@ -74,7 +74,7 @@ BUGS = [
     SeededBug(
         "OFF is honoured while a Pod is alive",
         f"{_CONTROL}/next_run.py",
-        "    if seen.has_live_pod:  # the check mark must be true: no sync is running\n"
+        "    if seen.has_syncing_pod:  # the check mark must be true: no sync is running\n"
         "        return Step(Phase.TURNING_OFF, status)\n",
         "",
         _TABLE,
@@ -190,5 +190,54 @@ BUGS = [
         "(caught_up and not failing)",
         "(not failing)",
         (f"{_TESTS}/test_report.py",),
+    ),
+    SeededBug(
+        "a plan starts beside a Pod that is alive",
+        f"{_CONTROL}/planning.py",
+        "return plan_requested(seen, status) and not seen.has_live_pod and not owes_activation(seen, status)",
+        "return plan_requested(seen, status) and not owes_activation(seen, status)",
+        _TABLE,
+    ),
+    SeededBug(
+        "a plan keeps a new activation waiting",
+        f"{_CONTROL}/planning.py",
+        "    if owes_activation(seen, beside.status):\n        return _cancel(",
+        "    if False:\n        return _cancel(",
+        _TABLE,
+    ),
+    SeededBug(
+        "a plan of a reset looks at the cache that the reset deletes",
+        f"{_CONTROL}/planning.py",
+        "return not resets and cache_identity",
+        "return cache_identity",
+        _TABLE,
+    ),
+    SeededBug(
+        "a worker that does not know plans is asked for one, and syncs",
+        f"{_CONTROL}/planning.py",
+        "if not plan_requested(seen, status) or seen.integration.spec.worker_plans:",
+        "if True:",
+        _TABLE,
+    ),
+    SeededBug(
+        "a plan counts as a run of the sync",
+        f"{_CONTROL}/history.py",
+        "    if run.kind is RunKind.PLAN:\n        plan = plan_of",
+        "    if False:\n        plan = plan_of",
+        (f"{_TESTS}/test_planning.py",),
+    ),
+    SeededBug(
+        "a plan's Pod can write to the cache",
+        f"{_CONTROL}/render.py",
+        'return mount | {"readOnly": True} if run.kind is RunKind.PLAN else mount',
+        "return mount",
+        (f"{_TESTS}/test_planning.py",),
+    ),
+    SeededBug(
+        "a plan is shown as a sync in progress",
+        f"{_CONTROL}/report.py",
+        "return status.run if status.run is not None and status.run.kind is not RunKind.PLAN else None",
+        "return status.run",
+        (f"{_TESTS}/test_planning.py",),
     ),
 ]
