@@ -1,6 +1,7 @@
 """What requests look like where an API wants them in its own way: changes since a time, pages, searches, bodies."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,46 @@ def test_changes_are_requested_in_the_api_s_format(api: Api, since: Any, asked: 
     with opened(api, cursor="updatedAt", since=since) as collection:
         everything(collection, WINDOW)
     assert asked in [request.query for request in api.requests]
+
+
+def with_changes(request: Request, serve: Serve) -> Reply:
+    """Of the list itself no parameter is known; changes are at a path of their own, which takes no other parameters."""
+    if request.path.startswith("/contacts/changes"):
+        if {*request.query} - {"from", "start"}:
+            return Reply(422, {"detail": "from only"})
+        query = {**request.query, "updated_after": request.query["from"]}
+        return serve(replace(request, path="/contacts", query=query))
+    return serve(replace(request, query={}) if request.path == "/contacts" and request.method == "GET" else request)
+
+
+def test_changes_may_be_listed_at_a_path_of_their_own(api: Api, systems: RestAndSqlite) -> None:
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    def noted(request: Request, serve: Serve) -> Reply:
+        asked.append((request.path, request.query))
+        return with_changes(request, serve)
+
+    api.around = noted
+    systems.fill(3)
+    systems.place |= {
+        "query": {"sort": "id"}, "cursor": "updatedAt", "paging": {"none": {}},
+        "since": {"path": "/contacts/changes", "parameters": {"from": "{since}"}},
+    }  # fmt: skip
+    assert systems.run().code == 0
+    asked.clear()
+    api.edit(2, phone="77")
+    assert systems.run("changes").pushed == {"crm": "", "erp": "1 update"}
+    assert [{*query} for path, query in asked if path == "/contacts/changes"] == [{"from"}]
+
+
+def test_a_path_of_changes_that_is_not_there_is_named(api: Api, systems: RestAndSqlite) -> None:
+    systems.fill(1)
+    since = {"path": "/contacts/news", "parameters": {"from": "{since}"}}
+    systems.place |= {"cursor": "updatedAt", "paging": {"none": {}}, "since": since}
+    assert systems.run().code == 0
+    ended = systems.run("changes")
+    assert ended.code == 2
+    assert "GET /contacts/news: 404 Not Found; see since and paging" in ended.reason
 
 
 def test_a_cursor_may_be_a_number_of_seconds(api: Api, systems: RestAndSqlite) -> None:
@@ -381,6 +422,11 @@ def test_a_form_has_brackets_for_nested_fields(api: Api) -> None:
         ({"body": {"wrapper": "contact"}}, "body.wrapper is not known"),
         ({"cursor": "updatedAt", "since": {"parameters": {"filter": "updated > now"}}}, "write where the time comes"),
         ({"cursor": "updatedAt", "since": {"parameters": {"t": "{since}"}, "format": "unix"}}, "since.format must be"),
+        (
+            {"cursor": "updatedAt", "since": {"path": "/contacts/changes?a=b", "parameters": {"t": "{since}"}}},
+            "since.path: write query parameters as query",
+        ),
+        ({"path": "/accounts/{id}/contacts"}, "path: records below another record cannot be listed one parent at a"),
         ({"cursor": "updatedAt", "since": 7}, "since: write the query parameter that takes the time"),
         ({"update": "DELETE"}, "update must be"),
         ({"paging": {"cursor": {"more": True}}}, "paging.cursor.more"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from tidegate.worker.connectors import Record, Token, Window
+from tidegate.worker.connectors.http.listing import Filters, SearchFor
 from tidegate.worker.connectors.http.request_settings import Since
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.http.templates import filled, is_plain, names_within
@@ -28,25 +29,33 @@ def written(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-def since(title: str, settings: ResourceSettings, window: Window | None) -> dict[str, str]:
+def since(title: str, settings: ResourceSettings, window: Window | None) -> Filters:
     """The filter for the changes of a window; empty when the window has no start. Raises ConfigurationError."""
     if window is None or window.since is None or settings.since is None:
         return {}
     moment = _moment(window.since)
     if moment is not None:
-        return _since(settings.since, moment - window.overlap)
+        return _at_its_path(settings.since, _since(settings.since, moment - window.overlap))
     parameters = _parameters(settings.since)
     if names_within(parameters) and not is_plain(str(window.since)):
         raise ConfigurationError(
             f"{title}: since: the newest {settings.cursor} is {str(window.since)[:100]!r}, which could change the "
             'meaning of a filter; write a parameter that takes nothing else, such as {parameters: {after: "{since}"}}'
         )
-    return {name: str(text) for name, text in filled(parameters, {"since": str(window.since)}).items()}
+    asked = {name: str(text) for name, text in filled(parameters, {"since": str(window.since)}).items()}
+    return _at_its_path(settings.since, asked)
 
 
-def since_moment(settings: ResourceSettings, moment: datetime) -> Mapping[str, str] | None:
+def since_moment(settings: ResourceSettings, moment: datetime) -> Filters | None:
     """The filter for the changes since a time; None where the cursor need not be a time."""
-    return None if settings.since is None or settings.newest is not None else _since(settings.since, moment)
+    if settings.since is None or settings.newest is not None:
+        return None
+    return _at_its_path(settings.since, _since(settings.since, moment))
+
+
+def _at_its_path(setting: str | Since, asked: dict[str, str]) -> Filters:
+    path = setting.path if isinstance(setting, Since) else None
+    return asked if path is None else SearchFor(path, asked, by_post=False, setting="since")
 
 
 def _since(setting: str | Since, moment: datetime) -> dict[str, str]:

@@ -36,6 +36,8 @@ class SearchFor(NamedTuple):
     path: str
     asked: Document
     by_post: bool
+    # The setting that describes the request.
+    setting: str = "find"
 
 
 # The filter of a list request: query parameters, or a search.
@@ -115,7 +117,7 @@ class Listing:
             given = () if place.url else (*parameters.items(), *place.parameters)
             answer = self.client.send("GET", place.url or search.path, given)
         if not answer.is_success:
-            advice = "see find and paging" if search is filters else "see path, query and paging"
+            advice = f"see {search.setting} and paging" if search is filters else "see path, query and paging"
             error = self.client.complaint("POST" if search.by_post else "GET", search.path, answer, advice)
             raise RefusedListError(str(error), status=answer.status) if answer.status in _REFUSED else error
         return self._read(at, answer, asked, step)

@@ -15,6 +15,18 @@ def _with_since(parameters: dict[str, str]) -> dict[str, str]:
     return parameters
 
 
+def without_query(path: str) -> str:
+    """A path. Raises ValueError for one with query parameters, or with a place for another record's id."""
+    if "?" in path or "#" in path:
+        raise ValueError("write query parameters as query: {name: value}")
+    if "{" in path:
+        raise ValueError(
+            "records below another record cannot be listed one parent at a time; write a path that lists those of all "
+            "parents, such as /lines, with the parent's id as a field"
+        )
+    return path
+
+
 class Since(Part):
     """How to request the changes since a time, where a query parameter with the time alone is not enough."""
 
@@ -22,6 +34,9 @@ class Since(Part):
     """Query parameters with {since} in place of the time, such as {filter: "updated > '{since}'"}."""
     format: Literal["rfc3339", "epochSeconds", "epochMilliseconds"] = "rfc3339"
     """How the API writes a time: 2026-11-02T08:30:00Z, or a number since 1970."""
+    path: Annotated[str, AfterValidator(without_query)] | None = None
+    """The path below baseUrl that lists changes, such as /contacts/changes, where it is not that of the records. Its
+    answers are like those of a list; only these parameters are sent, without those of query."""
 
 
 class Search(Part):

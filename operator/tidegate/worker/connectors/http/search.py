@@ -159,7 +159,7 @@ class Scanning:
         self,
         listing: Listing,
         description: Description,
-        changes: Callable[[datetime], Mapping[str, str] | None],
+        changes: Callable[[datetime], Filters | None],
         get: Callable[[Sequence[Key]], Mapping[Key, Record]],
     ) -> None:
         """`changes` makes the filter for the changes since a time; it returns None where the API has no such filter."""
@@ -196,7 +196,7 @@ class Scanning:
             self._read(self._index, filters)
         return self._index
 
-    def _read(self, index: MatchIndex, filters: Mapping[str, str]) -> None:
+    def _read(self, index: MatchIndex, filters: Filters) -> None:
         moment: datetime | None = None
         for page in pages(self._listing, filters, prove=True):
             moment = moment or (page.answer.moment if page.answer else None)

@@ -33,7 +33,7 @@ from tidegate.worker.connectors.deleted import Deleted
 from tidegate.worker.connectors.http.answer_settings import RateLimit, Statuses
 from tidegate.worker.connectors.http.authentication_settings import Authentication
 from tidegate.worker.connectors.http.paging_settings import LinkPaging, Paging
-from tidegate.worker.connectors.http.request_settings import Body, Search, Since
+from tidegate.worker.connectors.http.request_settings import Body, Search, Since, without_query
 from tidegate.worker.connectors.settings import Duration, Text, TimeZone
 from tidegate.worker.connectors.where import Condition
 
@@ -87,12 +87,6 @@ class Batch(Part):
     """The maximum number of ids per request."""
 
 
-def _without_query(path: str) -> str:
-    if "?" in path or "#" in path:
-        raise ValueError("write query parameters as query: {name: value}")
-    return path
-
-
 def _with_an_id(path: str) -> str:
     if "{id}" not in path:
         raise ValueError("write where the id comes, such as /contacts/{id}")
@@ -132,7 +126,7 @@ class ResourceSettings(Part):
         }
     )  # fmt: skip
 
-    path: Annotated[str, AfterValidator(_without_query)]
+    path: Annotated[str, AfterValidator(without_query)]
     """The resource's path below baseUrl: GET lists its records, POST creates one."""
     id: str
     """The field that identifies a record."""
@@ -155,7 +149,8 @@ class ResourceSettings(Part):
     """The field that increases with every change, such as updatedAt."""
     since: Annotated[str | Since | None, BeforeValidator(_parameter_or_since)] = None
     """The query parameter that asks for what was changed since then; it needs cursor. Where the API has another format
-    than 2026-11-02T08:30:00Z, or a filter of its own: {parameters: {filter: "updated > {since}"}, format: …}."""
+    than 2026-11-02T08:30:00Z, a filter of its own, or another path for changes: {parameters: {filter: "updated >
+    {since}"}, format: …, path: …}."""
     newest: dict[str, str] | None = None
     """Query parameters by which the newest record comes first: for a cursor that is not a time."""
     find: Annotated[dict[str, str] | Search | Literal["scan"] | None, BeforeValidator(_parameters_search_or_scan)] = (
