@@ -85,7 +85,7 @@ class TwoDatabases:
 
     def configure(self, **changes: Any) -> None:
         """Write the configuration; keywords replace what is in the object, or beside it."""
-        beside: dict[str, Any] = {key: changes.pop(key) for key in ("pace", "safety") if key in changes}
+        beside: dict[str, Any] = {key: changes.pop(key) for key in ("pace", "safety", "journal") if key in changes}
         place = {"table": "contact", "id": "id", "cursor": "updated_at"}
         contact = {
             "name": "contact", "crm": place, "erp": place, "match": ["email"], "conflict": "park",

@@ -227,6 +227,11 @@ class Journal:
             JournalledRun(run, began, undoes, bool(whole), self._counts(run)) for run, began, undoes, whole in found
         ]
 
+    def created_in(self, run: int) -> set[tuple[str, str]]:
+        """Where a run has created records: the object and the connector."""
+        query = "SELECT DISTINCT object, connector FROM entry WHERE run = ? AND what = 'create'"
+        return {*self._db.execute(query, (run,))}
+
     def told(self, run: int) -> Iterator[Told]:
         """What a run has written, in its order, without values."""
         query = "SELECT object, connector, what, id, fields, done FROM entry WHERE run = ? ORDER BY number"

@@ -31,6 +31,11 @@ class RunJournal:
         """Release the journal."""
         self.journal.close()
 
+    @property
+    def undo_deletes(self) -> set[tuple[str, str]]:
+        """Where an undo may delete what the undone run has created: the object and the connector."""
+        return set() if self._undoes is None else self.journal.created_in(self._undoes)
+
     def intend(self, changes: Sequence[Change]) -> Sequence[int]:
         """Keep what is about to be written. Returns the entries' numbers; none where the run cannot be kept whole."""
         if not changes:

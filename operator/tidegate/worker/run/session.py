@@ -4,7 +4,7 @@ Made by `run`, and handed to each step whole.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -107,11 +107,18 @@ def connect(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connecto
 
 
 def open_pairs(
-    sync: Sync, connectors: tuple[Connector, Connector], cache: Cache, *, learn: bool = True, pushes: bool = True
+    sync: Sync,
+    connectors: tuple[Connector, Connector],
+    cache: Cache,
+    *,
+    learn: bool = True,
+    pushes: bool = True,
+    deleting: Set[tuple[str, str]] = frozenset(),
 ) -> tuple[SourcePair, ...]:
     """Open all objects on both sides; the cache learns of the configuration unless `learn` is false.
 
-    The rights to write are asked for where the run `pushes`.
+    The rights to write are asked for where the run `pushes`; `deleting` names the object and the connector of what an
+    undo deletes.
 
     Raises ConfigurationError with all complaints, before the cache is touched.
     """
@@ -122,6 +129,7 @@ def open_pairs(
         for side in SIDES:
             title = title_of(item, sync.names[side])
             creates, deletes = item.creates_on[side], item.deletes_on[side] and item.deletes == "propagate"
+            deletes |= "delete" in item.writes[side] and (item.name, sync.names[side]) in deleting
             description = Description(
                 title, item.settings[side], item.uses(side), item.match, creates, deletes, pushes,
                 item.updates_on[side], item.constants[side],

@@ -64,10 +64,10 @@ def opened(
         cache = opens(order)
         open_until_then.callback(cache.close)
         writes = order.push and would_halt is None
-        pairs = open_pairs(sync, connectors, cache, pushes=writes)
         journal = open_journal(order, sync, environ, report, now) if writes or order.undo is not None else None
         if journal is not None:
             open_until_then.callback(journal.close)
+        pairs = open_pairs(sync, connectors, cache, pushes=writes, deleting=journal.undo_deletes if journal else set())
         progress = Progress.resume(cache.recall("progress"), order) or _start(order, sync, cache)
         pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
         seconds = progress.seconds
