@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegate.worker.journal.changes import Change, Entry
 from tidegate.worker.journal.encoding import from_bytes, to_bytes
-from tidegate.worker.journal.store import FILE, Change, Entry, Journal
+from tidegate.worker.journal.store import FILE, Journal
 from tidegate.worker.main import main
 from tidegate.worker.values.normal_form import MISSING
 
@@ -185,7 +186,7 @@ class TestEncryption:
     def test_values_cannot_be_moved_to_another_record(self, sealed: Databases) -> None:
         with closing(sqlite3.connect(sealed.cache / FILE)) as db, db:
             db.execute("UPDATE entry SET id = '7'")
-        with pytest.raises(Exception, match=f"{FILE} has been altered"):
+        with pytest.raises(Exception, match="the journal has been altered"):
             entries(sealed, 1, "correct horse")
 
 

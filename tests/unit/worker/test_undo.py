@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.worker.journal.store import Change, Entry, What
+from tidegate.worker.journal.changes import Change, Entry, What
 from tidegate.worker.run.undo.reverse import CHANGED, Leave, Recreate, Remove, Restore, Reversal, reverse
 
 from .databases import Databases, Ended

@@ -14,7 +14,8 @@ from tidegate.api.contract import Environment
 from tidegate.worker.commands.shown import inert, shown
 from tidegate.worker.config.parse import parse
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.journal.store import FILE, Change, Entry, Journal, JournalledRun, Told
+from tidegate.worker.journal.changes import Change, Entry, JournalledRun, Told
+from tidegate.worker.journal.store import FILE, Journal
 from tidegate.worker.run.run_journal import secret_of
 
 

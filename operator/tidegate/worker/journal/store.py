@@ -10,21 +10,21 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-from cryptography.exceptions import InvalidTag
+from typing import Any
 
 from tidegate.worker.connectors import Key
 from tidegate.worker.errors import CacheLocked, CacheUnusable, ConfigurationError
+from tidegate.worker.journal import keys
+from tidegate.worker.journal.changes import Change, Entry, JournalledRun, Told, What
 from tidegate.worker.journal.encoding import from_bytes, to_bytes
 from tidegate.worker.journal.encryption import Cipher
+from tidegate.worker.journal.keys import Keys
 from tidegate.worker.values.normal_form import Value, normal
 
 FILE = "journal.sqlite"
 FORMAT = 1
 
 _SCHEMA = """
-CREATE TABLE key (number INTEGER PRIMARY KEY, salt BLOB NOT NULL, proof BLOB NOT NULL);
 CREATE TABLE run (run INTEGER PRIMARY KEY, began REAL NOT NULL, key INTEGER, undoes INTEGER, whole INTEGER NOT NULL);
 CREATE TABLE entry (
     number INTEGER PRIMARY KEY, run INTEGER NOT NULL, source INTEGER NOT NULL, object TEXT NOT NULL,
@@ -36,63 +36,8 @@ CREATE TABLE renewed (
 WITHOUT ROWID
 """
 
-What = Literal["create", "update", "delete"]
-
 
 _ENTRY = "number, run, done, source, object, connector, what, id, across, former, content"
-
-
-class Change(NamedTuple):
-    """One write to one record: the values of its fields before and after, by their names on that side.
-
-    A record that is created has nothing before, and none after when it is deleted. `key` is None where the system has
-    not given it yet; `across` is the id of its counterpart; `match` has the match fields, for people; `former` is the
-    id that a record had before it was deleted, where an undo creates it again.
-    """
-
-    source: int
-    object: str
-    connector: str
-    what: What
-    key: Key | None
-    across: Key | None
-    before: Mapping[str, Value]
-    after: Mapping[str, Value]
-    match: Mapping[str, Value]
-    former: Key | None = None
-
-
-class Entry(NamedTuple):
-    """A change as the journal has it. One that is not done may have happened."""
-
-    number: int
-    run: int
-    done: bool
-    change: Change
-
-
-class Told(NamedTuple):
-    """A change without its values."""
-
-    object: str
-    connector: str
-    what: What
-    key: Key | None
-    fields: Sequence[str]
-    done: bool
-
-
-class JournalledRun(NamedTuple):
-    """A run that has written, since when (seconds since 1970), and what it did, by operation.
-
-    Of one that is not whole nothing is kept: it wrote more than the journal may hold.
-    """
-
-    run: int
-    began: float
-    undoes: int | None
-    whole: bool
-    counts: Mapping[What, int]
 
 
 class Journal:
@@ -103,8 +48,6 @@ class Journal:
 
         Raises CacheLocked, or CacheUnusable when it cannot be read.
         """
-        self._secret = secret
-        self._ciphers: dict[int, Cipher | None] = {}
         try:
             self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
             try:
@@ -114,13 +57,14 @@ class Journal:
                 raise
         except sqlite3.DatabaseError as error:
             raise _meaning_of(error) from error
+        self._keys = Keys(self._db, secret)
 
     def _prepare(self) -> None:
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             self._db.execute(f"PRAGMA {pragma}")
         with self._transaction():
             if self._one("SELECT count(*) FROM sqlite_master") == 0:
-                for statement in _SCHEMA.split(";"):
+                for statement in f"{keys.SCHEMA};{_SCHEMA}".split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")
         if (found := self._one("PRAGMA user_version")) != FORMAT:
@@ -142,11 +86,11 @@ class Journal:
         if self._one("SELECT count(*) FROM run WHERE run = ?", run):
             return
         with self._transaction():
-            self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?, TRUE)", (run, now, self._own_key(), undoes))
+            self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?, TRUE)", (run, now, self._keys.own(), undoes))
 
     def intend(self, run: int, changes: Sequence[Change]) -> range:
         """Keep what is about to be written. Returns the entries' numbers."""
-        cipher = self._cipher_of(run)
+        cipher = self._keys.of_run(run)
         first = 1 + self._one("SELECT coalesce(max(number), 0) FROM entry")
         rows = [
             (
@@ -161,7 +105,7 @@ class Journal:
 
     def complete(self, run: int, done: Mapping[int, Change], nothing: Iterable[int] = ()) -> None:
         """These entries have happened, as it is said now; of the others nothing was written."""
-        cipher = self._cipher_of(run)
+        cipher = self._keys.of_run(run)
         rows = [(_text(each.key), _sealed(cipher, run, each), number) for number, each in done.items()]
         renewed = [
             (each.source, normal(each.former), _text(each.key), run)
@@ -210,8 +154,7 @@ class Journal:
         with self._transaction():
             for table in ("entry", "run", "renewed"):
                 self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608
-            self._db.execute("DELETE FROM key WHERE number NOT IN (SELECT key FROM run WHERE key IS NOT NULL)")
-        self._ciphers.clear()
+            self._keys.forget()
         return runs
 
     def _used(self) -> int:
@@ -306,56 +249,16 @@ class Journal:
                 f"run {run} cannot be undone: it wrote more than fits in the journal, see spec.sync.journal.maxSize"
             )
         if readable:
-            self._cipher_of(run)
+            self._keys.of_run(run)
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         number, run, done, source, title, connector, what, key, across, former, content = row
-        parts = from_bytes(self._opened(run, _place(run, source, what, key), content))
+        parts = from_bytes(self._keys.opened(run, _place(run, source, what, key), content))
         change = Change(source, title, connector, what, _key(key), _key(across), former=_key(former), **parts)
         return Entry(number, run, bool(done), change)
 
     def _counts(self, run: int) -> dict[What, int]:
         return dict(self._db.execute("SELECT what, count(*) FROM entry WHERE run = ? GROUP BY what", (run,)))
-
-    # Its keys
-
-    def _own_key(self) -> int | None:
-        """The number of the key that the secret of this process makes."""
-        if self._secret is None:
-            return None
-        for number, salt, proof in self._db.execute("SELECT number, salt, proof FROM key ORDER BY number DESC"):
-            cipher = Cipher(self._secret, salt)
-            if cipher.fits(proof):
-                self._ciphers[number] = cipher
-                return int(number)
-        cipher = Cipher(self._secret)
-        added = self._db.execute("INSERT INTO key (salt, proof) VALUES (?, ?)", (cipher.salt, cipher.proof))
-        assert added.lastrowid is not None  # noqa: S101
-        self._ciphers[added.lastrowid] = cipher
-        return added.lastrowid
-
-    def _cipher_of(self, run: int) -> Cipher | None:
-        ((number,),) = self._db.execute("SELECT key FROM run WHERE run = ?", (run,))
-        if number is None:
-            return None
-        if number not in self._ciphers:
-            ((salt, proof),) = self._db.execute("SELECT salt, proof FROM key WHERE number = ?", (number,))
-            cipher = None if self._secret is None else Cipher(self._secret, salt)
-            self._ciphers[number] = cipher if cipher is not None and cipher.fits(proof) else None
-        if (fitting := self._ciphers[number]) is None:
-            given = "spec.sync.journal.key is not set" if self._secret is None else "spec.sync.journal.key is another"
-            raise ConfigurationError(
-                f"the journal of run {run} is encrypted, and {given}: give the key that the run was made with"
-            )
-        return fitting
-
-    def _opened(self, run: int, place: bytes, content: bytes) -> bytes:
-        cipher = self._cipher_of(run)
-        try:
-            return content if cipher is None else cipher.decrypt(content, place)
-        except InvalidTag:
-            altered = f"the journal {FILE} has been altered: values of run {run} cannot be decrypted"
-            raise CacheUnusable(altered) from None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

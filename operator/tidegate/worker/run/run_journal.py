@@ -8,7 +8,8 @@ from pathlib import Path
 from tidegate.worker.config.rules import Journal as Settings
 from tidegate.worker.config.rules import Sync
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.journal.store import FILE, Change, Journal
+from tidegate.worker.journal.changes import Change
+from tidegate.worker.journal.store import FILE, Journal
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.report import Report
 

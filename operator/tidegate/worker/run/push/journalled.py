@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tidegate.worker.config.rules import SIDES, Side, other
 from tidegate.worker.connectors import Postponed, Record
-from tidegate.worker.journal.store import Change, What
+from tidegate.worker.journal.changes import Change, What
 from tidegate.worker.merge.three_way import Create, Delete, Patch
 from tidegate.worker.run.push.work import Work, values_for
 from tidegate.worker.run.session import Session

@@ -8,7 +8,7 @@ be repeated from the start: what is already as it was before is left.
 from collections.abc import Sequence
 
 from tidegate.worker.connectors import Rejected
-from tidegate.worker.journal.store import Entry
+from tidegate.worker.journal.changes import Entry
 from tidegate.worker.run.recover import recover
 from tidegate.worker.run.scan import scan
 from tidegate.worker.run.session import Session

@@ -9,7 +9,7 @@ from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import other
 from tidegate.worker.connectors import Blocked, Changed, Key, Record, Rejected, unread
 from tidegate.worker.connectors.where import outside
-from tidegate.worker.journal.store import Entry
+from tidegate.worker.journal.changes import Entry
 from tidegate.worker.run.run_journal import RunJournal
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair

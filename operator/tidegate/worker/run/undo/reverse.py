@@ -7,7 +7,7 @@ merge does: two that are no difference to the sync are none here.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tidegate.worker.journal.store import Change, Entry
+from tidegate.worker.journal.changes import Change, Entry
 from tidegate.worker.merge.kept import is_a_form_of
 from tidegate.worker.values.normal_form import MISSING, Value, normal
 

@@ -7,7 +7,7 @@ deleted there too.
 from collections.abc import Sequence
 
 from tidegate.worker.connectors import Record
-from tidegate.worker.journal.store import Change, Entry
+from tidegate.worker.journal.changes import Change, Entry
 from tidegate.worker.merge.kept import is_a_form_of
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair

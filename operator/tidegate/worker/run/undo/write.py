@@ -11,7 +11,7 @@ from tidegate.worker.config.rules import Side, other
 from tidegate.worker.connectors import Changed, Key, Postponed, Record, Rejected
 from tidegate.worker.connectors import Write as Update
 from tidegate.worker.connectors.where import outside
-from tidegate.worker.journal.store import Change, What
+from tidegate.worker.journal.changes import Change, What
 from tidegate.worker.run.push.cascades import children_of
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair
