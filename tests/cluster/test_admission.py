@@ -76,11 +76,14 @@ def test_a_misspelt_field_is_named(control_plane: Cluster, namespace: Namespace)
 def test_defaults_are_stored_and_visible(control_plane: Cluster, namespace: Namespace) -> None:
     apply(control_plane, namespace, manifest())
     spec = namespace.integration()["spec"]
-    assert {key: spec[key] for key in ("mode", "delay", "reset", "offPolicy", "retries", "activityLimit")} == {
+    assert {
+        key: spec[key] for key in ("mode", "delay", "reset", "offPolicy", "approval", "retries", "activityLimit")
+    } == {
         "mode": "PastAndFuture",
         "delay": "5m",
         "reset": False,
         "offPolicy": "FinishRun",
+        "approval": "Unusual",
         "retries": 2,
         "activityLimit": 10,
     }

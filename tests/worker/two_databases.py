@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,8 +97,10 @@ class TwoDatabases:
         (self._directory / "sync.json").write_text(json.dumps(config))
 
     @contextmanager
-    def process(self, run: int, scope: str = "full", *, push: bool = True) -> Iterator["subprocess.Popen[bytes]"]:
-        """A process of the worker, which does not outlive the context."""
+    def process(
+        self, run: int, scope: str = "full", *, push: bool = True, told: Mapping[str, str] | None = None
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """A process of the worker, which does not outlive the context; `told`: what else the operator tells it."""
         self._message.unlink(missing_ok=True)
         variables = {
             **os.environ,
@@ -107,6 +109,7 @@ class TwoDatabases:
             "SYNC_CACHE_DIR": str(self._directory / "cache"), "SYNC_CACHE_EPOCH": "1",
             "SYNC_CONFIG": str(self._directory / "sync.json"), "SYNC_TERMINATION_LOG": str(self._message),
             **{f"{name.upper()}_URL": database.worker_url for name, database in self.databases.items()},
+            **(told or {}),
         }  # fmt: skip
         program = [sys.executable, "-m", "tidegate.worker.main"]
         with (self._directory / "log").open("ab") as log:
@@ -125,8 +128,8 @@ class TwoDatabases:
             return None
         return message
 
-    def run(self, run: int, scope: str = "full", *, push: bool = True) -> Ended:
+    def run(self, run: int, scope: str = "full", *, push: bool = True, told: Mapping[str, str] | None = None) -> Ended:
         """One run, to its end."""
-        with self.process(run, scope, push=push) as process:
+        with self.process(run, scope, push=push, told=told) as process:
             code = process.wait()
         return Ended(code, self.message() or {})
