@@ -43,7 +43,7 @@ def test_a_pod_that_fails_is_replaced_within_the_run(namespace: Namespace, node:
             "ConfigurationError",
             "fix spec.sync or spec.template to retry at once, or `kubectl sync run contacts` if ",
         ),
-        (3, "Halted", 'or the annotation tidegate.dev/approve: "1", or turn OFF and reset'),
+        (3, "Halted", "approve it with `kubectl sync approve contacts --run 1` or the annotation tidegate.dev/approve"),
         (4, "CacheUnusable", "reset the sync to start with a new cache"),
     ],
 )
@@ -109,21 +109,6 @@ def test_a_fixed_configuration_is_retried_at_once(namespace: Namespace, node: Pl
     node.end(2)
     assert namespace.wait_ended(2)["mark"] == "✓"
     assert condition(namespace.status(), "Stalled")["status"] == "False"
-
-
-def test_confirmed_deletes_are_passed_to_the_next_run_only(namespace: Namespace, node: PlayedNode) -> None:
-    namespace.create_integration(status="ON", delay="0s")
-    node.end(1, exit_code=3)
-    namespace.wait_condition("Stalled")
-    namespace.annotate(allow_deletes="1")
-    node.end(2)
-
-    def allowed(run: int) -> str | None:
-        (worker,) = namespace.job(run)["spec"]["template"]["spec"]["containers"]
-        return next((entry["value"] for entry in worker["env"] if entry["name"] == "SYNC_ALLOW_DELETES"), None)
-
-    assert allowed(2) == "1"
-    assert allowed(3) is None
 
 
 def test_a_run_that_exceeds_its_time_limit_fails(namespace: Namespace, node: PlayedNode) -> None:
