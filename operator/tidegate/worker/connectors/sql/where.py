@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Engine, Enum, String, Table, and_, cast, false, func, literal, not_
+from sqlalchemy.dialects.mysql import BIT, YEAR
 
 from tidegate.worker.connectors.sql.column_types import adapter
 from tidegate.worker.connectors.sql.columns import python_type
@@ -30,7 +31,7 @@ def complaints(engine: Engine, table: Table, where: Sequence[Condition]) -> list
 def _problems(engine: Engine, column: Column[Any], condition: Condition) -> list[str]:
     is_enum = isinstance(column.type, Enum)
     if condition.values and (
-        python_type(column) not in (_ORDERED if condition.operator in ORDER else _COMPARED)
+        _type(column) not in (_ORDERED if condition.operator in ORDER else _COMPARED)
         or (is_enum and condition.operator in ORDER)
     ):
         return [f"a column of {column.type} cannot be compared by {condition.operator}"]
@@ -43,6 +44,11 @@ def _problems(engine: Engine, column: Column[Any], condition: Condition) -> list
     except ValueError as error:
         return [f"the column, which is {column.type}, cannot be compared with it: {error}"]
     return []
+
+
+def _type(column: Column[Any]) -> type | None:
+    # SQLAlchemy does not say that these of MySQL are whole numbers.
+    return int if isinstance(column.type, (BIT, YEAR)) else python_type(column)
 
 
 def is_inside(engine: Engine, table: Table, where: Sequence[Condition]) -> ColumnElement[bool]:
@@ -72,7 +78,7 @@ def _is_one_of(engine: Engine, column: Column[Any], condition: Condition) -> Col
 
 def _bounds(engine: Engine, column: Column[Any], condition: Condition) -> list[Any]:
     """The limits to compare with; an integer column can also be compared with 9.5, which it cannot hold."""
-    if python_type(column) in _NUMBERS and all(type(value) in (int, float) for value in condition.values):
+    if _type(column) in _NUMBERS and all(type(value) in (int, float) for value in condition.values):
         return [literal(value) for value in condition.values]
     return _adapted(engine, column, condition)
 
