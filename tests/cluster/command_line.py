@@ -90,6 +90,10 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._screen, keys.encode())
 
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
     def end(self) -> int:
         """See all that is still drawn, until its end; return the exit code."""
         while self._read():

@@ -188,9 +188,11 @@ def test_on_asks_for_the_mode_on_a_terminal(
     namespace.create_integration(status="OFF", delay="1h")
     namespace.wait_phase("Off")
     with sync.terminal("on", "contacts", "--wait") as terminal:
+        terminal.see("See what it would do first?")
+        terminal.type("n\r")
         terminal.see("What about the changes that were made while contacts was OFF?")
-        terminal.see("1  Past and future changes: ")
-        terminal.see("2  Future changes only: ")
+        terminal.see("1  Past and future: ")
+        terminal.see("2  Future only: ")
         terminal.type("2\r")
         terminal.see("contacts Syncing run 1 is in progress: full sync, read-only")
         logs.say(1, {"type": "progress", "read": {"crm": 1200}, "pushed": {}})
@@ -212,3 +214,4 @@ def test_on_does_not_ask_when_the_activation_continues(
         terminal.see("run 1 picks up where it left off")
         assert terminal.end() == 0
         assert "What about" not in terminal.drawn
+        assert "See what it would do first?" not in terminal.drawn

@@ -27,6 +27,8 @@ ANNOTATIONS = {
     names.ALLOW_DELETES_ANNOTATION: "The same, by its earlier name.",
     names.PLAN_REQUESTED_ANNOTATION: "Any new value: plan once what a full sync would do; the result is in "
     "`status.plan`.",
+    names.PLAN_KEY_ANNOTATION: "Beside it: an X25519 public key in base64, which the plan "
+    "[seals values](plan.md#values) with.",
 }
 TEMPLATE_ANNOTATIONS = {
     names.WORKER_APPROVALS_ANNOTATION: '`"true"`: a worker of your own [obeys approvals](bring-your-own-worker.md).',

@@ -227,6 +227,13 @@ BUGS = [
         (f"{_TESTS}/test_planning.py",),
     ),
     SeededBug(
+        "a plan seals values with the key of whoever comes next",
+        f"{_CONTROL}/render.py",
+        "        values[Environment.PLAN_KEY] = run.plan_key\n",
+        "        values[Environment.PLAN_KEY] = integration.requests.plan_key or run.plan_key\n",
+        (f"{_TESTS}/test_planning.py",),
+    ),
+    SeededBug(
         "a plan's Pod can write to the cache",
         f"{_CONTROL}/render.py",
         'return mount | {"readOnly": True} if run.kind is RunKind.PLAN else mount',

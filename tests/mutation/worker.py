@@ -260,6 +260,20 @@ BUGS = [
         _APPROVAL,
     ),
     SeededBug(
+        "the values of records are in a plan's log for all to read",
+        f"{_ENGINE}/run/plan_run.py",
+        "for record in found.records(seal is not None):",
+        "for record in found.records(True):",
+        (f"{_TESTS}/test_plan_values.py",),
+    ),
+    SeededBug(
+        "a key that does not fit is taken for none",
+        f"{_ENGINE}/run/plan_run.py",
+        "seal = Seal(order.plan_key) if order.plan_key else None",
+        "seal = Seal(order.plan_key) if order.plan_key and len(order.plan_key) == 44 else None",
+        (f"{_TESTS}/test_plan_values.py",),
+    ),
+    SeededBug(
         "a plan writes what it plans",
         f"{_ENGINE}/run/planned.py",
         "        updated = [_written(write) for write in writes]\n",

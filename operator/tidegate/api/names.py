@@ -40,6 +40,8 @@ RESET_REQUESTED_ANNOTATION = f"{GROUP}/reset-requested-at"
 APPROVE_ANNOTATION = f"{GROUP}/approve"
 ALLOW_DELETES_ANNOTATION = f"{GROUP}/allow-deletes"  # the earlier name of the same
 PLAN_REQUESTED_ANNOTATION = f"{GROUP}/plan-requested-at"
+# Beside it: an X25519 public key in base64, which the plan seals records' values with.
+PLAN_KEY_ANNOTATION = f"{GROUP}/plan-public-key"
 
 # Annotation of the Pod template: "true" says that a worker of one's own knows SYNC_PLAN (design section 7).
 WORKER_PLANS_ANNOTATION = f"{GROUP}/worker-plans"

@@ -132,6 +132,9 @@ class Run(ApiModel):
     requested_at: Annotated[
         str | None, Field(description="Of a plan: the value of tidegate.dev/plan-requested-at that asked for it.")
     ] = None
+    plan_key: Annotated[
+        str | None, Field(description="Of a plan: the public key that it seals the values of records with.")
+    ] = None
     without_cache: Annotated[
         bool, Field(description="Of a plan: the next full sync begins with an empty cache, and so does the plan.")
     ] = False
@@ -236,6 +239,16 @@ class PlanStatus(ApiModel):
     would_halt: Annotated[
         tuple[str, ...], Field(description="Each reason for which the full sync would halt before its first write.")
     ] = ()
+
+    @property
+    def pushed(self) -> int:
+        """How many records would be written on both sides together."""
+        return sum(side.create + side.update + side.delete for side in self.sides)
+
+    @property
+    def set_aside(self) -> int:
+        """How many fields and records would wait for a decision afterwards."""
+        return sum(side.set_aside for side in self.sides)
 
 
 class RecordTotals(ApiModel):

@@ -28,7 +28,7 @@ def carry_out(call: Invocation, chosen: Chosen, wish: Wish) -> ExitCode:
     for seen in chosen.found:
         title = scope.title(seen.key)
         try:
-            patched, change = _apply(call.cluster, seen, wish)
+            patched, change = write(call.cluster, seen, wish)
         except CommandError as error:
             codes.append(_fail(screen, error, title))
             continue
@@ -46,8 +46,8 @@ def carry_out(call: Invocation, chosen: Chosen, wish: Wish) -> ExitCode:
     return max(codes)
 
 
-def _apply(cluster: Cluster, seen: Integration, wish: Wish) -> tuple[Integration, Change]:
-    """Decide and patch, again and again until what was decided on is what is patched."""
+def write(cluster: Cluster, seen: Integration, wish: Wish) -> tuple[Integration, Change]:
+    """Decide and patch, again and again until what was decided on is what is patched. Raises CommandError."""
     while True:
         change = wish.change(seen)
         if change.empty:

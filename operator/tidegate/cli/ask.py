@@ -5,26 +5,53 @@ from collections.abc import Sequence
 import click
 
 from tidegate.api.spec import Mode
+from tidegate.cli import planning
+from tidegate.cli.decisions.change import TurnOn
 from tidegate.cli.decisions.integration import Integration
-from tidegate.cli.display import show
+from tidegate.cli.display import planned, show
 from tidegate.cli.display.screen import inert
+from tidegate.cli.errors import ExitCode
 from tidegate.cli.invocation import Invocation
+from tidegate.cli.planning import Made
 from tidegate.cli.selection import Chosen
 
-_MODE = """\
-What about the changes that were made while {names} OFF?
-  1  Past and future changes: a full sync reads both sides and pushes what has changed.
-  2  Future changes only: a read-only full sync pushes nothing; only later changes are pushed."""
+_CONSEQUENCE = {
+    Mode.PAST_AND_FUTURE: "a full sync reads both sides and pushes what has changed",
+    Mode.FUTURE_ONLY: "a read-only full sync pushes nothing; only later changes are pushed",
+}
 
 _NAMED = 5  # SyncIntegrations; more are only counted
 _SHOWN = 10  # records
 
 
-def mode(of: Sequence[Integration]) -> Mode:
-    """The article's question: what turning ON does with the changes that were made while OFF."""
-    click.echo(_MODE.format(names=f"{_names(of)} {'was' if len(of) == 1 else 'were'}"), err=True)
+def plan(call: Invocation, wish: TurnOn, of: Sequence[Integration]) -> Made | None:
+    """What turning ON would do, if a plan can say so and its user wants to see it first. Raises Abort on Ctrl-C."""
+    if call.yes or len(of) != 1 or not wish.can_be_planned(of[0]):
+        return None
+    if not click.confirm("See what it would do first?", default=True, err=True):
+        return None
+    made = planning.make(call, of[0])
+    if isinstance(made, Made):
+        planning.show_counts(call, made)
+        return made
+    call.screen.warn(made.sentence)
+    if made.code is ExitCode.INTERRUPTED:
+        raise click.Abort
+    return None
+
+
+def mode(of: Sequence[Integration], made: Made | None = None) -> Mode:
+    """The article's question: what turning ON does with the changes made while OFF; with a plan, in numbers."""
+    were = f"{_names(of)} {'was' if len(of) == 1 else 'were'}"
+    question, consequence = f"What about the changes that were made while {were} OFF?", _CONSEQUENCE
+    if made is not None:
+        question = planned.found(made.plan, made.of)
+        consequence = {each: planned.consequence(made.plan, made.of, each) for each in Mode}
+    click.echo(question, err=True)
+    for number, each in enumerate(Mode, 1):
+        click.echo(f"  {number}  {planned.TITLE[each]}: {consequence[each]}.", err=True)
     answer = click.prompt("Choose", type=click.Choice(["1", "2"]), default="1", show_choices=True, err=True)
-    return Mode.PAST_AND_FUTURE if answer == "1" else Mode.FUTURE_ONLY
+    return list(Mode)[int(answer) - 1]
 
 
 def consent(call: Invocation, deed: str, chosen: Chosen, *, always: bool = False) -> bool:

@@ -217,6 +217,22 @@ def patience(until: str) -> Callable[[Command], Command]:
     return decorate
 
 
+def timeout(what: str) -> Callable[[Command], Command]:
+    """How long a command waits that always does."""
+    option = click.option(
+        "--timeout", type=DURATION, help=f"How long to wait for {what}, such as 10m [default: no limit]."
+    )
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def called(*, timeout: timedelta | None, **rest: Any) -> Any:
+            return command(patience=Patience(wait=True, timeout=timeout), **rest)
+
+        return option(called)
+
+    return decorate
+
+
 def _refuse_both(given: Sequence[str]) -> None:
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} contradict each other: give one")

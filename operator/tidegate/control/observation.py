@@ -25,6 +25,7 @@ class Requests:
     approve: str | None = None
     allow_deletes: str | None = None  # approve, by its earlier name
     plan: str | None = None
+    plan_key: str | None = None  # of that plan
 
 
 @dataclass(frozen=True, slots=True)

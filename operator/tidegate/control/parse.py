@@ -43,6 +43,7 @@ def integration_of(body: Body) -> Integration:
             approve=_request(annotations.get(names.APPROVE_ANNOTATION)),
             allow_deletes=_request(annotations.get(names.ALLOW_DELETES_ANNOTATION)),
             plan=_request(annotations.get(names.PLAN_REQUESTED_ANNOTATION)),
+            plan_key=_request(annotations.get(names.PLAN_KEY_ANNOTATION)),
         ),
         deleting="deletionTimestamp" in metadata,
         stored_status=body.get("status") or {},

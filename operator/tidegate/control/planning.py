@@ -87,6 +87,7 @@ def start_plan(seen: Observation, status: SyncIntegrationStatus, now: datetime) 
         generation=integration.generation,
         spec_digest=integration.spec.digest,
         requested_at=integration.requests.plan,
+        plan_key=integration.requests.plan_key,
         without_cache=not finds_cache,
     )
     claimed = status.replace(partial(SyncIntegrationStatus, run=run, runs=number))

@@ -237,6 +237,8 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
     }
     if run.kind is RunKind.PLAN:
         values[Environment.PLAN] = _boolean(True)
+    if run.plan_key is not None:
+        values[Environment.PLAN_KEY] = run.plan_key
     if run.oldest_cache_epoch is not None:
         values[Environment.CACHE_OLDEST_EPOCH] = str(run.oldest_cache_epoch)
     if run.cache_run is not None:

@@ -9,6 +9,8 @@ from tidegate.cli.decisions.integration import Integration, integration_of
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 AT = "2026-11-24T12:00:00.000000+00:00"
 RESET_REQUEST = "tidegate.dev/reset-requested-at"
+PLAN_REQUEST = "tidegate.dev/plan-requested-at"
+PLAN_KEY = "tidegate.dev/plan-public-key"
 DECLARED_POLICY = "tidegate.dev/declared-off-policy"
 
 
@@ -104,10 +106,22 @@ def refused(**status: Any) -> dict[str, Any]:
     return {**syncing(), **stalled, **status}
 
 
-def run(number: int, *, push: bool = True) -> dict[str, Any]:
+def plan(*sides: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A plan that run 13 has made."""
+    made = {"run": 13, "requestedAt": AT, "startedAt": ago(minutes=1), "finishedAt": ago(seconds=5)}
+    return {**made, "outcome": "Succeeded", "first": False, "sides": list(sides), **changes}
+
+
+def side(connector: str, create: int = 0, update: int = 0, delete: int = 0, set_aside: int = 0) -> dict[str, Any]:
+    """What a plan says of one side."""
+    counts = {"create": create, "update": update, "delete": delete, "setAside": set_aside}
+    return {"object": "contact", "connector": connector, **counts}
+
+
+def run(number: int, *, push: bool = True, kind: str = "Incremental") -> dict[str, Any]:
     return {
         "number": number,
-        "kind": "Incremental",
+        "kind": kind,
         "push": push,
         "cacheEpoch": 1,
         "jobName": f"contacts-{number}",
@@ -116,11 +130,13 @@ def run(number: int, *, push: bool = True) -> dict[str, Any]:
     }
 
 
-def entry(number: int, outcome: str = "Succeeded", mark: str = "✓", **report: Any) -> dict[str, Any]:
+def entry(
+    number: int, outcome: str = "Succeeded", mark: str = "✓", kind: str = "Incremental", **report: Any
+) -> dict[str, Any]:
     """A run in recent activity."""
     return {
         "run": number,
-        "kind": "Incremental",
+        "kind": kind,
         "outcome": outcome,
         "mark": mark,
         "summary": f"{mark} run {number}",

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from tidegate.api.spec import Mode, OffPolicy
-from tidegate.cli.decisions.change import Approve, Change, Reset, RunNow, TurnOff, TurnOn
+from tidegate.cli.decisions.change import Approve, Change, RequestPlan, Reset, RunNow, TurnOff, TurnOn, Wish
 from tidegate.cli.errors import RefusedError
 
 from .situations import (
     AT,
     DECLARED_POLICY,
+    PLAN_KEY,
+    PLAN_REQUEST,
     RESET_REQUEST,
     conditions,
     halted,
@@ -366,6 +368,84 @@ def test_an_approval_names_the_halted_run() -> None:
 def test_a_run_is_approved_only_after_it_was_shown(number: int, status: dict[str, Any], words: str) -> None:
     with pytest.raises(RefusedError, match=words):
         Approve(number).change(integration(status=status))
+
+
+PLANNING: dict[str, Any] = {"run": run(13, kind="Plan"), "runs": 13}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (off(), "requested a plan"),
+        (waiting(), "requested a plan"),
+        (syncing(), "requested a plan, to start when run 13 has ended"),
+        (paused(), "requested a plan, to start when run 13, which is paused, has ended"),
+        (off(**PLANNING), "requested a plan, to start when run 13 has ended"),
+        (
+            {},
+            "requested a plan; the operator has not picked it up yet: is it running, and does it serve this namespace?",
+        ),
+    ],
+)
+def test_a_plan_is_requested_and_says_what_it_waits_for(status: dict[str, Any], words: str) -> None:
+    change = RequestPlan(AT).change(integration(status=status, switch="OFF"))
+    assert written(change) == {PLAN_REQUEST: AT, PLAN_KEY: None}, (
+        "a key of an earlier request seals nothing for this one"
+    )
+    assert change.sentence == words
+
+
+def test_a_plan_with_values_carries_the_key_that_they_are_sealed_with() -> None:
+    assert written(RequestPlan(AT, "a key").change(integration())) == {PLAN_REQUEST: AT, PLAN_KEY: "a key"}
+
+
+def test_a_plan_needs_a_job_that_is_accepted() -> None:
+    with pytest.raises(RefusedError, match="no run can start until the spec is corrected: Job is invalid"):
+        RequestPlan(AT).change(integration(status=refused()))
+
+
+@pytest.mark.parametrize(
+    ("wish", "spec", "status", "words"),
+    [
+        (TurnOn(AT), {"switch": "OFF"}, off(**PLANNING), "turned ON: the plan, run 13, is cancelled, and a full sync"),
+        (Reset(AT), {}, waiting(**PLANNING), "requested a reset: the plan, run 13, is cancelled, and all cached data"),
+        (
+            TurnOff(),
+            {},
+            waiting(**PLANNING),
+            "turning OFF: no run is in progress, and none will start; the plan, run 13,",
+        ),
+        (RunNow(AT), {}, waiting(**PLANNING), "requested run 14, to start when run 13 has ended"),
+        (Approve(12), {}, halted(**PLANNING), "approved run 12: the next run does what it has found"),
+    ],
+)
+def test_a_plan_in_progress_is_no_sync_that_runs(
+    wish: Wish, spec: dict[str, Any], status: dict[str, Any], words: str
+) -> None:
+    assert wish.change(integration(status=status, **spec)).sentence.startswith(words)
+
+
+OWN = {"spec": {"containers": [{"name": "sync", "image": "own:1"}]}}
+OWN_THAT_PLANS = {**OWN, "metadata": {"annotations": {"tidegate.dev/worker-plans": "true"}}}
+
+
+@pytest.mark.parametrize(
+    ("title", "wish", "spec", "status", "offered"),
+    [
+        ("OFF", TurnOn(AT), {}, off(), True),
+        ("not seen yet", TurnOn(AT), {}, {}, False),
+        ("paused: the run continues", TurnOn(AT), {}, paused(), False),
+        ("turning OFF", TurnOn(AT), {}, turning_off(), False),
+        ("the cache is deleted first", TurnOn(AT, reset=True), {}, off(), False),
+        ("a reset was requested before", TurnOn(AT), {"annotations": {RESET_REQUEST: "now"}}, off(), False),
+        ("a worker that may not know it", TurnOn(AT), {"template": OWN}, off(), False),
+        ("a worker that says that it plans", TurnOn(AT), {"template": OWN_THAT_PLANS}, off(), True),
+    ],
+)
+def test_a_plan_is_offered_where_it_says_what_turning_on_does(
+    title: str, wish: TurnOn, spec: dict[str, Any], status: dict[str, Any], offered: bool
+) -> None:
+    assert wish.can_be_planned(integration(switch="OFF", status=status, **spec)) == offered, title
 
 
 def test_a_patch_applies_to_the_observed_version_only() -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, RunEnded, judge, noticed
+from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, Planned, RunEnded, judge, noticed
 from tidegate.cli.errors import ExitCode
 
 from .situations import (
+    AT,
+    PLAN_REQUEST,
     RESET_REQUEST,
     conditions,
     entry,
@@ -15,6 +17,7 @@ from .situations import (
     integration,
     off,
     paused,
+    plan,
     refused,
     run,
     syncing,
@@ -28,6 +31,10 @@ CANNOT_START = syncing(phase="Waiting", conditions=conditions(reason="PodCannotS
 CANNOT_START_AGAIN = turning_off(conditions=conditions(reason="PodCannotStart"))
 DOES_NOT_END = turning_off(conditions=conditions(reason="PodDoesNotEnd"))
 CATCHING_UP = syncing(conditions=conditions())
+ASKED = {"annotations": {PLAN_REQUEST: AT}}
+LATER = {"annotations": {PLAN_REQUEST: "later"}}
+PLANNING = {**run(13, kind="Plan"), "requestedAt": AT}
+HANDLED: dict[str, Any] = {"handled": {"planRequestedAt": AT}}
 RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
 
 
@@ -71,6 +78,22 @@ RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
         ("its Pod cannot start", RunEnded(12), {}, CANNOT_START, STALLED),
         ("OFF before it could start", RunEnded(12), OFF, off(), FAILED),
         ("OFF is under way", RunEnded(12), OFF, turning_off(), None),
+        ("a plan is no such run", RunEnded(12), {}, waiting(recentActivity=[entry(13, kind="Plan")]), None),
+        ("the plan is made", Planned(AT), ASKED, off(plan=plan()), DONE),
+        ("the plan of an earlier request", Planned(AT), ASKED, off(plan=plan(requestedAt="earlier")), None),
+        ("the plan is not made yet", Planned(AT), ASKED, off(run=PLANNING, **HANDLED), None),
+        ("the plan is not made yet, and another is requested", Planned(AT), LATER, off(run=PLANNING), None),
+        ("another plan is made first", Planned(AT), ASKED, off(run={**PLANNING, "requestedAt": "earlier"}), None),
+        ("the plan waits for a run", Planned(AT), ASKED, syncing(), None),
+        ("the plan waits for a paused run", Planned(AT), ASKED, paused(), None),
+        ("no operator makes the plan", Planned(AT), ASKED, {}, None),
+        ("an ON cancels the plan", Planned(AT), ASKED, syncing(**HANDLED), FAILED),
+        ("an OFF follows the ON that cancelled the plan", Planned(AT), ASKED, off(**HANDLED), FAILED),
+        ("the plan fails", Planned(AT), ASKED, off(plan=plan(outcome="Failed")), FAILED),
+        ("the plan is refused", Planned(AT), ASKED, off(plan=plan(outcome="ConfigurationError")), STALLED),
+        ("another plan is requested", Planned(AT), LATER, off(), FAILED),
+        ("the Job of another run is refused", Planned(AT), ASKED, refused(), STALLED),
+        ("the Pod of another run cannot start", Planned(AT), ASKED, CANNOT_START, STALLED),
     ],
 )
 def test_a_wait_ends_when_its_goal_is_reached(
@@ -102,6 +125,21 @@ def test_a_stalled_run_reports_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (off(plan=plan()), "run 13 has planned a full sync; nothing was written"),
+        (off(plan=plan(outcome="Failed", reason="no route to crm")), "no plan was made: no route to crm"),
+        (off(plan=plan(outcome="TimedOut")), "no plan was made: TimedOut"),
+        (off(**HANDLED), "the plan was cancelled: request it again"),
+    ],
+)
+def test_a_plan_that_is_not_made_gives_its_reason(status: dict[str, Any], words: str) -> None:
+    verdict = judge(Planned(AT), integration(status=status, switch="OFF", annotations={PLAN_REQUEST: AT}))
+    assert verdict is not None
+    assert verdict.sentence == words
+
+
+@pytest.mark.parametrize(
     ("goal", "status", "expected"),
     [
         (CaughtUp(1), waiting(), True),
@@ -111,6 +149,9 @@ def test_a_stalled_run_reports_what_to_do() -> None:
         (RunEnded(12), waiting(), False),
         (RunEnded(12), waiting(runs=13), True),
         (RunEnded(13), syncing(), True),
+        (Planned(AT), off(), False),
+        (Planned(AT), off(**HANDLED), True),
+        (Planned(AT), paused(), True),
     ],
 )
 def test_an_unresponsive_operator_is_reported(goal: Goal, status: dict[str, Any], expected: bool) -> None:

@@ -18,6 +18,7 @@ from tidegate.cli.main import sync
         ("trigger contacts", "kubectl sync run contacts"),
         ("sync contacts --wait", "kubectl sync run contacts --wait"),
         ("reconcile contacts", "kubectl sync run contacts"),
+        ("preview contacts --details", "kubectl sync plan contacts --details"),
         ("get", "kubectl sync status"),
         ("list -A", "kubectl sync status -A"),
         ("describe contacts", "kubectl sync status contacts"),

@@ -25,7 +25,9 @@ from .situations import (
     integration,
     off,
     paused,
+    plan,
     run,
+    side,
     syncing,
     waiting,
 )
@@ -164,6 +166,18 @@ def test_details_of_a_sync_between_two_runs() -> None:
         ({}, {}, "the operator has not picked it up yet: is it running, and does it serve this namespace?"),
         (waiting(observedGeneration=0), {}, "(the operator has not picked up the latest change yet)"),
         (waiting(consecutiveFailures=3), {}, "3 in a row"),
+        (
+            off(plan=plan(side("erp", create=1180, set_aside=24), finishedAt=ago(minutes=5))),
+            {},
+            "Last plan  run 13  Succeeded  5m ago; 1,180 to push, 24 to set aside\n",
+        ),
+        (off(plan=plan(wouldHalt=["900 gone"])), {}, "5s ago; 0 to push, 0 to set aside; 900 gone\n"),
+        (off(plan=plan(outcome="Failed", reason="no route")), {}, "run 13  Failed  5s ago; no route\n"),
+        (
+            off(plan=plan(run=None, outcome="ConfigurationError", reason="the worker plans nothing")),
+            {},
+            "refused  5s ago; the worker plans nothing\n",
+        ),
     ],
 )
 def test_details_show_unusual_settings(status: dict[str, Any], spec: dict[str, Any], words: str) -> None:

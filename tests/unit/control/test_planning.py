@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.api.status import Outcome, Phase, RunKind, SyncIntegrationStatus
 from tidegate.control import render
-from tidegate.control.observation import JobState
+from tidegate.control.observation import JobState, Requests
 from tidegate.control.report import report
 from tidegate.control.step import Announce, DeleteJob
 
@@ -218,6 +218,19 @@ class TestPod:
         assert (told["SYNC_PLAN"], told["SYNC_SCOPE"], told["SYNC_PUSH"]) == ("true", "full", "false")
         (a_run,) = (c for c in self.pod_spec(IS_OFF.but(spec=ON))["containers"])
         assert "SYNC_PLAN" not in {each["name"] for each in a_run["env"]}
+
+    def test_its_worker_gets_the_key_of_the_request_that_it_answers(self) -> None:
+        asked = Requests(plan=REQUEST.plan, plan_key="a key")
+        status = IS_OFF.but(requests=asked).decide().status
+        assert status.run is not None
+        assert status.run.plan_key == "a key"
+        later = IS_OFF.but(requests=Requests(plan="another", plan_key="another key")).observe().integration
+        (worker,) = render.job(later, status.run, SETTINGS)["spec"]["template"]["spec"]["containers"]
+        assert {"name": "SYNC_PLAN_KEY", "value": "a key"} in worker["env"]
+
+    def test_without_a_key_its_worker_gets_none(self) -> None:
+        told = {each["name"] for each in self.container(IS_OFF.but(requests=REQUEST))["env"]}
+        assert "SYNC_PLAN_KEY" not in told
 
     @pytest.mark.parametrize("name", ["sync", "prepare-cache"])
     def test_the_cache_is_mounted_read_only_and_no_template_changes_that(self, name: str) -> None:

@@ -13,7 +13,7 @@ from tidegate.api import names
 from tidegate.api.base import format_duration
 from tidegate.api.spec import Mode, OffPolicy, Switch
 from tidegate.api.status import Outcome, Phase
-from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, RunEnded
+from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, Planned, RunEnded
 from tidegate.cli.decisions.integration import NOT_PICKED_UP, OFF_POLICY_ANNOTATION, Integration
 from tidegate.cli.errors import RefusedError
 
@@ -56,6 +56,11 @@ class TurnOn:
         """Whether a mode has to be chosen; otherwise the present activation continues, or the declared one begins."""
         return self.reset or (not seen.on and (seen.status.activation is None or seen.reset_pending))
 
+    def can_be_planned(self, seen: Integration) -> bool:
+        """Whether a plan, made now, says what this would do; one of a cache that is deleted first would not."""
+        off = seen.status.phase is Phase.OFF and seen.status.run is None
+        return off and seen.spec.worker_plans and not (self.reset or seen.reset_pending)
+
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when the mode that is demanded could not take effect."""
         activation = seen.status.activation
@@ -85,7 +90,7 @@ class TurnOn:
         return self._on(seen, sentence + _left_behind(seen, self.reset), spec, {**request, **forgotten})
 
     def _continue(self, seen: Integration, mode: Mode) -> Change:
-        run = seen.status.run
+        run = seen.sync_run
         if run is None:
             sentence = f"turned ON again before the OFF took effect; continuing with {mode}"
         elif seen.status.phase is Phase.PAUSED:
@@ -129,13 +134,14 @@ class TurnOff:
         return Off(patched.generation)
 
     def _sentence(self, seen: Integration, policy: OffPolicy) -> str:
-        run = seen.status.run
+        run = seen.sync_run
         if not seen.on and seen.observed and seen.status.phase is Phase.OFF:
             return "already OFF; no sync is running"
         if not seen.on and seen.observed and seen.status.phase is Phase.PAUSED:
             return f"already OFF; {seen.status.message}"
         if run is None:
-            return f"turning OFF: no run is in progress, and none will start{_unseen(seen)}"
+            planning = f"; the plan, run {seen.plan_run.number}, goes on" if seen.plan_run else ""
+            return f"turning OFF: no run is in progress, and none will start{planning}{_unseen(seen)}"
         if seen.cannot_start:
             return f"turning OFF: run {run.number} cannot start, and is cancelled unless its worker has run before"
         if policy is OffPolicy.PAUSE_RUN:
@@ -207,12 +213,30 @@ class Approve:
         return RunEnded(patched.status.runs)
 
 
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """`plan`, and the offer of `on`."""
+
+    at: str
+    key: str | None = None  # what the details are sealed with; None: there are no values in them
+
+    def change(self, seen: Integration) -> Change:
+        """Raises RefusedError when no run can start."""
+        _require_accepted_job(seen)
+        annotations = {names.PLAN_REQUESTED_ANNOTATION: self.at, names.PLAN_KEY_ANNOTATION: self.key}
+        return Change(f"requested a plan{_after(seen)}{_unseen(seen)}", {}, annotations)
+
+    def goal(self, patched: Integration) -> Goal:
+        """What is waited for."""
+        return Planned(self.at)
+
+
 def halted_run(seen: Integration) -> int:
     """The number of the run that can be approved; RefusedError when there is none."""
     last = seen.status.last_run
-    if seen.status.run is not None:
+    if seen.sync_run is not None:
         raise RefusedError(
-            f"run {seen.status.run.number} is in progress, and only a run that has halted can be approved: "
+            f"run {seen.sync_run.number} is in progress, and only a run that has halted can be approved: "
             f"wait for its end with {seen.command('watch')}"
         )
     if last is None:
@@ -227,7 +251,7 @@ def halted_run(seen: Integration) -> int:
     return last.number
 
 
-Wish = TurnOn | TurnOff | RunNow | Reset | Approve
+Wish = TurnOn | TurnOff | RunNow | Reset | Approve | RequestPlan
 
 _CONSEQUENCE = {
     Mode.PAST_AND_FUTURE: "a full sync reads both sides and pushes what has changed",
@@ -239,11 +263,22 @@ def _first(seen: Integration) -> str:
     """What comes before a new activation."""
     run = seen.status.run
     turned = "" if seen.on else "turned ON: "
+    if seen.plan_run is not None:
+        return f"{turned}the plan, run {seen.plan_run.number}, is cancelled, and "
     if run is None:
         return turned
     if seen.status.phase is Phase.PAUSED:
         return f"{turned}run {run.number} is cancelled, and "
     return f"{turned}when run {run.number} has ended, "
+
+
+def _after(seen: Integration) -> str:
+    """What a plan waits for."""
+    run = seen.status.run
+    if run is None:
+        return ""
+    paused = ", which is paused," if seen.status.phase is Phase.PAUSED else ""
+    return f", to start when run {run.number}{paused} has ended"
 
 
 def _left_behind(seen: Integration, reset: bool) -> str:

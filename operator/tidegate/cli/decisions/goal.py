@@ -5,7 +5,8 @@ Judged by `observedGeneration` and conditions only, so that a status of before t
 
 from dataclasses import dataclass
 
-from tidegate.api.status import ActivityEntry, Outcome, Phase
+from tidegate.api import names
+from tidegate.api.status import ActivityEntry, Outcome, Phase, PlanStatus, RunKind
 from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.errors import ExitCode
 
@@ -31,7 +32,14 @@ class RunEnded:
     after: int
 
 
-Goal = CaughtUp | Off | RunEnded
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan that was requested by this value has ended."""
+
+    requested_at: str
+
+
+Goal = CaughtUp | Off | RunEnded | Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,8 @@ def judge(goal: Goal, seen: Integration) -> Verdict | None:
             return _off(seen, generation)
         case RunEnded(after):
             return _run_ended(seen, after)
+        case Planned(requested_at):
+            return _planned(seen, requested_at)
 
 
 def noticed(goal: Goal, seen: Integration) -> bool:
@@ -62,6 +72,8 @@ def noticed(goal: Goal, seen: Integration) -> bool:
             return _observed(seen, generation)
         case RunEnded(after):
             return seen.status.runs > after or seen.status.run is not None
+        case Planned(requested_at):
+            return seen.status.handled.plan_requested_at == requested_at or seen.status.run is not None
 
 
 def _observed(seen: Integration, generation: int) -> bool:
@@ -91,7 +103,8 @@ def _off(seen: Integration, generation: int) -> Verdict | None:
 
 
 def _run_ended(seen: Integration, after: int) -> Verdict | None:
-    entry = min((e for e in seen.status.recent_activity if e.run > after), key=lambda e: e.run, default=None)
+    later = (e for e in seen.status.recent_activity if e.run > after and e.kind is not RunKind.PLAN)
+    entry = min(later, key=lambda e: e.run, default=None)
     if entry is not None:
         return _verdict_on(entry, seen)
     if seen.job_refused or seen.waits_for_a_pod:
@@ -99,6 +112,29 @@ def _run_ended(seen: Integration, after: int) -> Verdict | None:
     if not seen.on and seen.observed and seen.status.phase in (Phase.OFF, Phase.PAUSED):
         return Verdict(ExitCode.FAILED, "it is OFF: no run will start")
     return None
+
+
+def _planned(seen: Integration, requested_at: str) -> Verdict | None:
+    plan = seen.status.plan
+    if plan is not None and plan.requested_at == requested_at:
+        return _verdict_on_plan(plan)
+    run = seen.plan_run
+    begun = run is not None and run.requested_at == requested_at
+    handled = seen.status.handled.plan_requested_at == requested_at
+    if handled and not begun:
+        return Verdict(ExitCode.FAILED, "the plan was cancelled: request it again")
+    if not begun and seen.annotations.get(names.PLAN_REQUESTED_ANNOTATION) != requested_at:
+        return Verdict(ExitCode.FAILED, "another client has requested another plan")
+    if seen.job_refused or seen.waits_for_a_pod:
+        return Verdict(ExitCode.STALLED, _message(seen))
+    return None
+
+
+def _verdict_on_plan(plan: PlanStatus) -> Verdict:
+    if plan.outcome is Outcome.SUCCEEDED:
+        return Verdict(ExitCode.DONE, f"run {plan.run} has planned a full sync; nothing was written")
+    code = ExitCode.STALLED if plan.outcome.needs_human else ExitCode.FAILED
+    return Verdict(code, f"no plan was made: {plan.reason or plan.outcome}")
 
 
 def _verdict_on(entry: ActivityEntry, seen: Integration) -> Verdict:

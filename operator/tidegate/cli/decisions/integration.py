@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from tidegate.api import names
 from tidegate.api.spec import OffPolicy, Switch, SyncIntegrationSpec
-from tidegate.api.status import Condition, SyncIntegrationStatus
+from tidegate.api.status import Condition, Run, RunKind, SyncIntegrationStatus
 from tidegate.cli.errors import ClusterError
 
 Body = Mapping[str, Any]
@@ -86,6 +86,17 @@ class Integration:
     def observed(self) -> bool:
         """Whether the status is about the spec as it is now."""
         return self.status.observed_generation == self.generation
+
+    @property
+    def sync_run(self) -> Run | None:
+        """The run that is in progress or paused, unless it only plans: a plan is neither finished nor paused by OFF."""
+        run = self.status.run
+        return None if run is None or run.kind is RunKind.PLAN else run
+
+    @property
+    def plan_run(self) -> Run | None:
+        """The plan in progress."""
+        return None if self.sync_run else self.status.run
 
     @property
     def reset_pending(self) -> bool:

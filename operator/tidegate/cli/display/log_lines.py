@@ -38,7 +38,13 @@ def words(text: str) -> str:
         case "blank":
             return f"blank: {_field(message or {})}"
         case "planned":
-            return f"planned: {_planned(message or {})}"
+            return f"planned: {detail(message or {})}"
+        case "waiting":
+            return detail(message or {})
+        case "sealed":
+            return "sealed: details for the one who requested this plan"
+        case "plan":
+            return _plan(message or {})
         case "left":
             return f"left as it is: {_field(message or {})}: {(message or {}).get('reason')}"
         case "warning":
@@ -81,6 +87,49 @@ def unresolved(count: int) -> str:
     return f"{count:,} record{' waits' if count == 1 else 's wait'} for a decision"
 
 
+def detail(message: Mapping[str, Any]) -> str:
+    """A record that the run of a plan would write or set aside; with values where the message has them."""
+    return _waiting(message) if message.get("type") == "waiting" else _planned(message)
+
+
+def _planned(message: Mapping[str, Any]) -> str:
+    what, fields, held_by = message.get("what"), message.get("fields"), message.get("of")
+    record = f"{message.get('object')} {message.get('id')}" + (f" of {held_by}" if held_by else "")
+    if isinstance(fields, Mapping):
+        fields = [f"{name} {_written(what, held)}" for name, held in fields.items()]
+    of = ", ".join(map(str, fields)) if isinstance(fields, list) else ""
+    return f"{what} {record} in {message.get('connector')}{_match(message)}" + (f": {of}" if of else "")
+
+
+def _waiting(message: Mapping[str, Any]) -> str:
+    held = message.get("held")
+    values = ", ".join(f"{side} {_value(value)}" for side, value in held.items()) if isinstance(held, Mapping) else ""
+    return f"set aside {_field(message)}{_match(message)}: {message.get('reason')}" + (f" ({values})" if values else "")
+
+
+def _plan(message: Mapping[str, Any]) -> str:
+    lines = message.get("lines")
+    return f"planned: {lines:,} records are listed above" if isinstance(lines, int) else "planned"
+
+
+def _match(message: Mapping[str, Any]) -> str:
+    match = message.get("match")
+    if not isinstance(match, Mapping) or not match:
+        return ""
+    return f" ({', '.join(f'{name} {_value(value)}' for name, value in match.items())})"
+
+
+def _written(what: object, held: object) -> str:
+    before, after = held if isinstance(held, list) and len(held) == 2 else (None, held)
+    if what == "update":
+        return f"{_value(before)} → {_value(after)}"
+    return _value(before if what == "delete" else after)
+
+
+def _value(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _progress(message: Mapping[str, Any]) -> str:
     rate = message.get("recordsPerSecond")
     parts = (
@@ -104,12 +153,6 @@ def _parked(message: Mapping[str, Any]) -> str:
 
 def _field(message: Mapping[str, Any]) -> str:
     return _record(message) + (f", field {message['field']}" if message.get("field") else "")
-
-
-def _planned(message: Mapping[str, Any]) -> str:
-    where, of = message.get("connector"), message.get("of")
-    which = f"{message.get('object')} {message.get('id')}"
-    return f"{message.get('what')} {which} of {of} in {where}" if of else f"{message.get('what')} {which} in {where}"
 
 
 def _record(message: Mapping[str, Any]) -> str:

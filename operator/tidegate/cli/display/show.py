@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.api.base import format_duration
-from tidegate.api.status import ActivityEntry, Found, Phase, RunReport
+from tidegate.api.status import ActivityEntry, Found, Outcome, Phase, PlanStatus, RunReport
 from tidegate.cli.decisions.integration import NOT_PICKED_UP, Integration
 from tidegate.cli.display import log_lines
 from tidegate.cli.display.conflicts import Conflict
@@ -62,6 +62,8 @@ def details(seen: Integration, now: datetime, progress: str | None = None) -> Ta
         table.add_row("Next run", f"in {ahead(status.next_run_at, now)}")
     if status.recent_activity:
         _add_last_run(table, seen, status.recent_activity[0], now)
+    if status.plan:
+        table.add_row("Last plan", _plan(status.plan, now))
     if seen.status.waiting_records:
         hint = f"{log_lines.unresolved(seen.status.waiting_records)}: {seen.command('conflicts')}"
         table.add_row("Unresolved", Text(hint, _MAY_RECOVER))
@@ -81,6 +83,13 @@ def _run(seen: Integration, now: datetime) -> Text:
     push = "" if run.push else ", read-only"
     text.append(f"  {run.kind}{push}  started {ago(run.started_at, now)} ago")
     return text
+
+
+def _plan(plan: PlanStatus, now: datetime) -> str:
+    run = "refused" if plan.run is None else f"run {plan.run}  {plan.outcome}"
+    found = f"{plan.pushed:,} to push, {plan.set_aside:,} to set aside" if plan.outcome is Outcome.SUCCEEDED else None
+    said = (f"{run}  {ago(plan.finished_at, now)} ago", found, plan.reason, *plan.would_halt)
+    return inert("; ".join(filter(None, said)))
 
 
 def _add_last_run(table: Table, seen: Integration, entry: ActivityEntry, now: datetime) -> None:

@@ -32,6 +32,8 @@ class Order:
     confirmed: tuple[Mapping[str, Any], ...] = ()
     # Say what a full run that pushes would do, and write nothing.
     plan: bool = False
+    # Of a plan: the public key that the values of records are sealed with; without one there are none.
+    plan_key: str | None = None
     # A file with what people have decided about conflicts.
     decisions: Path | None = None
     # The run that is to be undone; None where the run syncs.
@@ -80,6 +82,7 @@ def read(environ: Mapping[str, str]) -> Order:
         config=Path(take(Environment.CONFIG)),
         oldest_cache_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH) or None,
         plan=asked == "true",
+        plan_key=environ.get(Environment.PLAN_KEY) or None,
         decisions=Path(decisions) if (decisions := environ.get(Environment.DECISIONS)) else None,
         asks_approval=approval == "always",
         approved=number(by, environ[by]) if by else None,

@@ -3,7 +3,7 @@
 What it finds goes to its log, a line for each record, and to its termination message, as much as has a place there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,9 +13,11 @@ from tidegate.worker.cache.file import FILE, copy_cache_at_rest, refuse_lost
 from tidegate.worker.config.rules import Sync
 from tidegate.worker.epoch import belongs, epoch_of
 from tidegate.worker.errors import RunEnded
+from tidegate.worker.run.details import Detail
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.planning import Planned, PlannedSide, planned_run
 from tidegate.worker.run.report import Report, fitting, shortened
+from tidegate.worker.run.sealed import Seal
 
 # Together with the reason and the counts the plan stays below the contract's TERMINATION_MESSAGE_BYTES.
 _SIDES_BYTES = 1900
@@ -30,19 +32,32 @@ def plan_run(
     order: Order, sync: Sync, environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]
 ) -> str:
     """Plan what a full run that pushes would do. Returns what a person should know of the plan; raises RunEnded."""
+    seal = Seal(order.plan_key) if order.plan_key else None
     with TemporaryDirectory(prefix="tidegate-plan-") as temporary:
         own = replace(order, cache_dir=Path(temporary), scope="full", push=True)
         first, remark = _copy_cache(order, own.cache_dir)
         with planned_run(own, sync, environ, report, interrupted) as found:
-            lines = 0
-            for record in found.records(False):
-                report.line(record)
-                lines += 1
+            lines = _print_records(found, report, seal)
             whole = {"first": first, "sides": list(map(_told, found.sides)), "wouldHalt": list(found.would_halt)}
             report.line({"type": "plan", **whole, "lines": lines})
             plan, cut = _bounded(found, first=first)
             report.plan(plan)
             return "; ".join(filter(None, (remark, found.remark, cut)))
+
+
+def _print_records(found: Planned, report: Report, seal: Seal | None) -> int:
+    """Print a line for each record; with a key, in its place the sealed boxes that hold them. Returns how many."""
+    count = 0
+
+    def counted() -> Iterator[Detail]:
+        nonlocal count
+        for record in found.records(seal is not None):
+            count += 1
+            yield record
+
+    for line in seal.boxes(counted()) if seal else counted():
+        report.line(line)
+    return count
 
 
 def _copy_cache(order: Order, directory: Path) -> tuple[bool, str]:

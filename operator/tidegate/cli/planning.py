@@ -1,0 +1,102 @@
+"""Planning: request a plan, wait for it, and print what it has found. The flow of `plan`, and of the offer of `on`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tidegate.api.spec import Mode
+from tidegate.api.status import PlanStatus
+from tidegate.cli import apply, run_log
+from tidegate.cli.decisions.change import RequestPlan
+from tidegate.cli.decisions.goal import Verdict
+from tidegate.cli.decisions.integration import Integration
+from tidegate.cli.display import log_lines, planned
+from tidegate.cli.display.plan_log import PlanLog
+from tidegate.cli.errors import CommandError, ExitCode
+from tidegate.cli.invocation import Invocation
+from tidegate.cli.sealed import KeyPair
+from tidegate.cli.wait import Awaited, wait
+from tidegate.cli.wait_progress import display
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plan, and the integration that it is of as it was then."""
+
+    plan: PlanStatus
+    of: Integration
+
+
+def make(call: Invocation, seen: Integration, key: KeyPair | None = None) -> Made | Verdict:
+    """Request a plan and wait for it; with a key its log has the records' values. A Verdict says why there is none."""
+    wish = RequestPlan(datetime.now(UTC).isoformat(timespec="microseconds"), key.public if key else None)
+    try:
+        patched, change = apply.write(call.cluster, seen, wish)
+    except CommandError as error:
+        return Verdict(ExitCode(error.exit_code), error.message)
+    call.screen.note(f"{seen.name}: {change.sentence}")
+    latest = {patched.key: patched}
+    awaited = [Awaited(patched, wish.goal(patched))]
+    try:
+        with display(call.cluster, call.scope, call.screen) as shown:
+            verdict = wait(call.cluster, awaited, call.patience.timeout, shown, latest)[patched.key]
+    except KeyboardInterrupt:
+        return Verdict(ExitCode.INTERRUPTED, "stopped waiting; the plan continues in the cluster")
+    plan = latest[patched.key].status.plan
+    if verdict.code is not ExitCode.DONE or plan is None:
+        return verdict
+    call.screen.note(f"{seen.name}: {verdict.sentence}")
+    return Made(plan, latest[patched.key])
+
+
+def exit_code(made: Made) -> ExitCode:
+    """What a script learns: whether the full sync would halt."""
+    return ExitCode.STALLED if made.plan.would_halt else ExitCode.DONE
+
+
+def show_counts(call: Invocation, made: Made) -> None:
+    """Print what would be done to each object's records, and what would keep the full sync from doing it."""
+    call.screen.show(planned.table(made.plan))
+    for sentence in planned.halts(made.plan):
+        call.screen.say(sentence)
+    if made.plan.reason:
+        call.screen.warn(made.plan.reason)
+
+
+def show_consequences(call: Invocation, made: Made, modes: Sequence[Mode]) -> None:
+    """Print what the full sync of each mode does with it."""
+    call.screen.say(planned.found(made.plan, made.of))
+    for mode in modes:
+        call.screen.say(f"{planned.TITLE[mode]}: {planned.consequence(made.plan, made.of, mode)}.")
+
+
+def show_details(call: Invocation, made: Made, key: KeyPair | None) -> None:
+    """Print a line for each record. Raises NotFoundError when the plan's log is gone."""
+    log = _log(key)
+    for detail in log.details(_lines(call, made)):
+        call.screen.say(log_lines.detail(detail))
+    if log.missing:
+        call.screen.warn(log.missing)
+
+
+def data(call: Invocation, made: Made, key: KeyPair | None, *, details: bool) -> Mapping[str, Any]:
+    """The plan as a program reads it: as in the status, with the records and what is missing of them."""
+    plan = made.plan.to_wire()
+    if not details:
+        return plan
+    log = _log(key)
+    records = list(log.details(_lines(call, made)))
+    if log.missing:
+        call.screen.warn(log.missing)
+    return {**plan, "details": records, "detailsMissing": log.missing}
+
+
+def _log(key: KeyPair | None) -> PlanLog:
+    return PlanLog(key.open) if key else PlanLog()
+
+
+def _lines(call: Invocation, made: Made) -> Iterator[str]:
+    """Of the newest Pod: a Pod that is replaced begins the plan again."""
+    *_, newest = run_log.read(call.cluster, made.of, made.plan.run or 0)
+    return run_log.lines(newest.pieces)
