@@ -79,7 +79,7 @@ class Found(ApiModel):
         str,
         Field(
             description="deletes: records are gone; empty: all that were there; blanked: a field is blank now; "
-            "creates, updates: records would be written."
+            "creates, updates: records would be written; undo: an undo would delete them."
         ),
     ]
     count: Annotated[int, Field(description="How many records.")]

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.api.contract import ExitCode
+from tidegate.worker.journal.store import Journal
 
 from .databases import SIDES, WITH_CURSOR, Databases, Ended
 from .test_references import Firms
@@ -169,6 +170,17 @@ def test_without_a_limit_nothing_is_counted(linked: Databases, monkeypatch: pyte
     assert failed.message["reason"].startswith(
         "what the run would write cannot be counted: the directory for temporary"
     )
+
+
+def test_what_is_only_counted_is_in_no_journal(linked: Databases) -> None:
+    linked.add("crm", *NEW[:3])
+    config = {**linked.config(), "journal": {}}
+    halted = linked.run(config=config, environment=ALWAYS)
+    done = linked.run(config=config, environment={**ALWAYS, **approval(halted)})
+    with closing(Journal(linked.cache)) as journal:
+        assert [(each.run, len(list(journal.entries(each.run)))) for each in journal.runs()] == [
+            (done.message["run"], 3)
+        ]
 
 
 class TestAlways:

@@ -125,6 +125,8 @@ def found(of: Found) -> str:
     match of.what:
         case "creates" | "updates":
             return f"{of.what} {records} in {of.connector}"
+        case "undo":
+            return f"the undo deletes {records} in {of.connector}"
         case "deletes" | "empty":
             return f"{records} gone from {of.connector}"
         case "blanked":
