@@ -63,6 +63,19 @@ def store(key: str, text: str) -> None:
     write(target, sorted([*notes, [key, text]]))
 
 
+def plan(cache: Path) -> int:
+    seen = read(cache / "seen.json", {})
+    changed = [key for key, text in read(source, {}).items() if seen.get(key) != text]
+    if flaw == "plans in its cache":
+        write(cache / "planned.json", changed)
+    if flaw == "pushes what it plans":
+        for key in changed:
+            store(key, "planned")
+    sides = [{"object": "note", "connector": "target", "create": len(changed)}]
+    say(outcome="complete", **({} if flaw == "keeps its plan to itself" else {"plan": {"sides": sides}}))
+    return 0
+
+
 def work() -> int:
     terminated: list[int] = []
     if flaw == "ignores SIGTERM":
@@ -73,6 +86,8 @@ def work() -> int:
     if not known and flaw != "needs no configuration":
         return 2
     cache = Path(os.environ["SYNC_CACHE_DIR"])
+    if "SYNC_PLAN" in os.environ and flaw != "does not know plans":
+        return plan(cache)
     push = os.environ["SYNC_PUSH"] == "true" or flaw == "writes when read-only"
     if flaw == "takes the marker away":
         (cache / ".tidegate-epoch").unlink()

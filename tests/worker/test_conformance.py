@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 
 import tidegate
-from tidegate.worker.commands.conformance.checks import CHECKS
+from tidegate.worker.commands.conformance.checks import CHECKS, CHECKS_OF_PLANS
 from tidegate.worker.main import main
 
 PROGRAM = Path(__file__).with_name("small_worker.py")
 
 
-def conformance(directory: Path, *flaw: str, only: str = "", grace: str = "10") -> int:
+def conformance(directory: Path, *flaw: str, only: str = "", grace: str = "10", plans: bool = False) -> int:
     program = f"{sys.executable} -S {PROGRAM} {directory}"
     return main(
         ["conformance", "--reset", f"{program} reset", "--state", f"{program} state", "--edit", f"{program} edit",
-         "--grace", grace, "--interruptions", "3", "--only", only, "--", *program.split(), "work", *flaw]
+         "--grace", grace, "--interruptions", "3",
+         *(["--plans"] if plans else []), "--only", only, "--", *program.split(), "work", *flaw]
     )  # fmt: skip
 
 
@@ -65,6 +66,30 @@ def test_a_worker_that_breaks_the_contract_fails_with_the_violation(
     assert said.startswith("FAILED")
     assert words in said
     assert said.endswith("the contract is broken\n")
+
+
+def test_a_worker_that_plans_is_checked_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert conformance(tmp_path, only="a plan", plans=True) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"ok          {check.sentence}" for check in CHECKS_OF_PLANS),
+        "the contract is kept, as far as it was checked",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flaw", "words"),
+    [
+        ("does not know plans", "a plan of a first run has changed the cache directory, which is mounted read-only"),
+        ("plans in its cache", "a plan after an edit has changed the cache directory, which is mounted read-only"),
+        ("pushes what it plans", "a plan after an edit has changed the systems"),
+        ("keeps its plan to itself", "a plan of a first run exits with 0 and its message has no `plan` with `sides`"),
+    ],
+)
+def test_a_worker_whose_plan_is_none_fails_with_the_violation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flaw: str, words: str
+) -> None:
+    assert conformance(tmp_path, flaw, only="a plan", plans=True) == 1
+    assert words in capsys.readouterr().out
 
 
 def test_an_impossible_check_is_reported_as_unchecked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

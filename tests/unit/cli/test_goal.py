@@ -63,6 +63,7 @@ RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
         ("the run before", RunEnded(12), {}, waiting(recentActivity=[entry(12)]), None),
         ("in progress", RunEnded(12), {}, syncing(recentActivity=[entry(12)]), None),
         ("the run succeeds", RunEnded(12), {}, waiting(recentActivity=[entry(13), entry(12)]), DONE),
+        ("a plan is none", RunEnded(12), {}, waiting(recentActivity=[entry(13) | {"kind": "Plan"}]), None),
         ("a later one counts too", RunEnded(12), {}, waiting(recentActivity=[entry(15)]), DONE),
         (
             "the first one counts",

@@ -174,6 +174,28 @@ def _epoch(subject: Subject) -> Iterator[Problem]:
         yield from _expect(subject.run(place, 2, variables=another), ExitCode.COMPLETE, "the first run after a reset")
 
 
+def _plan(subject: Subject) -> Iterator[Problem]:
+    with subject.place() as place:
+        yield from _planned(subject, place, 1, "of a first run")
+    with subject.place() as place:
+        subject.run(place)
+        subject.edit()
+        yield from _planned(subject, place, 2, "after an edit")
+
+
+def _planned(subject: Subject, place: Place, run: int, which: str) -> Iterator[Problem]:
+    before, cached = subject.state(), place.cached()
+    ended = subject.plan(place, run)
+    yield from _expect(ended, ExitCode.COMPLETE, f"a plan {which}")
+    if subject.state() != before:
+        yield Problem(f"a plan {which} has changed the systems")
+    if place.cached() != cached:
+        yield Problem(f"a plan {which} has changed the cache directory, which is mounted read-only")
+    plan = (ended.said() or {}).get("plan")
+    if ended.code == ExitCode.COMPLETE and not (isinstance(plan, dict) and isinstance(plan.get("sides"), list)):
+        yield Problem(f"a plan {which} exits with 0 and its message has no `plan` with `sides`")
+
+
 def _expect(ended: Ended, code: ExitCode, what: str) -> Iterator[Problem]:
     if ended.code != code:
         last = ended.output.strip().splitlines()[-1:] or ["(no output)"]
@@ -198,3 +220,6 @@ CHECKS = (
     Check("a killed run is repeated and ends with the same result", ("state",), _resumes_after_kill),
     Check("the cache's epoch marker is left to the operator", (), _epoch),
 )
+
+# Of workers that say so by the annotation tidegate.dev/worker-plans.
+CHECKS_OF_PLANS = (Check("a plan writes nothing and is in the termination message", ("state", "edit"), _plan),)

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tidegate.api.contract import PROTOCOL, TERMINATION_MESSAGE_BYTES, Environment
-from tidegate.worker.epoch import Expected, prepare
+from tidegate.worker.epoch import Expected, look, prepare
 from tidegate.worker.errors import ConfigurationError
 
 _POLL_SECONDS = 0.005
@@ -60,6 +60,10 @@ class Place:
         self.message = directory / "message"
         self.log = directory / "log"
         self.cache.mkdir()
+
+    def cached(self) -> Mapping[str, bytes]:
+        """What the cache holds, by the files' paths."""
+        return {str(path): path.read_bytes() for path in sorted(self.cache.rglob("*")) if path.is_file()}
 
 
 class Subject:
@@ -106,6 +110,10 @@ class Subject:
         with self._started(place, run, scope, push=push, more=variables) as process:
             return _wait(process, place, None)
 
+    def plan(self, place: Place, run: int) -> Ended:
+        """A run that is asked for a plan, to its end."""
+        return self.run(place, run, push=False, variables={Environment.PLAN: "true"})
+
     def interrupt(self, place: Place, number: signal.Signals, after_seconds: float) -> Ended:
         """Run 1, with a signal some time after its first sign of life."""
         with self._started(place, 1, "full", push=True, more={}) as process:
@@ -123,7 +131,8 @@ class Subject:
         self, place: Place, run: int, scope: str, *, push: bool, more: Mapping[str, str]
     ) -> Iterator["subprocess.Popen[bytes]"]:
         epoch = more.get(Environment.CACHE_EPOCH, "1")
-        prepare(place.cache, Expected(epoch))  # as the init container does
+        do = look if Environment.PLAN in more else prepare  # as the init container does
+        do(place.cache, Expected(epoch))
         place.message.write_bytes(b"")
         variables = {name: value for name, value in os.environ.items() if not name.startswith("SYNC_")} | {
             Environment.PROTOCOL: PROTOCOL,
