@@ -73,8 +73,8 @@ def test_its_settings_are_ones_that_the_worker_takes() -> None:
     assert (journal.most_bytes, journal.keep.days) == (256 << 20, 7)
 
 
-def test_a_run_is_looked_at_and_undone_as_it_says(directory: Path) -> None:
-    (look,) = (command.text for command in PAGE.section("Look at it").commands())
+def test_the_commands_to_inspect_and_undo_a_run_work(directory: Path) -> None:
+    (look,) = (command.text for command in PAGE.section("Inspect a run").commands())
     assert f"```\n{shell(directory, look)}```" in PAGE.text
     plan, undo = (command.text for command in PAGE.section("Undo").commands())
     assert f"```\n{shell(directory, plan)}```" in PAGE.text

@@ -1,6 +1,6 @@
-"""Decisions: what people have decided about fields in conflict, as the annotation tidegate.dev/decisions has them.
+"""People's decisions about fields in conflict, in the form of the annotation tidegate.dev/decisions.
 
-A JSON list. The operator checks it and hands it to a run, the worker carries it out, the command line makes it.
+A JSON list. The command line creates it, the operator checks it and passes it to a run, and the worker carries it out.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _Name = Annotated[StrictStr, Field(min_length=1)]
 
 
 class Decision(ApiModel):
-    """One entry. What is left out never means all, and no other member is taken: a misspelt one decides nothing."""
+    """One entry. An omitted member never means all, and unknown members are refused: a misspelt one decides nothing."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +29,7 @@ class Decision(ApiModel):
     connector: _Name | None = None  # whose id it is; only with ALL it may be left out
     field: _Name  # or ALL
     take: _Name  # a connector, or NEWEST
-    at: StrictStr | None = None  # tells it from the same decision at another time
+    at: StrictStr | None = None  # distinguishes it from the same decision at another time
 
     @model_validator(mode="after")
     def _ids_have_a_connector(self) -> Self:
@@ -39,7 +39,7 @@ class Decision(ApiModel):
 
 
 class Single(NamedTuple):
-    """A decision about one record, or with ALL about every record that waits."""
+    """A decision about one record, or with ALL about every waiting record."""
 
     object: str
     id: int | str
@@ -50,7 +50,7 @@ class Single(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """What tells it from any other: what has been carried out is known by this."""
+        """The key by which decisions that were carried out are recognized."""
         return hashlib.sha256(json.dumps(self).encode()).hexdigest()[:16]
 
 
@@ -58,7 +58,7 @@ _DECISIONS = TypeAdapter(tuple[Decision, ...])
 
 
 def parse(text: str | bytes) -> tuple[Decision, ...]:
-    """The decisions of an annotation. Raises ValueError that says in words what does not fit, and quotes no value."""
+    """Parse the decisions of an annotation. Raises ValueError with a sentence about the problem, without any value."""
     try:
         return _DECISIONS.validate_json(text)
     except ValidationError as error:
@@ -86,7 +86,7 @@ def _words(error: ValidationError) -> str:
 
 
 def singles(decisions: Sequence[Decision]) -> Iterator[Single]:
-    """Each decision record by record, in their order."""
+    """Each decision, separately for each record, in order."""
     for each in decisions:
         ids = each.id if isinstance(each.id, tuple) else (each.id,)
         for id_ in ids:
@@ -94,6 +94,6 @@ def singles(decisions: Sequence[Decision]) -> Iterator[Single]:
 
 
 def format_decisions(decisions: Sequence[Decision]) -> str:
-    """The annotation's text."""
+    """The text of the annotation."""
     plain = [each.to_wire() for each in decisions]
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))

@@ -23,7 +23,7 @@ class Phase(StrEnum):
 
 
 class RunKind(StrEnum):
-    """What a run does: read everything, read what has changed, or say what a full sync would do and write nothing."""
+    """What a run does: read everything, read changes, or report what a full sync would do without writing."""
 
     FULL = "Full"
     INCREMENTAL = "Incremental"
@@ -130,13 +130,13 @@ class Run(ApiModel):
         Field(description="What that run had found; this one does that, and what spec.sync.safety allows anyway."),
     ] = None
     requested_at: Annotated[
-        str | None, Field(description="Of a plan: the value of tidegate.dev/plan-requested-at that asked for it.")
+        str | None, Field(description="For a plan: the value of tidegate.dev/plan-requested-at that requested it.")
     ] = None
     plan_key: Annotated[
-        str | None, Field(description="Of a plan: the public key that it seals the values of records with.")
+        str | None, Field(description="For a plan: the public key to which it encrypts the values of records.")
     ] = None
     without_cache: Annotated[
-        bool, Field(description="Of a plan: the next full sync begins with an empty cache, and so does the plan.")
+        bool, Field(description="For a plan: it starts with an empty cache, as the next full sync will.")
     ] = False
 
 
@@ -200,7 +200,7 @@ class LastRun(ApiModel):
     spec_digest: SpecDigest = None
     reason: Annotated[str | None, Field(description="Why it did not succeed.")] = None
     found: Annotated[
-        tuple[Found, ...] | None, Field(description="What halted it: what an approval of this run approves.")
+        tuple[Found, ...] | None, Field(description="What halted it, and what an approval of this run covers.")
     ] = None
 
 
@@ -220,19 +220,17 @@ class PlannedSide(ApiModel):
 class PlanStatus(ApiModel):
     """The newest plan that ended: what a full sync would push in mode PastAndFuture, and let go in mode FutureOnly."""
 
-    run: Annotated[int | None, Field(description="Its number; absent: it was refused.")] = None
+    run: Annotated[int | None, Field(description="Its run number; absent if the plan was refused.")] = None
     requested_at: Annotated[
         str | None, Field(description="The value of tidegate.dev/plan-requested-at that asked for it.")
     ] = None
     started_at: Annotated[Time | None, Field(description="When it was claimed.")] = None
     finished_at: Annotated[Time, Field(description="When the operator saw its end.")]
     outcome: Outcome
-    reason: Annotated[
-        str | None, Field(description="Why it did not succeed, or what a person should know of a plan that did.")
-    ] = None
-    first: Annotated[bool, Field(description="Whether it is the plan of a first run, which finds an empty cache.")] = (
-        False
-    )
+    reason: Annotated[str | None, Field(description="Why the plan failed, or remarks on a plan that succeeded.")] = None
+    first: Annotated[
+        bool, Field(description="Whether it is the plan of a first run, which starts with an empty cache.")
+    ] = False
     sides: Annotated[
         tuple[PlannedSide, ...], Field(description="Per object and connector, at most 32; the Pod's log has all.")
     ] = ()

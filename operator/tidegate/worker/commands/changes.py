@@ -78,5 +78,5 @@ def _fields(change: Change) -> Iterator[str]:
 
 def _record(told: Told | Change, *, done: bool) -> str:
     key = f" {shown(told.key)}" if told.key is not None else ""
-    doubt = "" if done else " (it is unknown whether this has happened)"
+    doubt = "" if done else " (unknown whether it was carried out)"
     return f"{told.what} {told.object}{key} of {told.connector}{doubt}"

@@ -54,7 +54,7 @@ class Top(Part):
     pace: Pace | None = None
     """A limit that protects the connected systems; without it there is none."""
     journal: Journal | None = None
-    """Keep what runs write, so that a run can be undone; {} is enough."""
+    """Records what runs write, so that a run can be undone; {} uses the defaults."""
     full_scan_every: Duration = timedelta(hours=24)
     """How often an object with a cursor is read whole, which finds deletes."""
     overlap: Duration = timedelta(seconds=30)

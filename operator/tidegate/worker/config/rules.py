@@ -54,13 +54,13 @@ class MaxDeletes(Limit):
 
 
 class MaxCreates(Limit):
-    """How many records one run may create on one side, counted before its first write: `min` always, beyond that no
-    more than the percentage. None is linked before the first run has ended. Without it there is no limit."""
+    """How many records one run may create on one side, counted before its first write: the greater of `min` and the
+    percentage of the linked records. Before the first run has ended none is linked. Without it there is no limit."""
 
 
 class MaxUpdates(Limit):
-    """How many records one run may update on one side, counted before its first write: `min` always, beyond that no
-    more than the percentage. Without it there is no limit."""
+    """How many records one run may update on one side, counted before its first write: the greater of `min` and the
+    percentage of the linked records. Without it there is no limit."""
 
 
 class MaxRekeyed(Limit):
@@ -96,15 +96,16 @@ def _size(text: str) -> str:
 
 
 class Journal(Part):
-    """What runs have written, with the values before and after: kept in the cache volume, so that a run can be undone.
-    Without it nothing is kept."""
+    """A journal of what runs write, with the values before and after, in the cache volume, so that a run can be undone.
+    Without it nothing is recorded."""
 
     keep: Duration = timedelta(days=7)
-    """For how long after its start a run can be undone."""
+    """How long after its start a run can be undone."""
     max_size: Annotated[str, AfterValidator(_size), WithJsonSchema({"type": "string", "pattern": _SIZE})] = "256Mi"
-    """How large the journal may become; then the oldest runs are dropped, each of them whole."""
+    """The maximum size of the journal; beyond it whole runs are dropped, the oldest first."""
     key: Secret | None = None
-    """The values are encrypted with it. Without it they are kept as they are."""
+    """{env: NAME}: the variable that holds the key by which values are encrypted. Without it they are stored in plain
+    text."""
 
     @property
     def most_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""What the journal is about: a write to one record, and what is told of it."""
+"""What the journal records: writes to single records, and the runs that made them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -12,9 +12,9 @@ What = Literal["create", "update", "delete"]
 class Change(NamedTuple):
     """One write to one record: the values of its fields before and after, by their names on that side.
 
-    A record that is created has nothing before, and none after when it is deleted. `key` is None where the system has
-    not given it yet; `across` is the id of its counterpart; `match` has the match fields, for people; `former` is the
-    id that a record had before it was deleted, where an undo creates it again.
+    A create has no values before, and a delete none after. `key` is None until the system has assigned the id; `across`
+    is the id of the counterpart; `match` has the match fields, for people; `former` is the id that a record had before
+    it was deleted, where an undo creates it again.
     """
 
     source: int
@@ -30,7 +30,7 @@ class Change(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A change as the journal has it. One that is not done may have happened."""
+    """A change in the journal. One that is not done may have been carried out."""
 
     number: int
     run: int
@@ -50,9 +50,9 @@ class Told(NamedTuple):
 
 
 class JournalledRun(NamedTuple):
-    """A run that has written, since when (seconds since 1970), and what it did, by operation.
+    """A run that has written, its start (in seconds since 1970), and the number of its writes by operation.
 
-    Of one that is not whole nothing is kept: it wrote more than the journal may hold.
+    A run that is not whole has no entries: it wrote more than the journal may hold.
     """
 
     run: int

@@ -1,4 +1,4 @@
-"""Values of records as JSON that brings back what was put in: its type too, which is part of what a value means."""
+"""Values of records as JSON that restores them with their types."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from tidegate.worker.values.normal_form import MISSING, Value
 
-# JSON has these. Subtypes, such as those of an enumeration, are not among them.
+# Types of JSON itself. Subtypes, such as those of an enumeration, are excluded.
 _PLAIN = (str, int, float, bool, type(None))
 
 _TYPES: Mapping[str, tuple[type, Callable[[Any], str], Callable[[str], Value]]] = {
@@ -29,7 +29,7 @@ _TYPES: Mapping[str, tuple[type, Callable[[Any], str], Callable[[str], Value]]] 
 
 
 def encoded(value: Value) -> Any:
-    """A value as plain JSON data; of a type that is not known here its text, which a system takes for it."""
+    """A value as plain JSON data; for an unknown type, its text, which a system accepts for it."""
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -48,7 +48,7 @@ def encoded(value: Value) -> Any:
 
 
 def decoded(data: Any) -> Value:
-    """The value that `encoded` has made this of."""
+    """The value from the result of `encoded`."""
     if isinstance(data, list):
         return [decoded(inner) for inner in data]
     if not isinstance(data, dict):
@@ -62,11 +62,11 @@ def decoded(data: Any) -> Value:
 
 
 def to_bytes(values: Mapping[str, Mapping[str, Value]]) -> bytes:
-    """Values by name, several times over, as bytes to be kept."""
+    """Several named sets of values by field name, as bytes to store."""
     plain = {part: {name: encoded(value) for name, value in each.items()} for part, each in values.items()}
     return json.dumps(plain, separators=(",", ":")).encode()
 
 
 def from_bytes(data: bytes) -> dict[str, dict[str, Value]]:
-    """What `to_bytes` was given."""
+    """The input of `to_bytes`."""
     return {part: {name: decoded(value) for name, value in each.items()} for part, each in json.loads(data).items()}

@@ -1,4 +1,4 @@
-"""Encryption of the journal's values with a key that is made of a secret in the environment."""
+"""Encryption of the journal's values with a key derived from a secret in the environment."""
 
 import os
 
@@ -13,21 +13,21 @@ _PROOF = b"tidegate journal"
 
 
 class Cipher:
-    """Encrypts what one secret protects; `salt` and `proof` are kept, so that the secret is known again."""
+    """Encrypts with one secret; `salt` and `proof` are stored, to recognize the secret later."""
 
     def __init__(self, secret: str, salt: bytes | None = None) -> None:
         self.salt = salt or os.urandom(_SALT_BYTES)
-        # The secret may be a password: to try one takes 50 ms and 16 MiB.
+        # The secret may be a password: each guess costs 50 ms and 16 MiB.
         key = Scrypt(salt=self.salt, length=_KEY_BYTES, n=1 << 14, r=8, p=1).derive(secret.encode())
         self._cipher = ChaCha20Poly1305(key)
 
     @property
     def proof(self) -> bytes:
-        """What only this cipher can decrypt."""
+        """Data that only this cipher can decrypt."""
         return self.encrypt(_PROOF, b"")
 
     def fits(self, proof: bytes) -> bool:
-        """Whether the proof is this cipher's."""
+        """Whether the proof was made by this cipher."""
         try:
             return self.decrypt(proof, b"") == _PROOF
         except InvalidTag:
@@ -39,5 +39,5 @@ class Cipher:
         return nonce + self._cipher.encrypt(nonce, data, place)
 
     def decrypt(self, data: bytes, place: bytes) -> bytes:
-        """What was encrypted. Raises InvalidTag for anything else."""
+        """The decrypted data. Raises InvalidTag when it was encrypted for another place or with another key."""
         return self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], place)

@@ -1,4 +1,4 @@
-"""The keys of the journal's runs: each run is encrypted with the one that was given to it, so that keys may change."""
+"""The keys of the journal's runs: each run keeps the key that it was encrypted with, so that the secret may change."""
 
 import sqlite3
 
@@ -11,7 +11,7 @@ SCHEMA = "CREATE TABLE key (number INTEGER PRIMARY KEY, salt BLOB NOT NULL, proo
 
 
 class Keys:
-    """All of them, of which the secret of this process makes some."""
+    """The keys of one journal; those made from this process's secret can be used."""
 
     def __init__(self, db: sqlite3.Connection, secret: str | None) -> None:
         self._db = db
@@ -19,7 +19,7 @@ class Keys:
         self._ciphers: dict[int, Cipher | None] = {}
 
     def own(self) -> int | None:
-        """The number of the key that the secret makes; None without a secret."""
+        """The number of the present secret's key; None without a secret."""
         if self._secret is None:
             return None
         for number, salt, proof in self._db.execute("SELECT number, salt, proof FROM key ORDER BY number DESC"):
@@ -34,7 +34,7 @@ class Keys:
         return added.lastrowid
 
     def of_run(self, run: int) -> Cipher | None:
-        """What a run is encrypted with; None where it is not. Raises ConfigurationError when the secret is another."""
+        """The cipher of a run; None for an unencrypted run. Raises ConfigurationError when the secret is another."""
         ((number,),) = self._db.execute("SELECT key FROM run WHERE run = ?", (run,))
         if number is None:
             return None
@@ -50,7 +50,7 @@ class Keys:
         return fitting
 
     def opened(self, run: int, place: bytes, content: bytes) -> bytes:
-        """What a run has encrypted for a place. Raises CacheUnusable when it was altered."""
+        """The decrypted content of a place. Raises CacheUnusable when it was altered."""
         cipher = self.of_run(run)
         try:
             return content if cipher is None else cipher.decrypt(content, place)
@@ -58,6 +58,6 @@ class Keys:
             raise CacheUnusable(f"the journal has been altered: values of run {run} cannot be decrypted") from None
 
     def forget(self) -> None:
-        """Forget the keys of runs that are kept no more."""
+        """Forget the keys of runs that are no longer recorded."""
         self._db.execute("DELETE FROM key WHERE number NOT IN (SELECT key FROM run WHERE key IS NOT NULL)")
         self._ciphers.clear()

@@ -1,8 +1,8 @@
 """The journal's file: a SQLite database of its own in the cache volume, beside the cache.
 
-An entry is durable before its write is sent, and is done with the write's answer. One that is not done belongs to a
-process that ended in between: whether its write has happened, only the system can tell. Ids and field names are kept as
-they are; values are encrypted where there is a key.
+An entry is durable before its write is sent, and done when the write is answered. An entry that is not done is from a
+process that ended in between: only the system can tell whether the write was carried out. Ids and field names are
+stored in plain text; values are encrypted if there is a key.
 """
 
 import json
@@ -44,7 +44,7 @@ class Journal:
     """One open journal. No other process can open it meanwhile."""
 
     def __init__(self, directory: Path, secret: str | None = None) -> None:
-        """Open the journal, or make it; `secret` is what its values are encrypted with from now on.
+        """Open the journal, or create it; values are encrypted with `secret` from now on.
 
         Raises CacheLocked, or CacheUnusable when it cannot be read.
         """
@@ -71,25 +71,25 @@ class Journal:
             raise CacheUnusable(f"the journal {FILE} has format {found}, and this worker knows format {FORMAT}")
 
     def close(self) -> None:
-        """Release the journal."""
+        """Close the journal."""
         self._db.close()
 
     def copy_to(self, directory: Path) -> None:
-        """Make a copy of the journal in another directory."""
+        """Copy the journal to another directory."""
         with closing(sqlite3.connect(directory / FILE)) as copy:
             self._db.backup(copy)
 
     # What a run writes
 
     def begin(self, run: int, now: float, *, undoes: int | None = None) -> None:
-        """The run is going to write; again after an interruption."""
+        """Add a run that is going to write; may be repeated after an interruption."""
         if self._one("SELECT count(*) FROM run WHERE run = ?", run):
             return
         with self._transaction():
             self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?, TRUE)", (run, now, self._keys.own(), undoes))
 
     def intend(self, run: int, changes: Sequence[Change]) -> range:
-        """Keep what is about to be written. Returns the entries' numbers."""
+        """Store what is about to be written. Return the entries' numbers."""
         cipher = self._keys.of_run(run)
         first = 1 + self._one("SELECT coalesce(max(number), 0) FROM entry")
         rows = [
@@ -104,7 +104,7 @@ class Journal:
         return range(first, first + len(rows))
 
     def complete(self, run: int, done: Mapping[int, Change], nothing: Iterable[int] = ()) -> None:
-        """These entries have happened, as it is said now; of the others nothing was written."""
+        """Complete these entries with the present results; remove those of which nothing was written."""
         cipher = self._keys.of_run(run)
         rows = [(_text(each.key), _sealed(cipher, run, each), number) for number, each in done.items()]
         renewed = [
@@ -120,12 +120,12 @@ class Journal:
     # Its bounds
 
     def drop_before(self, moment: float, kept: Iterable[int | None]) -> list[int]:
-        """Drop the runs that began earlier, but for these. Returns their numbers."""
+        """Drop the runs that started earlier, except these. Return their numbers."""
         old = self._db.execute("SELECT run FROM run WHERE began < ? ORDER BY run", (moment,)).fetchall()
         return self._drop([run for (run,) in old if run not in {*kept}])
 
     def drop_to_fit(self, most: int, kept: Iterable[int | None]) -> list[int]:
-        """Drop the oldest runs, but for these, until no more bytes than that are used. Returns their numbers."""
+        """Drop the oldest runs, except these, until at most `most` bytes are used. Return their numbers."""
         dropped: list[int] = []
         known = {*kept}
         while self._used() > most:
@@ -137,17 +137,17 @@ class Journal:
         return dropped
 
     def is_full(self, most: int) -> bool:
-        """Whether more bytes than that are used."""
+        """Whether more than `most` bytes are used."""
         return self._used() > most
 
     def give_up(self, run: int) -> None:
-        """Keep no more of a run than that it has written more than can be kept."""
+        """Remove a run's entries, and mark it as too large to be recorded."""
         with self._transaction():
             self._db.execute("UPDATE run SET whole = FALSE WHERE run = ?", (run,))
             self._db.execute("DELETE FROM entry WHERE run = ?", (run,))
 
     def is_whole(self, run: int) -> bool:
-        """Whether all that a run has written is kept."""
+        """Whether all writes of a run are recorded."""
         return bool(self._one("SELECT whole FROM run WHERE run = ?", run))
 
     def _drop(self, runs: list[int]) -> list[int]:
@@ -161,10 +161,10 @@ class Journal:
         pages = self._one("PRAGMA page_count") - self._one("PRAGMA freelist_count")
         return pages * self._one("PRAGMA page_size")
 
-    # What is kept
+    # Reading
 
     def runs(self) -> list[JournalledRun]:
-        """All runs that are kept, the oldest first."""
+        """All recorded runs, the oldest first."""
         found = self._db.execute("SELECT run, began, undoes, whole FROM run ORDER BY run").fetchall()
         return [
             JournalledRun(run, began, undoes, bool(whole), self._counts(run)) for run, began, undoes, whole in found
@@ -176,20 +176,21 @@ class Journal:
         return {*self._db.execute(query, (run,))}
 
     def told(self, run: int) -> Iterator[Told]:
-        """What a run has written, in its order, without values."""
+        """What a run has written, in order, without values."""
         query = "SELECT object, connector, what, id, fields, done FROM entry WHERE run = ? ORDER BY number"
         for title, connector, what, key, fields, done in self._db.execute(query, (run,)):
             yield Told(title, connector, what, _key(key), json.loads(fields), bool(done))
 
     def entries(self, run: int) -> Iterator[Entry]:
-        """What a run has written, in its order. Raises ConfigurationError when the key is not the one that it needs."""
+        """What a run has written, in order. Raises ConfigurationError when the key is missing or not the run's."""
         query = f"SELECT {_ENTRY} FROM entry WHERE run = ? ORDER BY number"  # noqa: S608
         return map(self._entry, self._db.execute(query, (run,)))
 
     def chains(self, run: int, before: int | None, limit: int) -> list[Sequence[Entry]]:
-        """What a run has written to each of the next records, in the run's order; what it wrote last comes first.
+        """The writes of a run to each of the next records, in the run's order; the records written last come first.
 
-        `before` is the number of the entry with which the last chain ended; None begins, with what is kept by then.
+        `before` is the number of the entry with which the last chain ended; None starts with the entries that exist by
+        then.
         """
         if before is None:
             self._db.execute("DROP TABLE IF EXISTS temp.chain")
@@ -204,7 +205,7 @@ class Journal:
         return [self.chain(last) for last in lasts]
 
     def chain(self, last: int) -> Sequence[Entry]:
-        """The entries of one record up to this one, by the run that has made it."""
+        """The entries of one record up to this one, by its run."""
         query = (
             f"SELECT {', '.join('e.' + name for name in _ENTRY.split(', '))} FROM entry AS last CROSS JOIN entry AS e "  # noqa: S608
             "ON e.number = last.number OR e.run = last.run AND e.source = last.source AND e.id = last.id "
@@ -213,7 +214,7 @@ class Journal:
         return [*map(self._entry, self._db.execute(query, (last,)))]
 
     def unsettled(self) -> list[Entry]:
-        """What undoes that were cut short may have written."""
+        """What interrupted undos may have written."""
         query = (
             f"SELECT {_ENTRY} FROM entry WHERE run IN (SELECT run FROM run WHERE undoes IS NOT NULL) "  # noqa: S608
             "AND NOT done ORDER BY number"
@@ -221,12 +222,12 @@ class Journal:
         return [*map(self._entry, self._db.execute(query))]
 
     def is_unsettled(self) -> bool:
-        """Whether there is any."""
+        """Whether there is any such entry."""
         undoes = "SELECT run FROM run WHERE undoes IS NOT NULL"
         return bool(self._one(f"SELECT EXISTS (SELECT 1 FROM entry WHERE NOT done AND run IN ({undoes}))"))  # noqa: S608
 
     def renewed(self, source: int, value: Value) -> Key | None:
-        """The id that a record has since an undo created it again; None for one that has kept its id."""
+        """The id of a record that an undo created again; None for one that has kept its id."""
         newest, known = None, set[str | None]()
         while (text := normal(value)) not in known:
             known.add(text)
@@ -238,11 +239,11 @@ class Journal:
         return newest
 
     def demand(self, run: int, *, readable: bool = True) -> None:
-        """Raise ConfigurationError unless all that a run has written is there; `readable`: with its values."""
+        """Raise ConfigurationError unless all writes of a run are recorded, and with `readable` also their values."""
         if not self._one("SELECT count(*) FROM run WHERE run = ?", run):
             raise ConfigurationError(
                 f"run {run} is not in the journal: it wrote nothing, it is older than spec.sync.journal.keep, or it "
-                "was dropped to make room; tidegate-worker changes lists the runs that are there"
+                "was dropped to make room; tidegate-worker changes lists the recorded runs"
             )
         if not self.is_whole(run):
             raise ConfigurationError(
@@ -285,7 +286,7 @@ def _sealed(cipher: Cipher | None, run: int, change: Change) -> bytes:
 
 
 def _place(run: int, source: int, what: str, key: str | None) -> bytes:
-    """What encrypted values belong to: they cannot be read as another record's."""
+    """What encrypted values belong to: they cannot be decrypted as another record's."""
     return json.dumps([run, source, what, key]).encode()
 
 
@@ -299,7 +300,7 @@ def _key(text: str | None) -> Key | None:
 
 
 def _meaning_of(error: sqlite3.DatabaseError) -> Exception:
-    """What an error means that keeps the journal from being opened."""
+    """The run's error for an error that prevents opening the journal."""
     name = str(getattr(error, "sqlite_errorname", "") or "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return CacheLocked("another process is working on the journal")

@@ -1,7 +1,7 @@
-"""Approval: what a halted run shows to a person, and what the run that is approved may do of it.
+"""Approval: what a halted run lists for a person, and what the approved run may do.
 
-A part of `guard`. What is approved is what that run has shown: more of the same has to pass the limits by itself, and
-anything else halts again. An approval is of one run, for the next one (design section 6.1).
+A part of `guard`. An approval covers what the halted run has listed: more of the same kind has to be within the limits,
+and anything else halts again. It applies to one run, the next one (design section 6.1).
 """
 
 from collections.abc import Sequence, Set
@@ -17,10 +17,10 @@ from tidegate.worker.run.source import Source
 What = Literal["empty", "deletes", "blanked", "creates", "updates", "undo"]
 Kind = tuple[int, What, str]
 
-# For what the records of a side that are gone are shown, be it all of them or some.
+# The kind under which missing records of a side are listed, whether all or some are missing.
 DELETES = "deletes"
 
-# More findings are told by side and kind: of these there are no more than the contract has room for, ten.
+# With more findings than this, they are combined by side and kind: the contract has room for ten.
 _TOLD_EACH = 8
 
 _NAMED_IDS = 3
@@ -28,10 +28,10 @@ _NAMED_IDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Records of one side that are gone, in which `field` is blank, or that would be written, to be looked at.
+    """Records of one side that are gone, that have a blank `field`, or that would be written.
 
-    `reason` is a clause, and of what a run would do for an approval alone, as `asked` says, what follows "would".
-    `linked` counts the records that might be of the kind; `limit` says how many of them may be.
+    `reason` is a clause; where `asked`, an approval is required regardless of limits, and `reason` follows "would".
+    `linked` is the number of records that could be of the kind; `limit` says how many of them may be.
     """
 
     source: Source
@@ -46,21 +46,21 @@ class Finding:
 
     @property
     def kind(self) -> Kind:
-        """What an approval is of."""
+        """The kind of records that an approval covers."""
         return self.source.number, self.what, self.field
 
     @property
     def why(self) -> str:
-        """For what the records are shown: all that are gone for the same."""
+        """The kind under which the records are listed: the same for all deletes."""
         if self.what == "blanked":
             return f"blanked {self.field}"
         return DELETES if self.what == "empty" else self.what
 
 
 def approved_kinds(session: Session) -> set[Kind] | None:
-    """What a person has seen and approved; None unless it is what this cache's halted run has shown.
+    """The kinds that a person has approved; None unless this cache's halted run has listed them.
 
-    An approval that was left in place does not wave the next accident through.
+    An old approval does not let the next accident pass.
     """
     halted = session.cache.recall("halted")
     approved = session.order.approved
@@ -72,11 +72,11 @@ def approved_kinds(session: Session) -> set[Kind] | None:
 
 
 def is_approved(session: Session, found: Finding, approved: Set[Kind] | None) -> bool:
-    """Whether these records may pass: they were shown, but for some that the limit allows."""
+    """Whether these records may pass: they were listed, except for some that the limit allows."""
     if approved is None:
         return False
     number = found.source.number
-    # Who has seen that all are gone has seen that some are, and not the other way round.
+    # An approval of an empty side covers single deletes, and not the other way round.
     seen = found.kind in approved or (found.what == "deletes" and (number, "empty", "") in approved)
     if not (seen or found.asked):
         return False
@@ -85,7 +85,7 @@ def is_approved(session: Session, found: Finding, approved: Set[Kind] | None) ->
 
 
 def show(session: Session, found: Sequence[Finding]) -> None:
-    """Tell what was found, so that a person can look before approving it, and remember what was told."""
+    """Report what was found, so that a person can look before approving it, and remember what was listed."""
     cache = session.cache
     told = bounded(_told(session, found))
     with session.commit():
@@ -120,7 +120,7 @@ def _entry(session: Session, found: Sequence[Finding]) -> dict[str, object]:
 
 
 def _name(session: Session, found: Finding) -> None:
-    """Name records in the log."""
+    """List the records in the log."""
     source, planned = found.source, found.foreseen
     for row in session.cache.rows(found.rids[:NAMED_LINES]).values():
         if planned is None:

@@ -1,7 +1,7 @@
-"""Decisions: what people have decided about conflicts, taken up once, before the push. A part of a run's steps.
+"""Accepts people's decisions about conflicts, once, before the push. A part of a run's steps.
 
-From then on a decision stands in the cache beside what waits, so that a run that is cut short carries it out, and none
-is carried out twice. What cannot be taken up is told and fails nothing.
+From then on the cache holds a decision beside what waits, so that an interrupted run carries it out, and none is
+carried out twice. A decision that cannot be accepted is reported and fails nothing.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from tidegate.worker.connectors import Key
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import SourcePair
 
-# By what they are, those of the decisions of the last file that have been taken up.
+# The identities of those decisions in the last file that were accepted.
 _TAKEN_UP = "decisions"
-# More digits are no number that SQLite holds.
+# SQLite has no integer with more digits.
 _LONGEST_NUMBER = 18
 
 
 class _RefusedError(Exception):
-    """A decision that cannot be taken up, in words."""
+    """A decision that cannot be accepted; the text says why."""
 
 
 class _Meant(NamedTuple):
-    """What a decision is about; without a title, all fields."""
+    """What a decision covers; without a title, all fields."""
 
     both: SourcePair
     title: str | None
@@ -33,7 +33,7 @@ class _Meant(NamedTuple):
 
 
 def take_up_decisions(session: Session) -> None:
-    """Write the decisions that are new beside what waits; called within the commit that begins the push."""
+    """Store new decisions beside what waits; called within the commit that begins the push."""
     if session.order.decisions is None:
         return
     try:
@@ -80,7 +80,7 @@ def _meant(session: Session, decision: Single) -> _Meant:
 
 
 def _title(both: SourcePair, field: str) -> str | None:
-    """The field's title, by which it waits; a person may also name it as either side does."""
+    """The field's title, under which it waits; a person may also use the name on either side."""
     if field == ALL:
         return None
     rules = both.item.fields
@@ -113,7 +113,7 @@ def _side(session: Session, connector: str | None) -> Side:
 
 
 def _keys(id_: RecordId) -> Sequence[Key]:
-    """The ids that may be meant: a number may have been written as text, and text as a number."""
+    """The possible keys for an id: a number may have been written as a text, and a text as a number."""
     if isinstance(id_, int):
         return [id_, str(id_)] if abs(id_) < 10**_LONGEST_NUMBER else [str(id_)]
     digits = id_.removeprefix("-")

@@ -1,7 +1,7 @@
-"""Foreseen: which records the push would create, update and delete, found before its first write.
+"""Foreseen: which records the push would create, update and delete, computed before its first write.
 
-A part of `guard`, where a limit or an approval asks for it. The push is rehearsed on a copy of the cache and on systems
-that are only read (see `planned`); what it reads is read again by the push itself.
+A part of `guard`, used where a limit or an approval asks for it. The push is rehearsed on a copy of the cache, with
+read-only access to the systems (see `planned`); the push itself reads everything again.
 """
 
 import os
@@ -28,9 +28,9 @@ _BATCH = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """Records of an object that would be written on one side; `rids` are of the records that the cache knows them by.
+    """Records of an object that would be written on one side; `rids` are those by which the cache knows them.
 
-    What would be created has no id yet, and is known by its counterpart; so is what would be deleted, because its
+    A record to create has no id yet, and is identified by its counterpart; so is a record to delete, because its
     counterpart is gone, and an updated record that only the push would find.
     """
 
@@ -41,31 +41,31 @@ class Foreseen:
 
     @property
     def target(self) -> Source:
-        """The records that would be written."""
+        """The side that would be written."""
         return self.both.sources[self.side]
 
     @property
     def words(self) -> str:
-        """What would be done, after "would"."""
+        """What would be done, to follow "would" in a sentence."""
         records = "record" if len(self.rids) == 1 else "records"
         return f"{self.operation} {len(self.rids)} {self.both.item.name} {records} in {self.target.name}"
 
 
 def must_be_foreseen(session: Session) -> bool:
-    """Whether the writes have to be known beforehand: something asks for it, and there may be too many."""
+    """Whether the writes must be computed beforehand: a limit or approval asks for it, and there may be too many."""
     safety, always = session.sync.safety, session.order.asks_approval
     limits = [limit.min for limit in (safety.max_creates, safety.max_updates) if limit is not None]
     if not session.progress.push or not (always or limits):
         return False
     pending = session.cache.count_pending() + session.cache.parked.count()
-    # Where records refer to others, one that is dealt with makes more of them pending.
+    # Where records refer to others, a handled record makes more of them pending.
     exact = not always and not any(both.item.has_references for both in session.pairs)
     return pending > (min(limits) if exact else 0)
 
 
 @contextmanager
 def rehearsal(session: Session) -> Iterator[tuple[Session, Changes]]:
-    """A session that goes on from here without any effect; what it would write is in `Changes`."""
+    """A session that continues from here without any effect; what it would write is in `Changes`."""
     try:
         with TemporaryDirectory(prefix="tidegate-foreseen-") as directory, Path(os.devnull).open("w") as nowhere:
             session.cache.copy_to(Path(directory))
@@ -91,7 +91,7 @@ def _planned(both: SourcePair, changes: Changes) -> SourcePair:
 
 
 def foreseen(session: Session, rehearsed: Session, changes: Changes) -> Iterator[Foreseen]:
-    """What the rehearsed push has written."""
+    """What the rehearsed push would write."""
     for both in session.pairs:
         for side in SIDES:
             target = both.sources[side]
@@ -103,7 +103,7 @@ def foreseen(session: Session, rehearsed: Session, changes: Changes) -> Iterator
 
 
 def _rids(session: Session, rehearsed: Session, target: int, operation: Operation, keys: Sequence[Key]) -> list[int]:
-    # What is deleted is gone from the rehearsal's cache.
+    # The rehearsal's cache no longer has deleted records.
     cache = session.cache if operation == "delete" else rehearsed.cache
     rows = cache.rows(rid for _, rid, _ in cache.known(target, keys).values())
     own = session.cache.rows(rows) if operation == "update" else {}

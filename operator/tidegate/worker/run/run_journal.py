@@ -1,4 +1,4 @@
-"""The journal as one run writes it: opened by its settings, and kept within their bounds."""
+"""The journal of one run: opened by its settings, and kept within their limits."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from tidegate.worker.run.report import Report
 
 
 class RunJournal:
-    """What one run writes; the same over its retries, pauses and resumptions."""
+    """What one run writes, including its retries and resumptions."""
 
     def __init__(
         self, journal: Journal, order: Order, settings: Settings, report: Report, now: Callable[[], float]
@@ -29,7 +29,7 @@ class RunJournal:
         self._begun = False
 
     def close(self) -> None:
-        """Release the journal."""
+        """Close the journal."""
         self.journal.close()
 
     @property
@@ -38,7 +38,7 @@ class RunJournal:
         return set() if self._undoes is None else self.journal.created_in(self._undoes)
 
     def intend(self, changes: Sequence[Change]) -> Sequence[int]:
-        """Keep what is about to be written. Returns the entries' numbers; none where the run cannot be kept whole."""
+        """Store what is about to be written. Return the entries' numbers; none when the run is too large."""
         if not changes:
             return ()
         if not self._begun:
@@ -50,14 +50,14 @@ class RunJournal:
         return numbers if self._fits() else ()
 
     def complete(self, done: Mapping[int, Change], nothing: Iterable[int]) -> None:
-        """What has become of these entries."""
+        """Store the results of these entries."""
         self.journal.complete(self._run, done, nothing)
 
     def _fits(self) -> bool:
         most, size = self._settings.most_bytes, self._settings.max_size
         for run in self.journal.drop_to_fit(most, [self._run, self._undoes]):
             self._report.warning(f"run {run} can no longer be undone: the journal has reached its maxSize of {size}")
-        # What an undo writes is no more than what it undoes, and has to be kept: it could not be repeated otherwise.
+        # An undo writes no more than it reverts, and must be recorded: it could not be repeated otherwise.
         if self._undoes is not None or not self.journal.is_full(most):
             return True
         self.journal.give_up(self._run)
@@ -71,7 +71,7 @@ class RunJournal:
 def open_journal(
     order: Order, sync: Sync, environ: Mapping[str, str], report: Report, now: Callable[[], float] = time.time
 ) -> RunJournal | None:
-    """The journal of a run that writes. Without the setting none is kept, and one of earlier runs is deleted.
+    """The journal of a run that writes. Without the setting there is none, and one of earlier runs is deleted.
 
     Raises RunEnded when it cannot be opened.
     """
@@ -92,7 +92,7 @@ def open_journal(
 
 
 def secret_of(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """What the journal's values are encrypted with. Raises ConfigurationError when its variable is not set."""
+    """The secret that the journal is encrypted with. Raises ConfigurationError when its variable is not set."""
     if settings.key is None:
         return None
     if not (secret := environ.get(settings.key.env, "").strip()):
@@ -101,7 +101,7 @@ def secret_of(settings: Settings, environ: Mapping[str, str]) -> str | None:
 
 
 def _delete(directory: Path) -> None:
-    """Delete the journal in a directory, if there is one. Raises ConfigurationError while it is still needed."""
+    """Delete the journal in a directory, if there is one. Raises ConfigurationError while an undo still needs it."""
     if not (directory / FILE).exists():
         return
     with closing(Journal(directory)) as journal:

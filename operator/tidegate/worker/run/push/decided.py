@@ -1,7 +1,7 @@
-"""Decided: the fields of a batch of `push` that a person has decided: what is taken, and what became of it.
+"""Applies people's decisions to the fields of a batch of `push`, and reports the results.
 
-A decision is carried out once, and only on what was decided about. Whatever keeps it from that is told, and the field
-waits as before.
+A decision is carried out once, and only on the values that it was made for. If that is impossible, the reason is
+reported and the field waits as before.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _EDITED = "the field was edited since it was set aside"
 
 
 def resolve(session: Session, both: SourcePair, work: Work, decided: Mapping[int, Taken]) -> None:
-    """Find out of each field that is decided which side is taken, or why that cannot be."""
+    """Determine for each decided field which side wins, or why the decision cannot be carried out."""
     for i, taken in decided.items():
         side = _newer(session, work) if taken == "newest" else taken
         reason = _obstacle(both, work, i, side)
@@ -53,9 +53,10 @@ def _obstacle(both: SourcePair, work: Work, field: int, taken: Side | None) -> s
 
 
 def conclude(session: Session, both: SourcePair, work: Work) -> None:
-    """Tell what became of the decisions about a record that has been dealt with.
+    """Report the results of the decisions about a record that has been handled.
 
-    One that a system refuses, or that waits for another record, stays: it is carried out with the record.
+    A decision about a write that a system refuses, or that waits for another record, stays: it is carried out with the
+    record.
     """
     done = {i: _outcome(work, i, taken) for i, taken in work.decided.items()}
     session.progress.decided += sum(reason == "" for reason in done.values())

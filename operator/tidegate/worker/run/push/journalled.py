@@ -1,4 +1,4 @@
-"""Journalled: a batch of `push` is in the journal before it is written, and then with the answers."""
+"""Journals a batch of `push`: its entries are stored before the writes, and completed with the results."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,12 +23,12 @@ class _Written(NamedTuple):
 
 @contextmanager
 def journalled(session: Session, both: SourcePair, works: Sequence[Work]) -> Iterator[None]:
-    """The writes that are made inside are journalled; those of which it is unknown whether they happened, as such."""
+    """Journal the writes that are made inside; those with an unknown outcome are marked as such."""
     journal = session.journal
     if journal is None:
         yield
         return
-    # In the order in which they are sent: it is reversed when they are undone.
+    # In the order in which they are sent: an undo reverses it.
     written = [each for side in SIDES for what in _ORDER for each in _writes(both, works, side, what)]
     numbers = journal.intend([each.change for each in written])
     yield
@@ -66,7 +66,7 @@ def _written_fields(source: Source, work: Work, what: What) -> Sequence[int]:
     decision, side, everything = work.decision, source.side, range(len(source.item.fields))
     if what == "create":
         is_made = isinstance(decision, Create) and decision.on == side
-        # What the new record is not given is an edit still to be pushed: it is no part of what was created.
+        # A field that the new record does not get is a pending edit, and no part of the create.
         return [i for i in everything if i not in work.unfit and i not in work.waiting] if is_made else ()
     if what == "update":
         return decision.to[side] if isinstance(decision, Patch) else ()
@@ -75,12 +75,12 @@ def _written_fields(source: Source, work: Work, what: What) -> Sequence[int]:
 
 
 def _named(source: Source, fields: Sequence[int], values: Sequence[Value]) -> dict[str, Value]:
-    """Values by the fields' names on that side; none of a record that is not there."""
+    """Values by the fields' names on that side; none for a missing record."""
     return {source.item.fields[i].names[source.side]: values[i] for i in fields} if values else {}
 
 
 def _as_answered(both: SourcePair, written: _Written) -> Change | None:
-    """The change as the system has carried it out; None where it has not, or has not said."""
+    """The change as the system has carried it out; None if it has not, or has not said."""
     answer = written.work.answers[written.side]
     if isinstance(answer, Record):
         after = _named(both.sources[written.side], written.fields, answer.values)

@@ -1,1 +1,1 @@
-"""The undo of a run: what it has replaced is written back where it still stands, and what it has created is deleted."""
+"""The undo of a run: restores what the run replaced, where it is unchanged since, and deletes what the run created."""

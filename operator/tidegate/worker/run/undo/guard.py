@@ -1,6 +1,7 @@
 """Guard: an undo that would delete more than `safety.maxDeletes` allows stops before it writes anything.
 
-A person approves the halted run by its number: the records that it has shown, and what the limit allows anyway.
+A person approves the halted run by its number. The approval covers the listed records, and what the limit allows
+anyway.
 """
 
 from collections.abc import Mapping, Sequence

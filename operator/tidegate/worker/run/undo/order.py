@@ -1,8 +1,8 @@
 """Undo: the steps of a run that undoes another: recover → scan → guard → undo. Called by `steps`.
 
-What the scan finds is left to the next run. The records that the run has written are taken back the last first, batch
-by batch: read, decide, write, acknowledge. What another record blocks is tried again as long as any is written. It may
-be repeated from the start: what is already as it was before is left.
+What the scan finds is left to the next run. The records that the run has written are reverted in reverse order, batch
+by batch: read, decide, write, acknowledge. A record that another one blocks is retried as long as any is written. An
+undo can be repeated from the start: a record in its former state is left unchanged.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from tidegate.worker.run.undo.reverse import CHANGED
 from tidegate.worker.run.undo.settle import settle
 from tidegate.worker.run.undo.write import has_changed, write
 
-# One that is edited each time before it can be written is left alone.
+# A record that is edited before each attempt to write it is left alone.
 _PASSES = 5
 
 
 def undo(session: Session, run: int) -> None:
-    """Take back what a run has written. Raises Halted before anything is written."""
+    """Revert what a run has written. Raises Halted before anything is written."""
     progress = session.progress
     if progress.phase == "complete":
         with session.commit():
@@ -31,7 +31,7 @@ def undo(session: Session, run: int) -> None:
     settle(session)
     recover(session, after_scan=False)
     if progress.phase == "scan":
-        # What refers to a record that is to be deleted has to be known.
+        # References to a record that is to be deleted have to be known.
         scan(session)
         recover(session, after_scan=True)
         with session.commit():
@@ -56,11 +56,11 @@ def undo(session: Session, run: int) -> None:
 
 
 def _take_back(session: Session, chains: Sequence[Sequence[Entry]]) -> list[Undone]:
-    """Take back what was written to these records, of one source. Returns those that others block."""
+    """Revert the writes to these records of one source. Return the records that others block."""
     if source_of(session, chains[0][-1].change.source) is None:
         for *_, last in chains:
             told = last.change
-            leave(session, told.object, told.connector, told.key, "spec.sync does not sync it any more")
+            leave(session, told.object, told.connector, told.key, "spec.sync no longer syncs it")
         return []
     blocked, left = list[Undone](), chains
     for passes in range(1, _PASSES + 1):

@@ -1,4 +1,4 @@
-"""Read: what a run has written to some records, what they hold now, and how each is taken back."""
+"""Read: what a run has written to some records, what they hold now, and how to revert each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from tidegate.worker.run.source import Source, SourcePair
 from tidegate.worker.run.undo.reverse import Leave, Recreate, Remove, Restore, Reversal, Same, reverse, with_ids
 from tidegate.worker.values.normal_form import Value
 
-# So many records are looked up in the journal at once.
+# How many records are looked up in the journal at once.
 _PAGE = 500
 
 
 @dataclass(slots=True)
 class Undone:
-    """One record's way through an undo: what was written to it, what it holds, how it is taken back, the answer."""
+    """One record in an undo: what was written to it, what it holds, how to revert it, and the result."""
 
     chain: Sequence[Entry]
     both: SourcePair
@@ -35,17 +35,17 @@ class Undone:
 
     @property
     def last(self) -> int:
-        """The number of the last of its entries."""
+        """The number of its last entry."""
         return self.chain[-1].number
 
     @property
     def is_blocked(self) -> bool:
-        """Whether it may be written once another record has been."""
+        """Whether it may succeed after another record is written."""
         return isinstance(self.answer, Blocked)
 
 
 def batches(session: Session, run: int) -> Iterator[Sequence[Sequence[Entry]]]:
-    """All that a run has written, record by record, the last first; in each batch only records of one source."""
+    """All that a run has written, by record, the last first; each batch has records of one source only."""
     journal, before = journal_of(session).journal, None
     while chains := journal.chains(run, before, _PAGE):
         before = chains[-1][-1].number
@@ -57,7 +57,7 @@ def batches(session: Session, run: int) -> Iterator[Sequence[Sequence[Entry]]]:
 
 
 def read(session: Session, chains: Sequence[Sequence[Entry]]) -> list[Undone]:
-    """These records as they are now, each with how it is taken back; none of an object that is not synced any more."""
+    """These records as they are now, each with how to revert it; none of an object that is no longer synced."""
     found = source_of(session, chains[0][-1].change.source)
     if found is None:
         return []
@@ -85,29 +85,29 @@ def read(session: Session, chains: Sequence[Sequence[Entry]]) -> list[Undone]:
 
 
 def source_of(session: Session, number: int) -> tuple[SourcePair, Source] | None:
-    """The source with this number, where it is synced."""
+    """The source with this number; None if it is not synced."""
     return next(((both, s) for both in session.pairs for s in both.sources if s.number == number), None)
 
 
 def leave(session: Session, title: str, connector: str, key: Key | None, reason: str, field: str = "") -> None:
-    """Count and name what is left as it is."""
+    """Count and log a record or field that is left unchanged."""
     session.progress.left_alone += 1
     session.report.left_alone(title, connector, key, field, reason)
 
 
 def leave_alone(session: Session, undone: Undone, reason: str) -> None:
-    """The same of a record."""
+    """Count and log a record that is left unchanged."""
     leave(session, undone.source.item.name, undone.source.name, undone.key, reason)
 
 
 def journal_of(session: Session) -> RunJournal:
-    """The journal, which a run that undoes another one has."""
+    """The journal, which every undo has."""
     assert session.journal is not None  # noqa: S101
     return session.journal
 
 
 def _key_of(session: Session, both: SourcePair, source: Source, chain: Sequence[Entry]) -> Key | None:
-    """The id that the record has now; None for one that may have been created, and is not known."""
+    """The present id of the record; None for one whose create is in doubt and whose id is unknown."""
     change = chain[-1].change
     if change.key is not None:
         renewed = journal_of(session).journal.renewed(source.number, change.key)
@@ -160,7 +160,7 @@ def _is_stale(session: Session, undone: Undone) -> bool:
 
 
 def _allowed(source: Source, reversal: Reversal) -> Reversal:
-    """What spec.sync lets be written on that side."""
+    """The reversal, reduced to what spec.sync allows to be written on that side."""
     item, side = source.item, source.side
     refused = "spec.sync does not allow it to be {} in " + source.name
     if isinstance(reversal, Remove) and "delete" not in item.writes[side]:

@@ -1,7 +1,7 @@
-"""Reverse: what one run has written to one record, and what the record holds now → how to take it back. Pure.
+"""Reverse: what one run has written to one record, and what the record holds now → how to revert it. Pure.
 
-What is not as the run has left it has been changed since, by whomever, and stays. The decision compares values as the
-merge does: two that are no difference to the sync are none here.
+A value that differs from what the run wrote was changed since, and stays. Values are compared as in the merge: a
+difference that the sync ignores is none here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from tidegate.worker.values.normal_form import MISSING, Value, normal
 
 Same = Callable[[str, Value, Value], bool]
 
-# Values by the fields' names; None for a record that is not there.
+# Values by the fields' names; None for a missing record.
 Held = Mapping[str, Value] | None
 
 CHANGED = "it has been changed since"
@@ -50,17 +50,17 @@ Reversal = Restore | Remove | Recreate | Leave
 
 
 def reverse(chain: Sequence[Entry], now: Held, same: Same) -> Reversal:
-    """How to take back what a run has written to one record, in the run's order.
+    """How to revert what a run has written to one record, in the run's order.
 
-    An entry that is not done may not have happened: where the record is as it was before, it has not.
-    A Restore of nothing is a record that is already as it was.
+    A write whose entry is not done may not have happened: it has not if the record is as it was before. A Restore
+    without values means that the record is already in its former state.
     """
     held, left = now, dict[str, str]()
     for entry in reversed(chain):
         change = entry.change
         if change.what == "update":
             if held is None:
-                return Leave("it is not there any more")
+                return Leave("it no longer exists")
             held = _without_update(entry, held, left, same)
         elif change.what == "create":
             if held is None:
@@ -76,7 +76,7 @@ def reverse(chain: Sequence[Entry], now: Held, same: Same) -> Reversal:
 
 
 def _way(now: Held, then: Held, left: Mapping[str, str]) -> Reversal:
-    """How to get from one to the other."""
+    """How to get from the present state to the former one."""
     if then is None:
         return Restore({}) if now is None else Remove()
     if now is None:
@@ -89,9 +89,9 @@ def _without_update(entry: Entry, held: Mapping[str, Value], left: dict[str, str
     for name, after in change.after.items():
         before = change.before[name]
         if name not in held:
-            left[name] = "spec.sync does not sync it any more"
+            left[name] = "spec.sync no longer syncs it"
         elif MISSING in (held[name], before):
-            left[name] = "the system leaves it out of its answer"
+            left[name] = "the system omits it from its answer"
         elif name in left or same(name, held[name], before):
             continue
         elif _stands(entry, name, held[name], after, same):
@@ -102,7 +102,7 @@ def _without_update(entry: Entry, held: Mapping[str, Value], left: dict[str, str
 
 
 def _is_not_as_created(entry: Entry, held: Mapping[str, Value], left: Mapping[str, str], same: Same) -> str:
-    """Why a record is not to be deleted; "" where it is as it was created."""
+    """Why a record must not be deleted; "" if it is as it was created."""
     created = entry.change.after
     if gone := sorted(created.keys() - held.keys()):
         return f"{', '.join(gone)} is not synced any more, so it is unknown whether it is as it was created"
@@ -112,7 +112,7 @@ def _is_not_as_created(entry: Entry, held: Mapping[str, Value], left: Mapping[st
 
 
 def _stands(entry: Entry, name: str, held: Value, after: Value, same: Same) -> bool:
-    """Whether a field still holds what was written; of a write without an answer the system's form is not known."""
+    """Whether a field still holds what was written. Without an answer to the write, the stored form is unknown."""
     return held is not MISSING and (same(name, held, after) or (not entry.done and is_a_form_of(held, after)))
 
 
@@ -121,7 +121,7 @@ def _is_as(held: Mapping[str, Value], values: Mapping[str, Value], same: Same) -
 
 
 def with_ids(change: Change, renewed: Callable[[str, Value], Value]) -> Change:
-    """The change with the ids that referred records have now."""
+    """The change with the present ids of referenced records."""
     before, after = (
         {name: renewed(name, value) for name, value in values.items()} for values in (change.before, change.after)
     )

@@ -1,7 +1,7 @@
-"""Settle: find out what an undo that was cut short has written, before any run reads the systems.
+"""Settle: find out what an interrupted undo has written, before any run reads the systems.
 
-Taken for an edit, what it has restored would be pushed over what the other side has, and what it has deleted would be
-deleted there too.
+If its restored values counted as edits, they would be pushed over the other side's, and its deletes would be
+propagated.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tidegate.worker.values.normal_form import Value
 
 
 def settle(session: Session) -> None:
-    """Take for our own what the systems hold as an undo has intended it; it may be repeated."""
+    """Acknowledge what the systems hold if an undo has written it. May be repeated."""
     if session.journal is None:
         return
     journal = session.journal.journal
@@ -35,7 +35,7 @@ def settle(session: Session) -> None:
 
 
 def _settle(session: Session, both: SourcePair, source: Source, entry: Entry) -> Change | None:
-    """The change as it has happened; None where it has not."""
+    """The change as it was carried out; None if it was not."""
     change = entry.change
     if change.what == "create":
         record = _created(source, change)

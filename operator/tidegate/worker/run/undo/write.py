@@ -1,7 +1,7 @@
-"""Write: take back what a run has written to some records, compare-and-set, and make what is stored the new shadows.
+"""Write: revert what a run has written to some records, compare-and-set, and make the stored values the new shadows.
 
-The entries of the undo's own journal are durable before anything is sent. The cache is committed before they are
-completed: an entry that is not done is settled by the next run (`settle`), which may do so twice.
+The entries of the undo's own journal are durable before anything is sent. The cache is committed before the entries are
+completed: the next run settles an entry that is not done (`settle`), which is safe to do twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from tidegate.worker.values.normal_form import Value
 
 
 def write(session: Session, undone: Sequence[Undone]) -> None:
-    """Take back all of a batch that can be; each has its answer then, and what stays as it is was named."""
+    """Revert all records of a batch that can be; each has a result then, and those left unchanged are logged."""
     for each in undone:
         _name_what_is_left(session, each)
     _keep_parents(session, [each for each in undone if isinstance(each.reversal, Remove)])
@@ -30,7 +30,7 @@ def write(session: Session, undone: Sequence[Undone]) -> None:
     if not works:
         return
     numbers = journal_of(session).intend([change for each in works if (change := _change(each)) is not None])
-    # The run created, updated and then deleted; it is taken back the other way round.
+    # The run created, updated and then deleted; the undo does the reverse.
     _send(works, Recreate, lambda source, some: source.collection.create([_values(each) for each in some]))
     _send(works, Restore, lambda source, some: source.collection.update([_update(each) for each in some]))
     _send(works, Remove, lambda source, some: source.collection.delete([_there(each) for each in some]))
@@ -60,7 +60,7 @@ def _stay(session: Session, undone: Undone, reason: str) -> None:
 
 
 def _keep_parents(session: Session, removed: Sequence[Undone]) -> None:
-    """What other records refer to is not deleted: a database may delete those too."""
+    """Do not delete a record that others refer to: a database may delete those too."""
     if not removed:
         return
     both, side = removed[0].both, removed[0].source.side
@@ -72,7 +72,7 @@ def _keep_parents(session: Session, removed: Sequence[Undone]) -> None:
 
 
 def _keep_what_is_there(session: Session, recreated: Sequence[Undone]) -> None:
-    """No record is created beside one with the same match fields."""
+    """Create no record beside one with the same match fields."""
     if not recreated:
         return
     source = recreated[0].source
@@ -112,7 +112,7 @@ def _named(source: Source, record: Record) -> dict[str, Value]:
 
 
 def _change(undone: Undone) -> Change | None:
-    """What is going to be written, as the journal keeps it; None where nothing is."""
+    """What is going to be written, as the journal records it; None where nothing is."""
     reversal, source = undone.reversal, undone.source
     first = undone.chain[-1].change
     what: What = "update"
@@ -146,7 +146,7 @@ def _send(
 
 
 def _as_answered(undone: Undone) -> Change | None:
-    """The change as the system has carried it out; None where it has not, or has not said."""
+    """The change as the system has carried it out; None if it has not, or has not said."""
     change, answer = _change(undone), undone.answer
     if change is None:
         return None
@@ -178,7 +178,7 @@ def _acknowledge(session: Session, undone: Undone) -> None:
 
 
 def restored(session: Session, source: Source, stored: Record, names: Sequence[str], before: Record | None) -> None:
-    """What was restored is what the side was seen to hold: no edit, and the other side's is accepted to differ.
+    """Make restored values the shadows: they are no edit, and their difference from the other side is accepted.
 
     `before` is what the record held then, where that is known.
     """
@@ -204,7 +204,7 @@ def restored(session: Session, source: Source, stored: Record, names: Sequence[s
 
 
 def recreated(session: Session, both: SourcePair, side: Side, stored: Record, across: Key | None) -> None:
-    """The record is known, and the counterpart of what it was the counterpart of, where that stands alone."""
+    """Add the record to the cache, linked to the counterpart of its predecessor where that has none."""
     cache, source = session.cache, both.sources[side]
     (now,) = source.field_hashes([stored])
     cache.forget(rid for _, rid, _ in cache.known(source.number, [stored.key]).values())
@@ -218,7 +218,7 @@ def recreated(session: Session, both: SourcePair, side: Side, stored: Record, ac
 
 
 def removed(session: Session, both: SourcePair, side: Side, created: Change, key: Key) -> None:
-    """The record is forgotten, and its counterpart stands alone as it is: it is not pushed until it is edited."""
+    """Forget the record. Its counterpart then has none, and is not pushed until it is edited."""
     cache, source, across = session.cache, both.sources[side], both.sources[other(side)]
     row = cache.row_of(source.number, key)
     if row is None:
@@ -228,7 +228,7 @@ def removed(session: Session, both: SourcePair, side: Side, created: Change, key
     if origin is None:
         return
     cache.parked.remove(cache.parked.fields([origin.rid]))
-    # What the new record was not given is remembered as an edit still to be pushed, of what was empty before.
+    # Fields that the new record was not given are remembered as a pending edit of an empty value.
     left_out = [i for i, rule in enumerate(source.item.fields) if rule.names[source.side] not in created.after]
     record = across.get([origin.key]).get(origin.key) if left_out else None
     if record is None:
@@ -242,5 +242,5 @@ def removed(session: Session, both: SourcePair, side: Side, created: Change, key
 
 
 def has_changed(undone: Undone) -> bool:
-    """Whether it was edited between the reading and the writing, so that it is to be read again."""
+    """Whether it was edited between the read and the write, so that it must be read again."""
     return isinstance(undone.answer, Changed) and not isinstance(undone.answer, Postponed)
