@@ -186,7 +186,9 @@ BUGS = [
         f"{_ENGINE}/run/steps.py",
         "    settle(session)\n",
         "",
-        (f"{_TESTS}/test_undo_histories.py::test_an_undo_that_crashes_at_any_step_and_is_never_repeated_loses_nothing",),
+        (
+            f"{_TESTS}/test_undo_histories.py::test_an_undo_that_crashes_at_any_step_and_is_never_repeated_loses_nothing",
+        ),
     ),
     SeededBug(
         "what is only rehearsed is journalled",

@@ -71,7 +71,9 @@ def read(environ: Mapping[str, str]) -> Order:
         complaints.append(f"{Environment.PLAN} must be true or false, not {asked!r}")
     undone = environ.get(Environment.UNDO, "")
     undo = number(Environment.UNDO, undone) if undone else None
-    if undo is not None and push == "false":
+    if undo is not None and asked == "true":
+        complaints.append(f"{Environment.UNDO} cannot be used with {Environment.PLAN}: plan it by tidegate-worker undo")
+    elif undo is not None and push == "false":
         complaints.append(f"{Environment.UNDO} needs {Environment.PUSH}=true: an undo writes")
     order = Order(
         run=run,
