@@ -109,7 +109,7 @@ def test_values_are_sealed_until_the_one_who_asked_reads_them(
     assert done.code == 0, done.err
     *_, consequence, record = done.out.splitlines()
     assert consequence == "Past and future: pushes 1,180 and sets 24 aside."
-    assert record == 'update contact 7 of billing (email "ada@x"): name "Ada" → "Ada \\u001b[31mLovelace"'
+    assert record == 'update contact 7 in billing (email "ada@x"): name "Ada" → "Ada \\u001b[31mLovelace"'
     by_another = sync("logs", "contacts", "--run", "2").out + json.dumps(off.status())
     assert "Ada" not in by_another
     assert "ada@x" not in by_another
