@@ -182,7 +182,7 @@ def test_a_wait_has_the_limit_that_its_user_gives(off: Namespace, node: PlayedNo
     assert "Error: contacts: timed out after 1s: " in late.err
 
 
-def test_a_plan_that_an_on_cancels_is_said_to_be(off: Namespace, node: PlayedNode, sync: CommandLine) -> None:
+def test_a_plan_cancelled_by_on_is_reported(off: Namespace, node: PlayedNode, sync: CommandLine) -> None:
     asking = sync.start("plan", "contacts")
     off.job(2)
     off.patch(status="ON")

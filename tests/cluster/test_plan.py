@@ -80,7 +80,7 @@ def test_while_waiting_it_is_made_beside_the_delay_and_off_is_honoured_at_once(
     assert namespace.job(2)["metadata"]["uid"] == uid
 
 
-def test_while_a_run_is_in_progress_it_waits_and_says_so(namespace: Namespace, node: PlayedNode) -> None:
+def test_a_plan_waits_while_a_run_is_in_progress_and_reports_it(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h", annotations={REQUEST: "now"})
     status = namespace.wait_phase("Syncing")
     assert status["message"].endswith("; the requested plan follows when run 1 has ended")

@@ -48,7 +48,7 @@ def test_all_records_belong_to_no_connector() -> None:
         (json.dumps([{**ONE, "take": ""}]), "entry 1 has a value of take that does not fit"),
     ],
 )
-def test_what_does_not_fit_is_said_in_words(text: str, words: str) -> None:
+def test_an_invalid_annotation_is_refused_with_a_sentence(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=f"^{words}$"):
         parse(text)
 
@@ -65,7 +65,7 @@ def test_what_is_written_is_read() -> None:
     assert parse(format_decisions(decisions)) == decisions
 
 
-def test_a_decision_is_told_from_another_by_all_that_it_says() -> None:
+def test_a_decision_is_identified_by_all_its_members() -> None:
     one = Single("contact", 42, "crm", "phone", "erp", None)
     others = [one._replace(id="42"), one._replace(take="crm"), one._replace(field="*"), one._replace(at="now")]
     assert len({each.identity for each in (one, *others)}) == 5

@@ -60,7 +60,7 @@ def test_values_are_read_by_the_one_who_asked() -> None:
 
 
 @pytest.mark.parametrize("box", [None, "no base64", base64.b64encode(b"no box").decode()])
-def test_what_another_key_has_sealed_is_missing_and_said(box: str | None) -> None:
+def test_values_sealed_for_another_key_are_omitted_and_reported(box: str | None) -> None:
     sealed = {"type": "sealed", "data": box} if box else next(Seal(KeyPair().public).boxes([VALUES]))
     log = PlanLog(KeyPair().open)
     assert list(log.details(lines(sealed, end(1)))) == []

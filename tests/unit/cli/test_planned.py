@@ -87,7 +87,7 @@ def test_the_question_has_numbers(title: str, seen: Integration, of: PlanStatus,
     assert (planned.found(of, seen), *consequences) == words, title
 
 
-def test_what_would_halt_the_full_sync_is_said_and_rendered_inert() -> None:
+def test_reasons_to_halt_are_reported_and_rendered_inert() -> None:
     (words,) = planned.halts(made(wouldHalt=["900 of 1000 contact records are gone from \x1b[31mcrm"]))
     assert words == (
         "The full sync would halt before it does any of this: 900 of 1000 contact records are gone from  [31mcrm"

@@ -177,7 +177,9 @@ class TestResult:
             (IS_OFF.declaring(**FOREIGN).but(requests=REQUEST), Outcome.CONFIGURATION_ERROR, "worker-plans"),
         ],
     )
-    def test_who_waits_for_it_is_told_why_there_is_none(self, given: Situation, outcome: Outcome, reason: str) -> None:
+    def test_a_wait_for_a_refused_plan_reports_the_reason(
+        self, given: Situation, outcome: Outcome, reason: str
+    ) -> None:
         status = shown(given)
         assert status.plan is not None
         assert (status.plan.outcome, status.plan.requested_at) == (outcome, "now")
@@ -213,7 +215,7 @@ class TestPod:
         spec: dict[str, Any] = render.job(seen.integration, claimed, SETTINGS)["spec"]["template"]["spec"]
         return spec
 
-    def test_its_worker_is_asked_for_a_plan_in_terms_that_no_worker_pushes_by(self) -> None:
+    def test_a_plan_s_environment_makes_no_worker_push(self) -> None:
         told = {each["name"]: each["value"] for each in self.container(IS_OFF.but(requests=REQUEST))["env"]}
         assert (told["SYNC_PLAN"], told["SYNC_SCOPE"], told["SYNC_PUSH"]) == ("true", "full", "false")
         (a_run,) = (c for c in self.pod_spec(IS_OFF.but(spec=ON))["containers"])
@@ -249,7 +251,7 @@ class TestPod:
 
 
 class TestJobs:
-    def test_of_plans_the_newest_is_kept_and_of_runs_as_many_as_declared(self) -> None:
+    def test_the_newest_plan_and_the_declared_number_of_runs_are_kept(self) -> None:
         runs = [run(n, RunKind.PLAN if n in (2, 4, 5) else RunKind.FULL, ago=6000 - 60 * n) for n in range(1, 7)]
         given = IS_OFF.remembering(runs=6, last_run=last_run(6)).but(
             jobs=tuple(job(each, JobState.COMPLETE, ago=6000) for each in runs)

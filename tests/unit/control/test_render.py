@@ -161,7 +161,7 @@ class TestTheContract:
             ("Unusual", run(1), False),
         ],
     )
-    def test_an_approval_is_asked_for_before_a_full_sync_that_pushes(self, approval: str, of: Run, asked: bool) -> None:
+    def test_an_approval_is_required_before_a_full_sync_that_pushes(self, approval: str, of: Run, asked: bool) -> None:
         assert ("SYNC_APPROVAL" in environment(of, approval=approval)) == asked
 
     def test_an_approval_is_passed_to_the_approved_run(self) -> None:

@@ -245,7 +245,7 @@ class TestAlways:
         ended = linked.run(deletes="propagate", environment={**ALWAYS, **approval(halted)})
         assert ended.pushed == {"crm": "", "erp": "1 create, 30 delete"}
 
-    def test_many_objects_are_told_by_side_and_kind_and_approved_together(self, databases: Databases) -> None:
+    def test_many_objects_are_reported_by_side_and_kind_and_approved_together(self, databases: Databases) -> None:
         tables = [f"t{n}" for n in range(9)]
         for side in SIDES:
             databases.sql(side, ";".join(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, k TEXT)" for table in tables))

@@ -165,7 +165,7 @@ NO_CURSOR = "crm and erp have no cursor that tells which side is newer: take a c
     ],
     ids=lambda each: "" if isinstance(each, dict) else each,
 )
-def test_what_cannot_be_carried_out_is_told_and_fails_nothing(
+def test_an_impossible_decision_is_reported_and_fails_nothing(
     sync: Sync, decision: dict[str, Any], reason: str
 ) -> None:
     before = sync.databases.everything()
@@ -183,7 +183,7 @@ def test_a_record_that_waits_whole_is_settled_by_an_edit_only(sync: Sync) -> Non
     assert undecided(sync.run(about(3, "*"))) == [(3, "*", reason)]
 
 
-def test_a_record_that_is_gone_from_one_side_is_told(sync: Sync) -> None:
+def test_a_record_gone_from_one_side_is_reported(sync: Sync) -> None:
     sync.databases.delete("erp", "ada@x")
     assert undecided(sync.run(about())) == [(1, "name", "the record is gone from one side")]
     assert sync.names("crm")[0] == "ada of crm"
@@ -206,7 +206,7 @@ def test_a_file_that_cannot_be_read_is_warned_of_and_carries_nothing_out(sync: S
     assert (ended.code, sync.databases.everything()) == (0, before)
 
 
-def test_a_decision_about_a_record_that_a_system_refuses_is_kept_until_it_can_be_written(sync: Sync) -> None:
+def test_a_decision_about_a_refused_record_stays_until_the_record_can_be_written(sync: Sync) -> None:
     refusing = "CREATE TRIGGER no BEFORE UPDATE OF name ON contact BEGIN SELECT RAISE(ABORT, 'closed today'); END"
     sync.databases.sql("erp", refusing)
     ended = sync.run(about())
@@ -226,7 +226,7 @@ class TestNewest:
         assert undecided(sync.run(about(take="newest"), crm=WITH_CURSOR, erp=WITH_CURSOR)) == []
         assert [sync.names(side)[0] for side in SIDES] == [f"ada of {wins}"] * 2
 
-    def test_where_it_cannot_be_told_the_field_waits(self, databases: Databases) -> None:
+    def test_an_undecidable_field_waits(self, databases: Databases) -> None:
         sync = _with_versions(databases, (9, 9))
         ended = sync.run(about(take="newest"), crm=WITH_CURSOR, erp=WITH_CURSOR)
         reason = "the records' times do not tell which side is newer; take a connector's side"
@@ -241,7 +241,7 @@ def _with_versions(databases: Databases, versions: tuple[int, int]) -> Sync:
     return sync
 
 
-def test_more_than_can_be_told_are_counted(sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decisions_beyond_the_log_limit_are_counted(sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "WAITING_LINES", 10)
     ended = sync.run(about([*range(100, 150)]))
     assert len(undecided(ended)) == 10

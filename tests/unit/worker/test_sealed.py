@@ -35,7 +35,7 @@ def test_the_one_who_asked_reads_each_detail_in_order(changes: list[tuple[int, A
     assert opened(list(Seal(KEY).boxes(details))) == json.loads(json.dumps(details).encode("utf-8", "replace"))
 
 
-def test_nobody_else_reads_any() -> None:
+def test_no_other_key_decrypts_a_value() -> None:
     boxes = list(Seal(KEY).boxes([update(7, "Ada", "Ada Lovelace")]))
     assert "Ada" not in json.dumps(boxes)
     with pytest.raises(CryptoError):
@@ -58,6 +58,6 @@ def test_a_long_value_is_cut_and_says_how_long_it_is() -> None:
 @pytest.mark.parametrize(
     "key", ["no base64!", base64.b64encode(b"31 bytes are not enough for one").decode(), KEY + "=", "ä"]
 )
-def test_a_key_that_does_not_fit_is_refused_with_words(key: str) -> None:
+def test_an_invalid_key_is_refused_with_a_message(key: str) -> None:
     with pytest.raises(ConfigurationError, match="SYNC_PLAN_KEY must be the base64 of an X25519 public key"):
         Seal(key)

@@ -51,7 +51,7 @@ def check_untouched(before: Contacts, after: Contacts, edited: Contacts, undone:
             assert undone.get(rid) == was, "what the run has replaced is not as it was"
 
 
-def test_what_nobody_has_touched_since_is_as_before_and_nothing_is_lost(world: World) -> None:
+def test_untouched_records_are_restored_and_nothing_is_lost(world: World) -> None:
     played = count()
 
     @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
