@@ -276,6 +276,13 @@ BUGS = [
         (f"{_TESTS}/test_plan_values.py",),
     ),
     SeededBug(
+        "a plan that is requested of a run works in the run's own cache",
+        f"{_ENGINE}/run/plan_run.py",
+        'own = replace(order, cache_dir=Path(temporary), scope="full", push=True)',
+        'own = replace(order, scope="full", push=True)',
+        (f"{_TESTS}/test_plan_run.py",),
+    ),
+    SeededBug(
         "a plan writes what it plans",
         f"{_ENGINE}/run/planned.py",
         "        updated = [_written(write) for write in writes]\n",

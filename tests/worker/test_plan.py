@@ -1,9 +1,14 @@
-"""`tidegate-worker plan` on a database that refuses every write: it works there, so it writes nothing."""
+"""A plan, by `tidegate-worker plan` and by a run, on a database that refuses every write."""
 
 import json
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
+from tidegate.api.contract import ExitCode
+from tidegate.worker.commands.local_run import environment_of_a_run
 from tidegate.worker.commands.plan import plan
+from tidegate.worker.main import work
 
 from .postgresql import PostgreSQL
 
@@ -13,7 +18,7 @@ INSERT INTO contact (email, name) VALUES ('{0}@x', '{0}'), ('b@x', '{0}');
 """
 
 
-def test_a_plan_works_on_a_read_only_database(postgresql_server: PostgreSQL) -> None:
+def test_a_plan_works_on_a_read_only_database(postgresql_server: PostgreSQL, tmp_path: Path) -> None:
     databases = {name: postgresql_server.database() for name in ("crm", "erp")}
     try:
         for name, database in databases.items():
@@ -31,6 +36,10 @@ def test_a_plan_works_on_a_read_only_database(postgresql_server: PostgreSQL) -> 
         }  # fmt: skip
         found = plan(json.dumps(config).encode(), {}, None, lambda: False)
         assert [(side.create, side.update, side.delete) for side in found.sides] == [(1, 0, 0), (1, 1, 0)]
+        requested = {**environment_of_a_run(json.dumps(config).encode(), tmp_path, push=False), "SYNC_PLAN": "true"}
+        assert work(requested, StringIO(), lambda: False) == ExitCode.COMPLETE
+        said = json.loads((tmp_path / "termination-message.json").read_text())["plan"]
+        assert [(side["create"], side["update"], side["delete"]) for side in said["sides"]] == [(1, 0, 0), (1, 1, 0)]
     finally:
         for database in databases.values():
             database.close()
