@@ -65,15 +65,19 @@ def test_on_with_reset_cancels_the_paused_run_and_starts_an_activation(namespace
     assert status["cacheEpoch"] == 2
 
 
-def test_a_run_that_ends_while_it_is_suspended_counts_as_finished(namespace: Namespace, node: PlayedNode) -> None:
+@pytest.mark.parametrize(("exit_code", "mark"), [(0, "✓"), (2, "✗"), (3, "✗"), (4, "✗")])
+def test_a_run_whose_worker_ends_for_good_while_it_is_suspended_counts_as_finished(
+    namespace: Namespace, node: PlayedNode, exit_code: int, mark: str
+) -> None:
     node.obeys_sigterm = False
     namespace.create_integration(status="ON", delay="1h", offPolicy="PauseRun")
     wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
     namespace.patch(status="OFF")
     wait_for("SIGTERM", lambda: [pod for pod in namespace.pods() if "deletionTimestamp" in pod["metadata"]])
-    node.end(1, exit_code=0)
-    status = namespace.wait_until("an honoured OFF", lambda status: status["phase"] in ("Off", "Paused"))
-    assert status["recentActivity"][0]["run"] == 1
+    node.end(1, exit_code)
+    status = namespace.wait_phase("Off")
+    assert [(entry["run"], entry["mark"]) for entry in status["recentActivity"]] == [(1, mark)]
+    assert "Paused" not in [event["reason"] for event in namespace.events()]
 
 
 @pytest.fixture

@@ -94,6 +94,13 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
+        "a run whose worker ended for good as it was being paused is called paused",
+        f"{_CONTROL}/ending.py",
+        "is_out_of_use(seen, job) or (job.suspended and not any(each.live for each in pods))",
+        "is_out_of_use(seen, job)",
+        _TABLE,
+    ),
+    SeededBug(
         "the delay is counted from the start of the last run",
         f"{_CONTROL}/history.py",
         "        finished_at=now,\n",

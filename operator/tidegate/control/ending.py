@@ -24,12 +24,14 @@ def ended_by_worker(seen: Observation, job: Job, now: datetime) -> Pod | None:
     """The Pod that speaks for a Job if the run is over because its worker has ended, although the Job does not say so.
 
     Either another container keeps the Pod alive, so the Job would never end; or another container has failed beside a
-    worker that had succeeded, so the Job would repeat the run; or the Job is being deleted, so it never says anything.
+    worker that had succeeded, so the Job would repeat the run; or the Job is being deleted, so it never says anything;
+    or the worker ended for good while its Job was being suspended, so that the Job would be taken for paused.
     """
-    pod = next(iter(seen.pods_of(job)), None)
+    pods = seen.pods_of(job)
+    pod = next(iter(pods), None)
     if pod is None or job.finished:
         return None
-    if is_out_of_use(seen, job):
+    if is_out_of_use(seen, job) or (job.suspended and not any(each.live for each in pods)):
         return pod if pod.exit_code in _FINAL_EXIT_CODES else None
     if not pod.live:
         return pod if pod.failed and pod.exit_code == ExitCode.COMPLETE else None

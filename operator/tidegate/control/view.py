@@ -36,6 +36,10 @@ class _Owned(Generic[View]):
     def of(self, owner: Owner) -> Collection[View]:
         return self._views.get(owner, {}).values()
 
+    def get(self, uid: str) -> View | None:
+        owner = self._owners.get(uid)
+        return None if owner is None else self._views[owner][uid]
+
     def put(self, body: Body) -> Iterable[str]:
         """Keep an object in place of what was known of it; return the UIDs of the integrations that this concerns."""
         uid, owner_uid = body["metadata"]["uid"], self._owner_uid(body)
@@ -68,6 +72,7 @@ class ClusterView:
         self._jobs = _Owned(job_of, controller_uid)
         self._pods = _Owned(pod_of, _integration_uid_of_pod)
         self._claims = _Owned(cache_of, controller_uid)
+        self._last_words: dict[str, Pod] = {}  # of a Pod that is gone, by the UID of its Job
         self._owned: dict[str, _Owned[Job] | _Owned[Pod] | _Owned[Cache]] = {
             JOBS: self._jobs,
             PODS: self._pods,
@@ -88,10 +93,24 @@ class ClusterView:
 
     def remove(self, resource: str, uid: str) -> Iterable[str]:
         """Forget an object that is gone; return the UIDs of the integrations that this concerns."""
+        if resource == PODS:
+            self._keep_last_words(uid)
+        elif resource == JOBS:
+            self._last_words.pop(uid, None)
         if resource in self._owned:
             return self._owned[resource].remove(uid)
         self._integrations.pop(uid, None)
         return (uid,)
+
+    def _keep_last_words(self, uid: str) -> None:
+        """Keep a Pod whose worker has ended until its Job is gone.
+
+        A kubelet deletes a Pod that was told to end a moment after it has reported the exit code; before the
+        integration is looked at again both may have happened.
+        """
+        pod = self._pods.get(uid)
+        if pod is not None and pod.job_uid is not None and pod.exit_code is not None and not pod.live:
+            self._last_words[pod.job_uid] = pod
 
     def integrations(self) -> Collection[Integration]:
         """All that there are now, in one step: asked from another thread, too."""
@@ -105,10 +124,12 @@ class ClusterView:
         # Labels and owner references can be forged by anyone who may write objects in the namespace.
         home = (integration.namespace, uid)
         cache_name = names.cache_name(integration.name, uid)
+        jobs = tuple(job for job in self._jobs.of(home) if _is_plausible(job, integration))
+        gone = (self._last_words[job.uid] for job in jobs if job.uid in self._last_words)
         return Observation(
             integration=integration,
-            jobs=tuple(job for job in self._jobs.of(home) if _is_plausible(job, integration)),
-            pods=tuple(pod for pod in self._pods.of(home) if is_of_a_run(pod, integration)),
+            jobs=jobs,
+            pods=tuple(pod for pod in (*self._pods.of(home), *gone) if is_of_a_run(pod, integration)),
             cache=next((claim for claim in self._claims.of(home) if claim.name == cache_name), None),
         )
 

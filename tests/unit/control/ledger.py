@@ -19,9 +19,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Mode, OffPolicy, Switch, SyncIntegrationSpec
 from tidegate.api.status import Activation, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.observation import Integration, Job, Pod
+
+# After one of these a run is over, whatever becomes of its Job.
+FINAL = frozenset(ExitCode) - {ExitCode.PAUSED}
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Ledger:
     lost: set[int] = field(default_factory=set)  # runs whose Job somebody has deleted before their end was recorded
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
     workers_ended: dict[int, timedelta] = field(default_factory=dict)  # likewise, of a worker that a sidecar outlives
+    over: set[int] = field(default_factory=set)  # runs whose only Pod has ended for good, before a running operator
     activations: dict[int, Activation] = field(default_factory=dict)  # run → the activation that claimed it
     prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
     newest_use: tuple[str, int] | None = None  # the cache that the newest Pod has used, and its run
@@ -64,6 +69,8 @@ class Ledger:
             assert not busy, "OFF is shown and a sync is running"
         if new.phase is Phase.PAUSED and self.watches_keep_up():
             assert not any(pod.live for pod in pods), "Paused is shown and a Pod is alive"
+            assert new.run is not None
+            assert new.run.number not in self.over, "Paused is shown and the worker has ended for good"
         if new.activation and new.activation.caught_up and not (old.activation and old.activation.caught_up):
             assert new.last_run is not None
             assert (new.last_run.kind, new.last_run.outcome) == (RunKind.FULL, Outcome.SUCCEEDED), (
@@ -205,6 +212,7 @@ class Ledger:
 
     def pod_created(self, pods: list[Pod], *, by_mistake: bool) -> None:
         """`by_mistake`: the Job controller has acted on an old view."""
+        self.over.clear()  # the newest Pod speaks
         assert by_mistake or sum(1 for pod in pods if pod.live) <= 1, "I1: two live Pods"
 
     def cache_restored(self) -> None:
@@ -217,6 +225,8 @@ class Ledger:
     def cache_prepared(self, run: int, cache: str, used_by: int | None, *, existed: bool, wiped: bool) -> None:
         """The init container of a run has found a cache that `used_by` used, or none; it has wiped it, or kept it."""
         assert self.claimed[run].kind is not RunKind.PLAN, "a plan writes to the cache"
+        self.workers_ended.pop(run, None)  # another worker begins
+        self.over.discard(run)
         activation = self.activations[run]
         first = activation.number not in self.prepared
         self.prepared.add(activation.number)
@@ -235,9 +245,15 @@ class Ledger:
     def job_ended(self, job: Job) -> None:
         self.ended.setdefault(job.run.number, self.clock)
 
-    def worker_ended(self, run: int) -> None:
-        """A worker has ended, and a sidecar keeps its Pod alive: its run ends when that has lasted."""
+    def worker_ended(self, run: int, exit_code: int) -> None:
+        """A worker has ended, and not its Job: a sidecar keeps its Pod alive, or the Job is being suspended."""
         self.workers_ended.setdefault(run, self.clock)
+        if exit_code in FINAL:
+            self.over.add(run)
+
+    def operator_started(self) -> None:
+        """It knows of no Pod that is gone."""
+        self.over.clear()
 
     # What people do
 

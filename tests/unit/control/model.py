@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 from tidegate.api import names
@@ -275,6 +276,7 @@ class ModelView:
         """As a list at this revision shows it."""
         self._server = server
         self._shown: dict[Key, int] = {}
+        self._last_words: dict[str, Pod] = {}  # of a Pod that is gone, by the UID of its Job
         for key, versions in server.history.items():
             known = sum(1 for version in versions if version.revision <= revision)
             if known:
@@ -292,8 +294,12 @@ class ModelView:
 
     def show(self, key: Key, *, newest: bool = True) -> None:
         """Deliver the next, or all, of what has happened to an object."""
-        versions = len(self._server.history[key])
-        self._shown[key] = versions if newest else min(self._shown.get(key, 0) + 1, versions)
+        versions, shown = self._server.history[key], self._shown.get(key, 0)
+        self._shown[key] = len(versions) if newest else min(shown + 1, len(versions))
+        for before, after in pairwise(versions[: self._shown[key]]):
+            pod = before.view
+            if after.view is None and isinstance(pod, Pod) and pod.job_uid and pod.exit_code is not None:
+                self._last_words[pod.job_uid] = pod
 
     def observe(self, uid: str) -> Observation | None:
         seen: dict[str, list[Any]] = {INTEGRATION: [], JOB: [], POD: [], CLAIM: []}
@@ -303,6 +309,7 @@ class ModelView:
                 seen[key[0]].append(view)
         if not seen[INTEGRATION]:
             return None
+        seen[POD] += [self._last_words[job.uid] for job in seen[JOB] if job.uid in self._last_words]
         return Observation(
             integration=seen[INTEGRATION][0],
             jobs=tuple(seen[JOB]),

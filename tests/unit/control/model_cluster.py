@@ -16,11 +16,11 @@ from tidegate.api.contract import CACHE_CONTAINER, WORKER_CONTAINER, Environment
 from tidegate.control.parse import controller_uid
 from tidegate.worker.epoch import CacheLostError, Expected, Found, is_kept
 
+from .ledger import FINAL
 from .model import CLAIM, JOB, POD, Server
 
 Body = dict[str, Any]
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
-_FINAL = (ExitCode.CONFIGURATION_ERROR, ExitCode.HALTED, ExitCode.CACHE_UNUSABLE, ExitCode.CACHE_LOST)
 
 
 @dataclass
@@ -74,6 +74,9 @@ class ModelCluster:
                 if end["type"] == "Complete":
                     status["completionTime"] = format_time(self.server.now)
         elif seen["spec"].get("suspend"):
+            # Its finalizer is taken from each first, so that it counts no longer, however it ends.
+            # https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/controller/job/job_controller.go: deleteJobPods
+            self._counted |= {pod["metadata"]["uid"] for pod in self._live(uid)}
             self._delete_pods(uid)
             conditions["Suspended"] = self._condition("Suspended", "True")
             status.pop("startTime", None)
@@ -136,7 +139,7 @@ class ModelCluster:
             code = _exit_code(pod)
             if code == 0 and pod["status"]["phase"] == "Succeeded":
                 tally.succeeded = True
-            elif code in _FINAL:
+            elif code in FINAL and code != ExitCode.COMPLETE:
                 tally.final = code
             elif code is not None and code != ExitCode.PAUSED:
                 tally.failed += 1
@@ -236,12 +239,15 @@ class ModelCluster:
             "finishedAt": format_time(self.server.now),
         }
         state = None if exit_code is None else {"exitCode": exit_code, **words}
-        if state is not None and self.sidecars and worker:
+        run = int(pod["metadata"]["labels"][names.RUN_LABEL])
+        if exit_code is not None and self.sidecars and worker:
             worker["state"] = {"terminated": state}
             pod["status"]["containerStatuses"] = [worker, {"name": "proxy", "state": {"running": {}}}]
             self._report(pod, "Running")
-            self.server.ledger.worker_ended(int(pod["metadata"]["labels"][names.RUN_LABEL]))
+            self.server.ledger.worker_ended(run, exit_code)
             return
+        if exit_code in FINAL:
+            self.server.ledger.worker_ended(run, exit_code)
         self._report(pod, "Succeeded" if exit_code == 0 else "Failed", state)
 
     def _report(self, pod: Body, phase: str, terminated: Body | None = None, init: Body | None = None) -> None:
@@ -309,8 +315,11 @@ class ModelCluster:
 
     # All at once
 
-    def work(self, exit_code: int | None = 0) -> None:
-        """Everybody does what is to be done, once; a worker that runs ends, one that is told to end pauses."""
+    def work(self, exit_code: int | None = 0, *, pauses: bool = True) -> None:
+        """Everybody does what is to be done, once; a worker that runs ends, one that is told to end pauses.
+
+        `pauses`: whether SIGTERM comes in time for that.
+        """
         for job in self.server.stored(JOB):
             if controller_uid(job) is not None and names.RUN_LABEL in job["metadata"]["labels"]:
                 self.control_job(self.look_at(job["metadata"]["name"]))
@@ -318,7 +327,7 @@ class ModelCluster:
             if pod["status"]["phase"] == "Pending":
                 self.start(pod)
             else:
-                self.end(pod, int(ExitCode.PAUSED) if "deletionTimestamp" in pod["metadata"] else exit_code)
+                self.end(pod, int(ExitCode.PAUSED) if pauses and "deletionTimestamp" in pod["metadata"] else exit_code)
         self.collect()
 
 

@@ -44,6 +44,7 @@ class ModelOperator:
     def restart(self, revision: int) -> None:
         """Forget everything, and list what there was at a revision."""
         self._end_pass()
+        self.server.ledger.operator_started()
         self.view = ModelView(self.server, revision)
         writer = ModelWriter(self.server)
         self._reconciler = Reconciler(

@@ -189,6 +189,16 @@ class Toggle(RuleBasedStateMachine):
         else:
             self.cluster.end(pod, exit_code)
 
+    @precondition(lambda self: self.cluster.live_pods())
+    @rule(exit_code=EXIT_CODES)
+    def a_worker_ends_while_it_is_being_paused(self, exit_code: int | None) -> None:
+        Steps.taken += 1
+        self.server.declare(status="OFF", offPolicy="PauseRun")
+        for _ in range(3):
+            self.operators[0].see_everything()
+            self.operators[0].complete()
+            self.cluster.work(exit_code, pauses=False)
+
     @rule(seconds=SECONDS)
     def time_passes(self, seconds: float) -> None:
         Steps.taken += 1

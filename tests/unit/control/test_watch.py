@@ -13,7 +13,7 @@ from tidegate.control.queue import WorkQueue
 from tidegate.control.view import CLAIMS, JOBS, PODS, ClusterView
 from tidegate.control.watch import Informer
 
-from .test_parse import job_body
+from .test_parse import job_body, pod_body, terminated
 
 SYNCS = (names.PLURAL, "")
 Event = Bookmark | Mapping[str, Any]
@@ -156,3 +156,29 @@ async def test_a_bookmark_advances_a_watch_without_changes(watching: Watching) -
     await watching.show(*listed(sync("a", 1)), event("BOOKMARK", {"metadata": {"resourceVersion": "90"}}))
     assert watching.freshness.so_far(SYNCS).newest == 90
     assert watching.names() == {"a"}
+
+
+async def test_what_a_pod_said_at_its_end_is_known_as_long_as_its_job(watching: Watching) -> None:
+    uid = "integration-1"
+    name = names.job_name(uid, uid, 12)
+    job = job_body()
+    job["metadata"] |= {"name": name, "uid": "job-12"}
+    job["metadata"]["ownerReferences"][0]["uid"] = uid
+    pod = pod_body("Failed", terminated("sync", 3))
+    pod["metadata"] |= {
+        "labels": {names.INTEGRATION_UID_LABEL: uid},
+        "ownerReferences": [
+            {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": "job-12", "controller": True}
+        ],
+    }
+    await watching.show(*listed(sync(uid)))
+    await watching.show(*listed(job), stream=(JOBS, ""))
+    await watching.show(*listed(), event("ADDED", pod), event("DELETED", pod), stream=(PODS, ""))
+    seen = watching.view.observe(uid)
+    assert seen is not None
+    assert [(each.exit_code, each.live) for each in seen.pods] == [(3, False)]
+    await watching.show(event("DELETED", job), stream=(JOBS, ""))
+    await watching.show(event("ADDED", job), stream=(JOBS, ""))
+    seen = watching.view.observe(uid)
+    assert seen is not None
+    assert seen.pods == ()

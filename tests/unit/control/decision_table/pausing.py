@@ -1,7 +1,9 @@
 """OFF with PauseRun: pausing, resuming, and giving up a paused run for a reset."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+from tidegate.api.contract import ExitCode
 from tidegate.api.status import Phase
 from tidegate.control.observation import JobState
 
@@ -47,6 +49,50 @@ PAUSING_AND_RESUMING = [
         "OFF with PauseRun, and the run has just finished: there is nothing to pause",
         FINISHED.but(spec=PAUSE),
         "Off | none | nothing",
+        activity="✓ 1",
+    ),
+    Row(
+        "the worker succeeded as its Pod was stopped: there is nothing to continue",
+        PAUSED.but(pods=(pod(FIRST, ExitCode.COMPLETE),)).remembering(phase=Phase.TURNING_OFF),
+        "TurningOff | none | delete Job 1",
+        activity="✓ 1",
+    ),
+    Row(
+        "… before the Job controller has acknowledged the suspension: the Job stays until it has",
+        PAUSING.but(jobs=(job(FIRST, suspended=True),), pods=(pod(FIRST, ExitCode.COMPLETE),)),
+        "TurningOff | none | nothing",
+        activity="✓ 1",
+    ),
+    Row(
+        "… and another Pod of the run is alive",
+        PAUSING.but(pods=(pod(FIRST, ExitCode.COMPLETE), replace(pod(FIRST), name="other"))),
+        "TurningOff | keeps 1 full push | nothing",
+    ),
+    Row(
+        "… and ON is declared again: what follows is the next run",
+        PAUSED.but(spec=ON, pods=(pod(FIRST, ExitCode.COMPLETE),)),
+        "Waiting | none | delete Job 1",
+        activity="✓ 1",
+    ),
+    *(
+        Row(
+            f"the worker ended with {code:d} as its Pod was stopped: another Pod would end so too",
+            PAUSED.but(pods=(pod(FIRST, code, failed=True),)).remembering(phase=Phase.TURNING_OFF),
+            "TurningOff | none | delete Job 1",
+            activity="✗ 1",
+        )
+        for code in (ExitCode.CONFIGURATION_ERROR, ExitCode.HALTED, ExitCode.CACHE_UNUSABLE, ExitCode.CACHE_LOST)
+    ),
+    Row(
+        "the worker failed as its Pod was stopped: ON tries again",
+        PAUSED.but(pods=(pod(FIRST, 1, failed=True),)).remembering(phase=Phase.TURNING_OFF),
+        "Paused | keeps 1 full push | nothing",
+        activity="⏸ 1",
+    ),
+    Row(
+        "the worker succeeded as another client suspended its Job",
+        RUNNING.but(jobs=(replace(at_rest(FIRST), held_by="kueue"),), pods=(pod(FIRST, ExitCode.COMPLETE),)),
+        "Waiting | none | delete Job 1",
         activity="✓ 1",
     ),
     Row("OFF with PauseRun while waiting", WAITING.but(spec=PAUSE), "Off | none | nothing", activation="none"),
