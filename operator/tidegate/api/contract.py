@@ -29,6 +29,8 @@ class Environment:
     UNDO = "SYNC_UNDO"  # the number of a run to undo; the built-in worker reads it, and the operator does not set it
     CACHE_DIR = "SYNC_CACHE_DIR"
     CACHE_EPOCH = "SYNC_CACHE_EPOCH"
+    # When that epoch began: its number comes again when etcd is restored from a backup; not set: not known.
+    CACHE_EPOCH_BEGAN = "SYNC_CACHE_EPOCH_BEGAN"
     CACHE_OLDEST_EPOCH = (
         "SYNC_CACHE_OLDEST_EPOCH"  # a cache of this epoch or a later one is kept; not set: only SYNC_CACHE_EPOCH
     )

@@ -103,6 +103,9 @@ class Run(ApiModel):
     kind: RunKind
     push: Annotated[bool, Field(description="false: read-only, nothing is written to either system.")]
     cache_epoch: Annotated[int, Field(description="The cache epoch that its worker uses.")]
+    cache_epoch_began: Annotated[
+        MicroTime | None, Field(description="When that epoch began; absent: its number alone tells it.")
+    ] = None
     oldest_cache_epoch: Annotated[
         int | None, Field(description="A cache of this epoch or a later one is kept; absent: only one of cacheEpoch.")
     ] = None
@@ -305,6 +308,13 @@ class SyncIntegrationStatus(ApiModel):
     cache_epoch: Annotated[
         int, Field(description="Which life of the cache this is: the number of the run that began it, by a reset.")
     ] = 1
+    cache_epoch_began: Annotated[
+        MicroTime | None,
+        Field(
+            description="When this epoch began. Its number comes again when etcd is restored from a backup; the time "
+            "does not, so that a reset deletes a cache that has the number already. Absent in the first epoch."
+        ),
+    ] = None
     oldest_cache_epoch: Annotated[
         int | None,
         Field(

@@ -4,6 +4,7 @@ A volume that is not the one that the runs before have used is never taken for a
 cache: after a FutureOnly sync that would push everything that it was told to leave alone (invariant I4).
 """
 
+from datetime import datetime
 from functools import partial
 
 from tidegate.api.status import Activation, CacheUse, Run, SyncIntegrationStatus
@@ -48,16 +49,16 @@ def difference(seen: Observation, status: SyncIntegrationStatus) -> str | None:
     return f"the cache {used_by} is gone: PersistentVolumeClaim {name} is a different one"
 
 
-def reset(status: SyncIntegrationStatus) -> SyncIntegrationStatus:
+def reset(status: SyncIntegrationStatus, now: datetime) -> SyncIntegrationStatus:
     """Begin a new epoch, in which the present cache is deleted."""
     oldest = status.cache_epoch if status.oldest_cache_epoch is None else status.oldest_cache_epoch
-    return _in_new_epoch(status, oldest, status.activation)
+    return _in_new_epoch(status, oldest, status.activation, now)
 
 
-def begin_again(status: SyncIntegrationStatus, why: str) -> SyncIntegrationStatus:
+def begin_again(status: SyncIntegrationStatus, why: str, now: datetime) -> SyncIntegrationStatus:
     """Begin a new epoch because the cache is lost, and owe a full sync in the activation's own mode."""
     activation = status.activation and owing(status.activation, why)
-    return _in_new_epoch(status, None, activation)
+    return _in_new_epoch(status, None, activation, now)
 
 
 def owing(activation: Activation, why: str) -> Activation:
@@ -66,13 +67,15 @@ def owing(activation: Activation, why: str) -> Activation:
 
 
 def _in_new_epoch(
-    status: SyncIntegrationStatus, oldest: int | None, activation: Activation | None
+    status: SyncIntegrationStatus, oldest: int | None, activation: Activation | None, now: datetime
 ) -> SyncIntegrationStatus:
     return status.replace(
         partial(
             SyncIntegrationStatus,
             # The number of the run that begins it: like run numbers, an epoch never comes twice.
             cache_epoch=status.runs + 1,
+            # Run numbers go back when etcd is restored from a backup, and the cache does not.
+            cache_epoch_began=now,
             oldest_cache_epoch=oldest,
             cache=None,
             activation=activation,

@@ -87,6 +87,7 @@ def _remembered(seen: Observation) -> SyncIntegrationStatus:
             runs=max(status.runs, runs),
             cache_epoch=max(status.cache_epoch, epoch),
             recent_activity=bounded_activity(status.recent_activity, seen.integration.spec.activity_limit),
+            cache_epoch_began=status.cache_epoch_began if epoch <= status.cache_epoch else None,
         )
     )
 

@@ -105,7 +105,7 @@ def record_end(
         if outcome is not Outcome.CACHE_LOST:
             return updated, (announcement, *more)
         why = reason or "the cache is lost"
-        return cache_identity.begin_again(updated, why), (announcement, *more, cache_identity.announce(why))
+        return cache_identity.begin_again(updated, why, now), (announcement, *more, cache_identity.announce(why))
     if caught_up:
         return updated, (Announce("CaughtUp", f"run {run.number} completed the full sync"), *more)
     return updated, more

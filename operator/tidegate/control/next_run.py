@@ -56,7 +56,7 @@ def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: dateti
     lost = cache_identity.difference(seen, status)
     if lost is None:
         return _claim(seen, status, activation, now)
-    status, activation = cache_identity.begin_again(status, lost), cache_identity.owing(activation, lost)
+    status, activation = cache_identity.begin_again(status, lost, now), cache_identity.owing(activation, lost)
     return _claim(seen, status, activation, now, cache_identity.announce(lost))
 
 
@@ -78,9 +78,9 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
         return _make_cache(seen, status, now)
     lost = None if reset else cache_identity.difference(seen, status)
     if reset:
-        status = cache_identity.reset(status)
+        status = cache_identity.reset(status, now)
     elif lost:
-        status = cache_identity.begin_again(status, lost)
+        status = cache_identity.begin_again(status, lost, now)
     activation = Activation(number=status.activations + 1, mode=spec.mode, reset=reset, started_at=now, cache_lost=lost)
     requested = seen.integration.requests.reset
     if requested is None:
@@ -118,6 +118,7 @@ def _claim(
         kind=kind,
         push=kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE,
         cache_epoch=status.cache_epoch,
+        cache_epoch_began=status.cache_epoch_began,
         # Without a volume each run finds it empty.
         cache_run=status.cache.run if status.cache and not integration.spec.cache.none else None,
         # A reset deletes any other cache. If it was cancelled, a later activation keeps the one that it finds (I4).

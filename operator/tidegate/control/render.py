@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tidegate.api import contract, names
-from tidegate.api.base import format_time
+from tidegate.api.base import format_micro_time, format_time
 from tidegate.api.contract import Environment, ExitCode
 from tidegate.api.spec import Approval
 from tidegate.api.status import Run, RunKind
@@ -239,6 +239,8 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
         values[Environment.PLAN] = _boolean(True)
     if run.plan_key is not None:
         values[Environment.PLAN_KEY] = run.plan_key
+    if run.cache_epoch_began is not None:
+        values[Environment.CACHE_EPOCH_BEGAN] = format_micro_time(run.cache_epoch_began)
     if run.oldest_cache_epoch is not None:
         values[Environment.CACHE_OLDEST_EPOCH] = str(run.oldest_cache_epoch)
     if run.cache_run is not None:

@@ -1,8 +1,8 @@
 """The cache's identity, for any worker image: reset the cache, keep it, or refuse it (design section 6.1).
 
 It runs before the worker: the operator's image runs it as an init container (`python -m tidegate.worker.epoch`), so it
-needs nothing but the standard library. Two markers in the volume say what the cache is: its epoch, and the newest run
-that has used it.
+needs nothing but the standard library. Markers in the volume say what the cache is: its epoch and when that began, and
+the newest run that has used it.
 
 - Another epoch is a reset. The epoch's marker is removed before the wipe and written after it: a wipe that was
   interrupted is repeated, and one that was finished never is, however often the Pod is retried.
@@ -24,6 +24,7 @@ from tidegate.api.contract import Environment, ExitCode
 MARKER = ".tidegate-epoch"
 # A file of its own: an older version of this program compares the epoch's marker to the letter, and deletes the cache.
 RUN_MARKER = ".tidegate-run"
+BEGAN_MARKER = ".tidegate-epoch-began"
 
 # What the built-in worker must not lose with a reset: a refresh token that its server has replaced is nowhere else.
 CREDENTIALS = ".tidegate-credentials"
@@ -44,6 +45,7 @@ class Expected:
     oldest_epoch: str | None = None  # a reset was cancelled: the cache may still be of this epoch or a later one
     run: int | None = None
     used_by: int | None = None  # the newest run that is known to have used the cache
+    began: str | None = None  # when the epoch began
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Found:
 
     epoch: str | None = None
     run: int | None = None
+    began: str | None = None
 
 
 def belongs(found: str | None, epoch: str, oldest: str | None) -> bool:
@@ -63,11 +66,17 @@ def belongs(found: str | None, epoch: str, oldest: str | None) -> bool:
 
 def is_kept(found: Found, expected: Expected) -> bool:
     """Whether the cache is kept, rather than wiped. Raises CacheLostError when it is neither."""
-    kept = belongs(found.epoch, expected.epoch, expected.oldest_epoch)
+    began_twice = (
+        found.epoch == expected.epoch and found.began != expected.began and None not in (found.began, expected.began)
+    )
+    kept = belongs(found.epoch, expected.epoch, expected.oldest_epoch) and not began_twice
     if expected.used_by is not None:
         used = f"run {expected.used_by} has used the cache of this sync"
         if found.epoch is None:
             raise CacheLostError(f"the cache is empty, but {used}")
+        if began_twice:
+            words = f"the cache is of an epoch {found.epoch} that began at {found.began} instead of {expected.began}"
+            raise CacheLostError(f"{words}, but {used}")
         if not kept:
             raise CacheLostError(f"the cache is of epoch {found.epoch} instead of {expected.epoch}, but {used}")
         if found.run is None or found.run < expected.used_by:
@@ -87,6 +96,7 @@ def prepare(directory: Path, expected: Expected) -> str:
     found = _look(directory)
     if is_kept(found, expected):
         _mark_run(directory, expected)
+        _mark_beginning(directory, expected)
         if found.epoch == epoch:
             return f"the cache is of epoch {epoch}: kept"
         _write(marker, epoch)
@@ -101,11 +111,14 @@ def prepare(directory: Path, expected: Expected) -> str:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-        deleted += entry.name != RUN_MARKER
+        deleted += entry.name not in (RUN_MARKER, BEGAN_MARKER)
     _flush(directory)
     _mark_run(directory, expected)
+    _mark_beginning(directory, expected)
     _write(marker, epoch)
     before = f"was of epoch {found.epoch}" if found.epoch else "had no epoch"
+    if found.epoch == epoch:
+        before += f", which began at {found.began}"
     return f"the cache {before}: {deleted} entries deleted, now of epoch {epoch}"
 
 
@@ -125,8 +138,8 @@ def epoch_of(directory: Path) -> str | None:
 
 
 def _look(directory: Path) -> Found:
-    epoch, run = _read(directory / MARKER), _read(directory / RUN_MARKER)
-    return Found(epoch or None, int(run) if run.isdecimal() else None)
+    epoch, run, began = (_read(directory / marker) for marker in (MARKER, RUN_MARKER, BEGAN_MARKER))
+    return Found(epoch or None, int(run) if run.isdecimal() else None, began or None)
 
 
 def _read(marker: Path) -> str:
@@ -136,6 +149,11 @@ def _read(marker: Path) -> str:
 def _mark_run(directory: Path, expected: Expected) -> None:
     if expected.run is not None:
         _write(directory / RUN_MARKER, str(expected.run))
+
+
+def _mark_beginning(directory: Path, expected: Expected) -> None:
+    if expected.began is not None:
+        _write(directory / BEGAN_MARKER, expected.began)
 
 
 def _write(marker: Path, text: str) -> None:
@@ -168,6 +186,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
             oldest_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH),
             run=_number(environ.get(Environment.RUN)),
             used_by=_number(environ.get(Environment.CACHE_RUN)),
+            began=environ.get(Environment.CACHE_EPOCH_BEGAN),
         )
         do = look if environ.get(Environment.PLAN) == "true" else prepare
         print(do(Path(environ[Environment.CACHE_DIR]), expected), flush=True)

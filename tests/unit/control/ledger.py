@@ -15,8 +15,9 @@ What exactly is promised, beyond the words of the design:
   lies between runs of one activation and is skipped by a requested sync.
 """
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from tidegate.api.contract import ExitCode
@@ -26,6 +27,12 @@ from tidegate.control.observation import Integration, Job, Pod
 
 # After one of these a run is over, whatever becomes of its Job.
 FINAL = frozenset(ExitCode) - {ExitCode.PAUSED}
+
+# What etcd holds, and a restored backup of it puts back.
+_STORED = (
+    *("claimed", "created", "lost", "ended", "workers_ended", "over"),
+    *("activations", "prepared", "made_from", "off_policies"),
+)
 
 
 @dataclass
@@ -215,6 +222,16 @@ class Ledger:
         self.over.clear()  # the newest Pod speaks
         assert by_mistake or sum(1 for pod in pods if pod.live) <= 1, "I1: two live Pods"
 
+    def etcd_restored(self, backup: "Ledger") -> None:
+        """Objects, and with them the numbers of runs and activations, are as they were; volumes and clocks are not."""
+        for name in _STORED:
+            setattr(self, name, copy.copy(getattr(backup, name)))
+        self.newest_use, self.restored = None, True
+
+    def backed_up(self) -> "Ledger":
+        """What a backup of etcd knows."""
+        return replace(self, **{name: copy.copy(getattr(self, name)) for name in _STORED})
+
     def cache_restored(self) -> None:
         self.restored = True
 
@@ -233,7 +250,8 @@ class Ledger:
         if existed and not self.restored:
             owed = (activation.reset and first) or activation.cache_lost is not None
             assert not wiped or owed, "I4: a wipe that nobody asked for"
-            assert wiped or not (activation.reset and first), "I4: a reset without a wipe"
+        # Whatever has become of the cache, and of the cluster's own memory.
+        assert wiped or not (existed and activation.reset and first), "I4: a reset without a wipe"
         if self.claimed[run].kind is RunKind.INCREMENTAL:
             assert not wiped, "a lost cache is taken for an empty one"
             # Of a run that was cancelled, or whose Job was deleted, nobody knows whether it has used the cache.

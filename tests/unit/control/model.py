@@ -5,6 +5,7 @@ It holds the JSON that the API server would store, and offers what the operator 
 in between. The Ledger is told of everything that happens and asserts the invariants.
 """
 
+import copy
 import itertools
 import types
 from collections.abc import Callable, Generator, Mapping
@@ -46,6 +47,16 @@ class Version:
     revision: int
     at: timedelta
     view: View | None
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup of etcd holds, and what was true then."""
+
+    objects: dict[Key, dict[str, Any]]
+    history: dict[Key, list[Version]]
+    revision: int
+    ledger: Ledger
 
 
 @dataclass
@@ -104,6 +115,18 @@ class Server:
         frozen = _READ[kind](body) if ours else None
         self.history.setdefault((kind, name), []).append(Version(self.revision, self.time, frozen))
         return str(self.revision)
+
+    def back_up(self) -> Backup:
+        """What a backup of etcd holds."""
+        history = {key: list(versions) for key, versions in self.history.items()}
+        return Backup(copy.deepcopy(self.objects), history, self.revision, self.ledger.backed_up())
+
+    def restore(self, backup: Backup) -> None:
+        """Put a backup of etcd in place of all that is stored; revisions go back, and come again."""
+        self.objects = copy.deepcopy(backup.objects)
+        self.history = {key: list(versions) for key, versions in backup.history.items()}
+        self.revision = backup.revision
+        self.ledger.etcd_restored(backup.ledger)
 
     def delete(self, kind: str, name: str) -> None:
         del self.objects[kind, name]

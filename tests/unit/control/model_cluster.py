@@ -204,7 +204,13 @@ class ModelCluster:
             epoch, uid = told[Environment.CACHE_EPOCH], cache["metadata"]["uid"]
             run, used_by = int(told[Environment.RUN]), told.get(Environment.CACHE_RUN)
             marks = self._marks.get(uid, Found())
-            expected = Expected(epoch, told.get(Environment.CACHE_OLDEST_EPOCH), run, int(used_by) if used_by else None)
+            expected = Expected(
+                epoch,
+                told.get(Environment.CACHE_OLDEST_EPOCH),
+                run,
+                int(used_by) if used_by else None,
+                told.get(Environment.CACHE_EPOCH_BEGAN),
+            )
             try:
                 kept = is_kept(marks, expected)
             except CacheLostError as lost:
@@ -214,7 +220,7 @@ class ModelCluster:
                 self.server.ledger.cache_looked_at(run)
             else:
                 self.server.ledger.cache_prepared(run, uid, marks.run, existed=marks.epoch is not None, wiped=not kept)
-                self._marks[uid] = Found(epoch, run)
+                self._marks[uid] = Found(epoch, run, expected.began or (marks.began if kept else None))
         if self.starts == "preparation":
             prepared = [{"name": CACHE_CONTAINER, "state": {"terminated": {"exitCode": 0}}}]
             if pod["status"].get("initContainerStatuses") != prepared:

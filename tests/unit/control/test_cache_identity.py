@@ -69,6 +69,7 @@ class TestALostCache:
         assert step.status.run is not None
         run = step.status.run
         assert (run.kind, run.push, run.cache_epoch, run.cache_run) == (RunKind.FULL, False, 2, None)
+        assert run.cache_epoch_began == LATER
         assert step.status.activation is not None
         assert not step.status.activation.caught_up
 
@@ -198,3 +199,19 @@ class TestCacheUse:
 
 def test_a_caught_up_sync_stays_caught_up_while_its_cache_exists() -> None:
     assert WAITING.remembering(activation=CAUGHT_UP, cache=USED).decide(LATER).status.activation == CAUGHT_UP
+
+
+def test_an_epoch_has_the_time_of_its_claim_and_keeps_it() -> None:
+    began = FUTURE_ONLY.declaring(reset=True).decide().status
+    assert began.run is not None
+    assert (began.cache_epoch_began, began.run.cache_epoch_began) == (NOW, NOW)
+    later = FUTURE_ONLY.remembering(cache_epoch_began=NOW).decide(LATER).status.run
+    assert later is not None
+    assert later.cache_epoch_began == NOW
+
+
+def test_an_epoch_that_only_a_job_records_has_no_known_beginning() -> None:
+    of = run(4, cache_epoch=4)
+    lost = FUTURE_ONLY.remembering(cache_epoch_began=NOW).but(jobs=(job(of, JobState.COMPLETE),))
+    status = lost.decide().status
+    assert (status.cache_epoch, status.cache_epoch_began) == (4, None)

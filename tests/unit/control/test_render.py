@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tidegate.control.observation import Integration
 from tidegate.control.parse import job_of
 from tidegate.control.settings import Settings
 
-from .situations import CACHE, GENERATION, NAME, NAMESPACE, UID, run
+from .situations import CACHE, GENERATION, NAME, NAMESPACE, NOW, UID, run
 
 SETTINGS = Settings(operator_image="registry.example/operator:1", worker_image="registry.example/worker:1")
 RUN = run(12, RunKind.INCREMENTAL, cache_epoch=3)
@@ -139,6 +140,12 @@ class TestTheContract:
             "SYNC_CACHE_EPOCH": "3",
             "SYNC_CONFIG": "/sync/config/sync.json",
         }
+
+    def test_an_epoch_is_told_with_its_beginning(self) -> None:
+        began = NOW + timedelta(microseconds=7)
+        assert environment(of=run(12, cache_epoch_began=began))["SYNC_CACHE_EPOCH_BEGAN"] == (
+            "2026-11-24T12:00:00.000007Z"
+        )
 
     @pytest.mark.parametrize(
         ("of", "scope", "push"),

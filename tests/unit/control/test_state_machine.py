@@ -21,7 +21,7 @@ from tidegate.api.status import Outcome, Phase
 from tidegate.control.act import RefusedError
 from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN
 
-from .model import EPOCH, JOB, Server, new_integration
+from .model import EPOCH, JOB, Backup, Server, new_integration
 from .model_cluster import Body, ModelCluster
 from .model_operator import InFlight, ModelOperator, arrive
 
@@ -58,6 +58,7 @@ ACCIDENTS = [
     "queue",
     "errors",
 ]
+ETCD = ["backed up", "restored"]
 VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
@@ -86,6 +87,7 @@ class Toggle(RuleBasedStateMachine):
         self.late: list[InFlight] = []
         self.behind: list[Body] = []  # what the Job controller has seen and will act upon
         self.requests = 0
+        self.backup: Backup | None = None
         self.oldest_list = 1  # the revision before which no list is that an operator begins with
         self.server.ledger.watches_keep_up = self.watches_keep_up
 
@@ -281,6 +283,20 @@ class Toggle(RuleBasedStateMachine):
                 self.cluster.restore(how)
             case "deleted" if self.nothing_is_on_its_way():
                 self.cluster.delete_cache()
+
+    @precondition(lambda self: self.nothing_is_on_its_way())
+    @rule(what=st.sampled_from(ETCD))
+    def etcd_changes(self, what: str) -> None:
+        Steps.taken += 1
+        match what:
+            case "backed up":
+                self.backup = self.server.back_up()
+            case "restored" if self.backup is not None:
+                self.server.restore(self.backup)
+                # The watchdog ends an operator whose watches go back.
+                self.behind, self.oldest_list = [], self.server.revision
+                for operator in self.operators:
+                    operator.restart(self.server.revision)
 
     def hold_jobs(self, *, held: bool) -> None:
         """Another controller suspends what runs, or lets go of what it has suspended."""

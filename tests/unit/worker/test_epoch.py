@@ -10,7 +10,7 @@ import pytest
 
 import tidegate
 from tidegate.worker import epoch
-from tidegate.worker.epoch import CREDENTIALS, MARKER, RUN_MARKER, CacheLostError, Expected
+from tidegate.worker.epoch import BEGAN_MARKER, CREDENTIALS, MARKER, RUN_MARKER, CacheLostError, Expected
 
 
 def prepare(directory: Path, expected_epoch: str, oldest_epoch: str | None = None, **told: Any) -> str:
@@ -131,6 +131,42 @@ class TestALostCache:
         assert capsys.readouterr().out == (
             "the cache is as it was after run 7, but run 8 has used the cache of this sync\n"
         )
+
+
+class TestANumberThatComesTwice:
+    """Etcd is restored from a backup: the status forgets runs and epochs that the volume still knows of."""
+
+    BEFORE, AFTER = "2026-11-24T12:00:00.000001Z", "2026-11-24T13:00:00.000001Z"
+
+    @pytest.fixture
+    def used(self, cache: Path) -> Path:
+        """A cache of epoch 4, in which run 4 has worked, as the status does not know any more."""
+        prepare(cache, "4", run=4, began=self.BEFORE)
+        fill(cache)
+        return cache
+
+    def test_a_reset_deletes_a_cache_that_has_the_same_epoch_and_run(self, used: Path) -> None:
+        said = prepare(used, "4", run=4, began=self.AFTER)
+        assert said == f"the cache was of epoch 4, which began at {self.BEFORE}: 4 entries deleted, now of epoch 4"
+        assert entries(used) == {MARKER, RUN_MARKER, BEGAN_MARKER}
+
+    def test_it_is_deleted_once(self, used: Path) -> None:
+        prepare(used, "4", run=4, began=self.AFTER)
+        fill(used)
+        assert prepare(used, "4", run=4, began=self.AFTER) == "the cache is of epoch 4: kept"
+
+    def test_a_run_that_was_to_continue_another_cache_is_told(self, used: Path) -> None:
+        before = entries(used)
+        with pytest.raises(CacheLostError, match=f"an epoch 4 that began at {self.BEFORE} instead of {self.AFTER}"):
+            prepare(used, "4", run=5, used_by=4, began=self.AFTER)
+        assert entries(used) == before
+
+    def test_a_cache_of_an_older_version_has_no_time_and_is_kept(self, used: Path) -> None:
+        (used / BEGAN_MARKER).unlink()
+        assert prepare(used, "4", run=5, used_by=4, began=self.AFTER) == "the cache is of epoch 4: kept"
+
+    def test_an_operator_that_knows_no_time_keeps_it(self, used: Path) -> None:
+        assert prepare(used, "4", run=5, used_by=4) == "the cache is of epoch 4: kept"
 
 
 def test_the_target_of_a_link_is_not_touched(tmp_path: Path) -> None:
