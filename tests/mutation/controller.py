@@ -94,6 +94,13 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
+        "a Job's name is free while another creation of it may be under way",
+        f"{_CONTROL}/running.py",
+        "if not _is_at_rest(seen, job) or retire_due_at(job, now) is not None:",
+        "if not _is_at_rest(seen, job):",
+        _TABLE,
+    ),
+    SeededBug(
         "a run whose worker ended for good as it was being paused is called paused",
         f"{_CONTROL}/ending.py",
         "is_out_of_use(seen, job) or (job.suspended and not any(each.live for each in pods))",

@@ -20,7 +20,7 @@ from tidegate.control.observation import Job, Observation
 from tidegate.control.planning import continue_plan, plan_is_due, refuse_plan, start_plan
 from tidegate.control.reasons import POD_DOES_NOT_END
 from tidegate.control.records import bounded_activity
-from tidegate.control.running import continue_run, retire
+from tidegate.control.running import continue_run, retire, retire_due_at
 from tidegate.control.step import Announce, Step, earliest
 
 
@@ -49,12 +49,13 @@ def decide(seen: Observation, now: datetime) -> Step:
         step = be_off(seen, remembered)
     else:
         step = start_next_run(seen, remembered, now)
-    retired = tuple(action for job in strays for action in retire(seen, job))
+    retired = tuple(action for job in strays for action in retire(seen, job, now))
+    retire_at = earliest(*(retire_due_at(job, now) for job in strays))
     pruned, prune_at = superfluous_jobs(seen, now)
     step = replace(
         step,
         actions=(*announcements, *refusals, *step.actions, *retired, *pruned),
-        look_again_at=earliest(step.look_again_at, prune_at, ending.look_again_at(seen, now)),
+        look_again_at=earliest(step.look_again_at, retire_at, prune_at, ending.look_again_at(seen, now)),
     )
     return _tell_of_lost_pod(seen, end_duplicates(seen, step), now)
 

@@ -185,7 +185,7 @@ def _go_on_cancelling(seen: Observation, step: Step, run: Run, job: Job | None, 
         return replace(step, look_again_at=now + LOOK_AGAIN)
     if ending.is_out_of_use(seen, job):
         return _end(seen, step, run, now)
-    return cancel_job(seen, step, run, job, now)
+    return cancel_job(seen, step, job, now)
 
 
 def _end(seen: Observation, step: Step, run: Run, now: datetime) -> Step:

@@ -37,7 +37,7 @@ def continue_run(
         return _cancel(seen, status, run, job, now)
     why = held_words(job) or obstacle(seen, run, now)
     if why and _has_nothing_to_finish(seen, status, run):
-        return _give_up_unstarted(seen, status, run, job, why)
+        return _give_up_unstarted(seen, status, run, job, why, now)
     if job.held_by and (seen.integration.spec.status is Switch.OFF or not wants_reset(seen, status)):
         return _be_held(seen, status, run, job)
     if seen.integration.spec.status is Switch.OFF:
@@ -47,7 +47,7 @@ def continue_run(
     if wants_reset(seen, status):
         # The cancellation is written first, so that the Job is not created again.
         cancelling = with_run(status, run.replace(partial(Run, cancelling=True)))
-        return Step(Phase.SYNCING, cancelling, retire(seen, job))
+        return Step(Phase.SYNCING, cancelling, retire(seen, job, now))
     # The new time makes the status differ, so that its write is a fence against an old view of the switch.
     resumed = with_run(status, run.replace(partial(Run, claimed_at=now)))
     resume = SuspendJob(job.name, job.uid, job.resource_version, suspend=False)
@@ -128,13 +128,15 @@ def _has_nothing_to_finish(seen: Observation, status: SyncIntegrationStatus, run
     return declared_since and not worker_may_have_started(seen, status, run)
 
 
-def _give_up_unstarted(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, why: str) -> Step:
+def _give_up_unstarted(
+    seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, why: str, now: datetime
+) -> Step:
     # Written first, so that the Job is not created again.
     given_up = run.replace(partial(Run, cancelling=True, unstarted=True))
     note = f"run {run.number} is cancelled, because its worker could not start: {why}"
     announcement = Announce("RunGivenUp", note, warning=True)
     given_up_first = with_run(status, given_up)
-    return Step(phase_of_running(seen), given_up_first, (*retire(seen, job), announcement))
+    return Step(phase_of_running(seen), given_up_first, (*retire(seen, job, now), announcement))
 
 
 def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job, now: datetime) -> Step:
@@ -142,26 +144,32 @@ def _cancel(seen: Observation, status: SyncIntegrationStatus, run: Run, job: Job
         # It started after all, between the observation and the suspension: it is paused, so that nothing is lost.
         kept = run.replace(partial(Run, cancelling=False, unstarted=False))
         return continue_run(seen, with_run(status, kept), kept, (), now)
-    return cancel_job(seen, Step(phase_of_running(seen), status), run, job, now)
+    return cancel_job(seen, Step(phase_of_running(seen), status), job, now)
 
 
-def cancel_job(seen: Observation, step: Step, run: Run, job: Job, now: datetime) -> Step:
+def cancel_job(seen: Observation, step: Step, job: Job, now: datetime) -> Step:
     """The step, and the Job of a cancelled run retired."""
-    free_at = min(run.claimed_at, now) + CREATION_PATIENCE
-    if job.suspended and now < free_at:
-        # While another create request may be under way, the name is the lock: the run would be created again.
-        return replace(step, look_again_at=earliest(step.look_again_at, free_at))
-    return replace(step, actions=(*step.actions, *retire(seen, job)))
+    due = earliest(step.look_again_at, retire_due_at(job, now))
+    return replace(step, actions=(*step.actions, *retire(seen, job, now)), look_again_at=due)
 
 
-def retire(seen: Observation, job: Job) -> tuple[Action, ...]:
+def retire(seen: Observation, job: Job, now: datetime) -> tuple[Action, ...]:
     """Give up an unfinished Job: it is deleted only at rest, so that its Pod has ended before its name is free.
 
+    While another create request may be under way, the name is the lock: the run would be created again.
     Both carry the Job's resourceVersion: on an old view of a Job that has finished they do nothing.
     """
     if not job.suspended:
         return (SuspendJob(job.name, job.uid, job.resource_version, suspend=True),)
-    return (DeleteJob(job.name, job.uid, job.resource_version),) if _is_at_rest(seen, job) else ()
+    if not _is_at_rest(seen, job) or retire_due_at(job, now) is not None:
+        return ()
+    return (DeleteJob(job.name, job.uid, job.resource_version),)
+
+
+def retire_due_at(job: Job, now: datetime) -> datetime | None:
+    """When the name of a suspended Job will be free to go; None when it is, or when something else has to happen."""
+    free_at = min(job.run.claimed_at, now) + CREATION_PATIENCE
+    return free_at if job.suspended and now < free_at else None
 
 
 def _is_at_rest(seen: Observation, job: Job) -> bool:

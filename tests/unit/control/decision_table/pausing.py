@@ -184,12 +184,34 @@ CANCELLING = PAUSED.but(spec={**ON, **RESET}).remembering(run=run(1, cancelling=
 CANCELLED = CANCELLING.but(jobs=(), pods=(), absent_job=FIRST.job_name)
 
 FRESH = run(1, ago=10, cancelling=True)
+STARTED_LATE = run(1, ago=10)
 
 GIVING_UP_A_PAUSED_RUN = [
     Row(
         "cancelled soon after its claim: its Job stays while another creation may be in flight",
         PAUSED.remembering(run=FRESH, phase=Phase.TURNING_OFF).but(jobs=(at_rest(FRESH),)),
         "TurningOff | keeps 1 full push cancelling | nothing",
+        again="20s",
+    ),
+    Row(
+        "… also in the moment in which it is given up",
+        PAUSED.but(spec={**ON, **RESET}, jobs=(at_rest(FRESH),)).remembering(run=STARTED_LATE),
+        "Syncing | keeps 1 full push cancelling | nothing",
+    ),
+    Row(
+        "… and of a run that never started, because another client has suspended its Job",
+        PAUSED.but(spec=OFF, jobs=(replace(at_rest(FRESH), held_by="somebody"),), pods=()).remembering(
+            run=STARTED_LATE, phase=Phase.WAITING
+        ),
+        "TurningOff | keeps 1 full push cancelling | nothing",
+    ),
+    Row(
+        "… and of a run whose end is recorded",
+        PAUSED.but(jobs=(at_rest(FRESH),), pods=(pod(FIRST, ExitCode.COMPLETE),)).remembering(
+            run=STARTED_LATE, phase=Phase.TURNING_OFF
+        ),
+        "TurningOff | none | nothing",
+        activity="✓ 1",
         again="20s",
     ),
     Row("its Job is still there", CANCELLING, "Syncing | keeps 1 full push cancelling | delete Job 1"),
