@@ -29,6 +29,8 @@ ANNOTATIONS = {
     "`status.plan`.",
     names.PLAN_KEY_ANNOTATION: "Beside it: an X25519 public key in base64, which the plan "
     "[seals values](plan.md#values) with.",
+    names.DECISIONS_ANNOTATION: "What people have decided about conflicts, as JSON: "
+    "[how it is written](decide.md#from-git).",
 }
 TEMPLATE_ANNOTATIONS = {
     names.WORKER_APPROVALS_ANNOTATION: '`"true"`: a worker of your own [obeys approvals](bring-your-own-worker.md).',
@@ -68,7 +70,10 @@ def lines() -> Iterator[str]:
     yield "## Annotations"
     yield from table(("On a SyncIntegration", ""), ((f"`{name}`", words) for name, words in ANNOTATIONS.items()))
     yield ""
-    yield "They ask for something once; what has been handled is in `status.handled`, but for `allow-deletes`."
+    yield (
+        "They ask for something once; what has been handled is in `status.handled`, but for `allow-deletes`; of "
+        "`decisions` it holds a digest."
+    )
     yield ""
     words = ((f"`{name}`", words) for name, words in TEMPLATE_ANNOTATIONS.items())
     yield from table(("On the Pod template in `spec.template`", ""), words)

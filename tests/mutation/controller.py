@@ -23,6 +23,27 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
+        "a read-only run is given decisions",
+        f"{_CONTROL}/conflict_decisions.py",
+        "    if not push or kind not in",
+        "    if kind not in",
+        (f"{_TESTS}/test_conflict_decisions.py",),
+    ),
+    SeededBug(
+        "decisions count as handled after a run that failed",
+        f"{_CONTROL}/history.py",
+        "    if succeeded:\n        updated = with_handled(updated, job.run.decisions)\n",
+        "    updated = with_handled(updated, job.run.decisions)\n",
+        (f"{_TESTS}/test_conflict_decisions.py",),
+    ),
+    SeededBug(
+        "refused decisions are announced by every pass",
+        f"{_CONTROL}/conflict_decisions.py",
+        " or digest == status.handled.refused_decisions:\n",
+        ":\n",
+        (f"{_TESTS}/test_conflict_decisions.py",),
+    ),
+    SeededBug(
         "no claim: the Job is created without its number in the status",
         f"{_CONTROL}/next_run.py",
         "claimed = status.replace(partial(SyncIntegrationStatus, run=run, next_run_at=None))",

@@ -10,6 +10,7 @@ PROTOCOL = "1"
 CACHE_DIR = "/sync/cache"
 CONFIG_DIR = "/sync/config"
 CONFIG_FILE = "sync.json"
+DECISIONS_FILE = "decisions.json"  # beside it
 
 WORKER_CONTAINER = "sync"
 CACHE_CONTAINER = "prepare-cache"

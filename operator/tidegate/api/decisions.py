@@ -54,6 +54,11 @@ class Single(NamedTuple):
         return hashlib.sha256(json.dumps(self).encode()).hexdigest()[:16]
 
 
+def digest_of(text: str) -> str:
+    """What tells an annotation's text from another: the status says by it which one has been handled."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 _DECISIONS = TypeAdapter(tuple[Decision, ...])
 
 

@@ -34,6 +34,11 @@ QUEUE_NAME_LABEL = f"{QUEUE_LABEL_PREFIX}queue-name"
 # Annotation of a run's Pod: `spec.sync` as it was when the run began, mounted as a file (design section 6.1).
 SYNC_CONFIG_ANNOTATION = f"{GROUP}/sync-config"
 
+# Annotation of a SyncIntegration: what people have decided about conflicts, as JSON (`tidegate.api.decisions`). A run's
+# Pod has it too, as it was when the run began, mounted as a file; and the run's Job has its digest.
+DECISIONS_ANNOTATION = f"{GROUP}/decisions"
+RUN_DECISIONS_ANNOTATION = f"{GROUP}/run-decisions"
+
 # Annotations that users set on a SyncIntegration to ask for something once (design section 3).
 SYNC_REQUESTED_ANNOTATION = f"{GROUP}/sync-requested-at"
 RESET_REQUESTED_ANNOTATION = f"{GROUP}/reset-requested-at"

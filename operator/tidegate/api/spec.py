@@ -174,6 +174,16 @@ class SyncIntegrationSpec(ApiModel):
         return self.sync if self.sync is not None else self.config
 
     @property
+    def configuration_text(self) -> str:
+        """The same as JSON, which a run's Pod carries along."""
+        return json.dumps(self.configuration or {}, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def has_own_worker(self) -> bool:
+        """Whether a worker of the user's own syncs, by a configuration in a form of its own."""
+        return self.sync is None and _names_own_image(self.template)
+
+    @property
     def digest(self) -> str:
         """What tells this declaration from another one, apart from the switch and how an OFF is carried out.
 

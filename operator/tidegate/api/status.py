@@ -132,6 +132,10 @@ class Run(ApiModel):
         tuple[Found, ...] | None,
         Field(description="What that run had found; this one does that, and what spec.sync.safety allows anyway."),
     ] = None
+    decisions: Annotated[
+        str | None,
+        Field(description="A digest of tidegate.dev/decisions as its worker is given it; absent: none."),
+    ] = None
     requested_at: Annotated[
         str | None, Field(description="For a plan: the value of tidegate.dev/plan-requested-at that requested it.")
     ] = None
@@ -268,6 +272,13 @@ class HandledRequests(ApiModel):
     sync_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/sync-requested-at.")] = None
     reset_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/reset-requested-at.")] = None
     plan_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/plan-requested-at.")] = None
+    decisions: Annotated[
+        str | None,
+        Field(description="A digest of tidegate.dev/decisions as the newest run that succeeded with it was given it."),
+    ] = None
+    refused_decisions: Annotated[
+        str | None, Field(description="A digest of tidegate.dev/decisions as it was last refused by an Event.")
+    ] = None
 
 
 class Condition(ApiModel):

@@ -10,13 +10,16 @@ from click.shell_completion import ShellComplete
 from tidegate.api.spec import Mode, OffPolicy
 from tidegate.cli import ask, complete, options, planning, run_log, watching
 from tidegate.cli.apply import carry_out
+from tidegate.cli.decisions import settle
 from tidegate.cli.decisions.change import Approve, Reset, RunNow, TurnOff, TurnOn, halted_run
 from tidegate.cli.decisions.goal import Verdict
+from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.display import activity as recent
 from tidegate.cli.display import conflicts, overview, show
+from tidegate.cli.display.conflicts import Conflicts
 from tidegate.cli.display.log_lines import readable
 from tidegate.cli.display.screen import Format
-from tidegate.cli.errors import EXIT_CODES, ExitCode
+from tidegate.cli.errors import EXIT_CODES, CommandError, ExitCode
 from tidegate.cli.hints import HintingGroup
 from tidegate.cli.invocation import Invocation
 from tidegate.cli.sealed import KeyPair
@@ -257,6 +260,60 @@ def conflicts_(call: Invocation, name: str) -> None:
     if found.named:
         call.screen.show(show.conflicts(found.named), wrapped=True)
     call.screen.note(conflicts.summary(found))
+
+
+@sync.command()
+@click.option("--object", "object_", metavar="NAME", help="The object of spec.sync [default: what the log names].")
+@click.option(
+    "--id", "ids", metavar="ID", multiple=True, help="A record, by the id that `conflicts` shows; repeatable."
+)
+@click.option("--all", "everything", is_flag=True, help="All records that wait.")
+@click.option("--connector", metavar="NAME", help="Whose ids these are [default: what the log names].")
+@click.option("--field", metavar="NAME", help="Only this field [default: all that wait].")
+@click.option("--take", metavar="SIDE", required=True, help="Whose value to take: a connector, or newest.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@options.patience("the run that carries it out has ended")
+@options.output(*_OBJECTS)
+@options.one_name
+@options.one
+def decide(
+    call: Invocation,
+    name: str,
+    object_: str | None,
+    ids: tuple[str, ...],
+    everything: bool,
+    connector: str | None,
+    field: str | None,
+    take: str,
+) -> ExitCode:
+    """Decide fields that were changed on both sides.
+
+    The next run that pushes writes the value of the side that is taken to the other side, and asks for that run now.
+    What has been edited since it was set aside is not overwritten: it waits again.
+    """
+    if bool(ids) == everything:
+        raise click.UsageError("say which records: either --id, once for each, or --all")
+    seen = choose_one(call.cluster, call.scope, name)
+    settle.refuse_unknown_side(seen, take)
+    found = _what_waits(call, seen)
+    waiting = [settle.Waiting(each.object, each.connector, each.id, each.field) for each in found.named]
+    at = _now()
+    asked = settle.Asked(take, ids, object_, connector, field)
+    decisions = settle.decisions_about(asked, waiting, at, whole=found.whole)
+    chosen = Chosen([seen], single=True)
+    if not ask.consent(
+        call, f"This takes the value of {take} in all conflicts of {{}} that it is about", chosen, always=everything
+    ):
+        return ExitCode.FAILED
+    return carry_out(call, chosen, settle.Decide(at, decisions))
+
+
+def _what_waits(call: Invocation, seen: Integration) -> Conflicts:
+    try:
+        return conflicts.read(run_log.read_all(call.cluster, seen))
+    except CommandError as error:
+        call.screen.warn(f"what waits is not known, because the logs cannot be read: {error.message}")
+        return conflicts.read([])
 
 
 @sync.command()

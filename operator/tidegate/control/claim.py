@@ -9,6 +9,7 @@ from functools import partial
 
 from tidegate.api.spec import Switch
 from tidegate.api.status import Outcome, Phase, Run, SyncIntegrationStatus
+from tidegate.control.conflict_decisions import for_run
 from tidegate.control.declared import phase_of_running, with_sync_request_handled
 from tidegate.control.due import sync_requested
 from tidegate.control.history import CREATION_PATIENCE, entry_of, finished_jobs, with_entry
@@ -59,7 +60,16 @@ def wait_for_certainty(seen: Observation, step: Step, run: Run, now: datetime) -
 def claimed_again(seen: Observation, run: Run, now: datetime) -> Run:
     """The run as its Job is created now: from the spec as it is."""
     declared = seen.integration
-    return run.replace(partial(Run, claimed_at=now, generation=declared.generation, spec_digest=declared.spec.digest))
+    decisions = for_run(declared, declared.status, run.kind, push=run.push)
+    return run.replace(
+        partial(
+            Run,
+            claimed_at=now,
+            generation=declared.generation,
+            spec_digest=declared.spec.digest,
+            decisions=decisions,
+        )
+    )
 
 
 def _be_refused(seen: Observation, status: SyncIntegrationStatus, run: Run, refusal: Refusal) -> Step:

@@ -21,6 +21,7 @@ from tidegate.api.status import (
     SyncIntegrationStatus,
 )
 from tidegate.control import cache_identity, plan_result
+from tidegate.control.conflict_decisions import with_handled
 from tidegate.control.ending import ended_by_worker
 from tidegate.control.observation import Job, JobState, Observation, Pod
 from tidegate.control.plan_result import announce, plan_of
@@ -96,6 +97,8 @@ def record_end(
             record_totals=totals_after(status, report),
         )
     )
+    if succeeded:
+        updated = with_handled(updated, job.run.decisions)
     more = (
         *_sidecar_stopped(run, by_worker),
         *_records_waiting(seen, run, status.waiting_records, updated.waiting_records),

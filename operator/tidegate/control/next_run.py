@@ -10,6 +10,7 @@ from tidegate.api import names
 from tidegate.api.spec import Mode
 from tidegate.api.status import Activation, HandledRequests, LastRun, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import cache_identity
+from tidegate.control.conflict_decisions import for_run
 from tidegate.control.declared import reset_requested, wants_reset, with_sync_request_handled
 from tidegate.control.due import is_approved, wait_for_next_run
 from tidegate.control.history import finished_jobs
@@ -113,10 +114,11 @@ def _claim(
     last = status.last_run
     approved = last if is_approved(seen, last) else None
     kind = RunKind.INCREMENTAL if activation.caught_up else RunKind.FULL
+    push = kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE
     run = Run(
         number=number,
         kind=kind,
-        push=kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE,
+        push=push,
         cache_epoch=status.cache_epoch,
         cache_epoch_began=status.cache_epoch_began,
         # Without a volume each run finds it empty.
@@ -130,6 +132,7 @@ def _claim(
         spec_digest=integration.spec.digest,
         approved=approved.number if approved else None,
         confirmed=approved.found if approved else None,
+        decisions=for_run(integration, status, kind, push=push),
     )
     claimed = with_sync_request_handled(seen, status.replace(partial(SyncIntegrationStatus, runs=number)))
     return launch(seen, claimed, run, *announcements)

@@ -26,6 +26,7 @@ class Requests:
     allow_deletes: str | None = None  # approve, by its earlier name
     plan: str | None = None
     plan_key: str | None = None  # of that plan
+    decisions: str | None = None  # as it is written, of up to 256 KiB
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ def job(integration: Integration, run: Run, settings: Settings) -> Manifest:
         names.RUN_STARTED_ANNOTATION: format_time(run.started_at),
         names.RUN_GENERATION_ANNOTATION: str(run.generation),
     }
+    if run.decisions:
+        metadata["annotations"][names.RUN_DECISIONS_ANNOTATION] = run.decisions
     job_spec: Manifest = {
         "parallelism": 1,
         "completions": 1,
@@ -145,7 +147,10 @@ def _fixed_template(integration: Integration, run: Run) -> Manifest:
     return {
         "metadata": {
             "labels": {**_labels(integration), names.RUN_LABEL: str(run.number)},
-            "annotations": {names.SYNC_CONFIG_ANNOTATION: _sync_config(integration)},
+            "annotations": {
+                names.SYNC_CONFIG_ANNOTATION: integration.spec.configuration_text,
+                **({names.DECISIONS_ANNOTATION: integration.requests.decisions} if run.decisions else {}),
+            },
         },
         "spec": {
             "restartPolicy": "Never",
@@ -153,10 +158,6 @@ def _fixed_template(integration: Integration, run: Run) -> Manifest:
             "containers": [{"name": contract.WORKER_CONTAINER, **given}],
         },
     }
-
-
-def _sync_config(integration: Integration) -> str:
-    return json.dumps(integration.spec.configuration or {}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _default_template(integration: Integration, run: Run, settings: Settings) -> Manifest:
@@ -181,10 +182,9 @@ def _default_template(integration: Integration, run: Run, settings: Settings) ->
         "volumeMounts": [cache_mount],
         "securityContext": _CONTAINER_SECURITY,
     }
-    config = {
-        "path": contract.CONFIG_FILE,
-        "fieldRef": {"fieldPath": f"metadata.annotations['{names.SYNC_CONFIG_ANNOTATION}']"},
-    }
+    files = [_file(contract.CONFIG_FILE, names.SYNC_CONFIG_ANNOTATION)]
+    if run.decisions:
+        files.append(_file(contract.DECISIONS_FILE, names.DECISIONS_ANNOTATION))
     return {
         "metadata": {},
         "spec": {
@@ -204,11 +204,15 @@ def _default_template(integration: Integration, run: Run, settings: Settings) ->
             "volumes": [
                 {"name": "cache", **_cache_volume(integration, run)},
                 # The declared sync travels with the run's own Pod, so that a later edit cannot change this run.
-                {"name": "config", "downwardAPI": {"items": [config]}},
+                {"name": "config", "downwardAPI": {"items": files}},
                 {"name": "tmp", "emptyDir": {}},
             ],
         },
     }
+
+
+def _file(path: str, annotation: str) -> Manifest:
+    return {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"}}
 
 
 def _cache_mount(run: Run) -> Manifest:
@@ -245,6 +249,8 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
         values[Environment.CACHE_OLDEST_EPOCH] = str(run.oldest_cache_epoch)
     if run.cache_run is not None:
         values[Environment.CACHE_RUN] = str(run.cache_run)
+    if run.decisions:
+        values[Environment.DECISIONS] = f"{contract.CONFIG_DIR}/{contract.DECISIONS_FILE}"
     if run.kind is RunKind.FULL and run.push and integration.spec.approval is Approval.ALWAYS:
         values[Environment.APPROVAL] = "always"
     if run.approved is not None:

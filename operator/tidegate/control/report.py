@@ -11,6 +11,7 @@ from typing import Literal
 from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.control import conflict_decisions
 from tidegate.control.cache_identity import is_being_deleted, is_gone
 from tidegate.control.declared import owes_activation, wants_reset
 from tidegate.control.observation import NO_RUN, Observation
@@ -59,7 +60,8 @@ def _message(seen: Observation, step: Step) -> str:
     sentence = step.stalled or _phase_words(seen, step)
     also = "".join(f"; {words}" for words in (step.does_not_end, step.duplicate) if words)
     also += plan_words(seen, step) + _orphan_words(seen) + _cache_words(step.status)
-    return sentence + also + _waiting_records_words(seen, step.status) + _pending_words(seen, step)
+    waiting = _waiting_records_words(seen, step.status) + conflict_decisions.words(seen, step.status)
+    return sentence + also + waiting + _pending_words(seen, step)
 
 
 def _phase_words(seen: Observation, step: Step) -> str:

@@ -48,6 +48,7 @@ class Ledger:
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
     workers_ended: dict[int, timedelta] = field(default_factory=dict)  # likewise, of a worker that a sidecar outlives
     over: set[int] = field(default_factory=set)  # runs whose only Pod has ended for good, before a running operator
+    given: dict[int, str | None] = field(default_factory=dict)  # run → the decisions that its Job was given
     activations: dict[int, Activation] = field(default_factory=dict)  # run → the activation that claimed it
     prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
     newest_use: tuple[str, int] | None = None  # the cache that the newest Pod has used, and its run
@@ -88,6 +89,10 @@ class Ledger:
             assert new.activation is not None
             assert new.activation.caught_up
         assert new.runs >= old.runs
+        if new.handled.decisions != old.handled.decisions:
+            assert new.last_run is not None
+            assert new.last_run.outcome is Outcome.SUCCEEDED, "decisions count as carried out and no run has succeeded"
+            assert new.handled.decisions == self.given.get(new.last_run.number), "decisions count that no run was given"
         numbers = [entry.run for entry in new.recent_activity]
         assert len(set(numbers)) == len(numbers), "a run stands twice in recent activity"
         assert len(numbers) <= after.spec.activity_limit
@@ -182,6 +187,11 @@ class Ledger:
         self.ended.pop(number, None)
         self.workers_ended.pop(number, None)
         self.created[number] = job.uid
+        assert job.run.push or job.run.decisions is None, "a read-only run is given decisions"
+        assert job.run.decisions is None or job.run.decisions != integration.status.handled.decisions, (
+            "decisions that are handled are given to a run"
+        )
+        self.given[number] = job.run.decisions
 
     def job_suspended(self, job: Job, integration: Integration) -> None:
         run = integration.status.run

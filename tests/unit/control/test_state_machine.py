@@ -7,6 +7,7 @@ disturbances stop, and the declared state must be reached without another write 
 The Hypothesis profile `long` takes more steps.
 """
 
+import json
 import sys
 from datetime import datetime, timedelta
 
@@ -43,6 +44,7 @@ REQUESTS = [
     *APPROVALS,
     names.PLAN_REQUESTED_ANNOTATION,
     names.PLAN_REQUESTED_ANNOTATION,
+    names.DECISIONS_ANNOTATION,
 ]
 ACCIDENTS = [
     "second operator",
@@ -233,7 +235,10 @@ class Toggle(RuleBasedStateMachine):
         self.requests += 1
         last = self.server.integration.status.last_run
         approves = annotation in APPROVALS and last is not None
-        self.server.annotate(annotation, str(last.number) if approves and last else f"request {self.requests}")
+        value = str(last.number) if approves and last else f"request {self.requests}"
+        if annotation == names.DECISIONS_ANNOTATION and self.requests % 2:  # else it cannot be read, and is refused
+            value = json.dumps([{"object": "contact", "id": "*", "field": "*", "take": "crm", "at": value}])
+        self.server.annotate(annotation, value)
 
     # Accidents
 

@@ -39,6 +39,11 @@ class Conflicts:
     waiting: int | None  # how many wait in all, as of that run; None: no log says
     as_of: int | None
 
+    @property
+    def whole(self) -> bool:
+        """Whether all that waits is named."""
+        return self.waiting is not None and len(self.named) >= self.waiting
+
 
 def read(logs: Iterable[RunLog]) -> Conflicts:
     """What the remaining logs say together; in any order."""
