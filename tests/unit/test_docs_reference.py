@@ -15,7 +15,7 @@ def test_it_lists_every_label_and_annotation() -> None:
     ours = {name for key, name in vars(names).items() if key.endswith("_LABEL")}
     assert LABELS.keys() == ours
     requests = ("_REQUESTED_ANNOTATION", "APPROVE_ANNOTATION", "_DELETES_ANNOTATION", "PLAN_KEY_ANNOTATION")
-    asked = {name for key, name in vars(names).items() if key.endswith(requests)}
+    asked = {name for key, name in vars(names).items() if key.endswith(requests) or key == "DECISIONS_ANNOTATION"}
     assert ANNOTATIONS.keys() == asked
     said_of_workers = {name for key, name in vars(names).items() if key.startswith("WORKER_")}
     assert TEMPLATE_ANNOTATIONS.keys() == said_of_workers

@@ -13,6 +13,7 @@ from ..situations import (
     FINISHED,
     FIRST,
     IS_OFF,
+    NEW,
     NOW,
     OFF,
     ON,
@@ -420,7 +421,29 @@ CORRECTIONS = [
     ),
 ]
 
+_DECISIONS = '[{"object": "contact", "id": 42, "connector": "crm", "field": "phone", "take": "erp"}]'
+
 REQUESTS = [
+    Row(
+        "decisions about conflicts wait for the next run",
+        WAITING.but(requests=asked(decisions=_DECISIONS)),
+        "Waiting | none | nothing",
+    ),
+    Row(
+        "… which is given them",
+        WAITING.but(requests=asked(sync="now", decisions=_DECISIONS)),
+        "Syncing | claims 2 changes with decisions | create Job 2",
+    ),
+    Row(
+        "… unless it is read-only",
+        NEW.declaring(status="ON", mode="FutureOnly").but(requests=asked(decisions=_DECISIONS)),
+        "Syncing | claims 1 full read-only | create Job 1",
+    ),
+    Row(
+        "decisions that cannot be read are refused, and the sync goes on",
+        WAITING.but(requests=asked(sync="now", decisions="yes")),
+        "Syncing | claims 2 changes | create Job 2",
+    ),
     Row(
         "a requested sync skips the rest of the delay",
         WAITING.but(requests=asked(sync="now")),

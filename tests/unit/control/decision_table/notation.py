@@ -68,7 +68,8 @@ def _run_words(claimed: Run | None, at: datetime) -> str:
     cancelling = " cancelling" if claimed.cancelling else ""
     interrupted = " interrupted" if claimed.interrupted else ""
     approved = f" approved {claimed.approved}" if claimed.approved is not None else ""
-    return f"{verb} {claimed.number} {kind}{epoch}{cancelling}{interrupted}{approved}"
+    decided = " with decisions" if claimed.decisions is not None else ""
+    return f"{verb} {claimed.number} {kind}{epoch}{cancelling}{interrupted}{approved}{decided}"
 
 
 def _action_words(action: Action) -> str:
