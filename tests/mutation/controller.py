@@ -215,8 +215,8 @@ BUGS = [
     SeededBug(
         "a full sync of FutureOnly pushes",
         f"{_CONTROL}/next_run.py",
-        "push=kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE,",
-        "push=True,",
+        "push = kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE\n",
+        "push = True\n",
         _TABLE,
     ),
     SeededBug(
