@@ -18,7 +18,7 @@ What exactly is promised, beyond the words of the design:
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Mode, OffPolicy, Switch, SyncIntegrationSpec
@@ -30,7 +30,7 @@ FINAL = frozenset(ExitCode) - {ExitCode.PAUSED}
 
 # What etcd holds, and a restored backup of it puts back.
 _STORED = (
-    *("claimed", "created", "lost", "ended", "workers_ended", "over"),
+    *("claimed", "created", "lost", "ended", "workers_ended", "succeeded", "over"),
     *("activations", "prepared", "made_from", "off_policies"),
 )
 
@@ -47,10 +47,12 @@ class Ledger:
     lost: set[int] = field(default_factory=set)  # runs whose Job somebody has deleted before their end was recorded
     ended: dict[int, timedelta] = field(default_factory=dict)  # run → the operators' clock then
     workers_ended: dict[int, timedelta] = field(default_factory=dict)  # likewise, of a worker that a sidecar outlives
+    succeeded: set[int] = field(default_factory=set)  # runs of whose Job a worker has succeeded
     over: set[int] = field(default_factory=set)  # runs whose only Pod has ended for good, before a running operator
     given: dict[int, str | None] = field(default_factory=dict)  # run → the decisions that its Job was given
     activations: dict[int, Activation] = field(default_factory=dict)  # run → the activation that claimed it
     prepared: set[int] = field(default_factory=set)  # activations of which a Pod has prepared the cache
+    wiped: set[tuple[int, datetime | None]] = field(default_factory=set)  # epochs for which a Pod has wiped a cache
     newest_use: tuple[str, int] | None = None  # the cache that the newest Pod has used, and its run
     restored: bool = False  # somebody has deleted the cache, or put an old one back, since a Pod has used it
     plans: set[str] = field(default_factory=set)  # the names of the Jobs of plans
@@ -186,6 +188,8 @@ class Ledger:
         self.lost.discard(number)
         self.ended.pop(number, None)
         self.workers_ended.pop(number, None)
+        self.succeeded.discard(number)
+        self.over.discard(number)  # a Pod that was orphaned speaks for another Job
         self.created[number] = job.uid
         assert job.run.push or job.run.decisions is None, "a read-only run is given decisions"
         assert job.run.decisions is None or job.run.decisions != integration.status.handled.decisions, (
@@ -252,7 +256,8 @@ class Ledger:
     def cache_prepared(self, run: int, cache: str, used_by: int | None, *, existed: bool, wiped: bool) -> None:
         """The init container of a run has found a cache that `used_by` used, or none; it has wiped it, or kept it."""
         assert self.claimed[run].kind is not RunKind.PLAN, "a plan writes to the cache"
-        self.workers_ended.pop(run, None)  # another worker begins
+        if run not in self.succeeded:
+            self.workers_ended.pop(run, None)  # another worker begins
         self.over.discard(run)
         activation = self.activations[run]
         first = activation.number not in self.prepared
@@ -260,8 +265,11 @@ class Ledger:
         if existed and not self.restored:
             owed = (activation.reset and first) or activation.cache_lost is not None
             assert not wiped or owed, "I4: a wipe that nobody asked for"
-        # Whatever has become of the cache, and of the cluster's own memory.
-        assert wiped or not (existed and activation.reset and first), "I4: a reset without a wipe"
+        epoch = self.claimed[run].cache_epoch, self.claimed[run].cache_epoch_began
+        if wiped or not existed:
+            self.wiped.add(epoch)
+        # A restored etcd does not know of the wipe that the same claim has led to before.
+        assert epoch in self.wiped or not (activation.reset and first), "I4: a reset without a wipe"
         if self.claimed[run].kind is RunKind.INCREMENTAL:
             assert not wiped, "a lost cache is taken for an empty one"
             # Of a run that was cancelled, or whose Job was deleted, nobody knows whether it has used the cache.
@@ -276,6 +284,8 @@ class Ledger:
     def worker_ended(self, run: int, exit_code: int) -> None:
         """A worker has ended, and not its Job: a sidecar keeps its Pod alive, or the Job is being suspended."""
         self.workers_ended.setdefault(run, self.clock)
+        if exit_code == ExitCode.COMPLETE:
+            self.succeeded.add(run)
         if exit_code in FINAL:
             self.over.add(run)
 

@@ -60,7 +60,6 @@ ACCIDENTS = [
     "queue",
     "errors",
 ]
-ETCD = ["backed up", "restored"]
 VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
@@ -89,7 +88,6 @@ class Toggle(RuleBasedStateMachine):
         self.late: list[InFlight] = []
         self.behind: list[Body] = []  # what the Job controller has seen and will act upon
         self.requests = 0
-        self.backup: Backup | None = None
         self.oldest_list = 1  # the revision before which no list is that an operator begins with
         self.server.ledger.watches_keep_up = self.watches_keep_up
 
@@ -289,19 +287,12 @@ class Toggle(RuleBasedStateMachine):
             case "deleted" if self.nothing_is_on_its_way():
                 self.cluster.delete_cache()
 
-    @precondition(lambda self: self.nothing_is_on_its_way())
-    @rule(what=st.sampled_from(ETCD))
-    def etcd_changes(self, what: str) -> None:
-        Steps.taken += 1
-        match what:
-            case "backed up":
-                self.backup = self.server.back_up()
-            case "restored" if self.backup is not None:
-                self.server.restore(self.backup)
-                # The watchdog ends an operator whose watches go back.
-                self.behind, self.oldest_list = [], self.server.revision
-                for operator in self.operators:
-                    operator.restart(self.server.revision)
+    def etcd_is_restored(self, backup: Backup) -> None:
+        """A backup is put in place of all that is stored; the watchdog ends each operator, whose watches go back."""
+        self.server.restore(backup)
+        self.behind, self.oldest_list = [], self.server.revision
+        for operator in self.operators:
+            operator.restart(self.server.revision)
 
     def hold_jobs(self, *, held: bool) -> None:
         """Another controller suspends what runs, or lets go of what it has suspended."""
@@ -366,6 +357,29 @@ class Toggle(RuleBasedStateMachine):
         waits = status.phase is Phase.PAUSED or stalled
         assert waits or status.handled.plan_requested_at == integration.requests.plan, "a requested plan is lost"
         assert not self.cluster.live_pods()
+
+
+def test_a_reset_after_a_restored_backup_of_etcd_deletes_the_cache_although_its_epoch_has_been_before() -> None:
+    state = Toggle()
+    state.declare_first({"reset": False})
+    _live(state)
+    state.a_user_turns_off("FinishRun")
+    _live(state)
+    backup, runs = state.server.back_up(), state.server.integration.status.runs
+    epochs = []
+    for _ in range(2):
+        state.time_passes(60)
+        state.a_user_turns_on("PastAndFuture", reset=True)
+        _live(state)  # the ledger asserts that the cache is deleted
+        epochs.append(state.server.integration.status.cache_epoch)
+        state.etcd_is_restored(backup)
+    assert epochs == [runs + 1, runs + 1]
+
+
+def _live(state: Toggle) -> None:
+    """Long enough for a run to be claimed, and to end."""
+    for _ in range(6):
+        state.life_goes_on(0)
 
 
 def test_the_invariants_hold_for_every_sequence_of_events() -> None:
