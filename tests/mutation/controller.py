@@ -152,8 +152,8 @@ BUGS = [
     SeededBug(
         "a Pod that succeeded is overruled by a newer one",
         f"{_CONTROL}/observation.py",
-        "    return pod.exit_code == contract.ExitCode.COMPLETE, pod.created_at, pod.live\n",
-        "    return False, pod.created_at, pod.live\n",
+        "    return pod.exit_code == contract.ExitCode.COMPLETE, pod.created_at, pod.live, pod.exit_code is not None\n",
+        "    return False, pod.created_at, pod.live, pod.exit_code is not None\n",
         _TABLE,
     ),
     SeededBug(
