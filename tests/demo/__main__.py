@@ -3,12 +3,15 @@
 import argparse
 import signal
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from demo import epilogue, story
 from demo.errors import DemoError
 from demo.installation import install
 from demo.kubectl import Kubectl
+from demo.plugin import Plugin
 from demo.screen import Screen
 from devcluster import front, toolchain
 from devcluster.errors import DevclusterError
@@ -32,7 +35,7 @@ def main() -> int:
         screen.failure(str(error))
         return 1
     except KeyboardInterrupt:
-        screen.failure("interrupted; `make demo` starts anew, `make demo-down` removes the cluster")
+        screen.failure("interrupted; `make demo` begins again, `make demo-down` removes the cluster")
         return 130
     return 0
 
@@ -43,7 +46,9 @@ def _play(cluster_name: str, screen: Screen) -> None:
     _warn(cluster_name, screen)
     cluster = install(cluster_name, for_stderr())
     kubectl = Kubectl(toolchain.kubectl(), cluster.kubeconfig, story.NAMESPACE, screen)
-    story.tell(kubectl, screen)
+    with tempfile.TemporaryDirectory(prefix="tidegate-demo-") as directory:
+        plugin = Plugin(cluster.kubeconfig, story.NAMESPACE, Path(directory), screen)
+        story.tell(kubectl, plugin, screen)
     epilogue.show(screen, cluster.kubeconfig, started)
 
 

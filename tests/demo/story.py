@@ -5,8 +5,9 @@ from pathlib import Path
 from demo.databases import Comparison, Databases
 from demo.errors import DemoError
 from demo.kubectl import Kubectl
+from demo.plugin import Plugin
 from demo.screen import Screen
-from demo.toggle import Toggle
+from demo.toggle import NAME, Toggle
 from devcluster.paths import ROOT
 
 NAMESPACE = "demo"
@@ -21,7 +22,7 @@ _SLOW = {"pace": {"recordsPerSecond": 100}, "overlap": "0s"}
 _FAST = {"pace": None, "overlap": None}
 
 
-def tell(kubectl: Kubectl, screen: Screen) -> None:
+def tell(kubectl: Kubectl, plugin: Plugin, screen: Screen) -> None:
     """Play all acts, on a new namespace."""
     databases = Databases(kubectl, screen)
     toggle = Toggle(kubectl, screen)
@@ -30,7 +31,8 @@ def tell(kubectl: Kubectl, screen: Screen) -> None:
     edits_on_both_sides(databases, toggle, screen)
     off_without_waiting(databases, toggle, screen)
     off_and_wait(databases, toggle, screen)
-    on_future_only(databases, toggle, screen)
+    on_future_only(databases, toggle, plugin, screen)
+    decide_a_conflict(databases, toggle, plugin, screen)
     reset_after_mass_delete(databases, toggle, screen)
 
 
@@ -110,14 +112,21 @@ def off_and_wait(databases: Databases, toggle: Toggle, screen: Screen) -> None:
     databases.expect(Comparison(crm=3505, billing=3505))
 
 
-def on_future_only(databases: Databases, toggle: Toggle, screen: Screen) -> None:
-    screen.act("ON: Sync Future Changes Only", "What was edited while OFF is read and never pushed; later edits are.")
+def on_future_only(databases: Databases, toggle: Toggle, plugin: Plugin, screen: Screen) -> None:
+    screen.act(
+        "ON: Sync Future Changes Only",
+        "A plan answers what was changed while OFF, and what ON would do with it; it writes nothing.",
+        "What was edited while OFF is read and never pushed; later edits are.",
+    )
     databases.edit("crm", "while OFF, 40 people have a new phone number", _new_phone("crm", 11, 50), records=40)
     databases.edit("crm", "while OFF, 5 people are new", _new_people("crm", 4101, 4105), records=5)
     databases.edit("billing", "while OFF, 30 people have a new number", _new_phone("billing", 2011, 2040), records=30)
     drifted = Comparison(crm=3510, billing=3505, only_crm=5, differ=70)
     databases.expect(drifted)
-    toggle.patch(status="ON", mode="FutureOnly", sync=_FAST)
+    toggle.patch(sync=_FAST)
+    plugin.answer("on", NAME, answers=[("See what it would do first?", "y"), ("Choose", "2")])
+    toggle.expect_plan({"crm": (0, 30), "billing": (5, 40)})
+    databases.expect(drifted)
     toggle.wait("condition=Ready")
     toggle.show()
     run = int(toggle.status["lastRun"]["number"])
@@ -129,6 +138,26 @@ def on_future_only(databases: Databases, toggle: Toggle, screen: Screen) -> None
     toggle.show()
     toggle.expect_pushed(run, {"crm": 0, "billing": 10})
     databases.expect(drifted)
+
+
+def decide_a_conflict(databases: Databases, toggle: Toggle, plugin: Plugin, screen: Screen) -> None:
+    screen.act("A person decides a conflict", "With the policy park no side wins by itself: the field waits.")
+    (contact,) = toggle.spec["sync"]["objects"]
+    toggle.patch(sync={"objects": [{**contact, "conflict": "park"}]})
+    for database in ("crm", "billing"):
+        databases.edit(
+            database, "one person has a new number, another one here", _new_phone(database, 2500, 2500), records=1
+        )
+    run = toggle.sync_now()
+    toggle.wait_for_run(run)
+    toggle.show()
+    plugin.show("conflicts", NAME)
+    databases.expect(Comparison(crm=3510, billing=3505, only_crm=5, differ=71))
+    plugin.show("decide", NAME, "--all", "--take", "crm", "--yes", "--wait")
+    databases.expect(Comparison(crm=3510, billing=3505, only_crm=5, differ=70))
+    chosen = f"phone_no LIKE '+1 888 crm %' AND {_numbered(2500, 2500)}"
+    databases.expect_count("billing", chosen, 1, "billing has the number that was chosen")
+    toggle.patch(sync={"objects": [contact]})
 
 
 def reset_after_mass_delete(databases: Databases, toggle: Toggle, screen: Screen) -> None:

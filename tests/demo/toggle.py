@@ -79,6 +79,12 @@ class Toggle:
         status: dict[str, Any] = self._kubectl.get("sync", NAME).get("status", {})
         return status
 
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What is declared."""
+        spec: dict[str, Any] = self._kubectl.get("sync", NAME)["spec"]
+        return spec
+
     def expect_phase(self, expected: str) -> None:
         status = self.status
         if status.get("phase") != expected:
@@ -101,6 +107,15 @@ class Toggle:
         read = ", ".join(f"{side} {count:,}" for side, count in report.get("read", {}).items())
         wrote = ", ".join(f"{side} {count:,}" for side, count in pushed.items())
         self._screen.proof(f"run {number}: read {read}; pushed {wrote}")
+
+    def expect_plan(self, expected: dict[str, tuple[int, int]]) -> None:
+        """Check and show what the newest plan counts: per side the records to create and to update."""
+        plan = self.status["plan"]
+        counted = {side["connector"]: (side["create"], side["update"]) for side in plan.get("sides", ())}
+        if counted != expected or any(side["delete"] for side in plan["sides"]):
+            raise DemoError(f"expected a plan of {expected}, and it is {plan}\n{self.diagnosis()}")
+        told = ", ".join(f"{side} {new:,} new and {edited:,} edited" for side, (new, edited) in counted.items())
+        self._screen.proof(f"the plan counted what past and future would push: {told}")
 
     def expect_one_undisturbed_pod(self, number: int) -> None:
         """Check that a run took one Pod, which was never killed nor restarted."""
