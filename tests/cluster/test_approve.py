@@ -106,7 +106,7 @@ def test_on_a_terminal_it_is_shown_and_asked(halted: Namespace, sync: CommandLin
     with sync.terminal("approve", "contacts") as terminal:
         terminal.see("[y/N]")
         terminal.type("y\r")
-        terminal.see("approved run 1: the next run does what it has found")
+        terminal.see("approved run 1: the next run carries out what it found")
         assert terminal.end() == 0
 
 

@@ -24,7 +24,7 @@ ANNOTATIONS = {
     "it is stalled.",
     names.RESET_REQUESTED_ANNOTATION: "Any new value: one new activation with a reset, after the running run.",
     names.APPROVE_ANNOTATION: "The number of a run that halted: the next run does [what it found](approve.md).",
-    names.ALLOW_DELETES_ANNOTATION: "The same, by its earlier name.",
+    names.ALLOW_DELETES_ANNOTATION: "The earlier name of tidegate.dev/approve; still accepted.",
     names.PLAN_REQUESTED_ANNOTATION: "Any new value: plan once what a full sync would do; the result is in "
     "`status.plan`.",
     names.PLAN_KEY_ANNOTATION: "Beside it: an X25519 public key in base64, which the plan "

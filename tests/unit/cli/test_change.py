@@ -348,7 +348,7 @@ def test_run_accepts_a_fixed_spec_before_the_operator_has_observed_it() -> None:
 def test_an_approval_names_the_halted_run() -> None:
     change = Approve(12).change(integration(status=halted()))
     assert written(change) == {"tidegate.dev/approve": "12"}
-    assert change.sentence == "approved run 12: the next run does what it has found"
+    assert change.sentence == "approved run 12: the next run carries out what it found"
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_a_plan_needs_a_job_that_is_accepted() -> None:
             "turning OFF: no run is in progress, and none will start; the plan, run 13,",
         ),
         (RunNow(AT), {}, waiting(**PLANNING), "requested run 14, to start when run 13 has ended"),
-        (Approve(12), {}, halted(**PLANNING), "approved run 12: the next run does what it has found"),
+        (Approve(12), {}, halted(**PLANNING), "approved run 12: the next run carries out what it found"),
     ],
 )
 def test_a_plan_in_progress_is_no_sync_that_runs(

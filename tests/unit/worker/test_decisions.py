@@ -62,7 +62,7 @@ def test_the_side_that_is_taken_wins_and_all_else_waits(sync: Sync, take: str) -
     assert [sync.names(side) for side in SIDES] == [[f"ada of {take}", f"ben of {side}"] for side in SIDES]
     assert [sync.phones(side) for side in SIDES] == [[f"ada at {side}", f"ben at {side}"] for side in SIDES]
     assert (ended.message["waiting"], ended.message["conflicts"]) == (3, 0)
-    assert ended.message["reason"] == "3 waiting for a decision: see the run's log; 1 fields settled as decided"
+    assert ended.message["reason"] == "3 waiting for a decision: see the run's log; fields settled as decided: 1"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_record_gone_from_one_side_is_reported(sync: Sync) -> None:
 def test_a_field_that_does_not_go_that_way_any_more_waits_as_before(sync: Sync) -> None:
     fields = [{**field, "direction": "to-erp"} if field["crm"] == "name" else field for field in FIELDS]
     ended = sync.run(about(take="erp"), fields=fields)
-    assert undecided(ended) == [(1, "name", "the field does not go to crm, by its direction or by writes")]
+    assert undecided(ended) == [(1, "name", "the field is not written to crm: see its direction and writes")]
     assert undecided(sync.run(about(at="later"), fields=fields)) == []
     assert sync.names("erp")[0] == "ada of crm"
 

@@ -203,7 +203,7 @@ class Approve:
             raise RefusedError(f"the halted run is run {halted}, not run {self.run}: {seen.status.message}")
         which = "the next run" if seen.on else "the first run after the next ON"
         return Change(
-            f"approved run {halted}: {which} does what it has found",
+            f"approved run {halted}: {which} carries out what it found",
             {},
             {names.APPROVE_ANNOTATION: str(halted)},
         )

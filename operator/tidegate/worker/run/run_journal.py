@@ -107,7 +107,7 @@ def _delete(directory: Path) -> None:
     with closing(Journal(directory)) as journal:
         if journal.is_unsettled():
             raise ConfigurationError(
-                "an undo was cut short, and what it has written is known from the journal only: set spec.sync.journal "
+                "an undo was interrupted, and only the journal records what it has written: keep spec.sync.journal "
                 "as it was until a run has succeeded"
             )
     for name in (FILE, f"{FILE}-wal"):

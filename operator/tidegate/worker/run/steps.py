@@ -223,7 +223,7 @@ def _remark(session: Session) -> str:
     remarks = [] if session.order.undo is None else _undone(session, session.order.undo)
     remarks += [f"{parked} waiting for a decision: see the run's log"] if parked else []
     if decided := session.progress.decided:
-        remarks.append(f"{decided} fields settled as decided")
+        remarks.append(f"fields settled as decided: {decided}")
     if undecided := session.progress.undecided:
         remarks.append(f"{undecided} decisions not carried out: see the run's log")
     if unreadable := session.progress.unreadable:

@@ -283,7 +283,7 @@ ONLY_A_HUMAN_HELPS = [
         if outcome.needs_human
     ),
     Row(
-        "halted and approved: the next run does what it has found",
+        "halted and approved: the next run carries out what it found",
         stalled(Outcome.HALTED).but(requests=asked(approve="1")),
         "Syncing | claims 2 full push approved 1 | create Job 2",
     ),

@@ -48,7 +48,7 @@ def _obstacle(both: SourcePair, work: Work, field: int, taken: Side | None) -> s
             return f"{source.name} leaves the field out of its answer"
     target = other(taken)
     if not (both.item.fields[field].to[target] and both.item.updates_on[target]):
-        return f"the field does not go to {both.sources[target].name}, by its direction or by writes"
+        return f"the field is not written to {both.sources[target].name}: see its direction and writes"
     return ""
 
 
