@@ -112,7 +112,7 @@ def test_rest_and_sql(postgresql_database: PostgreSQL, api: Api, tmp_path: Path)
 
 def test_the_own_worker_example_is_the_documented_one() -> None:
     *_, text = (EXAMPLES / "own-worker.yaml").read_text().split("---\n")
-    assert [text] == Page.read("docs/bring-your-own-worker.md").blocks("yaml")
+    assert text in Page.read("docs/bring-your-own-worker.md").blocks("yaml")
 
 
 def test_each_example_is_one_integration_that_is_on() -> None:

@@ -82,6 +82,7 @@ def _without_phone(document: Document) -> Document:
 
 # Each takes half a minute with the usual profile, and ten minutes with the long one.
 @settings(max_examples=settings().max_examples // 4)
+@example(seed=1016728656, steps=4)  # a read after an unanswered update is stale
 @example(seed=11, steps=1)  # the first run does not create all that is edited afterwards
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 4))
 def test_no_fault_of_the_api_loses_or_invents_records(seed: int, steps: int) -> None:

@@ -6,12 +6,12 @@ was sent; for a record that the sync created, that it did not exist.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.cache.shadow import Shadow
-from tidegate.worker.values.normal_form import HASH_BYTES, Hash
+from tidegate.worker.values.normal_form import Hash
 
 SCHEMA = """
 CREATE TABLE settling (rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, written REAL NOT NULL, before BLOB, sent BLOB)
@@ -43,22 +43,12 @@ class Settling:
             "DELETE FROM settling WHERE source = ? AND (written <= ? OR written > ?)", (source, since, until)
         )
 
-    def shown(self, rids: Iterable[int], changed: Set[int]) -> None:
-        """Remove the records that a list shows with the write. Of `rids`, only `changed` differ from their shadows.
+    def shown(self, rids: Iterable[int]) -> None:
+        """Remove the created records that a list shows.
 
-        A record whose shadow equals its former content, because the write was answered with that, has yet to show the
-        write.
+        An updated one stays: another server of the system may still return what it held before.
         """
-        if not self._db.execute("SELECT EXISTS (SELECT 1 FROM settling)").fetchone()[0]:
-            return
-        met, unchanged = listed(rids), listed({*rids} - changed)
-        self._db.execute(f"DELETE FROM settling WHERE rid IN ({LISTED}) AND before IS NULL", (met,))  # noqa: S608
-        shadow = f"SELECT substr(shadow, {HASH_BYTES + 1}) FROM record WHERE record.rid = settling.rid"  # noqa: S608
-        self._db.execute(
-            f"DELETE FROM settling WHERE rid IN ({LISTED}) "  # noqa: S608
-            f"AND substr(before, {HASH_BYTES + 1}) IS NOT ({shadow})",
-            (unchanged,),
-        )
+        self._db.execute(f"DELETE FROM settling WHERE rid IN ({LISTED}) AND before IS NULL", (listed(rids),))  # noqa: S608
 
     def of(self, rids: Iterable[int]) -> dict[int, Written]:
         """The recently written records among these."""

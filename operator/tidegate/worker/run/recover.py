@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate.worker.cache.intents import Intent
+from tidegate.worker.cache.settling import Written
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, other
 from tidegate.worker.connectors import Key, Record
@@ -211,6 +212,10 @@ def _absorb(
     at_origin = source.layout.patched(origin.shadow, {i: source.hash_of(i, values[i]) for i in echoed})
     at_target = target.layout.patched(written.shadow, {i: now[i] for i in echoed})
     session.cache.set_shadows([(origin.rid, at_origin), (written.rid, at_target)])
+    if target.stale_seconds and intent.match is None and len(echoed) < len(now):
+        # The answer may be from before the write: what was sent is no edit when it shows later.
+        sent = Written(written.rid, target.partial_shadow(now), intent.fields)
+        session.cache.settling.add(target.number, session.now(), [sent])
     session.cache.forget(lost for lost in [origin.link] if lost not in (None, written.rid))
     session.cache.link([(origin.rid, written.rid)])
     gone = session.cache.gone([origin.rid, written.rid])

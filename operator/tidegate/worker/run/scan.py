@@ -109,7 +109,7 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     new, changed = [*new, *replaced.values()], [each for each in changed if each[0] not in replaced]
     visited -= replaced.keys()
     cache.reloads.lose_ids(replaced)
-    cache.settling.shown(visited, {rid for rid, _ in changed})
+    cache.settling.shown(visited)
     rids = cache.add(source.number, [*zip([record.key for record in new], source.match_keys_of(new), repeat(None))])
     differing = [*zip(rids, new, strict=True), *changed]
     cache.large.note({rid: size_of(record.values) for rid, record in differing})
