@@ -17,7 +17,7 @@ from tidegate.control.parse import controller_uid
 from tidegate.worker.epoch import CacheLostError, Expected, Found, is_kept
 
 from .ledger import FINAL
-from .model import CLAIM, JOB, POD, Server
+from .model import CLAIM, JOB, POD, Backup, Server
 
 Body = dict[str, Any]
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
@@ -32,6 +32,15 @@ class Tally:
     final: int | None = None
 
 
+@dataclass(frozen=True)
+class EtcdBackup:
+    """What a backup of etcd holds, the Job controller's finalizers and counts included."""
+
+    stored: Backup
+    tallies: dict[str, Tally]
+    counted: set[str]
+
+
 @dataclass
 class ModelCluster:
     """The controllers of a cluster, each step at the test's bidding."""
@@ -44,6 +53,16 @@ class ModelCluster:
     _marks: dict[str, Found] = field(default_factory=dict)  # what the markers in each cache say
     _snapshots: list[tuple[str, Found]] = field(default_factory=list)
     _names: Counter[str] = field(default_factory=Counter)
+
+    # etcd, in which the Job controller keeps what it has counted
+
+    def back_up(self) -> EtcdBackup:
+        return EtcdBackup(self.server.back_up(), copy.deepcopy(self._tallies), set(self._counted))
+
+    def restore_etcd(self, backup: EtcdBackup) -> None:
+        """Put a backup in place of all that is stored; volumes stay as they are."""
+        self.server.restore(backup.stored)
+        self._tallies, self._counted = copy.deepcopy(backup.tallies), set(backup.counted)
 
     # The Job controller
 

@@ -22,8 +22,8 @@ from tidegate.api.status import Outcome, Phase
 from tidegate.control.act import RefusedError
 from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN
 
-from .model import EPOCH, JOB, Backup, Server, new_integration
-from .model_cluster import Body, ModelCluster
+from .model import EPOCH, JOB, Server, new_integration
+from .model_cluster import Body, EtcdBackup, ModelCluster
 from .model_operator import InFlight, ModelOperator, arrive
 
 MODES = st.sampled_from(["PastAndFuture", "FutureOnly"])
@@ -60,6 +60,7 @@ ACCIDENTS = [
     "queue",
     "errors",
 ]
+ETCD = ["backed up", "restored"]
 VOLUMES = ["snapshot", "snapshot", "restored", "deleted"]
 # Of the default run; that of `make test-long` is twenty times as long.
 STEPS = 50_000
@@ -88,6 +89,7 @@ class Toggle(RuleBasedStateMachine):
         self.late: list[InFlight] = []
         self.behind: list[Body] = []  # what the Job controller has seen and will act upon
         self.requests = 0
+        self.backup: EtcdBackup | None = None
         self.oldest_list = 1  # the revision before which no list is that an operator begins with
         self.server.ledger.watches_keep_up = self.watches_keep_up
 
@@ -287,9 +289,19 @@ class Toggle(RuleBasedStateMachine):
             case "deleted" if self.nothing_is_on_its_way():
                 self.cluster.delete_cache()
 
-    def etcd_is_restored(self, backup: Backup) -> None:
+    @precondition(lambda self: self.nothing_is_on_its_way())
+    @rule(what=st.sampled_from(ETCD))
+    def etcd_changes(self, what: str) -> None:
+        Steps.taken += 1
+        match what:
+            case "backed up":
+                self.backup = self.cluster.back_up()
+            case "restored" if self.backup is not None:
+                self.etcd_is_restored(self.backup)
+
+    def etcd_is_restored(self, backup: EtcdBackup) -> None:
         """A backup is put in place of all that is stored; the watchdog ends each operator, whose watches go back."""
-        self.server.restore(backup)
+        self.cluster.restore_etcd(backup)
         self.behind, self.oldest_list = [], self.server.revision
         for operator in self.operators:
             operator.restart(self.server.revision)
@@ -365,7 +377,7 @@ def test_a_reset_after_a_restored_backup_of_etcd_deletes_the_cache_although_its_
     _live(state)
     state.a_user_turns_off("FinishRun")
     _live(state)
-    backup, runs = state.server.back_up(), state.server.integration.status.runs
+    backup, runs = state.cluster.back_up(), state.server.integration.status.runs
     epochs = []
     for _ in range(2):
         state.time_passes(60)
