@@ -94,6 +94,7 @@ _TOOLS = {
         _own("coredns", HERE / "dns"),
         _own("pause", HERE / "pause"),
         _own("kstatus", HERE.parent / "cluster" / "kstatus"),
+        _own("kueue", HERE.parent / "cluster" / "kueue", "5 minutes the first time"),
         _own("prometheusoperator", HERE.parent / "cluster" / "prometheusoperator"),
         _own("pocketbase", HERE.parent / "worker" / "real" / "pocketbase", "2 minutes the first time"),
         _own("argocd-engine", _GITOPS / "argocd", "3 minutes the first time"),
