@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 NOTES = 15
-SECONDS_PER_NOTE = 0.01
 
 directory = Path(sys.argv[1])
 source, target = directory / "source.json", directory / "target.json"
 flaw = sys.argv[3] if len(sys.argv) > 3 else ""
+# A signal has to arrive while the run is in progress, on a busy machine too.
+SECONDS_PER_NOTE = 0.1 if flaw == "dies of SIGTERM" else 0.01
 
 
 def read(path: Path, otherwise: Any) -> Any:
