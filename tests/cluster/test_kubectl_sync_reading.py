@@ -122,7 +122,7 @@ def test_status_shows_the_progress_of_the_run(
     wait_for("the progress", lambda: "  progress  read crm 1,200; pushed erp 3\n" in sync("status", "contacts").out)
     node.end(1)
     namespace.wait_phase("Waiting")
-    assert "progress" not in sync("status", "contacts").out
+    assert "  progress  " not in sync("status", "contacts").out
 
 
 def test_messages_wrap_in_their_column_on_a_narrow_terminal(
