@@ -13,8 +13,8 @@ no values. Its invariants:
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from tidegate.worker.cache.shadow import Shadow, blob
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
 from tidegate.worker.errors import CacheUnusable
+from tidegate.worker.transaction import transaction
 from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
 FORMAT = 9
@@ -119,16 +120,9 @@ class Cache:
         with closing(sqlite3.connect(directory / FILE)) as copy:
             self._db.backup(copy)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.rollback()
-            raise
-        self._db.execute("COMMIT")
+        return transaction(self._db)
 
     # Named entries
 

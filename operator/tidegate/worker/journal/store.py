@@ -8,7 +8,7 @@ stored in plain text; values are encrypted if there is a key.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tidegate.worker.journal.changes import Change, Entry, JournalledRun, Told, 
 from tidegate.worker.journal.encoding import from_bytes, to_bytes
 from tidegate.worker.journal.encryption import Cipher
 from tidegate.worker.journal.keys import Keys
+from tidegate.worker.transaction import transaction
 from tidegate.worker.values.normal_form import Value, normal
 
 FILE = "journal.sqlite"
@@ -62,7 +63,7 @@ class Journal:
     def _prepare(self) -> None:
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             self._db.execute(f"PRAGMA {pragma}")
-        with self._transaction():
+        with transaction(self._db):
             if self._one("SELECT count(*) FROM sqlite_master") == 0:
                 for statement in f"{keys.SCHEMA};{_SCHEMA}".split(";"):
                     self._db.execute(statement)
@@ -85,7 +86,7 @@ class Journal:
         """Add a run that is going to write; may be repeated after an interruption."""
         if self._one("SELECT count(*) FROM run WHERE run = ?", run):
             return
-        with self._transaction():
+        with transaction(self._db):
             self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?, TRUE)", (run, now, self._keys.own(), undoes))
 
     def intend(self, run: int, changes: Sequence[Change]) -> range:
@@ -99,7 +100,7 @@ class Journal:
             )
             for number, each in enumerate(changes, first)
         ]  # fmt: skip
-        with self._transaction():
+        with transaction(self._db):
             self._db.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?)", rows)
         return range(first, first + len(rows))
 
@@ -112,7 +113,7 @@ class Journal:
             for each in done.values()
             if each.former is not None
         ]
-        with self._transaction():
+        with transaction(self._db):
             self._db.executemany("UPDATE entry SET done = TRUE, id = ?, content = ? WHERE number = ?", rows)
             self._db.executemany("DELETE FROM entry WHERE number = ?", [(number,) for number in nothing])
             self._db.executemany("REPLACE INTO renewed VALUES (?, ?, ?, ?)", renewed)
@@ -142,7 +143,7 @@ class Journal:
 
     def give_up(self, run: int) -> None:
         """Remove a run's entries, and mark it as too large to be recorded."""
-        with self._transaction():
+        with transaction(self._db):
             self._db.execute("UPDATE run SET whole = FALSE WHERE run = ?", (run,))
             self._db.execute("DELETE FROM entry WHERE run = ?", (run,))
 
@@ -151,7 +152,7 @@ class Journal:
         return bool(self._one("SELECT whole FROM run WHERE run = ?", run))
 
     def _drop(self, runs: list[int]) -> list[int]:
-        with self._transaction():
+        with transaction(self._db):
             for table in ("entry", "run", "renewed"):
                 self._db.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608
             self._keys.forget()
@@ -260,16 +261,6 @@ class Journal:
 
     def _counts(self, run: int) -> dict[What, int]:
         return dict(self._db.execute("SELECT what, count(*) FROM entry WHERE run = ? GROUP BY what", (run,)))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.rollback()
-            raise
-        self._db.execute("COMMIT")
 
     def _one(self, query: str, *values: object) -> int:
         return int(self._db.execute(query, values).fetchone()[0])
