@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,15 @@ _IS_ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ
 if _IS_ONE_OF_SEVERAL:
     # It ignores SIGINT, and so would all programs that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _sigterm_as_before() -> Iterator[None]:
+    """A worker run in this process ignores SIGTERM in the end, and what later tests start would inherit that."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
 
 # The one cluster with a node: its tests share it, and take longest, so that they are begun first.
 _E2E = "e2e"

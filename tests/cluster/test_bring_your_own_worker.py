@@ -18,7 +18,8 @@ from devcluster.paths import ROOT
 from devcluster.toolchain import kubectl
 from documentation.pages import Page
 
-(OUTBOX,) = Page.read("docs/bring-your-own-worker.md").blocks("yaml")
+_PAGE = Page.read("docs/bring-your-own-worker.md")
+(OUTBOX,) = (block for block in _PAGE.blocks("yaml") if "kind: SyncIntegration" in block)
 MANIFESTS = {
     "outbox": OUTBOX,
     **{path.parent.name: path.read_text() for path in (ROOT / "docs" / "workers").glob("*/sync.yaml")},

@@ -105,6 +105,13 @@ def test_a_worker_that_was_never_paused_gets_advice(capsys: pytest.CaptureFixtur
     )
 
 
+def test_a_worker_can_trap_sigterm_where_the_command_itself_ignores_it(capsys: pytest.CaptureFixture[str]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    worker = ["sh", "-c", "trap 'exit 75' TERM; echo begun; sleep 0.2; sleep 0.2"]
+    assert main(["conformance", "--only", "SIGTERM", "--", *worker]) == 0
+    assert "warning" not in capsys.readouterr().out
+
+
 def test_a_failing_command_of_the_user_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conformance", "--reset", "echo no database >&2; exit 7", "--", "true"]) == 1
     assert "exits with 7: no database" in capsys.readouterr().err

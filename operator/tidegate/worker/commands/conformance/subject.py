@@ -156,12 +156,19 @@ class Subject:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=_obey_sigterm,
             )
         try:
             yield process
         finally:
             _kill_all(process)
             process.wait()
+
+
+def _obey_sigterm() -> None:
+    """As in a container: a shell that inherits an ignored signal cannot trap it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
 
 def _kill_all(process: "subprocess.Popen[bytes]") -> None:
