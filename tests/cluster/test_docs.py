@@ -269,6 +269,14 @@ class TestHowTo:
         assert (status["run"]["number"], status["runs"]) == (1, 1)
         assert namespace.integration()["spec"]["offPolicy"] == "FinishRun"
 
+    def test_read_everything_again(self, shell: Shell, waiting: Namespace, node: PlayedNode) -> None:
+        node.end(2)
+        list(play(HOW_TO.section("Read everything again"), shell))
+        waiting.wait_ended(2)
+        claim = waiting.job(2)["metadata"]["annotations"]
+        assert (claim["tidegate.dev/run-kind"], claim["tidegate.dev/run-push"]) == ("Full", "true")
+        assert waiting.status()["activation"]["caughtUp"]
+
     def test_reset_and_start_from_scratch(self, shell: Shell, waiting: Namespace, node: PlayedNode) -> None:
         node.end(2)
         node.end(3)

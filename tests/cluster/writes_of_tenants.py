@@ -243,6 +243,7 @@ CHANGES = [
     smuggled("another sync", {"config": {"connectors": {"crm": {}}}}),
     smuggled("other work", {"template": pod(containers=[{"name": "sync", "image": "registry.example/x:1"}])}),
     smuggled("a run at once", {}, annotations(sync_requested_at="now")),
+    smuggled("a full sync, by annotation", {}, annotations(full_sync_requested_at="now")),
     smuggled("a reset, by annotation", {}, annotations(reset_requested_at="now")),
     smuggled("an approval", {}, annotations(approve="1")),
     ForbiddenChange(

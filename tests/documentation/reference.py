@@ -22,6 +22,8 @@ Row = tuple[str, ...]
 ANNOTATIONS = {
     names.SYNC_REQUESTED_ANNOTATION: "Any new value: run now, rather than after the rest of the delay, or although "
     "it is stalled.",
+    names.FULL_SYNC_REQUESTED_ANNOTATION: "Any new value: [read everything again](how-to.md#read-everything-again), "
+    "at once or after the running run.",
     names.RESET_REQUESTED_ANNOTATION: "Any new value: one new activation with a reset, after the running run.",
     names.APPROVE_ANNOTATION: "The number of a run that halted: the next run does [what it found](approve.md).",
     names.ALLOW_DELETES_ANNOTATION: "The earlier name of tidegate.dev/approve; still accepted.",

@@ -72,6 +72,27 @@ BUGS = [
         _TABLE,
     ),
     SeededBug(
+        "a requested full sync is repeated by every run",
+        f"{_CONTROL}/history.py",
+        "        activation = activation.replace(partial(Activation, full_sync_owed=False))\n",
+        "        pass\n",
+        _TABLE,
+    ),
+    SeededBug(
+        "a requested full sync is forgotten when it fails",
+        f"{_CONTROL}/next_run.py",
+        "(activation.full_sync_owed or full_sync_requested(seen, status))",
+        "full_sync_requested(seen, status)",
+        _TABLE,
+    ),
+    SeededBug(
+        "a full sync that is requested before FutureOnly has caught up pushes",
+        f"{_CONTROL}/next_run.py",
+        "    push = activation.caught_up or activation.mode",
+        "    push = activation.caught_up or full_sync_requested(seen, status) or activation.mode",
+        _TABLE,
+    ),
+    SeededBug(
         "a declared reset is repeated by every run",
         f"{_CONTROL}/declared.py",
         "seen.integration.spec.reset and status.activation is not None and not status.activation.reset",
@@ -215,7 +236,7 @@ BUGS = [
     SeededBug(
         "a full sync of FutureOnly pushes",
         f"{_CONTROL}/next_run.py",
-        "push = kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE\n",
+        "push = activation.caught_up or activation.mode is Mode.PAST_AND_FUTURE\n",
         "push = True\n",
         _TABLE,
     ),

@@ -41,6 +41,7 @@ RUN_DECISIONS_ANNOTATION = f"{GROUP}/run-decisions"
 
 # Annotations that users set on a SyncIntegration to ask for something once (design section 3).
 SYNC_REQUESTED_ANNOTATION = f"{GROUP}/sync-requested-at"
+FULL_SYNC_REQUESTED_ANNOTATION = f"{GROUP}/full-sync-requested-at"
 RESET_REQUESTED_ANNOTATION = f"{GROUP}/reset-requested-at"
 APPROVE_ANNOTATION = f"{GROUP}/approve"
 ALLOW_DELETES_ANNOTATION = f"{GROUP}/allow-deletes"  # the earlier name of the same

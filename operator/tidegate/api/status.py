@@ -62,6 +62,9 @@ class Activation(ApiModel):
     reset: Annotated[bool, Field(description="Whether it began by deleting the cache.")]
     started_at: Annotated[Time, Field(description="When the ON took effect.")]
     caught_up: Annotated[bool, Field(description="Whether its full sync has succeeded.")] = False
+    full_sync_owed: Annotated[
+        bool, Field(description="Another full sync was requested after it had caught up, and has not succeeded yet.")
+    ] = False
     cache_lost: Annotated[
         str | None,
         Field(description="Why its full sync is owed again: what became of its cache. Absent once it has caught up."),
@@ -270,6 +273,7 @@ class HandledRequests(ApiModel):
     """The newest value of each request annotation that has been acted upon."""
 
     sync_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/sync-requested-at.")] = None
+    full_sync_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/full-sync-requested-at.")] = None
     reset_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/reset-requested-at.")] = None
     plan_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/plan-requested-at.")] = None
     decisions: Annotated[

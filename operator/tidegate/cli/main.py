@@ -116,15 +116,19 @@ def off(call: Invocation, names: tuple[str, ...], policy: OffPolicy | None) -> E
 
 
 @sync.command()
+@click.option("--full", is_flag=True, help="Read all records again, and push the changes that were missed.")
 @options.patience("that run has ended")
 @options.output(*_OBJECTS)
 @options.several_to_change
-def run(call: Invocation, names: tuple[str, ...]) -> ExitCode:
-    """Start a run now instead of after the delay."""
+def run(call: Invocation, names: tuple[str, ...], full: bool) -> ExitCode:
+    """Start a run now instead of after the delay.
+
+    With --full it is a full sync with the cache that is there. What FutureOnly left alone is left alone again.
+    """
     chosen = choose(call.cluster, call.scope, names)
-    if not ask.consent(call, "This starts a run of {}", chosen):
+    if not ask.consent(call, "This starts a full sync of {}" if full else "This starts a run of {}", chosen):
         return ExitCode.FAILED
-    return carry_out(call, chosen, RunNow(_now()))
+    return carry_out(call, chosen, RunNow(_now(), full=full))
 
 
 @sync.command()

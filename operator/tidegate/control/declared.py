@@ -51,3 +51,11 @@ def with_sync_request_handled(seen: Observation, status: SyncIntegrationStatus) 
     """The status, with the newest request for a run as handled."""
     handled = status.handled.replace(partial(HandledRequests, sync_requested_at=seen.integration.requests.sync))
     return status.replace(partial(SyncIntegrationStatus, handled=handled))
+
+
+def with_requests_for_runs_handled(seen: Observation, status: SyncIntegrationStatus) -> SyncIntegrationStatus:
+    """The status, with the newest requests for a run and for a full sync as handled."""
+    handled = status.handled.replace(
+        partial(HandledRequests, full_sync_requested_at=seen.integration.requests.full_sync)
+    )
+    return with_sync_request_handled(seen, status.replace(partial(SyncIntegrationStatus, handled=handled)))

@@ -40,7 +40,8 @@ def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: dat
     A request and a correction of the spec after a failure are not kept waiting.
     """
     last = status.last_run
-    if last is None or sync_requested(seen, status) or is_approved(seen, last):
+    requested = sync_requested(seen, status) or full_sync_requested(seen, status)
+    if last is None or requested or is_approved(seen, last):
         return None
     if status.consecutive_failures and is_corrected(seen, last):
         return None
@@ -63,6 +64,12 @@ def sync_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
     """Whether a run has been asked for that no claim has answered yet."""
     requested = seen.integration.requests.sync
     return requested is not None and requested != status.handled.sync_requested_at
+
+
+def full_sync_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
+    """Whether a full sync has been asked for, and no run was claimed since."""
+    requested = seen.integration.requests.full_sync
+    return requested is not None and requested != status.handled.full_sync_requested_at
 
 
 def is_approved(seen: Observation, last: LastRun | None) -> bool:

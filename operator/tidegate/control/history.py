@@ -80,6 +80,8 @@ def record_end(
     caught_up = succeeded and activation is not None and _pays(run, activation) and not set_everything_aside(entry)
     if activation and caught_up:
         activation = activation.replace(partial(Activation, caught_up=True, cache_lost=None))
+    if activation and succeeded and run.kind is RunKind.FULL:
+        activation = activation.replace(partial(Activation, full_sync_owed=False))
     if run.cancelling and not run.unstarted:  # it ended first; what it was cancelled for is still owed
         activation = None
     updated = status.replace(

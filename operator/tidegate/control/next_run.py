@@ -11,8 +11,8 @@ from tidegate.api.spec import Mode
 from tidegate.api.status import Activation, HandledRequests, LastRun, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import cache_identity
 from tidegate.control.conflict_decisions import for_run
-from tidegate.control.declared import reset_requested, wants_reset, with_sync_request_handled
-from tidegate.control.due import is_approved, wait_for_next_run
+from tidegate.control.declared import reset_requested, wants_reset, with_requests_for_runs_handled
+from tidegate.control.due import full_sync_requested, is_approved, wait_for_next_run
 from tidegate.control.history import finished_jobs
 from tidegate.control.observation import NO_RUN, Observation, Refusal
 from tidegate.control.reasons import APPROVALS_UNSUPPORTED, CACHE_REQUIRED
@@ -113,8 +113,10 @@ def _claim(
     number = status.runs + 1
     last = status.last_run
     approved = last if is_approved(seen, last) else None
-    kind = RunKind.INCREMENTAL if activation.caught_up else RunKind.FULL
-    push = kind is RunKind.INCREMENTAL or activation.mode is Mode.PAST_AND_FUTURE
+    # Once caught up, a full sync pushes like a run of changes: what FutureOnly left alone is known by then.
+    owed = activation.caught_up and (activation.full_sync_owed or full_sync_requested(seen, status))
+    kind = RunKind.FULL if owed or not activation.caught_up else RunKind.INCREMENTAL
+    push = activation.caught_up or activation.mode is Mode.PAST_AND_FUTURE
     run = Run(
         number=number,
         kind=kind,
@@ -134,7 +136,9 @@ def _claim(
         confirmed=approved.found if approved else None,
         decisions=for_run(integration, status, kind, push=push),
     )
-    claimed = with_sync_request_handled(seen, status.replace(partial(SyncIntegrationStatus, runs=number)))
+    owing = activation.replace(partial(Activation, full_sync_owed=owed))
+    numbered = status.replace(partial(SyncIntegrationStatus, runs=number, activation=owing))
+    claimed = with_requests_for_runs_handled(seen, numbered)
     return launch(seen, claimed, run, *announcements)
 
 
@@ -151,7 +155,7 @@ def be_off(seen: Observation, status: SyncIntegrationStatus) -> Step:
     """Honour OFF: nothing runs."""
     if seen.has_syncing_pod:  # the check mark must be true: no sync is running
         return Step(Phase.TURNING_OFF, status)
-    off = with_sync_request_handled(seen, status).replace(
+    off = with_requests_for_runs_handled(seen, status).replace(
         partial(SyncIntegrationStatus, activation=None, next_run_at=None, consecutive_failures=0)
     )
     announcements = (Announce("TurnedOff", "OFF is honoured: no sync is running"),) if status.activation else ()

@@ -21,6 +21,7 @@ class Requests:
     """What was asked once, by annotation (design section 3); None: never asked."""
 
     sync: str | None = None
+    full_sync: str | None = None
     reset: str | None = None
     approve: str | None = None
     allow_deletes: str | None = None  # approve, by its earlier name

@@ -39,6 +39,7 @@ def integration_of(body: Body) -> Integration:
         status=_status_of(body.get("status") or {}),
         requests=Requests(
             sync=_request(annotations.get(names.SYNC_REQUESTED_ANNOTATION)),
+            full_sync=_request(annotations.get(names.FULL_SYNC_REQUESTED_ANNOTATION)),
             reset=_request(annotations.get(names.RESET_REQUESTED_ANNOTATION)),
             approve=_request(annotations.get(names.APPROVE_ANNOTATION)),
             allow_deletes=_request(annotations.get(names.ALLOW_DELETES_ANNOTATION)),

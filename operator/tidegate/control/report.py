@@ -14,6 +14,7 @@ from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncInt
 from tidegate.control import conflict_decisions
 from tidegate.control.cache_identity import is_being_deleted, is_gone
 from tidegate.control.declared import owes_activation, wants_reset
+from tidegate.control.due import full_sync_requested
 from tidegate.control.observation import NO_RUN, Observation
 from tidegate.control.plan_words import plan_words
 from tidegate.control.reasons import CANNOT_START, JOB_HELD, JOB_REFUSED
@@ -61,7 +62,7 @@ def _message(seen: Observation, step: Step) -> str:
     also = "".join(f"; {words}" for words in (step.does_not_end, step.duplicate) if words)
     also += plan_words(seen, step) + _orphan_words(seen) + _cache_words(step.status)
     waiting = _waiting_records_words(seen, step.status) + conflict_decisions.words(seen, step.status)
-    return sentence + also + waiting + _pending_words(seen, step)
+    return sentence + also + waiting + _full_sync_words(seen, step) + _pending_words(seen, step)
 
 
 def _phase_words(seen: Observation, step: Step) -> str:
@@ -196,6 +197,12 @@ def _cache_words(status: SyncIntegrationStatus) -> str:
     lost = status.activation.cache_lost if status.activation else None
     said = status.last_run is not None and status.last_run.outcome is Outcome.CACHE_LOST and status.run is None
     return f"; a full sync is owed again: {lost}" if lost and not said else ""
+
+
+def _full_sync_words(seen: Observation, step: Step) -> str:
+    """What follows the run in progress, where a full sync was requested. While OFF no request is left."""
+    waits = seen.integration.spec.status is Switch.ON and full_sync_requested(seen, step.status)
+    return "; then the requested full sync follows" if waits else ""
 
 
 def _pending_words(seen: Observation, step: Step) -> str:

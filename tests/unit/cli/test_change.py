@@ -312,7 +312,18 @@ def test_run_requests_one_run() -> None:
     )
 
 
-@pytest.mark.parametrize("wish", [RunNow(AT), Reset(AT), TurnOn(AT)])
+def test_run_full_requests_one_full_sync() -> None:
+    change = RunNow(AT, full=True).change(integration(status=waiting()))
+    assert written(change) == {"tidegate.dev/full-sync-requested-at": AT}
+    assert change.sentence == "requested run 13, a full sync, to start at once"
+
+
+def test_run_full_is_refused_while_off_because_an_on_begins_with_a_full_sync() -> None:
+    with pytest.raises(RefusedError, match="an ON begins with a full sync: kubectl sync on"):
+        RunNow(AT, full=True).change(integration(status=off(), switch="OFF"))
+
+
+@pytest.mark.parametrize("wish", [RunNow(AT), RunNow(AT, full=True), Reset(AT), TurnOn(AT)])
 def test_no_outcome_is_promised_without_an_operator(wish: RunNow | Reset | TurnOn) -> None:
     switch = "OFF" if isinstance(wish, TurnOn) else "ON"
     sentence = wish.change(integration(switch=switch)).sentence

@@ -31,7 +31,7 @@ FINAL = frozenset(ExitCode) - {ExitCode.PAUSED}
 # What etcd holds, and a restored backup of it puts back.
 _STORED = (
     *("claimed", "created", "lost", "ended", "workers_ended", "succeeded", "over"),
-    *("activations", "prepared", "made_from", "off_policies"),
+    *("activations", "prepared", "made_from", "off_policies", "owes_full_sync"),
 )
 
 
@@ -59,6 +59,8 @@ class Ledger:
     made_from: dict[int, SyncIntegrationSpec] = field(default_factory=dict)  # run → the spec then, without its switch
     off_policies: set[OffPolicy] = field(default_factory=set)  # declared at some time since the run was claimed
 
+    owes_full_sync: bool = False  # another one was requested in this activation after it had caught up
+
     # Writes of operators
 
     def status_written(self, before: Integration, after: Integration, jobs: list[Job], pods: list[Pod]) -> None:
@@ -67,6 +69,8 @@ class Ledger:
         plans = {job.name for job in jobs if job.run.kind is RunKind.PLAN} | self.plans
         busy = [job.name for job in jobs if not job.finished and job.name not in plans]
         busy += [pod.name for pod in pods if pod.live and pod.labelled_job not in plans]
+        if new.activation is None or self._has_succeeded_in_full(old, new):
+            self.owes_full_sync = False
         if new.run is not None and (old.run is None or old.run.number != new.run.number):
             self._run_claimed(before, old, new, new.run)
             self.off_policies = {after.spec.off_policy}
@@ -108,6 +112,12 @@ class Ledger:
             assert number in self.ended, "an end is recorded that was none"
             assert self.claimed[number].kind is not RunKind.PLAN, "a plan counts as a run of the sync"
             assert old.last_run is None or new.last_run.number > old.last_run.number
+
+    def _has_succeeded_in_full(self, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> bool:
+        last = new.last_run
+        if last is None or (old.last_run is not None and old.last_run.number == last.number):
+            return False
+        return (last.kind, last.outcome) == (RunKind.FULL, Outcome.SUCCEEDED)
 
     def _plan_recorded(self, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
         number = new.plan.run if new.plan else None
@@ -156,14 +166,18 @@ class Ledger:
                 "an approval is used twice, or for another run"
             )
             assert str(run.approved) in (before.requests.approve, before.requests.allow_deletes), "nobody approved it"
-        full = begins or not activation.caught_up
-        assert run.kind is (RunKind.FULL if full else RunKind.INCREMENTAL)
-        assert run.push == (not full or activation.mode is Mode.PAST_AND_FUTURE)
+        catching_up = begins or not activation.caught_up
+        self.owes_full_sync &= not catching_up
+        if _asks_for_full_sync(before, old) and not catching_up:
+            self.owes_full_sync = True
+        full = catching_up or self.owes_full_sync
+        assert run.kind is (RunKind.FULL if full else RunKind.INCREMENTAL), "a requested full sync is lost or invented"
+        assert run.push == (not catching_up or activation.mode is Mode.PAST_AND_FUTURE)
         if not begins:
             self._check_delay(before, old, new)
 
     def _check_delay(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
-        requested = new.handled.sync_requested_at != old.handled.sync_requested_at
+        requested = _asks_for_full_sync(before, old) or (new.handled.sync_requested_at != old.handled.sync_requested_at)
         last = new.last_run
         made_from = self.made_from.get(last.number) if last is not None else None
         corrected = new.consecutive_failures > 0 and _without_switch(before.spec) != made_from
@@ -310,6 +324,11 @@ class Ledger:
         syncs = (number for number in self.ended if self.claimed[number].kind is not RunKind.PLAN)
         last = max((number for number in syncs if number not in self.lost), default=None)
         assert (status.last_run.number if status.last_run else None) == last, "an end is not recorded"
+
+
+def _asks_for_full_sync(integration: Integration, status: SyncIntegrationStatus) -> bool:
+    requested = integration.requests.full_sync
+    return requested is not None and requested != status.handled.full_sync_requested_at
 
 
 def _without_switch(spec: SyncIntegrationSpec) -> SyncIntegrationSpec:

@@ -99,12 +99,14 @@ class TestIntegration:
     def test_an_annotation_value_is_one_request(self) -> None:
         annotations = {
             "tidegate.dev/sync-requested-at": "1",
+            "tidegate.dev/full-sync-requested-at": "5",
             "tidegate.dev/reset-requested-at": "2",
             "tidegate.dev/approve": "4",
             "tidegate.dev/allow-deletes": "3",
         }
         body = {**self.BODY, "metadata": metadata("crm", generation=5, annotations=annotations)}
-        assert integration_of(body).requests == Requests(sync="1", reset="2", approve="4", allow_deletes="3")
+        asked = Requests(sync="1", full_sync="5", reset="2", approve="4", allow_deletes="3")
+        assert integration_of(body).requests == asked
         assert integration_of(self.BODY).requests == Requests()
 
     def test_a_resource_that_is_being_deleted_is_marked(self) -> None:

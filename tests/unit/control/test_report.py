@@ -88,6 +88,10 @@ MESSAGES = [
         "run 2 is in progress: incremental sync; then a new activation begins with a reset, in mode PastAndFuture",
     ),
     (
+        INCREMENTAL.but(requests=Requests(full_sync="now")),
+        "run 2 is in progress: incremental sync; then the requested full sync follows",
+    ),
+    (
         INCREMENTAL.but(requests=Requests(reset="now")),
         "run 2 is in progress: incremental sync; then a new activation begins with a reset, in mode PastAndFuture",
     ),

@@ -156,16 +156,19 @@ class RunNow:
     """`run`."""
 
     at: str
+    full: bool = False
 
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when no run could follow."""
-        _require_on(seen, f"turn it ON first: {seen.command('on')}")
+        helps = "an ON begins with a full sync" if self.full else "turn it ON first"
+        _require_on(seen, f"{helps}: {seen.command('on')}")
         _require_accepted_job(seen)
         following = seen.status.runs + 1
         run = seen.status.run
         when = f"when run {run.number} has ended" if run else "at once"
-        sentence = f"requested run {following}, to start {when}{_unseen(seen)}"
-        return Change(sentence, {}, {names.SYNC_REQUESTED_ANNOTATION: self.at})
+        what = f"run {following}, a full sync," if self.full else f"run {following},"
+        request = names.FULL_SYNC_REQUESTED_ANNOTATION if self.full else names.SYNC_REQUESTED_ANNOTATION
+        return Change(f"requested {what} to start {when}{_unseen(seen)}", {}, {request: self.at})
 
     def goal(self, patched: Integration) -> Goal:
         """What `--wait` waits for."""

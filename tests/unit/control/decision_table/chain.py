@@ -475,6 +475,70 @@ REQUESTS = [
         "Syncing | claims 2 changes | create Job 2",
         activity="✓ 1",
     ),
+    Row(
+        "a requested full sync reads everything again, at once, and pushes",
+        WAITING.but(requests=asked(full_sync="now")),
+        "Syncing | claims 2 full push | create Job 2",
+        activation="1 PastAndFuture caught-up full-sync-owed",
+    ),
+    Row(
+        "… also where FutureOnly has left alone what was there: its cache knows that",
+        WAITING.but(requests=asked(full_sync="now")).remembering(
+            activation=activation(mode=Mode.FUTURE_ONLY, caught_up=True)
+        ),
+        "Syncing | claims 2 full push | create Job 2",
+        activation="1 FutureOnly caught-up full-sync-owed",
+    ),
+    Row(
+        "… but not where FutureOnly still owes its own: that is the full sync",
+        failing(9).but(requests=asked(full_sync="now")).remembering(activation=activation(mode=Mode.FUTURE_ONLY)),
+        "Syncing | claims 10 full read-only | create Job 10",
+        activation="1 FutureOnly",
+    ),
+    Row(
+        "… and is owed until one has succeeded: one that has failed is repeated after the backoff",
+        failing(9)
+        .but(requests=asked(full_sync="now"))
+        .remembering(
+            activation=activation(caught_up=True, full_sync_owed=True),
+            handled=HandledRequests(full_sync_requested_at="now"),
+        ),
+        "Syncing | claims 10 full push | create Job 10",
+        activation="1 PastAndFuture caught-up full-sync-owed",
+        at=LATER,
+    ),
+    Row(
+        "… and then runs of changes follow",
+        WAITING.but(requests=asked(sync="now", full_sync="now")).remembering(
+            handled=HandledRequests(full_sync_requested_at="now")
+        ),
+        "Syncing | claims 2 changes | create Job 2",
+        activation="1 PastAndFuture caught-up",
+    ),
+    Row(
+        "a requested full sync that has succeeded is over",
+        FINISHED.but(requests=asked(full_sync="now")).remembering(
+            activation=activation(caught_up=True, full_sync_owed=True),
+            handled=HandledRequests(full_sync_requested_at="now"),
+        ),
+        "Waiting | none | nothing",
+        activation="1 PastAndFuture caught-up",
+    ),
+    Row(
+        "a full sync requested while a run is in progress",
+        RUNNING.but(requests=asked(full_sync="now")),
+        "Syncing | keeps 1 full push | nothing",
+    ),
+    Row(
+        "… starts when that has ended",
+        FINISHED.but(requests=asked(full_sync="now")),
+        "Syncing | claims 2 full push | create Job 2",
+    ),
+    Row(
+        "a full sync requested while OFF starts nothing",
+        IS_OFF.but(requests=asked(full_sync="now")),
+        "Off | none | nothing",
+    ),
     Row("a sync requested while OFF starts nothing", IS_OFF.but(requests=asked(sync="now")), "Off | none | nothing"),
     Row(
         "a requested reset while waiting: a new activation",

@@ -43,7 +43,9 @@ def activation_words(step: Step) -> str:
     begun = step.status.activation
     if begun is None:
         return "none"
-    return f"{begun.number} {begun.mode}{' reset' if begun.reset else ''}{' caught-up' if begun.caught_up else ''}"
+    caught_up = " caught-up" if begun.caught_up else ""
+    owed = " full-sync-owed" if begun.full_sync_owed else ""
+    return f"{begun.number} {begun.mode}{' reset' if begun.reset else ''}{caught_up}{owed}"
 
 
 def activity_words(step: Step) -> str:
