@@ -142,8 +142,7 @@ def on_future_only(databases: Databases, toggle: Toggle, plugin: Plugin, screen:
 
 def decide_a_conflict(databases: Databases, toggle: Toggle, plugin: Plugin, screen: Screen) -> None:
     screen.act("A person decides a conflict", "With the policy park no side wins by itself: the field waits.")
-    (contact,) = toggle.spec["sync"]["objects"]
-    toggle.patch(sync={"objects": [{**contact, "conflict": "park"}]})
+    toggle.replace("/spec/sync/objects/0/conflict", "park")
     for database in ("crm", "billing"):
         databases.edit(
             database, "one person has a new number, another one here", _new_phone(database, 2500, 2500), records=1
@@ -157,7 +156,7 @@ def decide_a_conflict(databases: Databases, toggle: Toggle, plugin: Plugin, scre
     databases.expect(Comparison(crm=3510, billing=3505, only_crm=5, differ=70))
     chosen = f"phone_no LIKE '+1 888 crm %' AND {_numbered(2500, 2500)}"
     databases.expect_count("billing", chosen, 1, "billing has the number that was chosen")
-    toggle.patch(sync={"objects": [contact]})
+    toggle.replace("/spec/sync/objects/0/conflict", "billing")
 
 
 def reset_after_mass_delete(databases: Databases, toggle: Toggle, screen: Screen) -> None:

@@ -35,6 +35,11 @@ class Toggle:
         change = json.dumps({"spec": spec}, separators=(",", ":"))
         self._kubectl.tell("patch", "sync", NAME, "--type", "merge", "--patch", change)
 
+    def replace(self, path: str, value: str) -> None:
+        """Change what stands at a path, also within a list."""
+        change = json.dumps([{"op": "replace", "path": path, "value": value}], separators=(",", ":"))
+        self._kubectl.tell("patch", "sync", NAME, "--type", "json", "--patch", change)
+
     def sync_now(self) -> int:
         """Ask for a run before the delay is over; return its number."""
         number = int(self.status["runs"]) + 1
@@ -78,12 +83,6 @@ class Toggle:
         """The resource's status; empty before the operator has seen it."""
         status: dict[str, Any] = self._kubectl.get("sync", NAME).get("status", {})
         return status
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        """What is declared."""
-        spec: dict[str, Any] = self._kubectl.get("sync", NAME)["spec"]
-        return spec
 
     def expect_phase(self, expected: str) -> None:
         status = self.status
