@@ -25,7 +25,14 @@ from tidegate.control.conflict_decisions import with_handled
 from tidegate.control.ending import ended_by_worker
 from tidegate.control.observation import Job, JobState, Observation, Pod
 from tidegate.control.plan_result import announce, plan_of
-from tidegate.control.records import bounded_activity, set_everything_aside, summary_of, totals_after, waiting_after
+from tidegate.control.records import (
+    bounded_activity,
+    records_waiting,
+    set_everything_aside,
+    summary_of,
+    totals_after,
+    waiting_after,
+)
 from tidegate.control.step import Action, Announce, DeleteJob
 from tidegate.control.termination_message import exit_code_of, report_of
 
@@ -130,7 +137,7 @@ def _sidecar_stopped(run: Run, pod: Pod | None) -> tuple[Announce, ...]:
 def _records_waiting(seen: Observation, run: Run, before: int, after: int) -> tuple[Announce, ...]:
     if after <= before:
         return ()
-    what = f"{after} records wait for a decision, {after - before} more than before run {run.number}"
+    what = f"{records_waiting(after)}, {after - before} more than before run {run.number}"
     note = f"{what}: kubectl sync conflicts {seen.integration.name}"
     return (Announce("RecordsWaiting", note, warning=True),)
 

@@ -57,6 +57,11 @@ def waiting_after(status: SyncIntegrationStatus, entry: ActivityEntry) -> int:
     return report.waiting
 
 
+def records_waiting(count: int) -> str:
+    """The words for so many, in messages and Events."""
+    return f"{'1 record waits' if count == 1 else f'{count} records wait'} for a decision"
+
+
 def totals_after(status: SyncIntegrationStatus, report: RunReport | None) -> RecordTotals:
     """The totals with this run's counts. Connectors that the run does not name are dropped, which bounds the status."""
     before = status.record_totals

@@ -18,7 +18,7 @@ from tidegate.control.due import full_sync_requested
 from tidegate.control.observation import NO_RUN, Observation
 from tidegate.control.plan_words import plan_words
 from tidegate.control.reasons import CANNOT_START, JOB_HELD, JOB_REFUSED
-from tidegate.control.records import newest_entry, set_everything_aside
+from tidegate.control.records import newest_entry, records_waiting, set_everything_aside
 from tidegate.control.step import Step
 from tidegate.control.termination_message import report_of
 from tidegate.control.untrusted import inert
@@ -112,8 +112,7 @@ def _waiting_records_words(seen: Observation, status: SyncIntegrationStatus) -> 
     count = status.waiting_records
     if not count:
         return ""
-    what = "1 record waits" if count == 1 else f"{count} records wait"
-    return f"; {what} for a decision: kubectl sync conflicts {seen.integration.name}"
+    return f"; {records_waiting(count)}: kubectl sync conflicts {seen.integration.name}"
 
 
 def _turning_off_words(seen: Observation, run: Run) -> str:

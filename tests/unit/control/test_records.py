@@ -79,6 +79,9 @@ def test_an_event_reports_an_increase_of_waiting_records_only() -> None:
     ]
     assert events(incremental(shown(first), waiting=3)) == []
     assert events(incremental(shown(first), waiting=2)) == []
+    assert events(full(setAside=1, waiting=1)) == [
+        "1 record waits for a decision, 1 more than before run 1: kubectl sync conflicts crm-to-billing"
+    ]
     assert events(incremental(shown(first), setAside=1, waiting=4)) == [
         "4 records wait for a decision, 1 more than before run 2: kubectl sync conflicts crm-to-billing"
     ]
