@@ -3,16 +3,15 @@
 Problems are found here, before anything is read, and name the object, the connector and the column.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, Table, UniqueConstraint, inspect
+from sqlalchemy import Column, Engine, MetaData, Table, inspect
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.types import INTEGER
 
 from tidegate.worker.connectors import Description, FieldUse, deleted
 from tidegate.worker.connectors.sql import deleted as marks
-from tidegate.worker.connectors.sql import mysql, postgresql_values, privileges, unique_keys
+from tidegate.worker.connectors.sql import mysql, postgresql_values, privileges, unique_ids, unique_keys
 from tidegate.worker.connectors.sql import where as filters
 from tidegate.worker.connectors.sql.column_types import adapter
 from tidegate.worker.connectors.sql.columns import key_codec, makes_key
@@ -77,13 +76,10 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
             f"cursor: column {settings.cursor} holds {columns[settings.cursor].type}; a cursor is a time, a date, a "
             "number, or a text that sorts by time"
         )
-    if not _is_unique(table, id_columns):
-        complaints.append(f"id: {_not_unique(table, settings.id_columns)}")
-    complaints += [
-        f"id: column {column.name} holds {column.type}; ids are whole numbers, texts or UUIDs"
-        for column in id_columns
-        if key_codec(column) is None
-    ]
+    unfit = [column for column in id_columns if key_codec(column) is None]
+    complaints += [f"id: column {each.name} holds {each.type}; ids are whole numbers, texts or UUIDs" for each in unfit]
+    if not unfit and (complaint := unique_ids.complaint(engine, table, settings.id_columns)):
+        complaints.append(f"id: {complaint}")
     for name, value in description.constants:
         try:
             adapter(columns[name], engine.dialect)(value)
@@ -118,24 +114,6 @@ def _complaints(engine: Engine, table: Table, settings: TableSettings, descripti
     if description.pushes:
         complaints += privileges.complaints(engine, table, description)
     return complaints
-
-
-def _is_unique(table: Table, columns: Sequence[Column[Any]]) -> bool:
-    """Whether a key of the table has no other columns than these. Of a view that cannot be told."""
-    keys = [list(table.primary_key.columns), *(list(index.columns) for index in table.indexes if index.unique)]
-    keys += [list(rule.columns) for rule in table.constraints if isinstance(rule, UniqueConstraint)]
-    names = {column.name for column in columns}
-    return not table.primary_key.columns or any({column.name for column in key} <= names for key in keys if key)
-
-
-def _not_unique(table: Table, names: Sequence[str]) -> str:
-    primary = [column.name for column in table.primary_key.columns]
-    if len(names) > 1:
-        return (
-            f"columns {', '.join(names)} are not unique together; they must be the primary key or have a unique index"
-        )
-    hint = f"; the primary key is id: [{', '.join(primary)}]" if len(primary) > 1 else ""
-    return f"column {names[0]} is not unique; it must be the primary key or have a unique index{hint}"
 
 
 def _gets_value(table: Table, column: Column[Any]) -> bool:

@@ -52,6 +52,8 @@ from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
+from tidegate.worker.connectors.sql.unique_ids import has_key, repeated
+from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.kinds import Unfit
 from tidegate.worker.values.normal_form import Value
 
@@ -67,6 +69,7 @@ _BEHIND = (
     "the database has given it an id that another record has, as after a restore; set the sequence of column {column} "
     "to the largest id, with setval()"
 )
+_SAME_ID = "another row has its id, which no key of the table keeps unique"
 _STILL_THERE = "a trigger or a policy of the database may be why"
 _NO_RIGHT = "the database shows the record and does not let this user change it: see its policies for rows"
 
@@ -93,6 +96,8 @@ class Rows:
         self._engine = engine
         self._table = table
         self._identity = Identity(engine, [table.columns[name] for name in settings.id_columns])
+        self._ids_are_unique = has_key(table, self._identity.columns)
+        self._title = description.title
         self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
         self._types = tuple(column_type(column, engine.dialect) for column in self._fields)
         self._written = [i for i, field in enumerate(description.fields) if field.written]
@@ -215,6 +220,8 @@ class Rows:
                 continue
         inserted = insert_rows(connection, self._table, self._identity.columns, self._columns, [*rows.values()])
         keys = self._identity.keys_of(inserted.ids)
+        if not self._ids_are_unique:
+            self._refuse_repeated(connection, keys)
         found = {record.key: record for record in self._records(inserted.stored)}
         found |= self._read(connection, [key for key in keys if key not in found], self._members.everywhere)
         for n, key in zip(rows, keys, strict=True):
@@ -222,6 +229,11 @@ class Rows:
                 raise NotKeptError(_NOT_SHOWN)
             answers[n] = found[key]
         return [answer for answer in answers if answer is not None]
+
+    def _refuse_repeated(self, connection: Connection, new: Sequence[Key]) -> None:
+        ids = select(*self._identity.columns).where(self._identity.is_one_of(new))
+        if new and repeated(self._identity.keys_of(connection.execute(ids).all())):
+            raise NotKeptError(_SAME_ID)
 
     def update(self, writes: Sequence[Write]) -> Sequence[Record | Changed | Rejected]:
         return self._write(writes, self._update)
@@ -324,9 +336,12 @@ class Rows:
 
     def _records(self, rows: Sequence[Any]) -> list[Record]:
         first, cursor = self._first_field, self._cursor_at
+        keys = self._identity.keys_of(rows)
+        if not self._ids_are_unique and (complaint := repeated(keys)):
+            raise ConfigurationError(f"{self._title}: id: {complaint}")
         return [
             Record(key, tuple(row[first:]), None if cursor is None else row[cursor])
-            for key, row in zip(self._identity.keys_of(rows), rows, strict=True)
+            for key, row in zip(keys, rows, strict=True)
         ]
 
     def _new_row(self, values: Sequence[Value]) -> dict[str, Value]:
