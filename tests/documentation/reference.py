@@ -31,12 +31,16 @@ ANNOTATIONS = {
     "`status.plan`.",
     names.PLAN_KEY_ANNOTATION: "Beside it: an X25519 public key in base64, which the plan "
     "[seals values](plan.md#values) with.",
+    names.PLAN_UNDO_ANNOTATION: "Beside it: the number of a run; what is planned is the [undo](undo.md) of that run.",
+    names.UNDO_REQUESTED_ANNOTATION: "The number of a run: [undo it](undo.md) once, before any other run. To undo the "
+    "same run again, remove the annotation and set it again.",
     names.DECISIONS_ANNOTATION: "What people have decided about conflicts, as JSON: "
     "[how it is written](decide.md#from-git).",
 }
 TEMPLATE_ANNOTATIONS = {
     names.WORKER_APPROVALS_ANNOTATION: '`"true"`: a worker of your own [obeys approvals](bring-your-own-worker.md).',
     names.WORKER_PLANS_ANNOTATION: '`"true"`: a worker of your own [knows how to plan](bring-your-own-worker.md).',
+    names.WORKER_UNDOES_ANNOTATION: '`"true"`: a worker of your own [knows how to undo](bring-your-own-worker.md).',
 }
 LABELS = {
     names.MANAGED_BY_LABEL: f"`{names.MANAGED_BY}`",

@@ -23,6 +23,7 @@ RUN_PUSH_ANNOTATION = f"{GROUP}/run-push"
 RUN_CACHE_EPOCH_ANNOTATION = f"{GROUP}/run-cache-epoch"
 RUN_STARTED_ANNOTATION = f"{GROUP}/run-started-at"
 RUN_GENERATION_ANNOTATION = f"{GROUP}/run-generation"
+RUN_UNDO_ANNOTATION = f"{GROUP}/run-undo"
 
 # Annotation of a Job that the operator has suspended: a Job that another suspended is not the operator's to resume.
 SUSPENDED_ANNOTATION = f"{GROUP}/suspended-by-operator"
@@ -48,9 +49,14 @@ ALLOW_DELETES_ANNOTATION = f"{GROUP}/allow-deletes"  # the earlier name of the s
 PLAN_REQUESTED_ANNOTATION = f"{GROUP}/plan-requested-at"
 # Beside it: an X25519 public key in base64, which the plan seals records' values with.
 PLAN_KEY_ANNOTATION = f"{GROUP}/plan-public-key"
+# Beside it: the number of a run; what is planned is then the undo of that run.
+PLAN_UNDO_ANNOTATION = f"{GROUP}/plan-undo"
+UNDO_REQUESTED_ANNOTATION = f"{GROUP}/undo-requested"  # the number of the run to undo
 
 # Annotation of the Pod template: "true" says that a worker of one's own knows SYNC_PLAN (design section 7).
 WORKER_PLANS_ANNOTATION = f"{GROUP}/worker-plans"
+# "true": it knows SYNC_UNDO.
+WORKER_UNDOES_ANNOTATION = f"{GROUP}/worker-undoes"
 WORKER_APPROVALS_ANNOTATION = f"{GROUP}/worker-approvals"
 
 # A Job's name becomes a label value of its Pods, which holds 63 characters; a hash and a run number must fit too.

@@ -23,10 +23,11 @@ class Phase(StrEnum):
 
 
 class RunKind(StrEnum):
-    """What a run does: read everything, read changes, or report what a full sync would do without writing."""
+    """What a run does: read everything, read changes, undo a run, or report what a run would do without writing."""
 
     FULL = "Full"
     INCREMENTAL = "Incremental"
+    UNDO = "Undo"  # of a run; it pays no full sync, and pushes no other change
     PLAN = "Plan"  # no run of an activation: it counts towards nothing that the runs of a sync are judged by
 
 
@@ -139,6 +140,7 @@ class Run(ApiModel):
         str | None,
         Field(description="A digest of tidegate.dev/decisions as its worker is given it; absent: none."),
     ] = None
+    undo: Annotated[int | None, Field(description="The run that it undoes; for a plan: whose undo it plans.")] = None
     requested_at: Annotated[
         str | None, Field(description="For a plan: the value of tidegate.dev/plan-requested-at that requested it.")
     ] = None
@@ -185,6 +187,7 @@ class ActivityEntry(ApiModel):
 
     run: Annotated[int, Field(description="Its number.")]
     kind: RunKind
+    undo: Annotated[int | None, Field(description="The run that it undid; for a plan: whose undo it planned.")] = None
     outcome: Outcome
     mark: Annotated[str, Field(description="✓ done, ✗ not done, ⏸ paused.")]
     summary: Annotated[str, Field(description="The mark and the run, as `kubectl get` shows them.")]
@@ -199,6 +202,7 @@ class LastRun(ApiModel):
 
     number: Annotated[int, Field(description="Counted over the life of the resource.")]
     kind: RunKind
+    undo: Annotated[int | None, Field(description="The run that it undid.")] = None
     outcome: Outcome
     finished_at: Annotated[
         Time, Field(description="When the operator saw its end, by its own clock: the delay counts from here.")
@@ -233,6 +237,9 @@ class PlanStatus(ApiModel):
     run: Annotated[int | None, Field(description="Its run number; absent if the plan was refused.")] = None
     requested_at: Annotated[
         str | None, Field(description="The value of tidegate.dev/plan-requested-at that asked for it.")
+    ] = None
+    undo: Annotated[
+        int | None, Field(description="The run whose undo it is the plan of; absent: it is the plan of a full sync.")
     ] = None
     started_at: Annotated[Time | None, Field(description="When it was claimed.")] = None
     finished_at: Annotated[Time, Field(description="When the operator saw its end.")]
@@ -276,6 +283,16 @@ class HandledRequests(ApiModel):
     full_sync_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/full-sync-requested-at.")] = None
     reset_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/reset-requested-at.")] = None
     plan_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/plan-requested-at.")] = None
+    undo_requested: Annotated[
+        str | None,
+        Field(
+            description="Of tidegate.dev/undo-requested, once that undo has succeeded, has halted, has ended with a "
+            "configuration error, or was refused; not repeated while the annotation stays as it is."
+        ),
+    ] = None
+    undo_refused: Annotated[
+        str | None, Field(description="Why no undo was started for that value; absent: it was not refused.")
+    ] = None
     decisions: Annotated[
         str | None,
         Field(description="A digest of tidegate.dev/decisions as the newest run that succeeded with it was given it."),
