@@ -1,7 +1,9 @@
 """CSV files: what is read, what is written, and what stays byte for byte as it is."""
 
 import csv
+import gzip
 import io
+import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +19,17 @@ from tidegate.worker.connectors.file.format import UnreadableFile
 from tidegate.worker.errors import ConfigurationError
 
 from .opening import everything, opened, stored
+
+
+def zipped(**members: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+WORKBOOK = zipped(**{"[Content_Types].xml": "<Types/>", "xl/workbook.xml": "<workbook/>"})
 
 
 def contacts(directory: Path, *fields: str, **place: Any) -> Any:
@@ -136,6 +149,10 @@ def test_an_encoding_with_multibyte_line_breaks_is_a_configuration_error(encodin
         ("id\tname\n", r'id: c.csv has no column id; it has id\tname; write delimiter: "\\t"'),
         ("\ufeffid,name\n".encode("utf-16-le"), "c.csv is UTF-16, as some programs save what they call Unicode text"),
         ("id,name\n".encode("utf-16-le"), "c.csv is UTF-16"),
+        ("\ufeffid,name\n".encode("utf-16-be"), "c.csv is UTF-16"),
+        (WORKBOOK, r"c.csv is a ZIP archive, as an Excel workbook \(.xlsx\) is; save the sheet as CSV in UTF-8"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504), "c.csv is a workbook of an old Excel"),
+        (gzip.compress(b"id,name\n"), "c.csv is compressed with gzip; unpack it"),
         (
             "id,Größe\n".encode("cp1252"),
             "c.csv has a header that is not CSV in utf-8: .* at 0xf6, column 6; write encoding: cp1252",

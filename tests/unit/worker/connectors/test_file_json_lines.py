@@ -10,6 +10,7 @@ import pytest
 
 from tidegate.worker.connectors import Record, Rejected, Write, file
 from tidegate.worker.connectors.file.format import UnreadableFile
+from tidegate.worker.errors import ConfigurationError
 
 from .opening import everything, opened, stored
 
@@ -145,3 +146,17 @@ def test_a_record_with_a_zero_character_in_its_id_is_read_like_any_other(tmp_pat
         assert {key: record.values for key, record in collection.get(["a\0b", "a"]).items()} == {
             "a\0b": ("A",), "a": ("B",)
         }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('\ufeff{"id": 1}\n'.encode("utf-16-le"), "is UTF-16, .*; save it as JSON Lines in UTF-8"),
+        (b"PK\x03\x04\x14\0\0\0", r"is a ZIP archive, as an Excel workbook \(.xlsx\) is; save the sheet as JSON Lines"),
+    ],
+    ids=["UTF-16", "workbook"],
+)
+def test_a_file_that_is_not_text_is_called_what_it_is(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "c.jsonl").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=f"crm: c.jsonl {words}"), contacts(tmp_path, "name"):
+        pass

@@ -69,6 +69,7 @@ OF_OBJECTS = [
     ("http", {"recordPath": "/contacts/7"}, "recordPath: write where the id comes, such as /contacts/{id}"),
     ("file", {"format": "xml"}, "format must be 'csv' or 'jsonl', not 'xml'"),
     ("file", {"path": "contacts"}, "format must be csv or jsonl, which the path's ending does not tell"),
+    ("file", {"path": "c.xlsx"}, "path: c.xlsx is a spreadsheet; save the sheet as CSV in UTF-8, and name that file"),
     ("file", {"encoding": "utf-16"}, "encoding: 'utf-16' is not supported; write utf-8, or another in which"),
     ("file", {"path": "c.jsonl", "encoding": "latin-1"}, "encoding: JSON Lines are UTF-8"),
     ("file", {"newId": "int"}, "newId must be 'number' or 'uuid', not 'int'"),

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tidegate.worker.connectors import Description
+from tidegate.worker.connectors.file.not_text import SIGNATURE, not_text
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.errors import ConfigurationError
 
 _MARK = b"\xef\xbb\xbf"  # Excel begins UTF-8 files with it
-_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATOR = re.compile(rb'"?sep=(.)"?\r?\n')
 _DELIMITERS = ";,\t|"
 
@@ -89,10 +89,10 @@ def read_head(file: BinaryIO, description: Description) -> Head:
 
 
 def _read(file: BinaryIO, settings: FileSettings) -> Head:
-    start = file.read(len(_MARK))
-    if start.startswith(_WIDE_MARKS) or b"\0" in start:
-        raise ValueError("is UTF-16, as some programs save what they call Unicode text; save it as UTF-8")
-    is_marked = start == _MARK
+    start = file.read(SIGNATURE)
+    if problem := not_text(start, "CSV in UTF-8"):
+        raise ValueError(problem)
+    is_marked = start.startswith(_MARK)
     if is_marked and not is_utf8(settings.encoding):
         raise ValueError(f"begins with the mark of UTF-8, and encoding is {settings.encoding}; write encoding: utf-8")
     file.seek(len(_MARK) if is_marked else 0)

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.file.format import BadEntry, Entry, MalformedError
+from tidegate.worker.connectors.file.not_text import SIGNATURE, not_text
 from tidegate.worker.connectors.file.settings import FileSettings
 from tidegate.worker.connectors.json_documents import (
     Document,
@@ -18,6 +19,7 @@ from tidegate.worker.connectors.json_documents import (
     put,
     value_at,
 )
+from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.normal_form import Value, normal
 
 _MARK = b"\xef\xbb\xbf"
@@ -36,9 +38,13 @@ class JsonLines:
         return b""
 
     def begin(self, file: BinaryIO) -> "Documents":
-        if file.read(len(_MARK)) != _MARK:
-            file.seek(0)
-        start = file.tell()
+        head = file.read(SIGNATURE)
+        if problem := not_text(head, "JSON Lines in UTF-8"):
+            settings = self._description.settings
+            assert isinstance(settings, FileSettings)  # noqa: S101
+            raise ConfigurationError(f"{self._description.title}: {settings.path} {problem}")
+        start = len(_MARK) if head.startswith(_MARK) else 0
+        file.seek(start)
         first = file.readline()
         file.seek(start)
         return Documents(b"\r\n" if first.endswith(b"\r\n") else b"\n", self._description)

@@ -90,6 +90,8 @@ class FileSettings(Part):
 
     @model_validator(mode="after")
     def _fits(self) -> "FileSettings":
+        if self.format is None and self.path.lower().endswith((".xlsx", ".xlsm", ".xls", ".ods")):
+            raise ValueError(f"path: {self.path} is a spreadsheet; save the sheet as CSV in UTF-8, and name that file")
         if self.format is None and not self.path.lower().endswith((".csv", ".tsv", ".txt", ".jsonl", ".ndjson")):
             raise ValueError("format must be csv or jsonl, which the path's ending does not tell")
         if self.kind == "jsonl" and self.encoding.lower().replace("-", "") != "utf8":
