@@ -15,7 +15,10 @@ from unit.control.situations import FINISHED, FIRST, NOW, OFF, RUNNING, Situatio
 
 PAGE = Page.read("docs/metrics.md")
 OF_A_SYNC = {"namespace", "name"}
-SAID = '{"read": {"crm": 3}, "pushed": {"erp": {"create": 1, "update": 1, "delete": 1}}, "setAside": 1, "waiting": 1}'
+SAID = (
+    '{"read": {"crm": 3}, "pushed": {"erp": {"create": 1, "update": 1, "delete": 1}}, '
+    '"withheld": {"crm": {"create": 1}}, "setAside": 1, "waiting": 1}'
+)
 
 
 def exposed() -> str:

@@ -162,6 +162,12 @@ class CacheUse(ApiModel):
 Counts = Annotated[dict[str, int], Field(description="Records per connector.")]
 
 
+Withheld = Annotated[
+    dict[str, int],
+    Field(description="Records per connector that were not created, updated or deleted there, as `writes` forbids it."),
+]
+
+
 class RunReport(ApiModel):
     """What the worker says of its run; text of an untrusted origin, bounded."""
 
@@ -172,6 +178,7 @@ class RunReport(ApiModel):
     created: Counts = Field(default_factory=dict)
     updated: Counts = Field(default_factory=dict)
     deleted: Counts = Field(default_factory=dict)
+    withheld: Withheld = Field(default_factory=dict)
     conflicts: Annotated[int, Field(description="Fields that had been changed on both sides, to different values.")] = 0
     set_aside: Annotated[
         int, Field(description="Fields and records that this run set aside, and that still need manual resolution.")
@@ -273,6 +280,7 @@ class RecordTotals(ApiModel):
     created: Counts = Field(default_factory=dict)
     updated: Counts = Field(default_factory=dict)
     deleted: Counts = Field(default_factory=dict)
+    withheld: Withheld = Field(default_factory=dict)
     set_aside: Annotated[int, Field(description="Fields and records that runs have set aside.")] = 0
 
 

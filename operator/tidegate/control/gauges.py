@@ -79,6 +79,11 @@ def _of_syncs(integrations: Iterable[Integration]) -> Iterator[Metric]:
     records = CounterMetricFamily(
         "tidegate_records", "Records that runs have handled.", labels=(*OF_INTEGRATION, "connector", "operation")
     )
+    withheld = CounterMetricFamily(
+        "tidegate_withheld_records",
+        "Records that runs have not created, updated or deleted, because it is not allowed there.",
+        labels=(*OF_INTEGRATION, "connector"),
+    )
     for integration in integrations:
         name = (integration.namespace, integration.name)
         status = integration.status
@@ -97,6 +102,8 @@ def _of_syncs(integrations: Iterable[Integration]) -> Iterator[Metric]:
             succeeded.add_metric(name, status.last_synced_at.timestamp())
         totals = status.record_totals
         set_aside.add_metric(name, totals.set_aside)
+        for connector, count in totals.withheld.items():
+            withheld.add_metric((*name, connector), count)
         for operation, counts in (
             ("read", totals.read),
             ("created", totals.created),
@@ -106,4 +113,4 @@ def _of_syncs(integrations: Iterable[Integration]) -> Iterator[Metric]:
             for connector, count in counts.items():
                 records.add_metric((*name, connector, operation), count)
     yield from obstacles.values()
-    yield from (phase, stalled, activated, succeeded, delay, failures, waiting, set_aside, records)
+    yield from (phase, stalled, activated, succeeded, delay, failures, waiting, set_aside, withheld, records)

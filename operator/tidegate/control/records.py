@@ -72,6 +72,7 @@ def totals_after(status: SyncIntegrationStatus, report: RunReport | None) -> Rec
         created=_sum(before.created, report.created, report.read),
         updated=_sum(before.updated, report.updated, report.read),
         deleted=_sum(before.deleted, report.deleted, report.read),
+        withheld=_sum(before.withheld, report.withheld, report.read),
         set_aside=_limited(before.set_aside + report.set_aside),
     )
 

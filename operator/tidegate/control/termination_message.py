@@ -45,16 +45,17 @@ def report_of(pods: tuple[Pod, ...]) -> RunReport | None:
     said = _read(message)
     if said is None:
         return RunReport(reason=inert(message))
-    pushed = said.get("pushed")
+    pushed, withheld = said.get("pushed"), said.get("withheld")
     reason = said.get("reason")
     return RunReport(
         reason=inert(reason) if isinstance(reason, str) and reason else None,
         read=_counts(said.get("read")),
         changed=_counts(said.get("changed")),
-        pushed=_counts({side: _total(count) for side, count in pushed.items()} if isinstance(pushed, dict) else {}),
+        pushed=_totals(pushed),
         created=_pushed(pushed, "create"),
         updated=_pushed(pushed, "update"),
         deleted=_pushed(pushed, "delete"),
+        withheld=_totals(withheld),
         conflicts=_count(said.get("conflicts")),
         set_aside=_count(said.get("setAside")),
         waiting=_count(said.get("waiting")),
@@ -141,6 +142,10 @@ def _is_short(said: object) -> bool:
 
 def _total(count: object) -> object:
     return sum(n for n in count.values() if _is_count(n)) if isinstance(count, dict) else count
+
+
+def _totals(said: object) -> dict[str, int]:
+    return _counts({side: _total(count) for side, count in said.items()} if isinstance(said, dict) else {})
 
 
 def _pushed(said: object, operation: str) -> dict[str, int]:

@@ -109,6 +109,13 @@ def test_honest_text_is_shown_unchanged(talker: tuple[Namespace, PlayedNode]) ->
         "conflicts": 4,
     }
     entry, status = say(talker, json.dumps(words, ensure_ascii=False), 2)
-    nothing: dict[str, object] = {"created": {}, "updated": {}, "deleted": {}, "setAside": 0, "waiting": 0}
+    nothing: dict[str, object] = {
+        "created": {},
+        "updated": {},
+        "deleted": {},
+        "withheld": {},
+        "setAside": 0,
+        "waiting": 0,
+    }
     assert entry["report"] == {**words, "pushed": {"erp": 3}, **nothing}
     assert status["message"].startswith(f"run {entry['run']} stopped: {words['reason']}; ")

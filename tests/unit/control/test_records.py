@@ -134,13 +134,16 @@ class TestEverythingSetAside:
 
 class TestTotals:
     def test_totals_add_up_over_runs(self) -> None:
-        first = shown(full(pushed={"erp": {"create": 390, "update": 5}}, setAside=5, waiting=5))
-        second = shown(incremental(first, read={"crm": 2, "erp": 1}, pushed={"erp": {"update": 2, "delete": 1}}))
+        created = {"erp": {"create": 390, "update": 5}}
+        first = shown(full(pushed=created, withheld={"crm": {"create": 4, "delete": 1}}, setAside=5, waiting=5))
+        edited, withheld = {"erp": {"update": 2, "delete": 1}}, {"crm": {"update": 2}}
+        second = shown(incremental(first, read={"crm": 2, "erp": 1}, pushed=edited, withheld=withheld))
         assert second.record_totals == RecordTotals(
             read={"crm": 402, "erp": 1},
             created={"crm": 0, "erp": 390},
             updated={"crm": 0, "erp": 7},
             deleted={"crm": 0, "erp": 1},
+            withheld={"crm": 7, "erp": 0},
             set_aside=5,
         )
 

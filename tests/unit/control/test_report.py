@@ -346,6 +346,7 @@ class TestRecentActivity:
                 "created": {"erp": 1},
                 "updated": {"erp": 2},
                 "deleted": {},
+                "withheld": {},
                 "conflicts": 0,
                 "setAside": 2,
                 "waiting": 3,

@@ -40,6 +40,7 @@ class TestTerminationMessage:
             "read": {"crm": 3},
             "changed": {"crm": 2, "erp": 0},
             "pushed": {"erp": {"create": 1, "update": 2, "delete": 0}},
+            "withheld": {"crm": {"create": 2, "delete": 3}},
             "conflicts": 4,
             "setAside": 2,
             "waiting": 7,
@@ -55,6 +56,7 @@ class TestTerminationMessage:
             "created": {"erp": 1},
             "updated": {"erp": 2},
             "deleted": {"erp": 0},
+            "withheld": {"crm": 5},
             "conflicts": 4,
             "setAside": 2,
             "waiting": 7,
@@ -87,6 +89,8 @@ class TestTerminationMessage:
             {"read": {"crm": 2**53}},
             {"pushed": {"erp": {"create": 10**30}}},
             {"pushed": [1, 2]},
+            {"withheld": "many"},
+            {"withheld": {"crm": {"create": -1}}},
             {"conflicts": 10**30},
             {"conflicts": -1},
             {"conflicts": "many"},
@@ -110,6 +114,7 @@ class TestTerminationMessage:
             "created": {},
             "updated": {},
             "deleted": {},
+            "withheld": {"crm": 0} if isinstance(said.get("withheld"), dict) else {},
             "conflicts": 0,
             "setAside": 0,
             "waiting": 0,
@@ -132,7 +137,7 @@ class TestTerminationMessage:
             {},
             optional={
                 key: st.integers() | st.text() | st.dictionaries(st.text(), st.integers() | st.text())
-                for key in ("reason", "read", "changed", "pushed", "conflicts", "setAside", "waiting")
+                for key in ("reason", "read", "changed", "pushed", "withheld", "conflicts", "setAside", "waiting")
             },
         ).map(json.dumps)
     )

@@ -207,6 +207,7 @@ class TestWrites:
         ended = databases.run(writes=writes)
         assert (ended.pushed, ended.parked) == ({"crm": "1 update", "erp": ""}, [])
         assert ended.message["reason"] == "contact in crm: 1 not created: writes does not list create for it"
+        assert ended.message["withheld"] == {"crm": {"create": 1}}
         assert databases.run(writes=writes).message["reason"] == "", "it is said once, and does not wait"
         databases.add("crm", ("bob@x", "Bob of crm", "2"))
         databases.run(writes=writes, conflict="erp")

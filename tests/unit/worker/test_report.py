@@ -62,6 +62,12 @@ def test_a_checkpoint_reports_the_progress_of_the_run(written: Written) -> None:
     }  # fmt: skip
 
 
+def test_what_is_not_allowed_is_counted_by_connector_and_operation(written: Written) -> None:
+    written.report.checkpoint(progress("crm", "erp"), "push", 0, 0, {"crm": {"create": 2, "update": 1}})
+    written.report.end("complete", "")
+    assert written.message["withheld"] == {"crm": {"create": 2, "update": 1}}
+
+
 def test_the_final_message_keeps_the_last_committed_counts(written: Written) -> None:
     written.report.checkpoint(progress("crm", "erp"), "push", 0, 0)
     written.report.end("halted", "crm has no contact any more")

@@ -102,6 +102,8 @@ def _add_last_run(table: Table, seen: Integration, entry: ActivityEntry, now: da
             table.add_row(f"  {heading}", inert(counted(counts)))
     if report.conflicts:
         table.add_row("  conflicts", f"{report.conflicts:,}")
+    if any(report.withheld.values()):
+        table.add_row("  withheld", inert(counted(report.withheld)))
     if report.set_aside:
         table.add_row("  set aside", f"{report.set_aside:,}")
     if report.reason and report.reason not in (seen.status.message or ""):

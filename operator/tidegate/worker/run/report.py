@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from tidegate.worker.errors import Halted
@@ -49,11 +50,18 @@ class Report:
         self._last |= {"run": run, "scope": scope, "push": push}
         self._plans = plan
 
-    def checkpoint(self, progress: Progress, position: str, set_aside: int, waiting: int) -> None:
+    def checkpoint(
+        self,
+        progress: Progress,
+        position: str,
+        set_aside: int,
+        waiting: int,
+        withheld: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+    ) -> None:
         """The progress that has just been committed.
 
         `set_aside` counts the fields and records that this run set aside and that still wait; `waiting` counts all that
-        wait, those of earlier runs included.
+        wait, those of earlier runs included; `withheld` counts by connector and operation what was due and not allowed.
         """
         self._last = {
             "v": VERSION,
@@ -65,6 +73,7 @@ class Report:
             "read": progress.read,
             "changed": progress.changed,
             "pushed": progress.pushed,
+            **({"withheld": withheld} if withheld else {}),
             "conflicts": progress.conflicts,
             "setAside": set_aside,
             "waiting": waiting,

@@ -4,6 +4,7 @@ Made by `run`, and handed to each step whole.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,7 +65,15 @@ class Session:
             self.cache.remember("progress", self.progress.plain())
         set_aside = self.cache.parked.count_new(self.order.run) + self.progress.newly_unreadable
         waiting = self.cache.parked.count() + self.progress.unreadable
-        self.report.checkpoint(self.progress, self.position(), set_aside, waiting)
+        self.report.checkpoint(self.progress, self.position(), set_aside, waiting, self._withheld())
+
+    def _withheld(self) -> dict[str, dict[str, int]]:
+        """By connector and operation, how many writes were due and not allowed."""
+        counts: dict[str, Counter[str]] = {}
+        for source in (source for pair in self.pairs for source in pair.sources):
+            if withheld := self.progress.withheld.get(source.title):
+                counts.setdefault(source.name, Counter()).update(withheld)
+        return {name: dict(counted) for name, counted in counts.items()}
 
     def position(self) -> str:
         """Where the run stands, for a message: no value of a record but its id, and nothing of a link to a page."""
