@@ -3,9 +3,13 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
+
+from devcluster.paths import in_memory
 
 # These machines are shared: how long an example takes says nothing.
 ON_CI = os.environ.get("CI") == "true"
@@ -26,6 +30,13 @@ def _sigterm_as_before() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def directory_in_memory() -> Iterator[Path]:
+    """For tests that would mostly wait for the disk."""
+    with TemporaryDirectory(dir=in_memory()) as directory:
+        yield Path(directory)
 
 
 # The one cluster with a node: its tests share it, and take longest, so that they are begun first.

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -10,6 +11,13 @@ from .postgresql import Database as PostgreSQLDatabase
 from .postgresql import PostgreSQL, postgresql
 from .rest_and_sqlite import RestAndSqlite
 from .rest_server import Api, rest_server
+
+
+@pytest.fixture
+def tmp_path(directory_in_memory: Path) -> Iterator[Path]:
+    """Waiting for the disk would be most of a short run's time."""
+    with TemporaryDirectory(dir=directory_in_memory) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError
 
+from devcluster.paths import in_memory
 from devcluster.process import environment
 
 from .servers import require
@@ -82,7 +83,7 @@ def mariadb() -> Iterator[MariaDB]:
     """A server for as long as the context lasts."""
     require("mariadb-server")
     # Not in pytest's directory: the path of a socket has little room.
-    directory = Path(tempfile.mkdtemp(prefix="tidegate-mariadb-"))
+    directory = Path(tempfile.mkdtemp(prefix="tidegate-mariadb-", dir=in_memory()))
     try:
         # As root it would refuse to run; its package has made a user for it.
         user = "mysql" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name

@@ -4,6 +4,7 @@ It replaces a refresh token when it is used, and revokes a whole line of tokens 
 """
 
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -46,8 +47,8 @@ class Crm:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    directory = tmp_path_factory.mktemp("crm")
+def url(directory_in_memory: Path) -> Iterator[tuple[str, Path]]:
+    directory = Path(tempfile.mkdtemp(dir=directory_in_memory))
     with django_oauth_toolkit(directory) as url:
         yield url, directory
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
+from devcluster.paths import in_memory
 from tidegate.worker.connectors.json_documents import Document
 
 from .rest_and_sqlite import NOTHING, RestAndSqlite
@@ -88,7 +89,7 @@ def _without_phone(document: Document) -> Document:
 def test_no_fault_of_the_api_loses_or_invents_records(seed: int, steps: int) -> None:
     note(f"seed {seed}")
     random, fresh = Random(seed), itertools.count(1)  # noqa: S311
-    with rest_server() as api, tempfile.TemporaryDirectory() as directory:
+    with rest_server() as api, tempfile.TemporaryDirectory(dir=in_memory()) as directory:
         api.totals, api.paging, api.page_size, api.etags = "header", "after", 4, "strong"
         systems = RestAndSqlite(api, Path(directory))
         systems.place |= {"paging": {"after": {}}, "staleFor": "1h"}
@@ -187,7 +188,7 @@ def test_records_created_and_deleted_while_pages_shift_end_equal_on_both_sides(
     seed: int, steps: int, paging: Literal["after", "page", "link"], totals: Literal["header", "none"]
 ) -> None:
     random = Random(seed)  # noqa: S311
-    with rest_server() as api, tempfile.TemporaryDirectory() as directory:
+    with rest_server() as api, tempfile.TemporaryDirectory(dir=in_memory()) as directory:
         api.totals, api.paging, api.page_size, api.etags = totals, paging, 4, "strong"
         systems = RestAndSqlite(api, Path(directory))
         systems.place |= {"paging": {paging: {}}, "staleFor": "1h"}

@@ -15,11 +15,10 @@ def databases(tmp_path: Path) -> Databases:
     return Databases(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def directory_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where there is such a thing: to wait for the disk is most of a short run's time."""
-    memory = Path("/dev/shm")  # noqa: S108 - the directory made in it is ours alone
-    with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path_factory.getbasetemp()) as directory:
+@pytest.fixture
+def tmp_path(directory_in_memory: Path) -> Iterator[Path]:
+    """Waiting for the disk would be most of a short run's time."""
+    with TemporaryDirectory(dir=directory_in_memory) as directory:
         yield Path(directory)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -45,9 +46,9 @@ numbers = st.integers(-2, 2)
 @settings(deadline=None)
 @given(st.sets(st.tuples(parts, numbers, numbers), max_size=30), st.integers(1, 7))
 def test_a_scan_meets_every_row_once_whatever_its_parts_and_the_pages(
-    tmp_path_factory: pytest.TempPathFactory, rows: set[tuple[str, int, int]], limit: int
+    directory_in_memory: Path, rows: set[tuple[str, int, int]], limit: int
 ) -> None:
-    path = tmp_path_factory.mktemp("lines") / "l.db"
+    path = Path(tempfile.mkdtemp(dir=directory_in_memory)) / "l.db"
     run(path, LINES, rows=[*rows])
     with lines(path) as collection:
         keys = [str(record.key) for record in everything(collection, limit)]
@@ -58,9 +59,9 @@ def test_a_scan_meets_every_row_once_whatever_its_parts_and_the_pages(
 @settings(deadline=None)
 @given(st.sets(st.tuples(parts, numbers, numbers), max_size=30), st.integers(1, 7))
 def test_changes_with_one_cursor_value_are_met_once_too(
-    tmp_path_factory: pytest.TempPathFactory, rows: set[tuple[str, int, int]], limit: int
+    directory_in_memory: Path, rows: set[tuple[str, int, int]], limit: int
 ) -> None:
-    path = tmp_path_factory.mktemp("lines") / "l.db"
+    path = Path(tempfile.mkdtemp(dir=directory_in_memory)) / "l.db"
     run(path, LINES, "ALTER TABLE line ADD version INTEGER DEFAULT 7", rows=[*rows])
     found: list[str] = []
     with lines(path, cursor="version") as collection:
