@@ -6,7 +6,6 @@ Every table is a module beside this one with a list `BUGS`. Exits with 1 when a 
 import argparse
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from importlib import import_module
@@ -26,31 +25,29 @@ def main() -> int:
     arguments = parser.parse_args()
     bugs: list[SeededBug] = [bug for table in arguments.tables for bug in import_module(f"mutation.{table}").BUGS]
     chosen = [bug for bug in bugs if arguments.only in bug.name]
-    _expect_sound(chosen)
-    survivors = [bug.name for bug in chosen if not _is_caught(bug)]
+    with copy_of_the_tree() as tree:
+        _expect_sound(tree, chosen)
+        survivors = [bug.name for bug in chosen if not _is_caught(bug, tree)]
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} seeded bugs caught", flush=True)
     return 1 if survivors else 0
 
 
-def _expect_sound(bugs: Iterable[SeededBug]) -> None:
+def _expect_sound(tree: Path, bugs: Iterable[SeededBug]) -> None:
     """Without a bug the tests pass: else nothing would be shown by their failing."""
     tests = sorted({test for bug in bugs for test in bug.tests})
-    with tempfile.TemporaryDirectory() as directory:
-        done = run_tests(copy_of_the_tree(Path(directory)), tests)
+    done = run_tests(tree, tests)
     if done.returncode != PASSED:
         sys.exit(f"the tests fail without any bug:\n{done.stdout[-3000:]}")
 
 
-def _is_caught(bug: SeededBug) -> bool:
+def _is_caught(bug: SeededBug, tree: Path) -> bool:
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as directory:
-        tree = copy_of_the_tree(Path(directory))
-        try:
-            bug.seed(tree)
-        except ValueError as error:
-            print(f"OUTDATED  {error}", flush=True)
-            return False
-        done = run_tests(tree, bug.tests)
+    try:
+        with bug.seeded(tree):
+            done = run_tests(tree, bug.tests)
+    except ValueError as error:
+        print(f"OUTDATED  {error}", flush=True)
+        return False
     seconds = f"{time.monotonic() - started:.0f} s"
     if done.returncode == FAILED:
         by = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)

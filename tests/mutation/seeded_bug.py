@@ -1,5 +1,7 @@
 """A bug as a change of one place in the code, and the tests that must catch it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +16,15 @@ class SeededBug:
     new: str
     tests: tuple[str, ...]
 
-    def seed(self, tree: Path) -> None:
-        """Put the bug into a tree. Raises ValueError when the code has changed under it."""
+    @contextmanager
+    def seeded(self, tree: Path) -> Iterator[None]:
+        """Have the bug in a tree meanwhile. Raises ValueError when the code has changed under it."""
         path = tree / self.file
         text = path.read_text()
         if text.count(self.old) != 1:
             raise ValueError(f"{self.name}: its place is {text.count(self.old)} times in {self.file}, not once")
         path.write_text(text.replace(self.old, self.new))
+        try:
+            yield
+        finally:
+            path.write_text(text)

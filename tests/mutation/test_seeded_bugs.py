@@ -1,5 +1,6 @@
 """The suite catches what it must: each seeded bug makes one of the tests fail that are named for it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,14 @@ from mutation.tree import FAILED, copy_of_the_tree, run_tests
 BUGS = [*controller.BUGS, *worker.BUGS]
 
 
+@pytest.fixture(scope="module")
+def tree() -> Iterator[Path]:
+    with copy_of_the_tree() as copy:
+        yield copy
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_a_seeded_bug_is_caught(bug: SeededBug, tmp_path: Path) -> None:
-    tree = copy_of_the_tree(tmp_path)
-    bug.seed(tree)
-    done = run_tests(tree, bug.tests)
+def test_a_seeded_bug_is_caught(bug: SeededBug, tree: Path) -> None:
+    with bug.seeded(tree):
+        done = run_tests(tree, bug.tests)
     assert done.returncode == FAILED, f"it survives {', '.join(bug.tests)}\n{done.stdout[-3000:]}"
