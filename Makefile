@@ -10,8 +10,8 @@ IN_TESTS := PYTHONPATH=tests $(BIN)/python -m
 # For the Pods of runs: what `make cluster-up` puts on its node.
 OPERATOR_IMAGE ?= tidegate-operator:dev
 WORKER_IMAGE ?= tidegate-worker:dev
-# Two processes share the tests: more would be in each other's way on a small machine.
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+# More processes than processors: the tests with a cluster mostly wait. Each of the four has one of 800 MB.
+PYTEST := $(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help
 help: ## list the targets

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,15 +40,21 @@ def directory_in_memory() -> Iterator[Path]:
         yield Path(directory)
 
 
-# The one cluster with a node: its tests share it, and take longest, so that they are begun first.
-_E2E = "e2e"
+# Which levels are begun first: what takes longest, then what waits beside what computes. What is short fills the end.
+_TURN = {"e2e": 0, "mutation": 0, "cluster": 1, "worker": 1, "unit": 2}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together (`pytest -n 2 --dist loadgroup`): they share what their fixtures start."""
+    """Keep the tests of a file together (`pytest --dist loadgroup`): they share what their fixtures start."""
+    files_of_level: Counter[str] = Counter()
+    places: dict[Path, tuple[int, int]] = {}
     for item in items:
-        group = _E2E if _E2E in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        level = item.path.relative_to(Path(__file__).parent).parts[0]
+        # The tests on a node share its cluster.
+        item.add_marker(pytest.mark.xdist_group(level if level == "e2e" else str(item.path)))
+        if item.path not in places:
+            places[item.path] = _TURN[level], files_of_level[level]
+            files_of_level[level] += 1
     if _IS_ONE_OF_SEVERAL:
-        items.sort(key=lambda item: _E2E not in item.path.parts)
+        items.sort(key=lambda item: places[item.path])
