@@ -6,6 +6,7 @@ does is for tests/e2e.
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +14,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 from cluster.namespace import Object, connect, run_of
 from tidegate.api.contract import WORKER_CONTAINER
 
 NODE = "played"
 _PERIOD = 0.05
+_SECONDS_OF_A_WATCH = 1
 _GONE_OR_CHANGED = (404, 409)
 
 
@@ -43,6 +46,7 @@ class PlayedNode:
         self._pods = connect(kubeconfig).resources.get(api_version="v1", kind="Pod")
         self._namespace = namespace
         self._stop = threading.Event()
+        self._changed = threading.Event()  # the Pods are no longer what was listed last
         self._thread = threading.Thread(target=self._play, daemon=True)
         self._endings: dict[int, Ending] = {}
         self._lost_caches: dict[int, str] = {}
@@ -73,6 +77,8 @@ class PlayedNode:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        # Nobody waits for its end, which comes with that of its last request.
+        threading.Thread(target=self._follow, daemon=True).start()
         return self
 
     def __exit__(
@@ -87,13 +93,25 @@ class PlayedNode:
 
     def _play(self) -> None:
         try:
+            pods: list[Object] = []
             while not self._stop.wait(_PERIOD):
-                pods = self._pods.get(namespace=self._namespace).to_dict()["items"]
-                self.census(pods)
+                if self._changed.is_set():
+                    self._changed.clear()
+                    pods = self._pods.get(namespace=self._namespace).to_dict()["items"]
+                    self.census(pods)
                 for pod in pods:
                     self._attend(pod)
         except BaseException as failure:
             self._failure = failure
+            self._stop.set()
+
+    def _follow(self) -> None:
+        """Notice changes: to list the Pods at each look would be most of what the API server is asked for."""
+        while not self._stop.is_set():
+            self._changed.set()  # what happens between two watches too
+            with suppress(ApiException, HTTPError):  # the list fails as well, and says so
+                for _ in self._pods.watch(namespace=self._namespace, timeout=_SECONDS_OF_A_WATCH):
+                    self._changed.set()
 
     def _attend(self, pod: Object) -> None:
         try:
@@ -110,6 +128,7 @@ class PlayedNode:
             # Somebody else has changed or deleted it: the next look will show.
             if error.status not in _GONE_OR_CHANGED:
                 raise
+            self._changed.set()
 
     def _start(self, pod: Object) -> None:
         if not pod["spec"].get("nodeName"):
@@ -151,6 +170,7 @@ class PlayedNode:
         uid = {"uid": pod["metadata"]["uid"]}
         body = {"gracePeriodSeconds": 0, "preconditions": uid}
         self._pods.delete(name=pod["metadata"]["name"], namespace=self._namespace, body=body)
+        self._changed.set()
 
     def _report(
         self,
@@ -179,6 +199,7 @@ class PlayedNode:
             body={"metadata": {"uid": pod["metadata"]["uid"]}, "status": status},
             content_type="application/merge-patch+json",
         )
+        self._changed.set()
 
 
 def _worker_state(pod: Object) -> dict[str, Any]:
