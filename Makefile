@@ -11,7 +11,7 @@ IN_TESTS := PYTHONPATH=tests $(BIN)/python -m
 OPERATOR_IMAGE ?= tidegate-operator:dev
 WORKER_IMAGE ?= tidegate-worker:dev
 # More processes than processors: the tests with a cluster mostly wait. Each of the four has one of 800 MB.
-PYTEST := $(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 4 --no-loadscope-reorder
 
 .PHONY: help
 help: ## list the targets

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from devcluster.paths import in_memory
 
@@ -46,15 +48,31 @@ _TURN = {"e2e": 0, "mutation": 0, "cluster": 1, "worker": 1, "unit": 2}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together (`pytest --dist loadgroup`): they share what their fixtures start."""
+    if not _IS_ONE_OF_SEVERAL:
+        return
     files_of_level: Counter[str] = Counter()
     places: dict[Path, tuple[int, int]] = {}
     for item in items:
-        level = item.path.relative_to(Path(__file__).parent).parts[0]
-        # The tests on a node share its cluster.
-        item.add_marker(pytest.mark.xdist_group(level if level == "e2e" else str(item.path)))
         if item.path not in places:
+            level = _level(item.nodeid)
             places[item.path] = _TURN[level], files_of_level[level]
             files_of_level[level] += 1
-    if _IS_ONE_OF_SEVERAL:
-        items.sort(key=lambda item: places[item.path])
+    items.sort(key=lambda item: places[item.path])
+
+
+class TogetherByFile(LoadScopeScheduling):
+    """The tests of a file run in one process, since they share what their fixtures start; those of e2e a cluster.
+
+    `--dist loadgroup` does not do this: pytest 9.2 ignores the names by which pytest-xdist 3.8 marks a group.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if _level(nodeid) == "e2e" else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return TogetherByFile(config, log)
+
+
+def _level(nodeid: str) -> str:
+    return nodeid.split("/")[1]

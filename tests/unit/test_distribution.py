@@ -1,0 +1,20 @@
+"""Several processes share the tests file by file: what the fixtures of a file start is started once."""
+
+import os
+import re
+import subprocess
+import sys
+
+from devcluster.paths import ROOT
+
+FILES = {"tests/unit/api/test_names.py", "tests/unit/control/test_due.py", "tests/unit/control/test_records.py"}
+
+
+def test_the_tests_of_a_file_run_in_one_process() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--no-loadscope-reorder", "-v", *FILES]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    ran = set(re.findall(r"^\[(gw\d)\] .* PASSED (\S+?\.py)::", done.stdout, re.MULTILINE))
+    assert len({process for process, _ in ran}) == 2
+    assert sorted(file for _, file in ran) == sorted(FILES)
