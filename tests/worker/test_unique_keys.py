@@ -52,10 +52,36 @@ def test_of_mariadb_accents_are_a_remark_because_most_of_its_collations_ignore_t
 ) -> None:
     mariadb_database.sql("CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, email VARCHAR(9) UNIQUE, name TEXT)")
     assert check(mariadb_database.url, normalize=("casefold",)) == ""
-    assert "differ only in accents" in caplog.text
-    assert "write normalize: [casefold, accents] for field email" in caplog.text
+    assert "differ only in accents or trailing spaces" in caplog.text
+    assert "write normalize: [casefold, accents, trim] for field email" in caplog.text
     caplog.clear()
-    assert check(mariadb_database.url, normalize=("casefold", "accents")) == caplog.text == ""
+    assert check(mariadb_database.url, normalize=("casefold", "accents", "trim")) == caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("collation", "normalize", "differences"),
+    [
+        ("utf8mb4_bin", (), "trailing spaces"),
+        ("utf8mb4_bin", ("trim",), ""),
+        ("utf8mb4_nopad_bin", (), ""),
+        ("utf8mb4_unicode_ci", ("casefold", "accents"), "trailing spaces"),
+        ("utf8mb4_unicode_nopad_ci", ("casefold", "accents"), ""),
+        ("utf8mb4_unicode_nopad_ci", ("casefold", "trim"), "accents"),
+    ],
+)
+def test_of_mariadb_a_collation_that_pads_is_remarked_where_match_does_not_trim(
+    mariadb_database: mariadb.Database,
+    caplog: pytest.LogCaptureFixture,
+    collation: str,
+    normalize: tuple[Normalization, ...],
+    differences: str,
+) -> None:
+    mariadb_database.sql(
+        "CREATE TABLE contact (id INT AUTO_INCREMENT PRIMARY KEY, "
+        f"email VARCHAR(9) COLLATE {collation} UNIQUE, name TEXT)"
+    )
+    assert check(mariadb_database.url, normalize=normalize) == ""
+    assert (f"differ only in {differences} for the same" in caplog.text) if differences else caplog.text == ""
 
 
 ON_POSTGRESQL = [

@@ -23,6 +23,9 @@ _Ignored: TypeAlias = Mapping[str, frozenset[Normalization]]
 
 _WORDS: Mapping[Normalization, str] = {"casefold": "letter case", "accents": "accents", "trim": "trailing spaces"}
 
+# What most of MySQL's collations ignore; trailing spaces are ignored by those that pad, such as utf8mb4_bin.
+_OF_MOST_COLLATIONS: frozenset[Normalization] = frozenset({"accents", "trim"})
+
 _MYSQL = text("""
     SELECT column_name, character_set_name, collation_name FROM information_schema.columns
     WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table AND collation_name IS NOT NULL
@@ -59,10 +62,10 @@ def complaints(engine: Engine, table: Table, description: Description) -> list[s
             continue
         for name, how in normalize.items():
             wider = ignored.get(name, frozenset()) - {*how}
-            if engine.dialect.name == "mysql" and "accents" in wider:
-                # Most of its collations do this, also for e-mail addresses: whether it matters is unknown.
+            if engine.dialect.name == "mysql" and wider & _OF_MOST_COLLATIONS:
+                # Also for e-mail addresses: whether it matters is unknown.
                 _log.warning("%s: %s", description.title, _complaint(key, name, how, wider))
-                wider -= {"accents"}
+                wider -= _OF_MOST_COLLATIONS
             if wider:
                 found.append(_complaint(key, name, how, wider))
     return found
@@ -131,7 +134,9 @@ def _ignored(engine: Engine, table: Table) -> _Ignored:
     return {column: found[type_, how] for column, type_, how in columns}
 
 
-_PAIRS: Mapping[Normalization, tuple[str, str]] = {"casefold": ("a", "A"), "accents": ("e", "\u00e9")}
+_PAIRS: Mapping[Normalization, tuple[str, str]] = {
+    "casefold": ("a", "A"), "accents": ("e", "\u00e9"), "trim": ("a", "a "),
+}  # fmt: skip
 
 
 def _compared(connection: Connection, form: str) -> frozenset[Normalization]:
