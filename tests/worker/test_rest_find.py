@@ -1,9 +1,13 @@
 """A record is looked for before it is created, also where its value cannot be asked for or the API's search is late."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import pytest
+
+from tidegate.worker.connectors.http.resource import Resource
+from tidegate.worker.values.normal_form import Value
 
 from .rest_and_sqlite import NOTHING, RestAndSqlite
 from .rest_client import opened
@@ -79,4 +83,33 @@ def test_a_create_with_a_lost_answer_is_found_although_the_search_lags(systems: 
         systems.sql("INSERT INTO contact (email, name, phone) VALUES (?, 'new', '1')", f"n{n}@x")
     assert systems.run().code == 0
     assert len(systems.api.contacts) == 3
+    assert systems.run().pushed == NOTHING
+
+
+class Killed(BaseException):
+    """The process ends here, as by SIGKILL."""
+
+
+@pytest.mark.parametrize("find", [{"email": "{email}"}, "scan"], ids=["asked", "scanned"])
+def test_a_create_before_the_process_was_killed_is_found_although_the_search_lags(
+    systems: RestAndSqlite, monkeypatch: pytest.MonkeyPatch, find: Any
+) -> None:
+    systems.place["find"] = find
+    create = Resource.create
+
+    def create_and_die(self: Resource, records: Sequence[Sequence[Value]]) -> NoReturn:
+        create(self, records)
+        raise Killed
+
+    monkeypatch.setattr(Resource, "create", create_and_die)
+    for n in range(3):
+        systems.sql("INSERT INTO contact (email, name, phone) VALUES (?, 'new', '1')", f"n{n}@x")
+    with pytest.raises(Killed):
+        systems.run()
+    assert len(systems.api.contacts) == 3
+    monkeypatch.undo()
+    systems.api.around = lambda request, serve: Reply(200, []) if "email" in request.query else serve(request)
+    assert systems.run(again=True).code == 0
+    assert sorted(systems.crm()) == ["n0@x", "n1@x", "n2@x"]
+    assert len(systems.api.contacts) == 3, "none is created a second time"
     assert systems.run().pushed == NOTHING

@@ -274,6 +274,14 @@ class MayNotRead(Protocol):
         """The records that the last `get` could not read and omitted, each with a sentence that says why."""
 
 
+@runtime_checkable
+class MayShowLate(Protocol):
+    """A Collection whose `find` may show a new record late, as a search index does."""
+
+    def doubt(self, wanted: Sequence[tuple[Value, ...]], /) -> None:
+        """These may have been created without an answer: from now on `find` looks for them without the search."""
+
+
 def unread(collection: Collection) -> Mapping[Key, str]:
     """The records that the last `get` could not read: they exist, and their values are unknown."""
     return collection.unread if isinstance(collection, MayNotRead) else {}

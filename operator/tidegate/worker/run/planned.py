@@ -23,6 +23,7 @@ from tidegate.worker.connectors import (
     Identified,
     Interruptible,
     Key,
+    MayShowLate,
     Page,
     Record,
     Token,
@@ -184,6 +185,10 @@ class _PlannedCollection:
         planned = self._changes.after(self._title, keys)
         found = self._inner.get([key for key in keys if key not in planned])
         return found | {key: record for key, record in planned.items() if record is not None}
+
+    def doubt(self, wanted: Sequence[tuple[Value, ...]], /) -> None:
+        if isinstance(self._inner, MayShowLate):
+            self._inner.doubt(wanted)
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> Sequence[Record]:
         # Among what would be created or changed nothing is sought: it is known to be linked.

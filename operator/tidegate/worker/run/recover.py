@@ -16,7 +16,7 @@ from tidegate.worker.cache.intents import Intent
 from tidegate.worker.cache.settling import Written
 from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, other
-from tidegate.worker.connectors import Key, Record
+from tidegate.worker.connectors import Key, MayShowLate, Record
 from tidegate.worker.errors import SystemFailed
 from tidegate.worker.run.references import Unlinked, translate
 from tidegate.worker.run.session import Session
@@ -166,6 +166,8 @@ def _find(target: Source, records: Sequence[Record]) -> defaultdict[Hash | None,
     found: defaultdict[Hash | None, list[Record]] = defaultdict(list)
     if records:
         wanted = [tuple(record.values[i] for i in target.item.match) for record in records]
+        if isinstance(target.collection, MayShowLate):
+            target.collection.doubt(wanted)
         alike = target.collection.find(wanted)
         for record, key in zip(alike, target.match_keys_of(alike), strict=True):
             found[key].append(record)

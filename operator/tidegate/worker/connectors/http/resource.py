@@ -156,6 +156,10 @@ class Resource:
             return found
         return [*self.get([record.key for record in found]).values()]  # which reports what is outside the filter
 
+    def doubt(self, wanted: Sequence[tuple[Value, ...]], /) -> None:
+        assert self._finder is not None  # noqa: S101 - it is needed only for what is created
+        self._finder.doubt(wanted)
+
     @property
     def where(self) -> Any:
         return [condition.model_dump(mode="json") for condition in self._settings.where] or None
