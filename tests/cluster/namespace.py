@@ -31,12 +31,14 @@ def connect(kubeconfig: Path) -> DynamicClient:
     return DynamicClient(config.new_client_from_config(str(kubeconfig)))  # type: ignore[no-untyped-call]
 
 
-def wait_for(what: str, look: Callable[[], _Found | None], told: Callable[[], str] = str) -> _Found:
-    """Look again and again until there is something; `told` says what was there instead."""
-    deadline = time.monotonic() + PATIENCE
+def wait_for(
+    what: str, look: Callable[[], _Found | None], told: Callable[[], str] = str, patience: float = PATIENCE
+) -> _Found:
+    """Look again and again until there is something; `told` says what was there instead. `patience` is in seconds."""
+    deadline = time.monotonic() + patience
     while not (found := look()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come to be in {PATIENCE:.0f} s\n{told()}")
+            raise AssertionError(f"{what} did not come to be in {patience:.0f} s\n{told()}")
         time.sleep(_LOOK_AGAIN)
     return found
 

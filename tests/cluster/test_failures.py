@@ -120,10 +120,11 @@ def test_a_run_that_exceeds_its_time_limit_fails(namespace: Namespace, node: Pla
 def test_an_unschedulable_pod_is_explained_with_the_scheduler_s_message(namespace: Namespace, node: PlayedNode) -> None:
     node.starts_pods = False
     namespace.create_integration(status="ON", delay="1h")
-    status = namespace.wait_phase("Waiting")
+    status = namespace.wait_until("the scheduler's message", lambda status: "Unschedulable" in status["message"])
     assert status["message"].startswith("run 1 cannot start: Unschedulable: 0/1 nodes are available")
-    assert condition(status, "Ready")["reason"] == "PodCannotStart"
-    assert [event["type"] for event in namespace.events() if event["reason"] == "PodCannotStart"] == ["Warning"]
+    assert (status["phase"], condition(status, "Ready")["reason"]) == ("Waiting", "PodCannotStart")
+    events = wait_for("an Event", lambda: [e for e in namespace.events() if e["reason"] == "PodCannotStart"])
+    assert {event["type"] for event in events} == {"Warning"}
     node.starts_pods = True
     namespace.wait_phase("Syncing")
     node.end(1)
@@ -144,7 +145,8 @@ def test_off_cancels_a_run_whose_worker_never_started(namespace: Namespace, node
 
 def test_a_run_without_a_pod_is_reported_and_ends_with_a_fix(namespace: Namespace, node: PlayedNode) -> None:
     namespace.create_integration(status="ON", delay="1h", template={"spec": {"serviceAccountName": "nobody"}})
-    status = namespace.wait_phase("Waiting")
+    status = namespace.wait_until("an explanation", lambda status: "its Job has no Pod" in status["message"])
+    assert status["phase"] == "Waiting"
     assert "its Job has no Pod, see `kubectl describe job " in status["message"]
     namespace.patch(template={"spec": {"serviceAccountName": "default"}})
     node.end(2)
