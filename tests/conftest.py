@@ -1,8 +1,7 @@
-"""How the tests run: what Hypothesis searches, and which tests share a process when several run them."""
+"""How the tests run: what Hypothesis searches, where files are in memory, and how several processes share the tests."""
 
 import os
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +9,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler import LoadScopeScheduling
 
+import distribution
 from devcluster.paths import in_memory
 
 # These machines are shared: how long an example takes says nothing.
@@ -42,37 +41,12 @@ def directory_in_memory() -> Iterator[Path]:
         yield Path(directory)
 
 
-# Which levels are begun first: what takes longest, then what waits beside what computes. What is short fills the end.
-_TURN = {"e2e": 0, "mutation": 0, "cluster": 1, "worker": 1, "unit": 2}
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not _IS_ONE_OF_SEVERAL:
-        return
-    files_of_level: Counter[str] = Counter()
-    places: dict[Path, tuple[int, int]] = {}
-    for item in items:
-        if item.path not in places:
-            level = _level(item.nodeid)
-            places[item.path] = _TURN[level], files_of_level[level]
-            files_of_level[level] += 1
-    items.sort(key=lambda item: places[item.path])
+    if _IS_ONE_OF_SEVERAL:
+        turns = distribution.turns([item.nodeid for item in items])
+        items.sort(key=lambda item: turns[distribution.file_of(item.nodeid)])
 
 
-class TogetherByFile(LoadScopeScheduling):
-    """The tests of a file run in one process, since they share what their fixtures start; those of e2e a cluster.
-
-    `--dist loadgroup` does not do this: pytest 9.2 ignores the names by which pytest-xdist 3.8 marks a group.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "e2e" if _level(nodeid) == "e2e" else nodeid.partition("::")[0]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return TogetherByFile(config, log)
-
-
-def _level(nodeid: str) -> str:
-    return nodeid.split("/")[1]
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> distribution.TogetherByFile:
+    return distribution.TogetherByFile(config, log)
