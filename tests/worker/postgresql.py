@@ -15,7 +15,6 @@ from typing import Any
 import psycopg
 
 from devcluster import packages
-from devcluster.paths import in_memory
 
 from .servers import require
 
@@ -96,7 +95,7 @@ def postgresql() -> Iterator[PostgreSQL]:
     require("postgresql")
     programs = Path(packages.find(packages.SERVERS["postgresql"]) or "").parent
     # Not in pytest's directory: the path of a socket has little room.
-    directory = Path(tempfile.mkdtemp(prefix="tidegate-postgresql-", dir=in_memory()))
+    directory = Path(tempfile.mkdtemp(prefix="tidegate-postgresql-"))
     try:
         # As root it would refuse to run; its package has made a user for it.
         user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
