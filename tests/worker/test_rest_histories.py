@@ -220,3 +220,86 @@ def test_records_created_and_deleted_while_pages_shift_end_equal_on_both_sides(
 def _under_lock(api: Api, act: Callable[[], None]) -> None:
     with api.lock:
         act()
+
+
+IS_CUSTOMER = [{"field": "kind", "operator": "In", "values": ["customer"]}]
+
+
+class Sellers:
+    """Users of both systems, who edit contacts, and of crm, who make leads of customers and customers of leads."""
+
+    def __init__(self, systems: RestAndSqlite, random: Random) -> None:
+        self._systems = systems
+        self._fresh = itertools.count(1)
+        self.names = {f"p{n}@x": {f"N{n}"} for n in range(10)}  # all that were ever entered, by contact
+        self.last: dict[str, dict[str, str]] = {mail: {} for mail in self.names}
+        self.moved: set[str] = set()
+        for mail in self.names:
+            kind = random.choice(["customer", "customer", "lead"])
+            systems.api.add(email=mail, name=f"N{mail[1]}", phone=mail[1], kind=kind)
+
+    @property
+    def customers(self) -> set[str]:
+        return {it["email"] for it in self._systems.api.contacts.values() if it.get("kind") == "customer"}
+
+    def act(self, random: Random) -> None:
+        mail, what = random.choice([*self.names]), random.choice(["crm", "erp", "move"])
+        key = int(mail[1]) + 1
+        if what == "move":
+            self.moved.add(mail)
+            self._systems.api.edit(key, kind="lead" if mail in self.customers else "customer")
+            return
+        name = f"V{next(self._fresh)}"
+        if what == "crm":
+            self._systems.api.edit(key, name=name)
+        elif mail in self._systems.erp():
+            self._systems.sql("UPDATE contact SET name = ? WHERE email = ?", name, mail)
+        else:
+            return
+        self.names[mail].add(name)
+        self.last[mail][what] = name
+
+
+@settings(max_examples=settings().max_examples // 8)
+@given(seed=st.integers(0, 2**32), steps=st.integers(1, 4), asked=st.booleans())
+def test_records_that_enter_and_leave_a_filter_are_neither_deleted_nor_made_twice(
+    seed: int, steps: int, asked: bool
+) -> None:
+    random = Random(seed)  # noqa: S311
+    with rest_server() as api, tempfile.TemporaryDirectory() as directory:
+        api.totals, api.paging, api.page_size, api.etags = "header", "after", 4, "strong"
+        api.filters = (*api.filters, "kind")
+        systems = RestAndSqlite(api, Path(directory))
+        systems.place |= {"paging": {"after": {}}, "staleFor": "1h", "where": IS_CUSTOMER}
+        if asked:
+            systems.place["query"] = {"kind": "customer"}
+        sellers = Sellers(systems, random)
+        faults = Faults(api, seed, lambda by_chance: _under_lock(api, partial(sellers.act, by_chance)))
+        for _ in range(steps):
+            systems.run(deletes="propagate")
+            for _ in range(4):
+                _under_lock(api, partial(sellers.act, random))
+        faults.are_over = True
+        systems.place |= {"staleFor": "0s"}  # as after an hour
+        for _ in range(5):
+            ended = systems.run(deletes="propagate")
+        assert ended.code == 0, ended.reason
+        assert ended.pushed == NOTHING
+        crm, erp, customers = systems.crm(), systems.erp(), sellers.customers
+        assert crm.keys() == sellers.names.keys()
+        assert len(api.contacts) == 10, "none is made twice in crm"
+        assert systems.sql("SELECT count(*) FROM contact") == [(len(erp),)], "none is made twice in erp"
+        assert customers <= erp.keys() <= crm.keys()
+        assert {mail: crm[mail] for mail in customers} == {mail: erp[mail] for mail in customers}
+        for mail, (name, phone) in [*crm.items(), *erp.items()]:
+            assert name in sellers.names[mail]
+            assert phone == mail[1]
+        for mail in crm.keys() - sellers.moved:
+            if mail in customers and sellers.last[mail]:
+                assert crm[mail][0] in sellers.last[mail].values(), "the last edit of a side has won"
+            elif mail not in customers:
+                assert mail not in erp, "what has never been inside is not synced"
+                assert crm[mail][0] == sellers.last[mail].get("crm", f"N{mail[1]}")
+        mails = {("crm", key): it["email"] for key, it in api.contacts.items()}
+        mails |= {("erp", key): mail for key, mail in systems.sql("SELECT id, email FROM contact")}
+        assert not {mails[place] for place in ended.parked} & customers, "only what is outside waits"
