@@ -155,7 +155,8 @@ LOOK_UPS = {
     "INDEX alone (source=? AND link=? AND rowid>?)",
     "INDEX alone (source=? AND link=? AND rowid>? AND rowid<?)",
     "INDEX departed_by_match (source=? AND match=?)",
-    "INDEX departed_by_match (source=?)",
+    "INDEX departed_by_id (source=? AND id=?)",
+    "INDEX departed_by_id (source=?)",
     "INDEX parked_by_run (run=?)",
 }
 # What goes through all records of a source, or all that are pending or parked. Each is asked a few times in a run.
@@ -180,6 +181,8 @@ OF_ALL = (
     "CREATE TEMP TABLE candidate AS SELECT old.rid",
     "UPDATE record SET shadow = (SELECT shadow FROM accepted WHERE",
     "DELETE FROM deleted WHERE at <",
+    "DELETE FROM emptied WHERE at <",
+    "SELECT count(*) FROM emptied CROSS JOIN record",
     "SELECT rid FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ?",
     "SELECT count(*) FROM deleted WHERE source = ?",
 )

@@ -101,6 +101,77 @@ def test_another_record_under_a_reused_id_is_not_the_former_one(linked: Database
     assert notes(linked)[2:] == [(3, "eve@x", "notes on Eve"), (4, "zoe@x", None)]
 
 
+class TestARecordThatComesBackUnderItsOwnId:
+    """After an earlier run has seen it gone."""
+
+    @pytest.fixture
+    def gone(self, linked: Databases) -> Databases:
+        linked.delete("crm", "ada@x")
+        assert linked.run().pushed == UNTOUCHED
+        return linked
+
+    def come_back(self, gone: Databases, *contact: str | None) -> None:
+        gone.query("crm", "INSERT INTO contact (id, email, name, phone) VALUES (1, ?, ?, ?)", *contact)
+
+    def test_is_the_same_record_without_its_match_key(self, gone: Databases) -> None:
+        self.come_back(gone, None, "Ada", "11")
+        ended = gone.run()
+        assert (ended.pushed, ended.parked) == ({"crm": "", "erp": "1 update"}, [])
+        assert gone.query("erp", "SELECT email, phone, notes FROM contact WHERE id = 1") == [
+            (None, "11", "notes on Ada")
+        ]
+        assert gone.run().pushed == UNTOUCHED
+
+    def test_is_the_same_record_while_another_has_its_match_key(self, gone: Databases) -> None:
+        self.come_back(gone, "ada@x", "Ada L.", "1")
+        gone.add("crm", ("ada@x", "Ada's double", "9"))
+        ended = gone.run()
+        assert (ended.pushed["erp"], notes(gone)[0]) == ("1 update", (1, "ada@x", "notes on Ada"))
+        assert ended.parked == [("crm", "", "the record of erp with the same email is linked to another of crm")]
+
+    def test_is_the_same_record_under_the_match_key_of_another_that_stands_alone(self, gone: Databases) -> None:
+        gone.add("erp", ("cy@x", "Cy", None))
+        self.come_back(gone, "cy@x", "Ada", "1")
+        gone.run()
+        assert notes(gone)[0] == (1, "cy@x", "notes on Ada")
+        assert gone.query("erp", "SELECT name FROM contact WHERE id = 4") == [("Cy",)]
+
+    def test_is_the_same_record_if_it_had_no_match_key_before(self, linked: Databases) -> None:
+        linked.edit("crm", "ada@x", email=None)
+        linked.run()
+        linked.query("crm", "DELETE FROM contact WHERE id = 1")
+        linked.run()
+        self.come_back(linked, None, "Ada", "11")
+        ended = linked.run()
+        assert (ended.pushed, ended.parked) == ({"crm": "", "erp": "1 update"}, [])
+
+    def test_is_accepted_by_a_read_only_run(self, gone: Databases) -> None:
+        self.come_back(gone, None, "Ada", "11")
+        gone.run(push=False)
+        assert gone.run().pushed == UNTOUCHED
+        gone.query("crm", "UPDATE contact SET name = 'Ada L.' WHERE id = 1")
+        gone.run()
+        assert gone.query("erp", "SELECT name, phone FROM contact WHERE id = 1") == [("Ada L.", "1")]
+
+    def test_is_set_aside_if_nothing_but_the_id_is_the_same(self, gone: Databases) -> None:
+        self.come_back(gone, None, "Zoe", "9")
+        before = gone.everything()
+        ended = gone.run()
+        assert (ended.pushed, ended.parked) == (UNTOUCHED, [("crm", "", "it cannot be matched: it has no email")])
+        assert gone.everything() == before
+
+    def test_is_linked_again_after_a_run_that_was_interrupted(self, gone: Databases) -> None:
+        self.come_back(gone, None, "Ada", "11")
+        waits = count(1)
+        gone.run(interrupted=lambda: next(waits) == 3)
+        assert gone.run(run=gone.runs).pushed == {"crm": "", "erp": "1 update"}
+
+    @pytest.mark.parametrize(("ids", "parked"), [("stable", 0), ("reused", 1)])
+    def test_is_as_much_evidence_as_the_object_says(self, gone: Databases, ids: str, parked: int) -> None:
+        self.come_back(gone, None, "Zoe" if ids == "stable" else "Ada", "9")
+        assert len(gone.run(ids=ids).parked) == parked
+
+
 def test_a_record_that_two_others_may_be_is_recognized_when_one_of_them_is_handled(linked: Databases) -> None:
     places: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR, "deletes": "propagate"}
     linked.run(**places)

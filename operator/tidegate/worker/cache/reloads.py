@@ -3,22 +3,27 @@
 A record that disappears and one that appears on the same side, with the same match key, are the same record if no other
 record of that side has the key. The remembered record takes the new id and keeps its link and shadow: an edit that came
 with the reload is an edit, and nothing is deleted or created. An earlier run may have seen the disappearance, so what a
-side held then is kept while the counterpart has none.
+side held then is kept while the counterpart has none; such a record is also recognised by its own id, whatever match
+key it has by then.
 
 The reverse is an id that its system has reused for another record. The remembered record then gets a placeholder id,
 which no system has, until it is found under another id or handled as deleted.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from tidegate.worker.cache.listed import LISTED, listed
+from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.connectors import Key
 
 SCHEMA = """
 CREATE TABLE departed (
-    rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, match BLOB NOT NULL, shadow BLOB);
-CREATE INDEX departed_by_match ON departed (source, match)
+    rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, match BLOB, shadow BLOB, returned INTEGER);
+CREATE INDEX departed_by_match ON departed (source, match);
+CREATE INDEX departed_by_id ON departed (source, id)
 """
 
 _GONE = "EXISTS (SELECT 1 FROM dirty WHERE dirty.rid = {}.rid AND gone)"
@@ -30,6 +35,13 @@ _NEW = (
     "AND NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid = new.rid)"
 )
 
+# A record that came back while its counterpart has none.
+_CAME_BACK = (
+    "SELECT departed.rid AS old, new.rid AS new, NULL AS id, coalesce(new.shadow, departed.shadow) AS shadow, "  # noqa: S608
+    "departed.match AS match FROM departed CROSS JOIN record AS new "
+    f"ON new.source = departed.source AND {{}} AND {_NEW} CROSS JOIN record AS across ON across.rid = departed.rid "
+    f"WHERE departed.source = ?1 AND across.link IS NULL AND NOT {_GONE.format('across')}"
+)
 
 # No system's id ends with it.
 _FORMER = "\x1f"
@@ -38,6 +50,14 @@ _FORMER = "\x1f"
 def is_former(key: Key) -> bool:
     """Whether an id is a placeholder, of a record whose own id another record has now."""
     return isinstance(key, str) and key.endswith(_FORMER)
+
+
+class Departed(NamedTuple):
+    """A record that an earlier run has forgotten, because it was gone; `rid` is its counterpart's."""
+
+    rid: int
+    key: Key
+    shadow: Shadow | None
 
 
 class Reloads:
@@ -99,32 +119,49 @@ class Reloads:
             _FORMER,
         )
 
+    def departed(self, source: int, keys: Sequence[Key]) -> list[Departed]:
+        """Those that an earlier run has forgotten among the records of a source with these ids."""
+        if not self._any_departed(source):
+            return []
+        found = self._db.execute(
+            "SELECT departed.rid, departed.id, shadow FROM json_each(?) AS sought "
+            "CROSS JOIN departed ON source = ? AND departed.id = sought.value",
+            (json.dumps(keys), source),
+        )
+        return [Departed(*row) for row in found]
+
+    def note_returned(self, returned: Iterable[tuple[int, int]]) -> None:
+        """Note that forgotten records, given by their counterparts' rids, are there again; each with its new rid."""
+        self._db.executemany("UPDATE departed SET returned = ?2 WHERE rid = ?1", returned)
+
     def rejoin(self, source: int) -> int:
         """Link records of a source that came back after an earlier run had forgotten them. Return their number."""
-        if not self._one("SELECT EXISTS (SELECT 1 FROM departed WHERE source = ?)", source):
+        if not self._any_departed(source):
             return 0
-        found = self._candidates(
-            "SELECT departed.rid AS old, new.rid AS new, NULL AS id, coalesce(new.shadow, departed.shadow) AS shadow, "  # noqa: S608
-            "departed.match AS match FROM departed CROSS JOIN record AS new "
-            f"ON new.source = departed.source AND new.match = departed.match AND {_NEW} "
-            "CROSS JOIN record AS across ON across.rid = departed.rid "
-            f"WHERE departed.source = ?1 AND across.link IS NULL AND NOT {_GONE.format('across')}",
-            source,
-            others=1,
-        )
-        if not found:
-            return 0
+        self._fill_candidates(_CAME_BACK.format("new.rid = departed.returned AND new.id = departed.id"), source)
+        found = self._relink()
+        self._db.execute("UPDATE departed SET returned = NULL WHERE source = ? AND returned IS NOT NULL", (source,))
+        self._candidates(_CAME_BACK.format("new.match = departed.match"), source, others=1)
+        return found + self._relink()
+
+    def _any_departed(self, source: int) -> bool:
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM departed WHERE source = ?)", source))
+
+    def _relink(self) -> int:
         self._db.execute(
             "UPDATE record SET link = candidate.old, shadow = candidate.shadow FROM candidate WHERE rid = candidate.new"
         )
         self._db.execute("UPDATE record SET link = candidate.new FROM candidate WHERE rid = candidate.old")
         self._db.execute("DELETE FROM departed WHERE rid IN (SELECT old FROM candidate)")
-        return found
+        return self._one("SELECT count(*) FROM candidate")
+
+    def _fill_candidates(self, query: str, source: int) -> None:
+        self._db.execute("DROP TABLE IF EXISTS temp.candidate")
+        self._db.execute(f"CREATE TEMP TABLE candidate AS {query}", (source,))
 
     def _candidates(self, query: str, source: int, *, others: int) -> int:
         """Find which record may be which, except by match keys that more than `others` records of the source have."""
-        self._db.execute("DROP TABLE IF EXISTS temp.candidate")
-        self._db.execute(f"CREATE TEMP TABLE candidate AS {query}", (source,))
+        self._fill_candidates(query, source)
         if self._one("SELECT EXISTS (SELECT 1 FROM candidate)"):
             repeated = "SELECT match FROM candidate GROUP BY match HAVING count(*) > 1"
             self._db.execute(f"DELETE FROM candidate WHERE match IN ({repeated})")  # noqa: S608
@@ -139,8 +176,8 @@ class Reloads:
     def depart(self, rids: Iterable[int]) -> None:
         """Before these records are forgotten, keep what is known of those whose counterparts stay."""
         self._db.execute(
-            f"REPLACE INTO departed SELECT link, source, id, match, shadow FROM record WHERE rid IN ({LISTED}) "  # noqa: S608
-            "AND link IS NOT NULL AND match IS NOT NULL",
+            f"REPLACE INTO departed SELECT link, source, id, match, shadow, NULL FROM record WHERE rid IN ({LISTED}) "  # noqa: S608
+            "AND link IS NOT NULL",
             (listed(rids),),
         )
 

@@ -21,9 +21,26 @@ def is_another(item: SyncedObject, seen: Sequence[Hash | None], now: Sequence[Ha
         return False
     if item.ids == "reused":
         return True
-    telling = [i for i, rule in enumerate(item.fields) if i not in item.match and rule.ref is None]
-    others = [i for i in telling if seen[i] not in (None, blank) and now[i] != UNKNOWN]
+    others = _telling(item, seen, now, blank)
     return bool(others) and all(seen[i] != now[i] for i in others)
+
+
+def has_returned(item: SyncedObject, seen: Sequence[Hash | None], now: Sequence[Hash], blank: Hash) -> bool:
+    """Whether the record under the id of one that was gone is that one.
+
+    Its match key says so, or any other field that identifies a record as `is_another` has it. An id alone is evidence
+    only where the object says that ids are stable.
+    """
+    if item.ids == "stable" or all(seen[i] == now[i] != blank for i in item.match):
+        return True
+    if item.ids == "reused":
+        return False
+    return any(seen[i] == now[i] for i in _telling(item, seen, now, blank))
+
+
+def _telling(item: SyncedObject, seen: Sequence[Hash | None], now: Sequence[Hash], blank: Hash) -> list[int]:
+    telling = [i for i, rule in enumerate(item.fields) if i not in item.match and rule.ref is None]
+    return [i for i in telling if seen[i] not in (None, blank) and now[i] != UNKNOWN]
 
 
 def _both_filled(seen: Hash | None, now: Hash, blank: Hash) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, unread
 from tidegate.worker.connectors.sizes import size_of
 from tidegate.worker.connectors.where import filter_of, outside
-from tidegate.worker.merge.same_record import is_another
+from tidegate.worker.merge.same_record import has_returned, is_another
 from tidegate.worker.run.blanked import note_blank_fields
 from tidegate.worker.run.departures import leave_filter
 from tidegate.worker.run.reloaded import recognise_reloaded
@@ -111,6 +111,7 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     cache.reloads.lose_ids(replaced)
     cache.settling.shown(visited)
     rids = cache.add(source.number, [*zip([record.key for record in new], source.match_keys_of(new), repeat(None))])
+    _note_returned(session, source, [*zip(rids, new, strict=True)])
     differing = [*zip(rids, new, strict=True), *changed]
     cache.large.note({rid: size_of(record.values) for rid, record in differing})
     if not progress.push:
@@ -138,6 +139,19 @@ def _replaced(session: Session, source: Source, changed: Sequence[tuple[int, Rec
         for (row, record), now in zip(there, hashes, strict=True)
         if is_another(source.item, source.seen(row.shadow, record.values, now), now, source.hasher.blank)
     }
+
+
+def _note_returned(session: Session, source: Source, new: Sequence[tuple[int, Record]]) -> None:
+    """Of the records that are new, some may have been seen gone by an earlier run; `pair` links those again."""
+    reloads, known = session.cache.reloads, {record.key: (rid, record) for rid, record in new}
+    departed = [each for each in reloads.departed(source.number, [*known]) if each.key in known]
+    there = [known[each.key] for each in departed]
+    hashes = source.field_hashes([record for _, record in there])
+    returned: dict[int, list[int]] = {}
+    for each, (rid, record), now in zip(departed, there, hashes, strict=True):
+        if has_returned(source.item, source.seen(each.shadow, record.values, now), now, source.hasher.blank):
+            returned.setdefault(rid, []).append(each.rid)
+    reloads.note_returned((former[0], rid) for rid, former in returned.items() if len(former) == 1)
 
 
 def _note_accepted(session: Session, source: Source, read: Sequence[tuple[int, Record]]) -> None:
