@@ -359,6 +359,71 @@ class TestAFieldBlankInManyRecords:
         assert linked.run(fields=fields).code == 0
 
 
+class TestFieldsThatManySmallRunsEmpty:
+    """Count together for a day, as deletes do."""
+
+    def blank(self, databases: Databases, last: int) -> None:
+        databases.query("crm", "UPDATE contact SET name = NULL WHERE id <= ?", last)
+
+    def test_halt_the_run_that_exceeds_the_limit_with_them(self, linked: Databases) -> None:
+        ends = []
+        for last in range(10, 100, 10):
+            self.blank(linked, last)
+            ended = linked.run()
+            ends.append(ended.code)
+        assert ends == [0, 0] + [ExitCode.HALTED] * 7
+        assert len([name for _, name, _ in linked.contacts("erp") if name is None]) == 20
+        assert ended.message["reason"].startswith(
+            "name is blank now in 70 of the 80 contact records of crm that had one, and would be emptied in erp, which "
+            "with 20 more in the last 24 hours is more than the 20 % that safety.maxBlanked allows: 21, 22, 23 and "
+        )
+
+    def test_halt_read_only_runs(self, linked: Databases) -> None:
+        ends = []
+        for last in (20, 30):
+            self.blank(linked, last)
+            ends.append(linked.run(push=False).code)
+        assert ends == [0, ExitCode.HALTED]
+
+    def test_are_counted_by_field(self, linked: Databases) -> None:
+        linked.query("crm", "UPDATE contact SET phone = '1'")
+        linked.run()
+        self.blank(linked, 20)
+        assert linked.run().code == 0
+        linked.query("crm", "UPDATE contact SET phone = NULL WHERE id > 80")
+        assert linked.run().code == 0
+
+    def test_do_not_count_when_they_have_a_value_again(self, linked: Databases) -> None:
+        self.blank(linked, 20)
+        assert linked.run().code == 0
+        linked.query("crm", "UPDATE contact SET name = 'again' WHERE name IS NULL")
+        assert linked.run().code == 0
+        linked.query("crm", "UPDATE contact SET name = NULL WHERE id > 80")
+        assert linked.run().code == 0
+
+    def test_count_when_the_field_is_normalized_differently_since(self, linked: Databases) -> None:
+        self.blank(linked, 20)
+        assert linked.run().code == 0
+        self.blank(linked, 30)
+        trimmed = [{**field, **({"normalize": "trim"} if field["crm"] == "name" else {})} for field in FIELDS]
+        assert linked.run(fields=trimmed).code == ExitCode.HALTED
+
+    def test_do_not_count_after_a_day(self, linked: Databases) -> None:
+        for last in (20, 30):
+            self.blank(linked, last)
+            assert linked.run().code == 0
+            with closing(sqlite3.connect(linked.cache / FILE)) as cache, cache:
+                cache.execute("UPDATE emptied SET at = at - 86401")
+
+    def test_do_not_count_when_they_were_approved(self, linked: Databases) -> None:
+        self.blank(linked, 30)
+        halted = linked.run().message
+        approval = {"SYNC_APPROVED": str(halted["run"]), "SYNC_CONFIRMED": json.dumps(halted["found"])}
+        assert linked.run(environment=approval).code == 0
+        self.blank(linked, 40)
+        assert linked.run().code == 0
+
+
 class TestAnEmptySide:
     @pytest.mark.parametrize("deletes", ["unlink", "propagate"])
     def test_halts_the_run(self, linked: Databases, deletes: str) -> None:

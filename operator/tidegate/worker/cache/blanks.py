@@ -1,4 +1,7 @@
-"""Blank fields of pending records: a part of the cache. The guard counts those that had a value before."""
+"""Blank fields of pending records: a part of the cache. The guard counts those that had a value before.
+
+Fields that it has let pass count for a day, so that many small runs cannot empty what a single run may not.
+"""
 
 import json
 import sqlite3
@@ -9,7 +12,11 @@ from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.cache.shadow import Shadow
 from tidegate.worker.values.normal_form import HASH_BYTES, UNKNOWN, Hash
 
-SCHEMA = "CREATE TABLE blank (rid INTEGER PRIMARY KEY, fields TEXT NOT NULL)"
+SCHEMA = """
+CREATE TABLE blank (rid INTEGER PRIMARY KEY, fields TEXT NOT NULL);
+CREATE TABLE emptied (rid INTEGER NOT NULL, field TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (rid, field))
+WITHOUT ROWID
+"""
 
 
 class Blank(NamedTuple):
@@ -60,6 +67,26 @@ class Blanks:
             f"AND substr(shadow, ?, {HASH_BYTES}) NOT IN (?, ?, X'')"
         )
         return int(self._db.execute(query, (source, place + 1, blank, UNKNOWN)).fetchone()[0])
+
+    def let_through(self, field: str, rids: Iterable[int], at: float) -> None:
+        """Note that this field of these records may be emptied on the other side; `at` is in seconds."""
+        self._db.execute("REPLACE INTO emptied SELECT value, ?, ? FROM json_each(?)", (field, at, listed(rids)))
+
+    def forget_before(self, at: float) -> None:
+        """Stop counting fields that were emptied before this time."""
+        self._db.execute("DELETE FROM emptied WHERE at < ?", (at,))
+
+    def count_let_through(self, source: int, field: str, since: float, places: Sequence[int], blank: Hash) -> int:
+        """How many linked records of a source had this field emptied since then, and were last seen with it blank.
+
+        The field's hash is at one of these places of a shadow.
+        """
+        query = (
+            "SELECT count(*) FROM emptied CROSS JOIN record USING (rid) "  # noqa: S608
+            "WHERE field = ? AND at >= ? AND source = ? AND link IS NOT NULL AND EXISTS "
+            f"(SELECT 1 FROM json_each(?) AS place WHERE substr(shadow, place.value + 1, {HASH_BYTES}) = ?)"
+        )
+        return int(self._db.execute(query, (field, since, source, json.dumps([*places]), blank)).fetchone()[0])
 
 
 def _titles(fields: str | None) -> Set[str]:

@@ -79,6 +79,11 @@ class Layout:
         """The offset of a field's hash in a shadow."""
         return (self.slots[field] + 1) * HASH_BYTES
 
+    def places_of(self, field: int) -> list[int]:
+        """All offsets at which a shadow may have a field's hash."""
+        former = self.former[field] if self.former else ()
+        return [self.place_of(field), *((each.slot + 1) * HASH_BYTES for each in former)]
+
     def unpack(self, shadow: Shadow | None) -> tuple[Hash | None, ...]:
         """The fields' hashes, in field order; None for a field that was never seen."""
         if shadow is None:

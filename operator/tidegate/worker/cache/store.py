@@ -271,7 +271,18 @@ class Cache:
         forgotten = listed(rids)
         links = f"SELECT link FROM record WHERE rid IN ({LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
-        dealt_with = "dirty", "blank", "parked", "shelved", "intent", "departed", "accepted", "large", "settling"
+        dealt_with = (
+            "dirty",
+            "blank",
+            "parked",
+            "shelved",
+            "intent",
+            "departed",
+            "accepted",
+            "large",
+            "settling",
+            "emptied",
+        )
         for table in ("record", *dealt_with):
             self._remove(table, forgotten)
 

@@ -69,8 +69,8 @@ class MaxRekeyed(Limit):
 
 
 class MaxBlanked(Limit):
-    """In how many records of one side a run may find a field blank that had a value before, each field by itself: `min`
-    always, beyond that no more than the percentage of the linked records in which it had a value."""
+    """In how many records of one side runs may find a field blank in 24 hours that had a value before, each field by
+    itself: `min` always, beyond that no more than the percentage of the linked records in which it had a value."""
 
 
 class Safety(Part):

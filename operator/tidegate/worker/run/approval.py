@@ -26,6 +26,11 @@ _TOLD_EACH = 8
 _NAMED_IDS = 3
 
 
+def blanked_kind(field: str) -> str:
+    """The kind under which records with this field blank are listed."""
+    return f"blanked {field}"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Records of one side that are gone, that have a blank `field`, or that would be written.
@@ -53,7 +58,7 @@ class Finding:
     def why(self) -> str:
         """The kind under which the records are listed: the same for all deletes."""
         if self.what == "blanked":
-            return f"blanked {self.field}"
+            return blanked_kind(self.field)
         return DELETES if self.what == "empty" else self.what
 
 

@@ -47,6 +47,12 @@ def blanked(session: Session, both: SourcePair, side: Side) -> Mapping[int, Sequ
     return found
 
 
+def count_emptied(session: Session, source: Source, field: int, since: float) -> int:
+    """In how many linked records of a side runs have emptied a field since then, that is blank still."""
+    title, places = source.item.fields[field].title, source.layout.places_of(field)
+    return session.cache.blanks.count_let_through(source.number, title, since, places, source.hasher.blank)
+
+
 def count_filled(session: Session, source: Source, field: int) -> int:
     """How many linked records of a side had a value in a field when they were last seen."""
     cache = session.cache

@@ -6,17 +6,26 @@ asks for, concerns what the run would write as well. A person approves the halte
 sections 4 and 6.2).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tidegate.worker.config.rules import SIDES, Limit, Side, other
 from tidegate.worker.errors import Halted
-from tidegate.worker.run.approval import DELETES, Finding, What, approved_kinds, is_approved, show, words
-from tidegate.worker.run.blanked import blanked, count_filled
+from tidegate.worker.run.approval import (
+    DELETES,
+    Finding,
+    What,
+    approved_kinds,
+    blanked_kind,
+    is_approved,
+    show,
+    words,
+)
+from tidegate.worker.run.blanked import blanked, count_emptied, count_filled
 from tidegate.worker.run.foreseen import Foreseen
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import Source, SourcePair
 
-# Deletes of so long count together.
+# Deletes, and fields that were emptied, of so long count together.
 _WINDOW_SECONDS = 24 * 60 * 60
 
 
@@ -26,7 +35,8 @@ def guard(session: Session, foreseen: Sequence[Foreseen]) -> None:
     sides = [(both, side) for both in session.pairs for side in SIDES]
     found = [each for both, side in sides for each in _gone(session, both, side, since)]
     halted = {each.source.number for each in found}
-    found += [each for both, side in sides for each in _blanked(session, both, side)]
+    blank = {both.numbers[side]: blanked(session, both, side) for both, side in sides}
+    found += [each for both, side in sides for each in _blanked(session, both, side, blank[both.numbers[side]], since)]
     found += [
         each for each in _foreseen(session, foreseen) if each.what != "deletes" or each.source.number not in halted
     ]
@@ -36,12 +46,22 @@ def guard(session: Session, foreseen: Sequence[Foreseen]) -> None:
         raise Halted(words(session, found))
     with session.commit():
         cache.deletes.forget_before(since)
-        for both in session.pairs:
-            for number in both.numbers:
-                deletes = cache.deletes_of(number)
-                if approved:  # what was approved is not held against later runs
-                    deletes = cache.deletes.not_shown(number, DELETES, deletes)
-                cache.deletes.let_through(deletes, session.now())
+        cache.blanks.forget_before(since)
+        for both, side in sides:
+            _count_from_now_on(session, both.sources[side], blank[both.numbers[side]], approved=bool(approved))
+
+
+def _count_from_now_on(session: Session, source: Source, blank: Mapping[int, Sequence[int]], *, approved: bool) -> None:
+    """Hold against later runs what this one may do; not what a person has approved."""
+    cache, number, now = session.cache, source.number, session.now()
+    deletes: Sequence[int] = cache.deletes_of(number)
+    if approved:
+        deletes = cache.deletes.not_shown(number, DELETES, deletes)
+    cache.deletes.let_through(deletes, now)
+    for field, rids in blank.items():
+        title = source.item.fields[field].title
+        emptied = cache.deletes.not_shown(number, blanked_kind(title), rids) if approved else rids
+        cache.blanks.let_through(title, emptied, now)
 
 
 def _gone(session: Session, both: SourcePair, side: Side, since: float) -> Iterator[Finding]:
@@ -76,18 +96,22 @@ def _linked(session: Session, source: Source) -> int:
     return session.cache.count(source.number) - session.cache.count_alone(source.number)
 
 
-def _blanked(session: Session, both: SourcePair, side: Side) -> Iterator[Finding]:
+def _blanked(
+    session: Session, both: SourcePair, side: Side, blank: Mapping[int, Sequence[int]], since: float
+) -> Iterator[Finding]:
     limit, source, across = session.sync.safety.max_blanked, both.sources[side], both.sources[other(side)]
-    for field, rids in blanked(session, both, side).items():
-        if len(rids) <= limit.min:
+    for field, rids in blank.items():
+        before = count_emptied(session, source, field, since)
+        if len(rids) + before <= limit.min:
             continue
         filled = count_filled(session, source, field)
-        if limit.is_exceeded_by(len(rids), filled):
+        if limit.is_exceeded_by(len(rids) + before, filled + before):
             title = both.item.fields[field].title
             then = f"would be emptied in {across.name}" if session.progress.push else "would be accepted as it is"
+            together = f"which with {before} more in the last 24 hours is " if before else ""
             reason = (
                 f"{title} is blank now in {len(rids)} of the {filled} {both.item.name} records of {source.name} that "
-                f"had one, and {then}, more than the {limit.percent} % that safety.maxBlanked allows"
+                f"had one, and {then}, {together}more than the {limit.percent} % that safety.maxBlanked allows"
             )
             yield Finding(source, "blanked", rids, filled, limit, reason, title)
 
