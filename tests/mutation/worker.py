@@ -383,9 +383,23 @@ BUGS = [
     SeededBug(
         "a field that one side no longer has is emptied without a check",
         f"{_ENGINE}/run/guard.py",
-        "    found += [each for both, side in sides for each in _blanked(session, both, side)]\n",
-        "",
+        "        if len(rids) + before <= limit.min:\n            continue\n",
+        "        continue\n",
         (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "fields that many small runs empty are counted run by run",
+        f"{_ENGINE}/run/guard.py",
+        "        before = count_emptied(session, source, field, since)\n",
+        "        before = 0\n",
+        (f"{_TESTS}/test_guard.py",),
+    ),
+    SeededBug(
+        "a record that comes back is recognised by its match key only",
+        f"{_ENGINE}/run/scan.py",
+        "    _note_returned(session, source, [*zip(rids, new, strict=True)])\n",
+        "",
+        (f"{_TESTS}/test_reloads.py",),
     ),
     SeededBug(
         "a reloaded table with an empty column is not compared with its shadows",
