@@ -5,6 +5,7 @@ in tests/e2e, since it takes the whole cluster's syncs away.
 """
 
 import importlib.metadata
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from cluster.namespace import NAME, Namespace, Object, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import PlayedNode
+from cluster.test_spec_sync import SYNC
 from devcluster.cluster import Cluster
 from devcluster.paths import ROOT
 from devcluster.toolchain import helm, kubectl
@@ -276,6 +278,30 @@ class TestHowTo:
         claim = waiting.job(2)["metadata"]["annotations"]
         assert (claim["tidegate.dev/run-kind"], claim["tidegate.dev/run-push"]) == ("Full", "true")
         assert waiting.status()["activation"]["caughtUp"]
+
+    def test_reset_one_object(
+        self, shell: Shell, namespace: Namespace, node: PlayedNode, operator: OperatorProcess
+    ) -> None:
+        namespace.create_integration(status="ON", mode="FutureOnly", delay="1h", retries=0, sync=SYNC)
+        node.end(1)
+        namespace.wait_condition("Ready")
+        node.end(2, 1)
+        list(play(HOW_TO.section("Reset one object"), shell))
+        namespace.wait_ended(2)
+        (reset,) = namespace.status()["objectResets"]
+        assert (reset["object"], reset["push"]) == ("contact", False)
+        (container,) = namespace.job(2)["spec"]["template"]["spec"]["containers"]
+        (given,) = [each["value"] for each in container["env"] if each["name"] == "SYNC_RESET_OBJECTS"]
+        assert json.loads(given) == [reset]
+        refused = shell.start("kubectl sync reset contacts --object kontakt --yes").end()
+        assert refused.code == 1
+        assert "spec.sync has no object kontakt; it has company, contact" in refused.out
+        node.end(3)
+        run(shell, "kubectl sync run contacts")
+        namespace.wait_ended(3)
+        status = namespace.wait_phase("Waiting")
+        assert not status.get("objectResets")
+        assert status["activation"]["number"] == 1
 
     def test_reset_and_start_from_scratch(self, shell: Shell, waiting: Namespace, node: PlayedNode) -> None:
         node.end(2)

@@ -24,7 +24,9 @@ ANNOTATIONS = {
     "it is stalled.",
     names.FULL_SYNC_REQUESTED_ANNOTATION: "Any new value: [read everything again](how-to.md#read-everything-again), "
     "at once or after the running run.",
-    names.RESET_REQUESTED_ANNOTATION: "Any new value: one new activation with a reset, after the running run.",
+    names.RESET_REQUESTED_ANNOTATION: "Any new value: one new activation with a reset, after the running run. "
+    "Names after a time, as in `2026-11-27T10:00:00Z contact,account`: [a reset of these objects]"
+    "(how-to.md#reset-one-object).",
     names.APPROVE_ANNOTATION: "The number of a run that halted: the next run does [what it found](approve.md).",
     names.ALLOW_DELETES_ANNOTATION: "The earlier name of tidegate.dev/approve; still accepted.",
     names.PLAN_REQUESTED_ANNOTATION: "Any new value: plan once what a full sync would do; the result is in "

@@ -33,7 +33,7 @@ BUGS = [
         "decisions count as handled after a run that failed",
         f"{_CONTROL}/history.py",
         "    if succeeded:\n        updated = with_handled(updated, job.run.decisions)\n",
-        "    updated = with_handled(updated, job.run.decisions)\n",
+        "    updated = with_handled(updated, job.run.decisions)\n    if succeeded:\n",
         (f"{_TESTS}/test_conflict_decisions.py",),
     ),
     SeededBug(
@@ -66,7 +66,7 @@ BUGS = [
     ),
     SeededBug(
         "a requested reset is repeated by every run",
-        f"{_CONTROL}/declared.py",
+        f"{_CONTROL}/object_resets.py",
         "return requested is not None and requested != status.handled.reset_requested_at",
         "return requested is not None",
         _TABLE,
@@ -90,6 +90,27 @@ BUGS = [
         f"{_CONTROL}/next_run.py",
         "    push = activation.caught_up or activation.mode",
         "    push = activation.caught_up or full_sync_requested(seen, status) or activation.mode",
+        _TABLE,
+    ),
+    SeededBug(
+        "a requested reset of an object resets the whole sync",
+        f"{_CONTROL}/object_resets.py",
+        "return _is_new(seen, status) and not seen.integration.requests.reset_objects and",
+        "return _is_new(seen, status) and",
+        _TABLE,
+    ),
+    SeededBug(
+        "an object's reset is over although its run has failed",
+        f"{_CONTROL}/history.py",
+        "        updated = object_resets.without_done(updated, run)\n",
+        "    updated = object_resets.without_done(updated, run)\n",
+        (f"{_TESTS}/test_object_resets.py",),
+    ),
+    SeededBug(
+        "the reset of an object pushes after FutureOnly what differs",
+        f"{_CONTROL}/object_resets.py",
+        "mode is Mode.PAST_AND_FUTURE\n",
+        "True\n",
         _TABLE,
     ),
     SeededBug(

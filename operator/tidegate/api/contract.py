@@ -42,6 +42,7 @@ class Environment:
     ALLOW_DELETES = "SYNC_ALLOW_DELETES"  # the same, by its earlier name
     CONFIRMED = "SYNC_CONFIRMED"  # with it: what that run had reported as `found`, a list of JSON objects
     DECISIONS = "SYNC_DECISIONS"  # a file with what people have decided about conflicts; not set: nothing
+    RESET_OBJECTS = "SYNC_RESET_OBJECTS"  # objects that the worker forgets first, a list of JSON objects; not set: none
     PLAN_KEY = "SYNC_PLAN_KEY"  # an X25519 public key in base64: the plan seals the details for its owner
     TERMINATION_LOG = "SYNC_TERMINATION_LOG"
 

@@ -174,6 +174,15 @@ class SyncIntegrationSpec(ApiModel):
         return self.sync if self.sync is not None else self.config
 
     @property
+    def object_names(self) -> tuple[str, ...] | None:
+        """The names of the objects of `sync`; None without it."""
+        if self.sync is None:
+            return None
+        objects = self.sync.get("objects")
+        entries = objects if isinstance(objects, list) else ()
+        return tuple(each["name"] for each in entries if isinstance(each, dict) and isinstance(each.get("name"), str))
+
+    @property
     def configuration_text(self) -> str:
         """The same as JSON, which a run's Pod carries along."""
         return json.dumps(self.configuration or {}, ensure_ascii=False, separators=(",", ":"))

@@ -100,6 +100,19 @@ SpecDigest = Annotated[
 ]
 
 
+class ObjectReset(ApiModel):
+    """A reset of one object of spec.sync: the worker forgets the object, once, before it reads it."""
+
+    object: Annotated[str, Field(description="The object of spec.sync.")]
+    began: Annotated[
+        MicroTime, Field(description="When a run was first claimed for it: tells it from others of the object.")
+    ]
+    push: Annotated[
+        bool,
+        Field(description="Whether what differs is pushed then, by the activation's mode; false: it is left alone."),
+    ]
+
+
 class Run(ApiModel):
     """The run that is claimed: its Job exists, or is about to."""
 
@@ -141,6 +154,9 @@ class Run(ApiModel):
         Field(description="A digest of tidegate.dev/decisions as its worker is given it; absent: none."),
     ] = None
     undo: Annotated[int | None, Field(description="The run that it undoes; for a plan: whose undo it plans.")] = None
+    object_resets: Annotated[
+        tuple[ObjectReset, ...], Field(description="The objects that its worker resets, each once over all runs.")
+    ] = ()
     requested_at: Annotated[
         str | None, Field(description="For a plan: the value of tidegate.dev/plan-requested-at that requested it.")
     ] = None
@@ -290,6 +306,9 @@ class HandledRequests(ApiModel):
     sync_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/sync-requested-at.")] = None
     full_sync_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/full-sync-requested-at.")] = None
     reset_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/reset-requested-at.")] = None
+    refused_reset: Annotated[
+        str | None, Field(description="The value of tidegate.dev/reset-requested-at that was last refused by an Event.")
+    ] = None
     plan_requested_at: Annotated[str | None, Field(description="Of tidegate.dev/plan-requested-at.")] = None
     undo_requested: Annotated[
         str | None,
@@ -365,6 +384,10 @@ class SyncIntegrationStatus(ApiModel):
     cache: Annotated[
         CacheUse | None, Field(description="Absent until a worker has run in the present epoch of the cache.")
     ] = None
+    object_resets: Annotated[
+        tuple[ObjectReset, ...],
+        Field(description="Objects whose reset was requested: each run is given them until one has succeeded."),
+    ] = ()
     activations: Annotated[int, Field(description="The number of the newest activation.")] = 0
     runs: Annotated[int, Field(description="The number of the newest run; numbers are never used again.")] = 0
     consecutive_failures: Annotated[

@@ -14,6 +14,7 @@ from tidegate.cli.decisions import settle
 from tidegate.cli.decisions.change import Approve, Reset, RunNow, TurnOff, TurnOn, halted_run
 from tidegate.cli.decisions.goal import Verdict
 from tidegate.cli.decisions.integration import Integration
+from tidegate.cli.decisions.object_reset import ResetObjects
 from tidegate.cli.display import activity as recent
 from tidegate.cli.display import conflicts, overview, show
 from tidegate.cli.display.conflicts import Conflicts
@@ -132,20 +133,26 @@ def run(call: Invocation, names: tuple[str, ...], full: bool) -> ExitCode:
 
 
 @sync.command()
-@options.patience("the full sync after it has caught up")
+@click.option(
+    "--object", "objects", metavar="NAME", multiple=True, help="Only this object of spec.sync; repeatable. Also OFF."
+)
+@options.patience("the full sync after it has caught up, or with --object the run that reads the objects has ended")
 @options.output(*_OBJECTS)
 @options.several_to_change
-def reset(call: Invocation, names: tuple[str, ...]) -> ExitCode:
+def reset(call: Invocation, names: tuple[str, ...], objects: tuple[str, ...]) -> ExitCode:
     """Delete all cached data and start over.
 
     For syncs that are ON: when the running run has finished, the cache is deleted, and a full sync reads all records
     as if for the first time. For a sync that is OFF, use `on --reset`.
+
+    With --object, only what is cached of that object is deleted, and the others keep theirs.
     """
     chosen = choose(call.cluster, call.scope, names)
-    deed = "This deletes all cached data of {}; the next full sync reads all records as if for the first time"
-    if not ask.consent(call, deed, chosen, always=True):
+    what = f"what is cached of {', '.join(objects)} in" if objects else "all cached data of"
+    then = "the next run reads these records" if objects else "the next full sync reads all records"
+    if not ask.consent(call, f"This deletes {what} {{}}; {then} as if for the first time", chosen, always=True):
         return ExitCode.FAILED
-    return carry_out(call, chosen, Reset(_now()))
+    return carry_out(call, chosen, ResetObjects(_now(), objects) if objects else Reset(_now()))
 
 
 @sync.command()

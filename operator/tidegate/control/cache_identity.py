@@ -78,6 +78,7 @@ def _in_new_epoch(
             cache_epoch_began=now,
             oldest_cache_epoch=oldest,
             cache=None,
+            object_resets=(),  # nothing is remembered of any object
             activation=activation,
         )
     )

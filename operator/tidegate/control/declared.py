@@ -4,6 +4,7 @@ from functools import partial
 
 from tidegate.api.spec import Switch
 from tidegate.api.status import HandledRequests, Phase, SyncIntegrationStatus
+from tidegate.control import object_resets
 from tidegate.control.observation import Observation
 
 
@@ -20,13 +21,7 @@ def phase_between_runs(seen: Observation) -> Phase:
 def wants_reset(seen: Observation, status: SyncIntegrationStatus) -> bool:
     """True when a new activation with reset is owed: declared and not yet done in this activation, or requested."""
     declared = seen.integration.spec.reset and status.activation is not None and not status.activation.reset
-    return declared or reset_requested(seen, status)
-
-
-def reset_requested(seen: Observation, status: SyncIntegrationStatus) -> bool:
-    """True when a reset was requested by annotation and has not begun."""
-    requested = seen.integration.requests.reset
-    return requested is not None and requested != status.handled.reset_requested_at
+    return declared or object_resets.whole_requested(seen, status)
 
 
 def owes_activation(seen: Observation, status: SyncIntegrationStatus) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from tidegate.api import names
 from tidegate.api.base import format_time
 from tidegate.api.status import LastRun, Outcome, Run, SyncIntegrationStatus
+from tidegate.control import object_resets
 from tidegate.control.observation import Integration, Observation
 
 FIRST_BACKOFF = timedelta(seconds=10)
@@ -41,6 +42,7 @@ def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: dat
     """
     last = status.last_run
     requested = sync_requested(seen, status) or full_sync_requested(seen, status)
+    requested |= bool(object_resets.requested(seen, status))
     if last is None or requested or is_approved(seen, last):
         return None
     if status.consecutive_failures and is_corrected(seen, last):
@@ -121,7 +123,7 @@ _WHAT_HELPS = {
         "retrying at {due}"
     ),
     Outcome.HALTED: f"{_APPROVE}, or turn OFF and reset",
-    Outcome.CACHE_UNUSABLE: "reset the sync to start with a new cache",
+    Outcome.CACHE_UNUSABLE: "reset the sync to start with a new cache: `kubectl sync reset {name}`",
 }
 
 

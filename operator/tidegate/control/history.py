@@ -20,7 +20,7 @@ from tidegate.api.status import (
     RunReport,
     SyncIntegrationStatus,
 )
-from tidegate.control import cache_identity, plan_result
+from tidegate.control import cache_identity, object_resets, plan_result
 from tidegate.control.conflict_decisions import with_handled
 from tidegate.control.ending import ended_by_worker
 from tidegate.control.observation import Job, JobState, Observation, Pod
@@ -108,6 +108,7 @@ def record_end(
     )
     if succeeded:
         updated = with_handled(updated, job.run.decisions)
+        updated = object_resets.without_done(updated, run)
     more = (
         *_sidecar_stopped(run, by_worker),
         *_records_waiting(seen, run, status.waiting_records, updated.waiting_records),

@@ -9,9 +9,9 @@ from functools import partial
 from tidegate.api import names
 from tidegate.api.spec import Mode
 from tidegate.api.status import Activation, HandledRequests, LastRun, Phase, Run, RunKind, SyncIntegrationStatus
-from tidegate.control import cache_identity
+from tidegate.control import cache_identity, object_resets
 from tidegate.control.conflict_decisions import for_run
-from tidegate.control.declared import reset_requested, wants_reset, with_requests_for_runs_handled
+from tidegate.control.declared import wants_reset, with_requests_for_runs_handled
 from tidegate.control.due import full_sync_requested, is_approved, wait_for_next_run
 from tidegate.control.history import finished_jobs
 from tidegate.control.observation import NO_RUN, Observation, Refusal
@@ -72,7 +72,7 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
     is done exactly once (invariant I4). The delay lies between runs of an activation: turning ON starts at once.
     """
     spec = seen.integration.spec
-    reset = spec.reset or reset_requested(seen, status)
+    reset = spec.reset or object_resets.whole_requested(seen, status)
     if cache_identity.is_being_deleted(seen):
         return _let_cache_go(seen, status, now)
     if not reset and cache_identity.is_gone(seen, status):
@@ -84,7 +84,7 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
         status = cache_identity.begin_again(status, lost, now)
     activation = Activation(number=status.activations + 1, mode=spec.mode, reset=reset, started_at=now, cache_lost=lost)
     requested = seen.integration.requests.reset
-    if requested is None:
+    if requested is None or not reset:
         requested = status.handled.reset_requested_at
     begun = status.replace(
         partial(
@@ -117,6 +117,8 @@ def _claim(
     owed = activation.caught_up and (activation.full_sync_owed or full_sync_requested(seen, status))
     kind = RunKind.FULL if owed or not activation.caught_up else RunKind.INCREMENTAL
     push = activation.caught_up or activation.mode is Mode.PAST_AND_FUTURE
+    announcements = (*announcements, *object_resets.announce(seen, status, number))
+    status = object_resets.taken_up(seen, status, activation.mode, now)
     run = Run(
         number=number,
         kind=kind,
@@ -135,6 +137,7 @@ def _claim(
         approved=approved.number if approved else None,
         confirmed=approved.found if approved else None,
         decisions=for_run(integration, status, kind, push=push),
+        object_resets=status.object_resets,
     )
     owing = activation.replace(partial(Activation, full_sync_owed=owed))
     numbered = status.replace(partial(SyncIntegrationStatus, runs=number, activation=owing))

@@ -23,6 +23,7 @@ class Requests:
     sync: str | None = None
     full_sync: str | None = None
     reset: str | None = None
+    reset_objects: tuple[str, ...] = ()  # what that names; none: the whole sync
     approve: str | None = None
     allow_deletes: str | None = None  # approve, by its earlier name
     plan: str | None = None

@@ -10,6 +10,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from tidegate.api import contract, names
+from tidegate.api.resets import objects_of
 from tidegate.api.spec import SyncIntegrationSpec
 from tidegate.api.status import Run, RunKind, SyncIntegrationStatus
 from tidegate.control.observation import Body, Cache, Integration, Job, JobState, Pod, Requests
@@ -41,6 +42,7 @@ def integration_of(body: Body) -> Integration:
             sync=_request(annotations.get(names.SYNC_REQUESTED_ANNOTATION)),
             full_sync=_request(annotations.get(names.FULL_SYNC_REQUESTED_ANNOTATION)),
             reset=_request(annotations.get(names.RESET_REQUESTED_ANNOTATION)),
+            reset_objects=objects_of(annotations.get(names.RESET_REQUESTED_ANNOTATION, "")),
             approve=_request(annotations.get(names.APPROVE_ANNOTATION)),
             allow_deletes=_request(annotations.get(names.ALLOW_DELETES_ANNOTATION)),
             plan=_request(annotations.get(names.PLAN_REQUESTED_ANNOTATION)),

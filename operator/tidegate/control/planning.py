@@ -12,7 +12,7 @@ from functools import partial
 from tidegate.api import names
 from tidegate.api.spec import Switch
 from tidegate.api.status import Outcome, Phase, PlanStatus, Run, RunKind, SyncIntegrationStatus
-from tidegate.control import cache_identity, ending
+from tidegate.control import cache_identity, ending, object_resets
 from tidegate.control.claim import (
     claimed_again,
     make_room,
@@ -26,7 +26,6 @@ from tidegate.control.declared import (
     owes_activation,
     phase_between_runs,
     plan_requested,
-    reset_requested,
     with_plan_request_handled,
 )
 from tidegate.control.due import is_corrected, wait_for_next_run
@@ -99,7 +98,7 @@ def _finds_cache(seen: Observation, status: SyncIntegrationStatus) -> bool:
     claim, spec = seen.cache, seen.integration.spec
     if claim is None or claim.deleting or not claim.bound or spec.cache.none:
         return False
-    resets = status.activation is None and (spec.reset or reset_requested(seen, status))
+    resets = status.activation is None and (spec.reset or object_resets.whole_requested(seen, status))
     return not resets and cache_identity.difference(seen, status) is None
 
 

@@ -251,7 +251,11 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
         values[Environment.CACHE_RUN] = str(run.cache_run)
     if run.decisions:
         values[Environment.DECISIONS] = f"{contract.CONFIG_DIR}/{contract.DECISIONS_FILE}"
-    if run.kind is RunKind.FULL and run.push and integration.spec.approval is Approval.ALWAYS:
+    if run.object_resets:
+        asked = [reset.to_wire() for reset in run.object_resets]
+        values[Environment.RESET_OBJECTS] = json.dumps(asked, ensure_ascii=False)
+    catches_up = run.kind is RunKind.FULL or any(reset.push for reset in run.object_resets)
+    if catches_up and run.push and integration.spec.approval is Approval.ALWAYS:
         values[Environment.APPROVAL] = "always"
     if run.approved is not None:
         values |= dict.fromkeys((Environment.APPROVED, Environment.ALLOW_DELETES), str(run.approved))

@@ -99,6 +99,7 @@ class Ledger:
             assert new.last_run is not None
             assert new.last_run.outcome is Outcome.SUCCEEDED, "decisions count as carried out and no run has succeeded"
             assert new.handled.decisions == self.given.get(new.last_run.number), "decisions count that no run was given"
+        self._object_resets_written(before, old, new)
         numbers = [entry.run for entry in new.recent_activity]
         assert len(set(numbers)) == len(numbers), "a run stands twice in recent activity"
         assert len(numbers) <= after.spec.activity_limit
@@ -112,6 +113,23 @@ class Ledger:
             assert number in self.ended, "an end is recorded that was none"
             assert self.claimed[number].kind is not RunKind.PLAN, "a plan counts as a run of the sync"
             assert old.last_run is None or new.last_run.number > old.last_run.number
+
+    def _object_resets_written(
+        self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus
+    ) -> None:
+        """I4: each run is given a reset of an object until one has succeeded, and no reset comes from nowhere."""
+        owed, still = ({(reset.object, reset.began) for reset in each.object_resets} for each in (old, new))
+        asked = before.requests.reset_objects if _asks_for_reset(before, old) else ()
+        assert {name for name, _ in still - owed} <= set(asked), "I4: a reset of an object that nobody requested"
+        last = new.last_run
+        run = self.claimed.get(last.number) if last is not None and last != old.last_run else None
+        succeeded = run is not None and last is not None and last.outcome is Outcome.SUCCEEDED
+        done = {(reset.object, reset.began) for reset in run.object_resets} if succeeded and run else set()
+        again = {reset for reset in owed if reset[0] in {name for name, _ in still - owed}}
+        whole = new.cache_epoch != old.cache_epoch
+        assert whole or owed - done - again <= still, "I4: a reset of an object is lost"
+        if new.run is not None and new.run.number not in self.created and new.run.kind is not RunKind.PLAN:
+            assert new.run.object_resets == new.object_resets, "I4: a run is not given all resets"
 
     def _has_succeeded_in_full(self, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> bool:
         last = new.last_run
@@ -156,7 +174,7 @@ class Ledger:
         begins = old.activation is None or old.activation.number != activation.number
         if begins:
             assert activation.mode is spec.mode
-            asked = before.requests.reset is not None and before.requests.reset != old.handled.reset_requested_at
+            asked = _asks_for_reset(before, old) and not before.requests.reset_objects
             assert activation.reset == (spec.reset or asked), "I4: a reset is lost or invented"
         self.activations[run.number] = activation
         assert run.cache_epoch >= old.cache_epoch, "an epoch goes back"
@@ -177,7 +195,11 @@ class Ledger:
             self._check_delay(before, old, new)
 
     def _check_delay(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
-        requested = _asks_for_full_sync(before, old) or (new.handled.sync_requested_at != old.handled.sync_requested_at)
+        requested = (
+            _asks_for_full_sync(before, old)
+            or _asks_for_reset(before, old)
+            or (new.handled.sync_requested_at != old.handled.sync_requested_at)
+        )
         last = new.last_run
         made_from = self.made_from.get(last.number) if last is not None else None
         corrected = new.consecutive_failures > 0 and _without_switch(before.spec) != made_from
@@ -324,6 +346,11 @@ class Ledger:
         syncs = (number for number in self.ended if self.claimed[number].kind is not RunKind.PLAN)
         last = max((number for number in syncs if number not in self.lost), default=None)
         assert (status.last_run.number if status.last_run else None) == last, "an end is not recorded"
+
+
+def _asks_for_reset(integration: Integration, status: SyncIntegrationStatus) -> bool:
+    requested = integration.requests.reset
+    return requested is not None and requested != status.handled.reset_requested_at
 
 
 def _asks_for_full_sync(integration: Integration, status: SyncIntegrationStatus) -> bool:

@@ -229,9 +229,15 @@ class Server:
         self.changed(INTEGRATION, body)
 
 
+SYNC = {"objects": [{"name": "contact"}, {"name": "account"}]}
+
+
 def new_integration(server: Server, **spec: Any) -> None:
     metadata = {"name": NAME, "namespace": NAMESPACE, "uid": UID, "generation": 1}
-    server.create(INTEGRATION, {"metadata": metadata, "spec": {"status": "OFF", "delay": "10s", "retries": 0, **spec}})
+    server.create(
+        INTEGRATION,
+        {"metadata": metadata, "spec": {"status": "OFF", "delay": "10s", "retries": 0, "sync": SYNC, **spec}},
+    )
 
 
 def apply_merge_patch(old: Body, patch: Body) -> dict[str, Any]:

@@ -107,6 +107,15 @@ class TestIntegration:
         body = {**self.BODY, "metadata": metadata("crm", generation=5, annotations=annotations)}
         asked = Requests(sync="1", full_sync="5", reset="2", approve="4", allow_deletes="3")
         assert integration_of(body).requests == asked
+
+    def test_a_request_for_a_reset_may_name_objects_however_long_it_is(self) -> None:
+        objects = [f"object {n}" for n in range(40)]
+        value = f"2026-11-27T10:00:00Z {','.join(objects)}"
+        annotations = {"tidegate.dev/reset-requested-at": value}
+        body = {**self.BODY, "metadata": metadata("crm", generation=5, annotations=annotations)}
+        requests = integration_of(body).requests
+        assert requests.reset_objects == tuple(objects)
+        assert (requests.reset or "").startswith("sha256:")
         assert integration_of(self.BODY).requests == Requests()
 
     def test_a_resource_that_is_being_deleted_is_marked(self) -> None:

@@ -148,7 +148,8 @@ MESSAGES = [
     ),
     (
         stalled(Outcome.CACHE_UNUSABLE),
-        "run 1 stopped: the worker's own words; reset the sync to start with a new cache",
+        "run 1 stopped: the worker's own words; reset the sync to start with a new cache: "
+        "`kubectl sync reset crm-to-billing`",
     ),
     (
         CLAIMED.but(refusal=refusal(needs_human=True)),

@@ -239,6 +239,9 @@ class Toggle(RuleBasedStateMachine):
         value = str(last.number) if approves and last else f"request {self.requests}"
         if annotation == names.DECISIONS_ANNOTATION and self.requests % 2:  # else it cannot be read, and is refused
             value = json.dumps([{"object": "contact", "id": "*", "field": "*", "take": "crm", "at": value}])
+        if annotation == names.RESET_REQUESTED_ANNOTATION:
+            which = ["contact", "account", "contact, account", ""][self.requests % 4]
+            value = f"2026-11-27T10:00:{self.requests}Z {which}"
         self.server.annotate(annotation, value)
 
     # Accidents
@@ -367,6 +370,7 @@ class Toggle(RuleBasedStateMachine):
             assert status.activation.caught_up
             assert status.activation.reset or not integration.spec.reset, "a reset is lost"
             assert status.handled.reset_requested_at == integration.requests.reset, "a requested reset is lost"
+            assert not status.object_resets, "I4: a reset of an object is not over although a run has succeeded"
         waits = status.phase is Phase.PAUSED or stalled
         assert waits or status.handled.plan_requested_at == integration.requests.plan, "a requested plan is lost"
         assert not self.cluster.live_pods()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.worker.cache.object_resets import ObjectReset
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.run import environment
 from tidegate.worker.run.environment import Order
@@ -38,9 +39,22 @@ def test_decisions_come_in_a_file() -> None:
     assert environment.read({**VARIABLES, "SYNC_DECISIONS": ""}).decisions is None
 
 
+def test_objects_are_reset() -> None:
+    asked = '[{"object": "contact", "began": "2026-11-24T11:59:00.000000Z", "push": false}]'
+    order = environment.read({**VARIABLES, "SYNC_RESET_OBJECTS": asked})
+    assert order.resets == (ObjectReset("contact", "2026-11-24T11:59:00.000000Z", push=False),)
+    assert environment.read({**VARIABLES, "SYNC_RESET_OBJECTS": ""}).resets == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
+        ("SYNC_RESET_OBJECTS", "contact", "SYNC_RESET_OBJECTS must be a list of JSON objects, not 'contact'"),
+        (
+            "SYNC_RESET_OBJECTS",
+            '[{"object": "a"}]',
+            'SYNC_RESET_OBJECTS must have object, began and push, not \'[{"object": "a"}]\'',
+        ),
         ("SYNC_PROTOCOL", "2", "SYNC_PROTOCOL must be 1, not '2'"),
         ("SYNC_RUN", "seven", "SYNC_RUN must be a whole number, not 'seven'"),
         ("SYNC_RUN", "-1", "SYNC_RUN must be a whole number, not '-1'"),

@@ -1,5 +1,5 @@
 """Random histories: users on both sides, runs of every kind, edits and crashes at any step of them, changes of the
-configuration, backups that are restored in place, and systems that are exchanged for each other.
+configuration, resets of the object, backups that are restored in place, and systems that are exchanged for each other.
 
 A history is data that Hypothesis draws, and makes as short as it can when it fails. On the way no run may lose an entry
 in silence, make a record twice, or write when it is read-only; in the end the sync is left alone, and then both sides
@@ -82,6 +82,10 @@ def test_every_history_ends_in_agreement_and_nothing_is_lost_silently(
         )
         def decide(self, field: str, take: str, pick: int | None) -> None:
             world.decide(field, take, pick)
+
+        @rule(push=st.just(True) if read_only == "never" else st.booleans())
+        def reset_object(self, push: bool) -> None:
+            world.request_reset(push=push)
 
         @precondition(lambda _: world.has_synced)
         @rule(scope=scopes, push=st.booleans())

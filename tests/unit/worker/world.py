@@ -13,6 +13,7 @@ from typing import Any, Literal
 import orjson
 
 from tidegate.worker.cache.file import FILE
+from tidegate.worker.cache.object_resets import ObjectReset
 from tidegate.worker.config.parse import parse
 from tidegate.worker.config.rules import SIDES, other
 from tidegate.worker.errors import Halted
@@ -121,6 +122,7 @@ class World:
         self._accepted = False  # a read-only run has accepted differences
         self._backups: tuple[list[_Backup], list[_Backup]] = ([], [])
         self._decisions: Path | None = None
+        self._reset: ObjectReset | None = None
         self._runs = 0
         self.steps = 0  # of all processes together
 
@@ -173,6 +175,10 @@ class World:
         self._decisions = self._databases.directory / "decisions.json"
         decision = {"object": self._policies.name, "id": rid, "connector": "crm", "field": field, "take": take}
         self._decisions.write_bytes(orjson.dumps([{**decision, "at": str(self._runs)}]))
+
+    def request_reset(self, *, push: bool) -> None:
+        """A person asks for a reset of the object; the runs from now on are asked for it."""
+        self._reset = ObjectReset(self._policies.name, str(self._runs), push)
 
     def act(self, act: Act) -> None:
         """Do it; what cannot be done, such as a second contact with the same address, is not done."""
@@ -266,12 +272,18 @@ class World:
             break
         assert report is not None
         self._check_losses(report, push=push)
+        if self._reset is not None and not self._reset.push and undo is None:
+            self._accepted = True
+            self._ledger.accept()
         self._accepted |= undo is not None  # what it has written back differs from the other side
         return report
 
     def _order(self, scope: Scope, *, push: bool, undo: int | None = None) -> Order:
         where = self._databases
-        return Order(self._runs, scope, push, where.cache, "1", where.directory, decisions=self._decisions, undo=undo)
+        return Order(
+            self._runs, scope, push, where.cache, "1", where.directory, decisions=self._decisions, undo=undo,
+            resets=(self._reset,) if self._reset is not None else (),
+        )  # fmt: skip
 
     def abandon(
         self, disturbances: Disturbances, scope: Scope = "full", *, push: bool, undo: int | None = None
@@ -293,7 +305,8 @@ class World:
         before = [self.contacts(side) for side in SIDES]
         self._runs += 1
         self._systems.exchanged = True
-        order = self._order(scope, push=push)
+        # A reset would make the object one of these systems.
+        order = replace(self._order(scope, push=push), resets=())
         try:
             attempt(order, self._sync, self._systems, Steps({}, self._ledger))
         except Halted:
@@ -362,7 +375,7 @@ class _Memory:
     def __init__(self, directory: Path) -> None:
         connection = sqlite3.connect(directory / FILE)
         self.records: list[tuple[int, Literal[0, 1], int, int | None]] = connection.execute(
-            "SELECT rid, source, id, link FROM record"
+            "SELECT rid, source % 2, id, link FROM record"
         ).fetchall()
         self.parked: set[tuple[int, str]] = set(connection.execute("SELECT rid, field FROM parked"))
         (self.intents,) = connection.execute("SELECT count(*) FROM intent").fetchone()

@@ -78,7 +78,7 @@ class TurnOn:
 
     def _begin(self, seen: Integration) -> Change:
         if seen.on:
-            _require_accepted_job(seen)
+            require_accepted_job(seen)
         mode = self.mode or self.default_mode
         # Requested once rather than declared: a `reset: true` left behind would be done again at the next ON.
         request = {names.RESET_REQUESTED_ANNOTATION: self.at} if self.reset else {}
@@ -109,7 +109,7 @@ class TurnOn:
 
     def _on(self, seen: Integration, sentence: str, spec: Fields, annotations: Annotations) -> Change:
         delay = {} if self.delay is None else {"delay": format_duration(self.delay)}
-        return Change(sentence + _unseen(seen), {"status": Switch.ON, **spec, **delay}, annotations)
+        return Change(sentence + unseen(seen), {"status": Switch.ON, **spec, **delay}, annotations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class TurnOff:
             return f"already OFF; {seen.status.message}"
         if run is None:
             planning = f"; the plan, run {seen.plan_run.number}, goes on" if seen.plan_run else ""
-            return f"turning OFF: no run is in progress, and none will start{planning}{_unseen(seen)}"
+            return f"turning OFF: no run is in progress, and none will start{planning}{unseen(seen)}"
         if seen.cannot_start:
             return f"turning OFF: run {run.number} cannot start, and is cancelled unless its worker has run before"
         if policy is OffPolicy.PAUSE_RUN:
@@ -162,13 +162,13 @@ class RunNow:
         """Raises RefusedError when no run could follow."""
         helps = "an ON begins with a full sync" if self.full else "turn it ON first"
         _require_on(seen, f"{helps}: {seen.command('on')}")
-        _require_accepted_job(seen)
+        require_accepted_job(seen)
         following = seen.status.runs + 1
         run = seen.status.run
         when = f"when run {run.number} has ended" if run else "at once"
         what = f"run {following}, a full sync," if self.full else f"run {following},"
         request = names.FULL_SYNC_REQUESTED_ANNOTATION if self.full else names.SYNC_REQUESTED_ANNOTATION
-        return Change(f"requested {what} to start {when}{_unseen(seen)}", {}, {request: self.at})
+        return Change(f"requested {what} to start {when}{unseen(seen)}", {}, {request: self.at})
 
     def goal(self, patched: Integration) -> Goal:
         """What `--wait` waits for."""
@@ -184,9 +184,9 @@ class Reset:
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when the reset would have to wait for an ON."""
         _require_on(seen, f"reset it when turning it ON: {seen.command('on', '--reset')}")
-        _require_accepted_job(seen)
+        require_accepted_job(seen)
         sentence = f"requested a reset: {_first(seen)}all cached data is deleted, and {_CONSEQUENCE[seen.spec.mode]}"
-        return Change(sentence + _unseen(seen), {}, {names.RESET_REQUESTED_ANNOTATION: self.at})
+        return Change(sentence + unseen(seen), {}, {names.RESET_REQUESTED_ANNOTATION: self.at})
 
     def goal(self, patched: Integration) -> Goal:
         """What `--wait` waits for."""
@@ -225,9 +225,9 @@ class RequestPlan:
 
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when no run can start."""
-        _require_accepted_job(seen)
+        require_accepted_job(seen)
         annotations = {names.PLAN_REQUESTED_ANNOTATION: self.at, names.PLAN_KEY_ANNOTATION: self.key}
-        return Change(f"requested a plan{_after(seen)}{_unseen(seen)}", {}, annotations)
+        return Change(f"requested a plan{_after(seen)}{unseen(seen)}", {}, annotations)
 
     def goal(self, patched: Integration) -> Goal:
         """What is waited for."""
@@ -314,10 +314,12 @@ def _require_on(seen: Integration, what_helps: str) -> None:
         raise RefusedError(f"it is OFF; {what_helps}")
 
 
-def _require_accepted_job(seen: Integration) -> None:
+def require_accepted_job(seen: Integration) -> None:
+    """Raises RefusedError while the API server refuses the Job of a run."""
     if seen.job_refused and seen.observed:
         raise RefusedError(f"no run can start until the spec is corrected: {seen.status.message}")
 
 
-def _unseen(seen: Integration) -> str:
+def unseen(seen: Integration) -> str:
+    """The rest of a sentence where no operator has seen the integration yet."""
     return "" if seen.status.phase else f"; {NOT_PICKED_UP}"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from tidegate.api import names
+from tidegate.api import names, resets
 from tidegate.api.spec import OffPolicy, Switch, SyncIntegrationSpec
 from tidegate.api.status import Condition, Run, RunKind, SyncIntegrationStatus
 from tidegate.cli.errors import ClusterError
@@ -100,9 +100,23 @@ class Integration:
 
     @property
     def reset_pending(self) -> bool:
-        """Whether a reset has been requested by annotation and has not begun."""
+        """Whether a reset of the whole sync has been requested by annotation and has not begun."""
+        requested = self._new_reset
+        return (
+            requested is not None
+            and resets.obstacle(requested, (), self.spec.object_names) is None
+            and not resets.objects_of(requested)
+        )
+
+    @property
+    def resets_pending(self) -> tuple[str, ...]:
+        """The objects whose reset has been requested by annotation, and that no run was claimed for since."""
+        return resets.objects_of(self._new_reset or "")
+
+    @property
+    def _new_reset(self) -> str | None:
         requested = self.annotations.get(names.RESET_REQUESTED_ANNOTATION)
-        return requested is not None and requested != self.status.handled.reset_requested_at
+        return None if requested == self.status.handled.reset_requested_at else requested
 
     @property
     def declared_off_policy(self) -> OffPolicy | None:

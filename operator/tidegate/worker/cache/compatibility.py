@@ -4,10 +4,12 @@ Policies, directions and fields may change from run to run. What gives ids, link
 with other tables, the remembered records would seem to be deleted; in another system, they are other records.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tidegate.worker.cache import object_resets
+from tidegate.worker.cache.object_resets import ObjectReset
 from tidegate.worker.cache.shadow import Layout, lay_out, meaning_of, with_reference
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.cache.systems import Another, Same, System, compare
@@ -22,15 +24,23 @@ Systems = Mapping[str, tuple[System, System]]
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """An object in the cache: its number, its fields' slots, and whether a field is new to the cache."""
+    """An object in the cache: its number, its fields' slots, and whether a field is new to the cache.
+
+    With `accepts` the object was reset, and what both sides hold is to be taken as known.
+    """
 
     number: int
     layout: Layout
     widened: bool
+    accepts: bool
 
 
-def recognise(cache: Cache, sync: Sync, systems: Systems, *, learn: bool = True) -> dict[str, Remembered]:
+def recognise(
+    cache: Cache, sync: Sync, systems: Systems, *, learn: bool = True, resets: Sequence[ObjectReset] = ()
+) -> dict[str, Remembered]:
     """Match the configuration's objects with those of the cache, and store new ones unless `learn` is false.
+
+    What the cache holds of an object is forgotten first for each of `resets` that has not been carried out yet.
 
     Raises CacheUnusable when the cache was made for something else, and Halted when only a person can tell.
     """
@@ -40,6 +50,11 @@ def recognise(cache: Cache, sync: Sync, systems: Systems, *, learn: bool = True)
         before, now = (" and ".join(f"{name} ({type_})" for name, type_ in pair) for pair in (known, sides))
         raise CacheUnusable(f"reset needed: the cache was made for the connectors {before}, and now there are {now}")
     objects = _renamed(cache.recall("objects") or {}, sync)
+    numbers: int = cache.recall("numbers") or len(objects)
+    asked = {reset.object: reset for reset in resets}
+    synced = {item.name for item in sync.objects}
+    due = [reset.object for reset in object_resets.are_due(objects, resets) if reset.object in synced]
+    forgotten = [objects.pop(name) for name in due if name in objects]
     result = {}
     reached = _reached(sync, objects, systems)
     for item in sync.objects:
@@ -47,25 +62,46 @@ def recognise(cache: Cache, sync: Sync, systems: Systems, *, learn: bool = True)
         entry = objects.get(item.name)
         if entry is not None and entry["identity"] != identity:
             what = _difference(entry["identity"], identity)
-            raise CacheUnusable(f"reset needed: object {item.name}: {what}, and the cache was made for the former")
+            raise CacheUnusable(
+                f"reset needed: object {item.name}: {what}, and the cache was made for the former; a reset of object "
+                f"{item.name} alone is enough (--object {item.name})"
+            )
         identities = [rule.identity for rule in item.fields]
         meanings = {*map(meaning_of, identities)}
         slots, layout = lay_out(entry["slots"] if entry else [], identities)
         # A field that is new, or new again, stays pending until a whole scan has read it.
         present = [one for one in entry["present"] if meaning_of(one) in meanings] if entry else identities
         widened = not meanings <= {*map(meaning_of, present)}
-        number = entry["number"] if entry else len(objects)
+        reset = asked.get(item.name)
+        # A number never comes again, so that what the journal knows of an object ends with its reset.
+        number = entry["number"] if entry else numbers
+        numbers = max(numbers, number + 1)
         objects[item.name] = {
             "number": number, "identity": identity, "slots": slots, "present": present,
-            "systems": [system.plain() for system in reached[item.name]],
+            "systems": [system.plain() for system in reached[item.name]], **object_resets.note(entry, reset),
         }  # fmt: skip
-        result[item.name] = Remembered(number, layout, widened)
+        accepts = object_resets.accepts(objects[item.name], reset)
+        result[item.name] = Remembered(number, layout, widened, accepts)
     if learn:
         with cache.transaction():
+            cache.forget_all([source for entry in forgotten for source in _sources(entry)])
+            if due:  # a run that is under way has read what is forgotten now
+                cache.remember("progress", None)
             cache.remember("sides", sides)
+            cache.remember("numbers", numbers)
             cache.remember("objects", objects)
             cache.parked.shelve_all_but(_titles(sync, result))
     return result
+
+
+def _sources(entry: Mapping[str, Any]) -> tuple[int, int]:
+    """The numbers of an object's two sides."""
+    return 2 * entry["number"], 2 * entry["number"] + 1
+
+
+def remembers(cache: Cache, source: int) -> bool:
+    """Whether there is an object with this source; not since the object was reset."""
+    return any(source in _sources(entry) for entry in (cache.recall("objects") or {}).values())
 
 
 def _renamed(objects: Mapping[str, Any], sync: Sync) -> dict[str, Any]:
@@ -143,6 +179,15 @@ def fields_were_read(cache: Cache, sync: Sync) -> None:
     for item in sync.objects:
         objects[item.name]["present"] = [rule.identity for rule in item.fields]
     cache.remember("objects", objects)
+
+
+def objects_were_read(cache: Cache, sync: Sync) -> None:
+    """Note that both sides of all objects have been read since they were reset."""
+    synced = {item.name for item in sync.objects}
+    objects = cache.recall("objects")
+    cache.remember(
+        "objects", {name: object_resets.read(each) if name in synced else each for name, each in objects.items()}
+    )
 
 
 def _identity(item: SyncedObject) -> dict[str, object]:

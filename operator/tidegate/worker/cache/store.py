@@ -45,6 +45,13 @@ _UNLINKED = "{0}.lone AND +{0}.link IS NULL"
 _CERTAIN = "NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid IN ({0}.rid, {0}.link))"
 
 
+# The tables that have what is remembered of a record beside `record` itself.
+_BY_RECORD = (
+    *("dirty", "blank", "parked", "shelved", "intent"),
+    *("departed", "accepted", "large", "settling", "emptied"),
+)
+
+
 class Row(NamedTuple):
     """A remembered record: `source` is the number of an object's side, `link` the `rid` of its counterpart."""
 
@@ -271,20 +278,18 @@ class Cache:
         forgotten = listed(rids)
         links = f"SELECT link FROM record WHERE rid IN ({LISTED})"  # noqa: S608
         self._db.execute(f"UPDATE record SET link = NULL, lone = TRUE WHERE rid IN ({links})", (forgotten,))  # noqa: S608
-        dealt_with = (
-            "dirty",
-            "blank",
-            "parked",
-            "shelved",
-            "intent",
-            "departed",
-            "accepted",
-            "large",
-            "settling",
-            "emptied",
-        )
-        for table in ("record", *dealt_with):
+        for table in ("record", *_BY_RECORD):
             self._remove(table, forgotten)
+
+    def forget_all(self, sources: Sequence[int]) -> None:
+        """Forget all that is remembered of these sources, both sides of an object: no other record is linked to it."""
+        which = listed(sources)
+        records = f"SELECT rid FROM record WHERE source IN ({LISTED})"  # noqa: S608
+        for table in _BY_RECORD:
+            self._db.execute(f"DELETE FROM {table} WHERE rid IN ({records})", (which,))  # noqa: S608
+        for table in ("record", "departed", "settling", "shown", "deleted"):
+            self._db.execute(f"DELETE FROM {table} WHERE source IN ({LISTED})", (which,))  # noqa: S608
+        self._db.executemany("DELETE FROM meta WHERE name = ?", [(f"source {source}",) for source in sources])
 
     def let_go(self, rids: Sequence[int]) -> None:
         """Forget these records, but recognize them when they come back while their counterparts have none."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidegate.api.contract import PROTOCOL, Environment
+from tidegate.worker.cache.object_resets import ObjectReset
 from tidegate.worker.errors import ConfigurationError
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -38,6 +39,8 @@ class Order:
     decisions: Path | None = None
     # The run that is to be undone; None where the run syncs.
     undo: int | None = None
+    # The objects that are reset: each is passed on until a run has succeeded, and carried out once.
+    resets: tuple[ObjectReset, ...] = ()
 
 
 def read(environ: Mapping[str, str]) -> Order:
@@ -90,6 +93,7 @@ def read(environ: Mapping[str, str]) -> Order:
         approved=number(by, environ[by]) if by else None,
         confirmed=_found(environ.get(Environment.CONFIRMED, ""), complaints),
         undo=undo,
+        resets=_resets(environ.get(Environment.RESET_OBJECTS, ""), complaints),
     )
     if complaints:
         raise ConfigurationError(*complaints)
@@ -97,11 +101,27 @@ def read(environ: Mapping[str, str]) -> Order:
 
 
 def _found(text: str, complaints: list[str]) -> tuple[Mapping[str, Any], ...]:
+    return _objects(Environment.CONFIRMED, text, complaints)
+
+
+def _resets(text: str, complaints: list[str]) -> tuple[ObjectReset, ...]:
+    resets = []
+    for each in _objects(Environment.RESET_OBJECTS, text, complaints):
+        match each:
+            case {"object": str(name), "began": str(began), "push": bool(push)}:
+                resets.append(ObjectReset(name, began, push))
+            case _:
+                complaints.append(f"{Environment.RESET_OBJECTS} must have object, began and push, not {text!r}")
+                return ()
+    return tuple(resets)
+
+
+def _objects(name: str, text: str, complaints: list[str]) -> tuple[Mapping[str, Any], ...]:
     try:
         found = json.loads(text or "[]")
     except ValueError:
         found = None
     if isinstance(found, list) and all(isinstance(each, dict) for each in found):
         return tuple(found)
-    complaints.append(f"{Environment.CONFIRMED} must be a list of JSON objects, not {text!r}")
+    complaints.append(f"{name} must be a list of JSON objects, not {text!r}")
     return ()

@@ -15,7 +15,7 @@ def recognise_reloaded(session: Session, source: Source) -> bool:
     if not cache.count_gone(source.number):
         return False
     cache.index_matches()
-    former = cache.reloads.recognise(source.number, accepting=not session.progress.push)
+    former = cache.reloads.recognise(source.number, accepting=session.accepts(source))
     if session.progress.push:
         soil_referring(session, source.item.name, source.side, former)
     return bool(former)

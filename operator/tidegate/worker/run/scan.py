@@ -75,7 +75,7 @@ def _must_read_whole(session: Session, source: Source) -> bool:
     """True unless the changes since the last whole scan are enough."""
     if session.order.scope == "full" or session.progress.in_doubt or source.widened or source.cursor is None:
         return True
-    if not session.progress.push and session.cache.is_pending(source.number):
+    if session.accepts(source) and session.cache.is_pending(source.number):
         return True  # what an earlier run has left undone is to be accepted too
     remembered = session.cache.recall(f"source {source.number}") or {}
     if remembered.get("cursor") != source.cursor or remembered.get("watermark") is None:
@@ -114,7 +114,7 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     _note_returned(session, source, [*zip(rids, new, strict=True)])
     differing = [*zip(rids, new, strict=True), *changed]
     cache.large.note({rid: size_of(record.values) for rid, record in differing})
-    if not progress.push:
+    if session.accepts(source):
         cache.accepted.add_unchanged(visited - {rid for rid, _ in changed})
         _note_accepted(session, source, differing)
     cache.soil([rid for rid, _ in differing])
@@ -226,10 +226,10 @@ def _missed(session: Session, source: Source, rids: Sequence[int]) -> None:
 
     Of a side with a filter each is asked for by its id, which tells a delete from a record that has left the filter.
     """
-    cache, progress = session.cache, session.progress
+    cache = session.cache
     created = {rid for rid, written in cache.settling.of(rids).items() if written.before is None}
     rids = [rid for rid in rids if rid not in created]
-    if progress.push and filter_of(source.collection) is None:
+    if not session.accepts(source) and filter_of(source.collection) is None:
         _note_gone(session, source, rids)
         return
     rows = list(cache.rows(rids).values())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidegate.worker.cache.compatibility import recognise
+from tidegate.worker.cache.object_resets import ObjectReset
 from tidegate.worker.cache.parked import Kind
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.cache.systems import System
@@ -75,6 +76,10 @@ class Session:
                 counts.setdefault(source.name, Counter()).update(withheld)
         return {name: dict(counted) for name, counted in counts.items()}
 
+    def accepts(self, source: Source) -> bool:
+        """Whether what the source holds is taken as known: nothing that differs from the shadows is pushed."""
+        return source.accepts or not self.progress.push
+
     def position(self) -> str:
         """Where the run stands, for a message: no value of a record but its id, and nothing of a link to a page."""
         progress = self.progress
@@ -123,11 +128,12 @@ def open_pairs(
     learn: bool = True,
     pushes: bool = True,
     deleting: Set[tuple[str, str]] = frozenset(),
+    resets: Sequence[ObjectReset] = (),
 ) -> tuple[SourcePair, ...]:
     """Open all objects on both sides; the cache learns of the configuration unless `learn` is false.
 
     The rights to write are asked for where the run `pushes`; `deleting` names the object and the connector of what an
-    undo deletes.
+    undo deletes. Before that the cache forgets the objects of `resets`, each once.
 
     Raises ConfigurationError with all complaints, before the cache is touched.
     """
@@ -152,7 +158,7 @@ def open_pairs(
     if complaints:
         raise ConfigurationError(*complaints)
     remembered = recognise(
-        cache, sync, {name: (first, second) for name, (first, second) in systems.items()}, learn=learn
+        cache, sync, {name: (first, second) for name, (first, second) in systems.items()}, learn=learn, resets=resets
     )
     hasher = Hasher(bytes.fromhex(cache.recall("salt")))
 
@@ -162,7 +168,9 @@ def open_pairs(
         collection = collections[item.name, side]
         types = types_of(collection)
         floats = types is None or may_be_floats(type_.kind for type_ in types)
-        return Source(number, side, sync.names[side], item, collection, known.layout, hasher, known.widened, floats)
+        return Source(
+            number, side, sync.names[side], item, collection, known.layout, hasher, known.widened, floats, known.accepts
+        )
 
     def pair(item: SyncedObject) -> SourcePair:
         first, second = source(item, 0), source(item, 1)

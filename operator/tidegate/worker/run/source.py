@@ -31,6 +31,8 @@ class Source:
     widened: bool
     # Whether a value may be a floating-point number, which takes longer to be hashed.
     floats: bool = True
+    # Whether what it holds is taken as known, also in a run that pushes: its object was reset with FutureOnly.
+    accepts: bool = False
 
     @property
     def title(self) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from tidegate.worker.cache.compatibility import fields_were_read
+from tidegate.worker.cache.compatibility import fields_were_read, objects_were_read
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.config.rules import Sync
 from tidegate.worker.connectors import Interruptible
@@ -67,7 +67,10 @@ def opened(
         journal = open_journal(order, sync, environ, report, now) if writes or order.undo is not None else None
         if journal is not None:
             open_until_then.callback(journal.close)
-        pairs = open_pairs(sync, connectors, cache, pushes=writes, deleting=journal.undo_deletes if journal else set())
+        pairs = open_pairs(
+            sync, connectors, cache, pushes=writes, deleting=journal.undo_deletes if journal else set(),
+            resets=order.resets,
+        )  # fmt: skip
         progress = Progress.resume(cache.recall("progress"), order) or _start(order, sync, cache)
         pace = Pace(sync.pace.records_per_second if sync.pace else None, interrupted)
         seconds = progress.seconds
@@ -148,12 +151,18 @@ def _accept(session: Session) -> None:
     cache = session.cache
     with session.commit():
         cache.remember("halted", None)
-        for both in session.pairs:
-            for number in both.numbers:
-                cache.let_go(cache.gone_from(number))
-        cache.accepted.apply()
+        _take_as_known(session)
         _whole_scans_count(session)
         session.progress.phase = "accepted"
+
+
+def _take_as_known(session: Session) -> None:
+    """What the scan has noted as accepted becomes the shadows, and what it has missed there is forgotten."""
+    accepting = [source for both in session.pairs for source in both.sources if session.accepts(source)]
+    for source in accepting:
+        session.cache.let_go(session.cache.gone_from(source.number))
+    if accepting:
+        session.cache.accepted.apply()
 
 
 def _believe_what_has_settled(session: Session) -> None:
@@ -167,6 +176,7 @@ def _believe_what_has_settled(session: Session) -> None:
 def _enter_push(session: Session) -> None:
     with session.commit():
         session.cache.remember("halted", None)
+        _take_as_known(session)
         session.cache.parked.retry_records()
         settled = [both for both in session.pairs if both.item.conflict != "park"]
         session.cache.parked.retry_conflicts(number for both in settled for number in both.numbers)
@@ -190,6 +200,7 @@ def _whole_scans_count(session: Session) -> None:
             remembered = cache.recall(name)
             if remembered["scannedWhole"]:
                 cache.remember(name, remembered | {"readWholeAt": session.now()})
+    objects_were_read(cache, session.sync)
     if all(cache.recall(f"source {s.number}")["scannedWhole"] for both in session.pairs for s in both.sources):
         fields_were_read(cache, session.sync)
 
@@ -226,6 +237,7 @@ def _remark(session: Session) -> str:
         remarks.append(f"fields settled as decided: {decided}")
     if undecided := session.progress.undecided:
         remarks.append(f"{undecided} decisions not carried out: see the run's log")
+    remarks += _reset(session)
     if unreadable := session.progress.unreadable:
         remarks.append(f"{unreadable} records cannot be read and were set aside: see the run's log")
     if stale := session.progress.stale:
@@ -242,6 +254,17 @@ def _remark(session: Session) -> str:
             "deleted, and the next run reads the same changes again"
         )
     return "; ".join(remarks)
+
+
+def _reset(session: Session) -> list[str]:
+    synced = {item.name for item in session.sync.objects}
+    asked = [reset.object for reset in session.order.resets]
+    done = ", ".join(name for name in asked if name in synced)
+    left = ", ".join(name for name in asked if name not in synced)
+    return [
+        *([f"reset as requested: {done}"] if done else []),
+        *([f"not reset, because spec.sync no longer syncs it: {left}"] if left else []),
+    ]
 
 
 def _undone(session: Session, run: int) -> list[str]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tidegate.api.spec import Mode
-from tidegate.api.status import HandledRequests, Outcome
+from tidegate.api.status import HandledRequests, ObjectReset, Outcome
 from tidegate.control.history import MESSAGE_PATIENCE
 from tidegate.control.observation import JobState
 
@@ -32,6 +32,10 @@ from ..situations import (
 from .notation import LATER, ORPHAN, RESET, Row, asked
 
 OWN_IMAGE = {"spec": {"containers": [{"name": "sync", "image": "registry.example/own:1"}]}}
+SYNC = {"objects": [{"name": "contact"}, {"name": "account"}]}
+WITH_OBJECTS = WAITING.declaring(sync=SYNC)
+OF_CONTACT = asked(reset="now", reset_objects=("contact",))
+CONTACT_RESET = (ObjectReset(object="contact", began=NOW - timedelta(minutes=1), push=True),)
 KNOWS_APPROVALS = {"metadata": {"annotations": {"tidegate.dev/worker-approvals": "true"}}, **OWN_IMAGE}
 
 DELAY = [
@@ -569,6 +573,90 @@ REQUESTS = [
         .remembering(activation=activation(reset=True, caught_up=True)),
         "Syncing | claims 2 full push epoch 2 | create Job 2",
         activation="2 PastAndFuture reset",
+    ),
+    Row(
+        "a requested reset of objects: the next run, at once, resets them, and the others go on",
+        WITH_OBJECTS.but(requests=OF_CONTACT),
+        "Syncing | claims 2 changes resetting contact | create Job 2",
+        activation="1 PastAndFuture caught-up",
+    ),
+    Row(
+        "… and takes both sides as they are after FutureOnly",
+        WITH_OBJECTS.but(requests=OF_CONTACT).remembering(activation=activation(mode=Mode.FUTURE_ONLY, caught_up=True)),
+        "Syncing | claims 2 changes resetting contact read-only | create Job 2",
+    ),
+    Row(
+        "… in the full sync, where that is owed",
+        WITH_OBJECTS.but(requests=OF_CONTACT).remembering(activation=activation(mode=Mode.FUTURE_ONLY)),
+        "Syncing | claims 2 full read-only resetting contact read-only | create Job 2",
+    ),
+    Row(
+        "… follows the running run",
+        RUNNING.declaring(sync=SYNC).but(requests=OF_CONTACT),
+        "Syncing | keeps 1 full push | nothing",
+    ),
+    Row(
+        "… waits for an ON",
+        IS_OFF.declaring(sync=SYNC).but(requests=OF_CONTACT),
+        "Off | none | nothing",
+    ),
+    Row(
+        "… which begins an activation that is no reset",
+        IS_OFF.declaring(status="ON", sync=SYNC).but(requests=OF_CONTACT),
+        "Syncing | claims 2 full push resetting contact | create Job 2",
+        activation="2 PastAndFuture",
+    ),
+    Row(
+        "… is owed while runs fail, after the backoff",
+        WITH_OBJECTS.but(requests=OF_CONTACT).remembering(
+            object_resets=CONTACT_RESET,
+            handled=HandledRequests(reset_requested_at="now"),
+            last_run=last_run(1, Outcome.FAILED, ago=5),
+            consecutive_failures=1,
+        ),
+        "Waiting | none | nothing",
+    ),
+    Row(
+        "… and given to each run",
+        WITH_OBJECTS.but(requests=asked(reset="now", reset_objects=("contact",), sync="now")).remembering(
+            object_resets=CONTACT_RESET, handled=HandledRequests(reset_requested_at="now")
+        ),
+        "Syncing | claims 2 changes resetting contact | create Job 2",
+    ),
+    Row(
+        "… until one has succeeded",
+        FINISHED.declaring(sync=SYNC, delay="0s")
+        .but(requests=OF_CONTACT)
+        .remembering(
+            object_resets=CONTACT_RESET,
+            run=run(1, object_resets=CONTACT_RESET),
+            handled=HandledRequests(reset_requested_at="now"),
+        ),
+        "Syncing | claims 2 changes | create Job 2",
+        activity="✓ 1",
+    ),
+    Row(
+        "… and is over with a reset of the whole sync",
+        WITH_OBJECTS.but(requests=asked(reset="later")).remembering(
+            object_resets=CONTACT_RESET, handled=HandledRequests(reset_requested_at="now")
+        ),
+        "Syncing | claims 2 full push epoch 2 | create Job 2",
+        activation="2 PastAndFuture reset",
+    ),
+    Row(
+        "a reset of an object that spec.sync does not have is refused, and the sync goes on",
+        WITH_OBJECTS.but(requests=asked(reset="now", reset_objects=("kontakt",))),
+        "Waiting | none | nothing",
+    ),
+    Row(
+        "… and so is one of a worker of one's own",
+        WAITING.but(requests=OF_CONTACT),
+        "Waiting | none | nothing",
+    ),
+    Row(
+        "… and an object's name without a time, which would reset them all",
+        WITH_OBJECTS.but(requests=asked(reset="contact")),
+        "Waiting | none | nothing",
     ),
     Row("a reset requested while OFF", IS_OFF.but(requests=asked(reset="now")), "Off | none | nothing"),
     Row(

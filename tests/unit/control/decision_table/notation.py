@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from tidegate.api.status import Run, RunKind
 from tidegate.control.observation import Requests
@@ -30,7 +31,7 @@ class Row:
     at: datetime = NOW
 
 
-def asked(**requests: str) -> Requests:
+def asked(**requests: Any) -> Requests:
     return Requests(**requests)
 
 
@@ -71,7 +72,8 @@ def _run_words(claimed: Run | None, at: datetime) -> str:
     interrupted = " interrupted" if claimed.interrupted else ""
     approved = f" approved {claimed.approved}" if claimed.approved is not None else ""
     decided = " with decisions" if claimed.decisions is not None else ""
-    return f"{verb} {claimed.number} {kind}{epoch}{cancelling}{interrupted}{approved}{decided}"
+    resets = "".join(f" resetting {each.object}{'' if each.push else ' read-only'}" for each in claimed.object_resets)
+    return f"{verb} {claimed.number} {kind}{epoch}{cancelling}{interrupted}{approved}{decided}{resets}"
 
 
 def _action_words(action: Action) -> str:

@@ -60,7 +60,8 @@ def _take_back(session: Session, chains: Sequence[Sequence[Entry]]) -> list[Undo
     if source_of(session, chains[0][-1].change.source) is None:
         for *_, last in chains:
             told = last.change
-            leave(session, told.object, told.connector, told.key, "spec.sync no longer syncs it")
+            why = "spec.sync no longer syncs it, or its object was reset since"
+            leave(session, told.object, told.connector, told.key, why)
         return []
     blocked, left = list[Undone](), chains
     for passes in range(1, _PASSES + 1):

@@ -6,6 +6,7 @@ propagated.
 
 from collections.abc import Sequence
 
+from tidegate.worker.cache.compatibility import remembers
 from tidegate.worker.connectors import Record
 from tidegate.worker.journal.changes import Change, Entry
 from tidegate.worker.merge.kept import is_a_form_of
@@ -25,6 +26,8 @@ def settle(session: Session) -> None:
         session.pace.wait()
         found = source_of(session, entry.change.source)
         if found is None:
+            if not remembers(session.cache, entry.change.source):
+                journal.complete(entry.run, {}, [entry.number])  # its object was reset: all of it is read as new
             continue  # settled when the object is synced again
         with session.cache.transaction():
             happened = _settle(session, *found, entry)

@@ -1,0 +1,42 @@
+"""Requests for a reset, in the form of the annotation tidegate.dev/reset-requested-at.
+
+Any new value asks for a reset of the whole sync. A time with names after it asks for a reset of these objects alone:
+`2026-11-27T10:00:00Z contact, account`.
+"""
+
+import re
+from collections.abc import Sequence
+
+# What `date` prints without options begins with the day of the week, and names no object.
+_OF_OBJECTS = re.compile(r"\d{4}-\d\d-\d\dT\S+\s+(?P<names>.+)", re.DOTALL)
+
+
+def objects_of(request: str) -> tuple[str, ...]:
+    """The objects that a request names; none where it asks for a reset of the whole sync."""
+    found = _OF_OBJECTS.fullmatch(request.strip())
+    names = found["names"].split(",") if found else ()
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def request(at: str, objects: Sequence[str]) -> str:
+    """The annotation's value; `at` is a time in the form of RFC 3339."""
+    return " ".join(filter(None, (at, ",".join(objects))))
+
+
+def obstacle(request: str, objects: Sequence[str], known: Sequence[str] | None) -> str | None:
+    """Why a request cannot be carried out.
+
+    `objects` are those that it names, and `known` those of spec.sync; None without spec.sync.
+    """
+    if not objects:
+        # Without a time, the name of an object would delete the memory of all of them.
+        meant = [name for name in re.split(r"[\s,]+", request) if name in (known or ())]
+        if meant:
+            return f"name objects after a time, such as 2026-11-27T10:00:00Z {','.join(meant)}"
+        return None
+    if known is None:
+        return "only spec.sync has objects that can be reset one by one; reset the whole sync"
+    unknown = [name for name in objects if name not in known]
+    if unknown:
+        return f"spec.sync has no object {', '.join(unknown)}; it has {', '.join(known)}"
+    return None
