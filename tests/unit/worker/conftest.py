@@ -25,9 +25,9 @@ def tmp_path(directory_in_memory: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def world(directory_in_memory: Path) -> Iterator[World]:
     """Its pages and batches are small, so that a run has many."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory(dir=directory_in_memory) as directory:
         patch.setattr(scan, "PAGE", 3)
         patch.setattr(pair, "_BATCH", 3)
-        world = World(directory_in_memory)
+        world = World(Path(directory))
         yield world
         world.close()
