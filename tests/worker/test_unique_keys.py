@@ -144,3 +144,27 @@ def test_of_sqlite_by_the_collation(tmp_path: Path, collation: str, setting: str
         connection.execute("CREATE UNIQUE INDEX one_each ON contact (email)")
     said = check(f"sqlite:///{tmp_path}/erp.db")
     assert ("unique key one_each takes texts" in said and f"write {setting} for" in said) if setting else said == ""
+
+
+DOUBLED = "CREATE VIEW contact AS SELECT email AS id, name AS email, name FROM made"
+
+
+def test_of_postgresql_a_view_with_doubled_ids_is_refused_by_name(postgresql_database: postgresql.Database) -> None:
+    postgresql_database.sql(
+        "CREATE TABLE made (email TEXT, name TEXT); INSERT INTO made VALUES ('a', 'x'), ('a', 'y'), ('A', 'z'); "
+        f"{DOUBLED}; GRANT SELECT ON contact TO worker"
+    )
+    assert "id: more than one row has the id a; " in check(postgresql_database.worker_url, creates=False)
+    postgresql_database.sql("DELETE FROM made WHERE name = 'y'")
+    assert "has the id" not in check(postgresql_database.worker_url, creates=False)
+
+
+def test_of_mariadb_ids_are_doubled_where_the_collation_takes_them_for_the_same(
+    mariadb_database: mariadb.Database,
+) -> None:
+    mariadb_database.sql("CREATE TABLE made (email VARCHAR(9) COLLATE utf8mb4_general_ci, name TEXT)")
+    mariadb_database.sql("INSERT INTO made VALUES ('a', 'x'), ('A', 'y'), ('b', 'z')")
+    mariadb_database.sql(DOUBLED)
+    assert "id: more than one row has the id" in check(mariadb_database.url, creates=False)
+    mariadb_database.sql("DELETE FROM made WHERE name = 'y'")
+    assert "has the id" not in check(mariadb_database.url, creates=False)
