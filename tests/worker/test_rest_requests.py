@@ -81,6 +81,34 @@ def test_changes_may_be_listed_at_a_path_of_their_own(api: Api, systems: RestAnd
     assert [{*query} for path, query in asked if path == "/contacts/changes"] == [{"from"}]
 
 
+def test_changes_may_be_found_by_a_search_by_post(api: Api, systems: RestAndSqlite) -> None:
+    asked: list[Any] = []
+
+    def search(request: Request, serve: Serve) -> Reply:
+        if request.path != "/contacts/search":
+            return serve(request)
+        asked.append(request.body)
+        page = {"cursor": request.body["cursor"]} if "cursor" in request.body else {}
+        query = {"updated_after": request.body["changed"][0]["since"], **page}
+        return serve(replace(request, method="GET", path="/contacts", query=query))
+
+    api.around = search
+    api.paging, api.items, api.page_size, api.totals = "cursor", "data", 2, "body"
+    systems.fill(5)
+    systems.place |= {
+        "items": "data", "paging": {"cursor": {}}, "cursor": "updatedAt",
+        "since": {"path": "/contacts/search", "body": {"changed": [{"since": "{since}"}], "sort": "id"}},
+    }  # fmt: skip
+    assert systems.run().code == 0
+    assert asked == [], "a whole scan reads the list"
+    for key in (1, 3, 5):
+        api.edit(key, phone="77")
+    ended = systems.run("changes")
+    assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": "3 update"}), ended.reason
+    assert all(body["sort"] == "id" and body["changed"][0]["since"].endswith("Z") for body in asked)
+    assert any("cursor" in body for body in asked), "its pages are asked for in the body"
+
+
 def test_a_path_of_changes_that_is_not_there_is_named(api: Api, systems: RestAndSqlite) -> None:
     systems.fill(1)
     since = {"path": "/contacts/news", "parameters": {"from": "{since}"}}
@@ -426,6 +454,15 @@ def test_a_form_has_brackets_for_nested_fields(api: Api) -> None:
             {"cursor": "updatedAt", "since": {"path": "/contacts/changes?a=b", "parameters": {"t": "{since}"}}},
             "since.path: write query parameters as query",
         ),
+        (
+            {"cursor": "updatedAt", "since": {"body": {"t": "{since}"}}},
+            "since: body needs path: where the POST goes",
+        ),
+        (
+            {"cursor": "updatedAt", "since": {"path": "/s", "body": {"t": "{since}"}, "parameters": {"t": "{since}"}}},
+            "since: write parameters for a list by GET, or body for one by POST",
+        ),
+        ({"cursor": "updatedAt", "since": {"path": "/s", "body": {"t": "now"}}}, "write where the time comes"),
         ({"path": "/accounts/{id}/contacts"}, "path: records below another record cannot be listed one parent at a"),
         ({"cursor": "updatedAt", "since": 7}, "since: write the query parameter that takes the time"),
         ({"update": "DELETE"}, "update must be"),

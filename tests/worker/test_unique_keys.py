@@ -151,9 +151,10 @@ DOUBLED = "CREATE VIEW contact AS SELECT email AS id, name AS email, name FROM m
 
 def test_of_postgresql_a_view_with_doubled_ids_is_refused_by_name(postgresql_database: postgresql.Database) -> None:
     postgresql_database.sql(
-        "CREATE TABLE made (email TEXT, name TEXT); INSERT INTO made VALUES ('a', 'x'), ('a', 'y'), ('A', 'z'); "
-        f"{DOUBLED}; GRANT SELECT ON contact TO worker"
+        "CREATE TABLE made (email TEXT, name TEXT); INSERT INTO made VALUES ('a', 'x'), ('a', 'y'), ('A', 'z')"
     )
+    postgresql_database.sql(DOUBLED)
+    postgresql_database.sql("GRANT SELECT ON contact TO worker")
     assert "id: more than one row has the id a; " in check(postgresql_database.worker_url, creates=False)
     postgresql_database.sql("DELETE FROM made WHERE name = 'y'")
     assert "has the id" not in check(postgresql_database.worker_url, creates=False)

@@ -6,12 +6,14 @@ needs a request for the newest record.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from tidegate.worker.connectors import Record, Token, Window
 from tidegate.worker.connectors.http.listing import Filters, SearchFor
 from tidegate.worker.connectors.http.request_settings import Since
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.http.templates import filled, is_plain, names_within
+from tidegate.worker.connectors.json_documents import Document
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.values.normal_form import Value
 
@@ -36,14 +38,13 @@ def since(title: str, settings: ResourceSettings, window: Window | None) -> Filt
     moment = _moment(window.since)
     if moment is not None:
         return _at_its_path(settings.since, _since(settings.since, moment - window.overlap))
-    parameters = _parameters(settings.since)
-    if names_within(parameters) and not is_plain(str(window.since)):
+    template = _template(settings.since)
+    if names_within(template) and not is_plain(str(window.since)):
         raise ConfigurationError(
             f"{title}: since: the newest {settings.cursor} is {str(window.since)[:100]!r}, which could change the "
             'meaning of a filter; write a parameter that takes nothing else, such as {parameters: {after: "{since}"}}'
         )
-    asked = {name: str(text) for name, text in filled(parameters, {"since": str(window.since)}).items()}
-    return _at_its_path(settings.since, asked)
+    return _at_its_path(settings.since, filled(template, {"since": str(window.since)}))
 
 
 def since_moment(settings: ResourceSettings, moment: datetime) -> Filters | None:
@@ -53,21 +54,23 @@ def since_moment(settings: ResourceSettings, moment: datetime) -> Filters | None
     return _at_its_path(settings.since, _since(settings.since, moment))
 
 
-def _at_its_path(setting: str | Since, asked: dict[str, str]) -> Filters:
-    path = setting.path if isinstance(setting, Since) else None
-    return asked if path is None else SearchFor(path, asked, by_post=False, setting="since")
+def _at_its_path(setting: str | Since, asked: Document) -> Filters:
+    if isinstance(setting, str) or setting.path is None:
+        return asked
+    return SearchFor(setting.path, asked, by_post=setting.body is not None, setting="since")
 
 
-def _since(setting: str | Since, moment: datetime) -> dict[str, str]:
+def _since(setting: str | Since, moment: datetime) -> Document:
     text = written(moment)
     if isinstance(setting, Since) and setting.format != "rfc3339":
         seconds = int(moment.timestamp())  # rounded down: reading a change twice is harmless
         text = str(seconds * 1000 if setting.format == "epochMilliseconds" else seconds)
-    return {name: str(filled_in) for name, filled_in in filled(_parameters(setting), {"since": text}).items()}
+    filled_in: Document = filled(_template(setting), {"since": text})
+    return filled_in
 
 
-def _parameters(setting: str | Since) -> Mapping[str, str]:
-    return setting.parameters if isinstance(setting, Since) else {setting: "{since}"}
+def _template(setting: str | Since) -> Mapping[str, Any]:
+    return setting.template if isinstance(setting, Since) else {setting: "{since}"}
 
 
 def must_be_time(title: str, settings: ResourceSettings, record: Record) -> None:

@@ -8,11 +8,10 @@ from tidegate.worker.connectors import Part
 from tidegate.worker.connectors.http.templates import names_in
 
 
-def _with_since(parameters: dict[str, str]) -> dict[str, str]:
-    names = set(names_in(parameters))
-    if names != {"since"}:
+def _with_since(asked: dict[str, Any] | None) -> dict[str, Any] | None:
+    if asked is not None and set(names_in(asked)) != {"since"}:
         raise ValueError("write where the time comes, such as {filter: \"updated > '{since}'\"}")
-    return parameters
+    return asked
 
 
 def without_query(path: str) -> str:
@@ -28,15 +27,32 @@ def without_query(path: str) -> str:
 
 
 class Since(Part):
-    """How to request the changes since a time, where a query parameter with the time alone is not enough."""
+    """How to request the changes since a time, where a query parameter with the time alone is not enough. Exactly one
+    of parameters and body describes the request."""
 
-    parameters: Annotated[dict[str, str], AfterValidator(_with_since)]
+    parameters: Annotated[dict[str, str] | None, AfterValidator(_with_since)] = None
     """Query parameters with {since} in place of the time, such as {filter: "updated > '{since}'"}."""
+    body: Annotated[dict[str, Any] | None, AfterValidator(_with_since)] = None
+    """The body of a POST to path, likewise, for an API that lists changes by a search. The parameters of a page are
+    added to it."""
     format: Literal["rfc3339", "epochSeconds", "epochMilliseconds"] = "rfc3339"
     """How the API writes a time: 2026-11-02T08:30:00Z, or a number since 1970."""
     path: Annotated[str, AfterValidator(without_query)] | None = None
     """The path below baseUrl that lists changes, such as /contacts/changes, where it is not that of the records. Its
     answers are like those of a list; only these parameters are sent, without those of query."""
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """The part that contains {since}."""
+        return self.body or self.parameters or {}
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Since":
+        if (self.parameters is None) == (self.body is None):
+            raise ValueError("write parameters for a list by GET, or body for one by POST")
+        if self.body is not None and self.path is None:
+            raise ValueError("body needs path: where the POST goes")
+        return self
 
 
 class Search(Part):

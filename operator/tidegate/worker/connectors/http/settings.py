@@ -150,7 +150,7 @@ class ResourceSettings(Part):
     since: Annotated[str | Since | None, BeforeValidator(_parameter_or_since)] = None
     """The query parameter that asks for what was changed since then; it needs cursor. Where the API has another format
     than 2026-11-02T08:30:00Z, a filter of its own, or another path for changes: {parameters: {filter: "updated >
-    {since}"}, format: …, path: …}."""
+    {since}"}, format: …, path: …}; with body instead of parameters it is a POST to path."""
     newest: dict[str, str] | None = None
     """Query parameters by which the newest record comes first: for a cursor that is not a time."""
     find: Annotated[dict[str, str] | Search | Literal["scan"] | None, BeforeValidator(_parameters_search_or_scan)] = (
