@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 
-from tidegate.worker.connectors import Changed, Collection, Description, FieldUse, Key, Record, Rejected, Window, Write
+from tidegate.worker.connectors import (
+    Changed,
+    Collection,
+    Description,
+    FieldUse,
+    FindsReferring,
+    Key,
+    Record,
+    Rejected,
+    Window,
+    Write,
+)
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.values.normal_form import Normalization, normal, normalized
 
@@ -129,6 +140,15 @@ def test_records_are_found_by_several_match_fields_ignoring_case(system: System)
         found = collection.find([("ÉVA@x", "Ève"), ("bob@x", "Ann")])
         sought = [record for record in found if plain(record.values[:2]) == ("éva@x", "Ève")]
     assert [record.key for record in sought] == [key]
+
+
+@pytest.mark.parametrize("system", TABLES, indirect=True)
+def test_records_are_found_by_any_field_that_may_refer_to_others(system: System) -> None:
+    first, second, _ = (system.add(email=f"{name}@x", name=name) for name in ("17", "18", "19"))
+    with opened(system) as collection:
+        assert isinstance(collection, FindsReferring)
+        found = collection.referring(FIELDS.index("name"), [17, "18", 20])
+        assert {record.key for record in found} == {first, second}
 
 
 def test_creates_return_the_stored_records_in_order(system: System) -> None:

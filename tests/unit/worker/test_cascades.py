@@ -1,6 +1,7 @@
 """A delete takes along no record that is to stay. Whole runs on real databases, of which erp and crm cascade."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import pytest
@@ -43,13 +44,18 @@ def firms(databases: Databases) -> Databases:
     return databases
 
 
-def run(databases: Databases, deletes: str = "propagate", **more: Any) -> Ended:
+NOT_SECRET = {"field": "name", "operator": "NotIn", "values": ["Secret"]}
+
+
+def run(
+    databases: Databases, deletes: str = "propagate", where: Sequence[Mapping[str, Any]] = (), **more: Any
+) -> Ended:
     config = databases.config(safety={"maxDeletes": {"min": 10}, "emptySide": "allow"})
     config["objects"] = [
         {"name": "firm", **place("firm"), "match": ["name"], "fields": fields("name"), "deletes": "propagate"},
         {
             "name": "person", **place("person"), "match": ["email"], "fields": fields("email", "name", "firm"),
-            "deletes": deletes,
+            "deletes": deletes, "crm": {**place("person")["crm"], **({"where": [*where]} if where else {})},
         },
     ]  # fmt: skip
     return databases.run(config=config, **more)
@@ -96,6 +102,57 @@ def test_a_parent_without_children_is_deleted_even_while_others_wait(firms: Data
     firms.sql("erp", "DELETE FROM person WHERE firm = (SELECT id FROM firm WHERE name = 'Acme')")
     firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
     assert run(firms).pushed == {"crm": "3 delete", "erp": ""}
+
+
+def test_a_child_that_waits_keeps_its_parent(firms: Databases) -> None:
+    firms.sql("crm", "INSERT INTO person VALUES (9, NULL, 'without a key', 1)")
+    run(firms)
+    firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
+    assert run(firms).pushed["crm"] == "2 delete"
+    assert ("without a key", "Acme") in people(firms, "crm")
+
+
+class TestAChildOutsideTheFilter:
+    def test_keeps_its_parent(self, firms: Databases) -> None:
+        firms.sql("crm", "INSERT INTO person VALUES (4, 'x@x', 'Secret', 1)")
+        run(firms, where=[NOT_SECRET])
+        firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
+        ended = run(firms, where=[NOT_SECRET])
+        assert ended.pushed == {"crm": "2 delete", "erp": ""}
+        assert ended.parked == [("crm", "", (
+            "it was deleted in erp, and person 4 of crm, which is outside the filter (where), still refers to it: "
+            "delete that one, or let it refer to another firm"
+        ))]  # fmt: skip
+        assert ("Secret", "Acme") in people(firms, "crm")
+        firms.sql("crm", "UPDATE person SET firm = 2 WHERE id = 4")
+        ended = run(firms, where=[NOT_SECRET])
+        assert (ended.pushed["crm"], ended.message["waiting"]) == ("1 delete", 0)
+
+    def test_keeps_its_parent_if_it_leaves_the_filter_now(self, firms: Databases) -> None:
+        run(firms, where=[NOT_SECRET])
+        firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
+        firms.sql("crm", "UPDATE person SET name = 'Secret' WHERE id = 2")
+        run(firms, where=[NOT_SECRET])
+        assert ("Secret", "Acme") in people(firms, "crm")
+
+    def test_does_not_keep_other_parents(self, firms: Databases) -> None:
+        firms.sql("crm", "INSERT INTO person VALUES (4, 'x@x', 'Secret', 2)")
+        run(firms, where=[NOT_SECRET])
+        firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
+        assert run(firms, where=[NOT_SECRET]).pushed["crm"] == "3 delete"
+
+
+def test_a_child_that_is_new_since_the_scan_keeps_its_parent(firms: Databases) -> None:
+    firms.sql("erp", "DELETE FROM firm WHERE name = 'Acme'")
+    waits = count()
+
+    def hire() -> bool:
+        if next(waits) == 9:  # when everything has been read and the guard has passed
+            firms.sql("crm", "INSERT INTO person VALUES (4, 'new@x', 'New', 1)")
+        return False
+
+    assert run(firms, interrupted=hire).pushed["crm"] == "2 delete"
+    assert ("New", "Acme") in people(firms, "crm")
 
 
 def test_an_unreadable_child_keeps_its_parent(firms: Databases, monkeypatch: pytest.MonkeyPatch) -> None:

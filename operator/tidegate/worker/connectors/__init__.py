@@ -282,6 +282,17 @@ class MayShowLate(Protocol):
         """These may have been created without an answer: from now on `find` looks for them without the search."""
 
 
+@runtime_checkable
+class FindsReferring(Protocol):
+    """A Collection whose system may delete records together with one that they refer to, as foreign keys do."""
+
+    def referring(self, field: int, keys: Sequence[Key], /) -> Sequence[Record]:
+        """All records whose field may hold one of these ids, those outside the filter included.
+
+        The caller compares their normal forms.
+        """
+
+
 def unread(collection: Collection) -> Mapping[Key, str]:
     """The records that the last `get` could not read: they exist, and their values are unknown."""
     return collection.unread if isinstance(collection, MayNotRead) else {}

@@ -115,6 +115,7 @@ class Rows:
             name: adapter(table.columns[name], engine.dialect)(value) for name, value in description.constants
         }
         self._made = [column for column in self._identity.columns if makes_key(column)]
+        self._description = description
         self._search = Search(engine, self._identity, self._fields, description)
         self._changes: Changes | None = None
         if settings.cursor:
@@ -178,6 +179,13 @@ class Rows:
             return []
         with speaking_of(self._connector):
             return self._found(self._search.condition(wanted), by_search=True)
+
+    def referring(self, field: int, keys: Sequence[Key]) -> Sequence[Record]:
+        by_field = replace(self._description, match=(field,))
+        search = Search(self._engine, self._identity, self._fields, by_field)
+        with speaking_of(self._connector):
+            inside = self._found(search.condition([(key,) for key in keys]))
+        return [*inside, *self._outside.values()]
 
     def _found(self, condition: ColumnElement[bool], *, by_search: bool = False) -> list[Record]:
         """The records that match a condition; those outside the filter are noted at the same moment."""

@@ -2,13 +2,15 @@
 
 A database may delete what refers to a deleted record, and an edit there would be lost with it. A record is therefore
 deleted only after all that refer to it by a `ref` are gone: children first, and a parent with living children waits.
+Where the system can tell who refers to it, that includes records outside the filter, and those created since the scan.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tidegate.worker.config.rules import SIDES, Side, other
-from tidegate.worker.connectors import Key, unread
+from tidegate.worker.connectors import FindsReferring, Key, unread
+from tidegate.worker.connectors.where import outside
 from tidegate.worker.merge.three_way import Delete
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.session import Session
@@ -22,7 +24,8 @@ class Child:
 
     title: str
     key: Key
-    unread: bool
+    unread: bool = False
+    outside: bool = False
 
 
 def wait_for_children(session: Session, both: SourcePair, works: Sequence[Work], *, patient: bool) -> None:
@@ -48,25 +51,31 @@ def children_of(session: Session, both: SourcePair, on: Side, deletes: Collectio
         for i, rule in enumerate(referring.item.fields):
             if rule.ref != both.item.name:
                 continue
-            for key, value in _values(session, source, i, list(deletes)):
-                if key in going:
+            for child, value in _values(session, source, i, list(deletes)):
+                if child.key in going:
                     continue
-                child = Child(referring.item.name, key, unread=value is MISSING)
                 parent = parents.get(normal(value))
                 named = [] if parent is None else [parent]
                 yield from ((each, child) for each in (deletes if child.unread else named))
 
 
-def _values(session: Session, source: Source, field: int, parents: Sequence[Key]) -> Iterator[tuple[Key, Value]]:
+def _values(session: Session, source: Source, field: int, parents: Sequence[Key]) -> Iterator[tuple[Child, Value]]:
     """What those records refer to now that may refer to one of these; MISSING for one that cannot be read."""
+    title = source.item.name
+    if isinstance(source.collection, FindsReferring):
+        referring = source.collection.referring(field, parents)
+        left = outside(source.collection)
+        for record in referring:
+            yield Child(title, record.key, outside=record.key in left), record.values[field]
     hashes = [*(source.hash_of(field, key) for key in parents), UNKNOWN]
     keys = session.cache.may_hold(source.number, source.layout.place_of(field), hashes)
     for start in range(0, len(keys), source.collection.batch):
         session.pace.wait()
         found = source.get(keys[start : start + source.collection.batch])
         unreadable = unread(source.collection)
-        yield from ((record.key, record.values[field]) for record in found.values() if normal(record.values[field]))
-        yield from ((key, MISSING) for key in unreadable)
+        values = ((key, record.values[field]) for key, record in found.items())
+        yield from ((Child(title, key), value) for key, value in values if normal(value))
+        yield from ((Child(title, key, unread=True), MISSING) for key in unreadable)
 
 
 def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: Child, *, patient: bool) -> None:
@@ -75,9 +84,10 @@ def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: 
         return
     target, row = both.sources[on], work.row(on)
     refers = "cannot be read and may refer" if child.unread else "still refers"
+    which = ", which is outside the filter (where)," if child.outside else ""
     reason = (
-        f"it was deleted in {both.sources[other(on)].name}, and {child.title} {child.key} of {target.name} {refers} to "
-        f"it: delete that one, or let it refer to another {both.item.name}"
+        f"it was deleted in {both.sources[other(on)].name}, and {child.title} {child.key} of {target.name}{which} "
+        f"{refers} to it: delete that one, or let it refer to another {both.item.name}"
     )
     with session.cache.transaction():
         session.park(target, row.rid, row.key, None, reason)
