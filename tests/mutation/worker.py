@@ -320,8 +320,8 @@ BUGS = [
     SeededBug(
         "the values of records are in a plan's log for all to read",
         f"{_ENGINE}/run/plan_run.py",
-        "for record in found.records(seal is not None):",
-        "for record in found.records(True):",
+        "found.records(seal is not None)):",
+        "found.records(True)):",
         (f"{_TESTS}/test_plan_values.py",),
     ),
     SeededBug(
@@ -334,9 +334,16 @@ BUGS = [
     SeededBug(
         "a plan that is requested of a run works in the run's own cache",
         f"{_ENGINE}/run/plan_run.py",
-        'own = replace(order, cache_dir=Path(temporary), scope="full", push=True)',
-        'own = replace(order, scope="full", push=True)',
+        "own = replace(order, cache_dir=Path(temporary), ",
+        "own = replace(order, ",
         (f"{_TESTS}/test_plan_run.py",),
+    ),
+    SeededBug(
+        "the values of an undone run are in a plan's log for all to read",
+        f"{_ENGINE}/run/plan_run.py",
+        "chain(found.written(seal is not None), ",
+        "chain(found.written(True), ",
+        (f"{_TESTS}/test_plan_of_an_undo.py",),
     ),
     SeededBug(
         "a plan writes what it plans",

@@ -262,8 +262,6 @@ class TestRefused:
 
     def test_a_number_that_is_none_or_a_run_that_does_not_push(self, synced: Synced) -> None:
         assert synced.undo(2, push=False).message["reason"] == "SYNC_UNDO needs SYNC_PUSH=true: an undo writes"
-        reason = synced.undo(1, push=False, environment={"SYNC_PLAN": "true"}).message["reason"]
-        assert reason == "SYNC_UNDO cannot be used with SYNC_PLAN: plan it by tidegate-worker undo"
         reason = synced.sync(environment={"SYNC_UNDO": "x"}).message["reason"]
         assert reason == "SYNC_UNDO must be a whole number, not 'x'"
 

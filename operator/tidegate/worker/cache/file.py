@@ -27,9 +27,9 @@ def copy_cache(directory: Path, target: Path) -> None:
         raise meaning_of(error) from error
 
 
-def copy_cache_at_rest(directory: Path, target: Path) -> None:
-    """Copy the files of a cache that no other process uses, from where nothing can be written. Raises OSError."""
-    for name in (FILE, f"{FILE}-wal"):  # a run that was killed has left its last commits in the second one
+def copy_at_rest(file: str, directory: Path, target: Path) -> None:
+    """Copy a database that no other process uses, from where nothing can be written. Raises OSError."""
+    for name in (file, f"{file}-wal"):  # a run that was killed has left its last commits in the second one
         if (directory / name).exists():
             copyfile(directory / name, target / name)
 

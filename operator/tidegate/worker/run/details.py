@@ -21,8 +21,11 @@ _PAGE = 500
 
 
 def details(session: Session, changes: Changes, *, values: bool) -> Iterator[Detail]:
-    """Of each object and side: what would be written, then what would wait for a decision."""
-    waiting = session.cache.parked.oldest(-1)
+    """Of each object and side: what would be written, then what would wait for a decision.
+
+    An undo sets nothing aside: what it leaves alone is in the log.
+    """
+    waiting = session.cache.parked.oldest(-1) if session.order.undo is None else []
     for both in session.pairs:
         for source in both.sources:
             for change in changes.of(title_of(source.item, source.name)):

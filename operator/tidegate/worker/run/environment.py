@@ -31,7 +31,7 @@ class Order:
     # The halted run that a person has approved, and what it had reported as found, as far as it is passed on.
     approved: int | None = None
     confirmed: tuple[Mapping[str, Any], ...] = ()
-    # Say what a full run that pushes would do, and write nothing.
+    # Say what a full run that pushes, or the undo, would do, and write nothing.
     plan: bool = False
     # Of a plan: the public key that the values of records are sealed with; without one there are none.
     plan_key: str | None = None
@@ -74,9 +74,7 @@ def read(environ: Mapping[str, str]) -> Order:
         complaints.append(f"{Environment.PLAN} must be true or false, not {asked!r}")
     undone = environ.get(Environment.UNDO, "")
     undo = number(Environment.UNDO, undone) if undone else None
-    if undo is not None and asked == "true":
-        complaints.append(f"{Environment.UNDO} cannot be used with {Environment.PLAN}: plan it by tidegate-worker undo")
-    elif undo is not None and push == "false":
+    if undo is not None and push == "false" and asked == "false":
         complaints.append(f"{Environment.UNDO} needs {Environment.PUSH}=true: an undo writes")
     order = Order(
         run=run,

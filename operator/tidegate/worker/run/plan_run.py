@@ -1,18 +1,21 @@
-"""Plan run: a run that is asked for a plan (SYNC_PLAN). It looks at the cache, works on a copy, and writes nothing.
+"""Plan run: a run that is asked for a plan (SYNC_PLAN), of a full run that pushes or of an undo (SYNC_UNDO beside it).
 
-What it finds goes to its log, a line for each record, and to its termination message, as much as has a place there.
+It looks at the cache and the journal, works on copies, and writes nothing. What it finds goes to its log, a line for
+each record, and to its termination message, as much as has a place there.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tidegate.worker.cache.file import FILE, copy_cache_at_rest, refuse_lost
+from tidegate.worker.cache.file import FILE, copy_at_rest, refuse_lost
 from tidegate.worker.config.rules import Sync
 from tidegate.worker.epoch import belongs, epoch_of
-from tidegate.worker.errors import RunEnded
+from tidegate.worker.errors import ConfigurationError, RunEnded
+from tidegate.worker.journal.store import FILE as JOURNAL
 from tidegate.worker.run.details import Detail
 from tidegate.worker.run.environment import Order
 from tidegate.worker.run.planning import Planned, PlannedSide, planned_run
@@ -31,10 +34,10 @@ ALL_OBJECTS = "*"
 def plan_run(
     order: Order, sync: Sync, environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]
 ) -> str:
-    """Plan what a full run that pushes would do. Returns what a person should know of the plan; raises RunEnded."""
+    """Plan what the run would do. Returns what a person should know of the plan; raises RunEnded."""
     seal = Seal(order.plan_key) if order.plan_key else None
     with TemporaryDirectory(prefix="tidegate-plan-") as temporary:
-        own = replace(order, cache_dir=Path(temporary), scope="full", push=True)
+        own = replace(order, cache_dir=Path(temporary), scope=order.scope if order.undo else "full", push=True)
         first, remark = _copy_cache(order, own.cache_dir)
         with planned_run(own, sync, environ, report, interrupted) as found:
             lines = _print_records(found, report, seal)
@@ -51,7 +54,7 @@ def _print_records(found: Planned, report: Report, seal: Seal | None) -> int:
 
     def counted() -> Iterator[Detail]:
         nonlocal count
-        for record in found.records(seal is not None):
+        for record in chain(found.written(seal is not None), found.records(seal is not None)):
             count += 1
             yield record
 
@@ -64,12 +67,18 @@ def _copy_cache(order: Order, directory: Path) -> tuple[bool, str]:
     """Copy the cache unless the next run would delete it; whether the plan is one of a first run, and why."""
     epoch = epoch_of(order.cache_dir)
     if epoch is not None and not belongs(epoch, order.cache_epoch, order.oldest_cache_epoch):
+        if order.undo is not None:
+            raise ConfigurationError(
+                f"run {order.undo} cannot be undone: the next full run deletes the cache and its journal, which are of "
+                f"epoch {epoch}"
+            )
         return True, f"the next full run deletes the cache, which is of epoch {epoch}: this is the plan of a first run"
     refuse_lost(order.cache_dir)
     if not (order.cache_dir / FILE).exists():
         return True, ""
     try:
-        copy_cache_at_rest(order.cache_dir, directory)
+        for file in (FILE, JOURNAL) if order.undo is not None else (FILE,):
+            copy_at_rest(file, order.cache_dir, directory)
     except OSError as error:
         raise RunEnded(
             f"the cache cannot be copied to {directory.parent}, where the plan works on it: {error}"

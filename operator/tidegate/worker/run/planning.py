@@ -1,4 +1,5 @@
-"""Planning: take the steps of a full run that pushes, on systems that are never written, and say what it would do.
+"""Planning: take the steps of a full run that pushes, or of an undo, on systems that are never written, and say what it
+would do.
 
 One implementation for `tidegate-worker plan` and for a run that is asked for a plan: what differs is where the cache
 is copied from and who reads the result.
@@ -16,6 +17,7 @@ from tidegate.worker.run.planned import Changes, PlannedConnector
 from tidegate.worker.run.report import Report
 from tidegate.worker.run.session import Session, connect, title_of
 from tidegate.worker.run.steps import complete, opened
+from tidegate.worker.run.undo.written import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,16 @@ class PlannedSide:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a run would do, each reason for which it would halt first, and the single records while it is open."""
+    """What a run would do, each reason for which it would halt first, and the single records while it is open.
+
+    `written` is what the run had written that an undo takes back; of any other run there is nothing.
+    """
 
     sides: Sequence[PlannedSide]
     would_halt: Sequence[str]
     remark: str
     records: Callable[[bool], Iterator[Detail]]
+    written: Callable[[bool], Iterator[Detail]]
 
 
 @contextmanager
@@ -62,11 +68,12 @@ def planned_run(
                 would_halt,
                 remark,
                 lambda values: details(session, changes, values=values),
+                lambda values: written(session, values=values),
             )
 
 
 def _sides(session: Session, changes: Changes) -> Iterator[PlannedSide]:
-    counted = session.cache.parked.count_by_source()
+    counted = session.cache.parked.count_by_source() if session.order.undo is None else {}
     for both in session.pairs:
         for source in both.sources:
             counts = changes.count(title_of(source.item, source.name))

@@ -47,8 +47,9 @@ def _finding(session: Session, number: int, rids: Sequence[int], run: int) -> Fi
     limit, linked = session.sync.safety.max_deletes, session.cache.count(number) - session.cache.count_alone(number)
     if not limit.is_exceeded_by(len(rids), linked):
         return None
+    records = f"{source.item.name} record" if len(rids) == 1 else f"{source.item.name} records"
     reason = (
-        f"the undo of run {run} would delete {len(rids)} {source.item.name} records in {source.name} that the run has "
+        f"the undo of run {run} would delete {len(rids)} {records} in {source.name} that the run has "
         f"created, more than the {limit.percent} % of {linked} linked ones that safety.maxDeletes allows"
     )
     foreseen = Foreseen(both, source.side, "delete", rids)
