@@ -89,6 +89,63 @@ class TestARecordThatFailsItsBatch:
         poisonous("create", "name 0")
         assert [databases.run().code for _ in range(4)] == [1, 1, 0, 0]
 
+    def test_has_as_many_attempts_again_once_it_has_succeeded(
+        self, databases: Databases, poisonous: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        databases.add("crm", PEOPLE[0])
+        with monkeypatch.context():
+            poisonous("create", "name 0")
+            assert [databases.run().code for _ in range(2)] == [1, 1]
+        monkeypatch.undo()
+        assert databases.run().pushed["erp"] == "1 create"
+        poisonous("update", "new name")
+        databases.edit("crm", "p0@x", name="new name")
+        assert [databases.run().code for _ in range(3)] == [1, 1, 0]
+
+
+class TestAConflictIsCountedOnce:
+    """When its one value is overwritten with the other."""
+
+    @pytest.fixture
+    def conflicts(self, databases: Databases) -> Databases:
+        databases.add("crm", *PEOPLE)
+        databases.run()
+        databases.query("crm", "UPDATE contact SET name = 'crm ' || name")
+        databases.query("erp", "UPDATE contact SET name = 'erp ' || name")
+        return databases
+
+    def test_although_another_record_fails_the_batch(
+        self, conflicts: Databases, poisonous: Callable[..., None]
+    ) -> None:
+        poisonous("update", "erp name 3")
+        ended = conflicts.run(conflict="erp")
+        assert (ended.pushed["crm"], ended.message["conflicts"]) == ("19 update", 19)
+
+    def test_not_while_it_is_refused(self, conflicts: Databases) -> None:
+        conflicts.sql(
+            "crm", "CREATE TRIGGER no BEFORE UPDATE ON contact WHEN NEW.id = 1 BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        ended = conflicts.run(conflict="erp")
+        assert (ended.pushed["crm"], ended.message["conflicts"]) == ("19 update", 19)
+        assert conflicts.run(conflict="erp").message["conflicts"] == 0
+        conflicts.sql("crm", "DROP TRIGGER no")
+        assert conflicts.run(conflict="erp").message["conflicts"] == 1
+
+    @pytest.mark.parametrize("written", [False, True])
+    def test_after_a_crash(self, conflicts: Databases, monkeypatch: pytest.MonkeyPatch, written: bool) -> None:
+        update = Rows.update
+
+        def crash(rows: Rows, items: Sequence[Any]) -> Any:
+            if written:
+                update(rows, items)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as crashing:
+            crashing.setattr(Rows, "update", crash)
+            with pytest.raises(KeyboardInterrupt):
+                conflicts.run(conflict="erp")
+        assert conflicts.run(conflict="erp", run=conflicts.runs).message["conflicts"] == len(PEOPLE)
+
 
 def test_a_batch_with_lost_answers_and_a_changed_match_key_creates_no_duplicate(
     databases: Databases, monkeypatch: pytest.MonkeyPatch

@@ -4,8 +4,9 @@ An intent is committed before its push and settled with the acknowledgement, so 
 interrupted run may have written (design section 6.2).
 """
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tidegate.worker.cache.listed import LISTED, listed
@@ -13,7 +14,8 @@ from tidegate.worker.cache.shadow import Shadow, blob
 from tidegate.worker.values.normal_form import Hash
 
 SCHEMA = """
-CREATE TABLE intent (rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB)
+CREATE TABLE intent (
+    rid INTEGER PRIMARY KEY, target INTEGER NOT NULL, fields BLOB NOT NULL, match BLOB, conflicts TEXT NOT NULL)
 """
 
 
@@ -21,13 +23,15 @@ class Intent(NamedTuple):
     """A push that may have happened: what the target was going to hold, stored before the attempt.
 
     `rid` is the record that the values come from, `target` the source number that they go to, `fields` the hashes of
-    the pushed values in the form of a shadow, `match` the match key of a record to create (None: an update).
+    the pushed values in the form of a shadow, `match` the match key of a record to create (None: an update),
+    `conflicts` the fields in which it overwrites an edit of the target.
     """
 
     rid: int
     target: int
     fields: Shadow
     match: Hash | None
+    conflicts: Sequence[int] = ()
 
 
 class Intents:
@@ -38,12 +42,18 @@ class Intents:
 
     def write_down(self, intents: Iterable[Intent]) -> None:
         """Store what is about to be pushed."""
-        rows = [(rid, target, blob(fields), blob(match)) for rid, target, fields, match in intents]
-        self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?)", rows)
+        rows = [
+            (rid, target, blob(fields), blob(match), json.dumps([*conflicts]))
+            for rid, target, fields, match, conflicts in intents
+        ]
+        self._db.executemany("REPLACE INTO intent VALUES (?, ?, ?, ?, ?)", rows)
 
     def unsettled(self) -> list[Intent]:
         """The intents of an interrupted batch, whose outcome is unknown."""
-        return [Intent(*row) for row in self._db.execute("SELECT rid, target, fields, match FROM intent ORDER BY rid")]
+        found = self._db.execute("SELECT rid, target, fields, match, conflicts FROM intent ORDER BY rid")
+        return [
+            Intent(rid, target, fields, match, json.loads(conflicts)) for rid, target, fields, match, conflicts in found
+        ]
 
     def settle(self, rids: Iterable[int]) -> None:
         """Remove the intents of these records, whose outcome is known."""

@@ -28,7 +28,7 @@ from tidegate.worker.errors import CacheUnusable
 from tidegate.worker.transaction import transaction
 from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
-FORMAT = 10
+FORMAT = 11
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

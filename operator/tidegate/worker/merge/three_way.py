@@ -84,6 +84,10 @@ class Patch:
     hidden: tuple[int, ...] = ()
     withheld: tuple[Side, ...] = ()
 
+    def overwritten(self, side: Side) -> list[int]:
+        """The fields of a side in which an edit is overwritten, because the policy settles the conflict so."""
+        return [i for i in self.to[side] if i in self.conflicts]
+
 
 @dataclass(frozen=True, slots=True)
 class Create:

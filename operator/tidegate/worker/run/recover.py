@@ -9,7 +9,7 @@ one transaction, and a SIGTERM is obeyed before each.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate.worker.cache.intents import Intent
@@ -112,7 +112,7 @@ def _settle(session: Session, intents: Sequence[Intent]) -> list[Intent]:
         for both, side in sought
         if (here := [intent for intent in intents if intent.target == both.numbers[side]])
     ]
-    with session.cache.transaction():
+    with session.commit():
         unsettled = [intent for look in looks for intent in look.intents if not _recover(session, look, intent)]
         session.cache.intents.settle({intent.rid for intent in intents} - {intent.rid for intent in unsettled})
     return unsettled
@@ -179,6 +179,7 @@ def _recover(session: Session, look: _Look, intent: Intent) -> bool:
     # Read from the cache again: another intent of the batch may be of its counterpart.
     origin = session.cache.rows([intent.rid]).get(intent.rid)
     if origin is None:
+        _was_not_overwritten(session, intent.conflicts)
         return True
     written = session.cache.rows([origin.link]).get(origin.link) if origin.link is not None else None
     record = look.counterparts.get(written.key) if written is not None else None
@@ -186,7 +187,14 @@ def _recover(session: Session, look: _Look, intent: Intent) -> bool:
         _absorb(session, look.source, look.target, origin, written, record, intent)
     elif intent.rid in look.found:
         return _recover_create(session, look, origin, intent)
+    else:
+        _was_not_overwritten(session, intent.conflicts)
     return True
+
+
+def _was_not_overwritten(session: Session, conflicts: Collection[int]) -> None:
+    """These conflicts are counted again when they are settled; a later run has not counted them."""
+    session.progress.conflicts = max(0, session.progress.conflicts - len(conflicts))
 
 
 def _recover_create(session: Session, look: _Look, origin: Row, intent: Intent) -> bool:
@@ -211,6 +219,7 @@ def _absorb(
     values, now = translate(session, target, record), target.field_hashes([record])[0]
     intended = target.seen(intent.fields, record.values, now)
     echoed = [i for i in range(len(now)) if intended[i] == now[i] and not isinstance(values[i], (Unlinked, Unmapped))]
+    _was_not_overwritten(session, {*intent.conflicts} - {*echoed})
     at_origin = source.layout.patched(origin.shadow, {i: source.hash_of(i, values[i]) for i in echoed})
     at_target = target.layout.patched(written.shadow, {i: now[i] for i in echoed})
     session.cache.set_shadows([(origin.rid, at_origin), (written.rid, at_target)])

@@ -181,12 +181,10 @@ def _patched(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
             lost.append((target, unkept(sent, values, work.record(target.side).values, answer.values)))
             _note_written(session, both, work, target)
             session.progress.pushed[target.name]["update"] += len(lost[-1][1]) < len(sent)
-    if work.changed or work.again:
-        # Merged again in the next pass, and so are the fields in conflict: one that was not written is counted then.
-        won = set(patch.conflicts) - set(patch.parked)
-        written = {i for side in SIDES if isinstance(work.answers[side], Record) for i in patch.to[side]}
-        session.progress.conflicts -= len(won - written)
-    else:
+    for side in SIDES:
+        if not isinstance(work.answers[side], Record) and not work.in_doubt:
+            session.progress.conflicts -= len(patch.overwritten(side))  # counted by the pass that writes it
+    if not (work.changed or work.again):
         _settled(session, both, work, patch)
     for target, fields in lost:
         _park_unkept(session, target, both.sources[other(target.side)], work, fields)

@@ -56,7 +56,9 @@ class _Search:
             return works
         _raise_if_it_breaks_off(self.both, failure)
         doubtful = recover_what_is_certain(self.session)
-        rids = [row.rid for row in pending if row.rid not in doubtful]
+        # Two that are linked are pushed, and fail, as one.
+        first = {row.rid: row for row in pending if row.link is None or row.link > row.rid}
+        rids = [row.rid for row in pending if row.rid not in doubtful and (row.rid in first or row.link not in first)]
         if not rids:
             raise failure
         if len(pending) == 1:
@@ -78,6 +80,7 @@ def push_isolated(session: Session, both: SourcePair, pending: Sequence[Row], ta
     """Push what can be; what fails alone is set aside. Raises what the system fails with when it is the system."""
     search = _Search(session, both, tally, push)
     works = search.go(pending)
+    _forget_failures(session, works)
     if search.alone:
         _set_aside(session, both, search.alone, tally)
     return works
@@ -113,6 +116,19 @@ def _set_aside(session: Session, both: SourcePair, alone: Sequence[tuple[Row, Ex
             reason = f"it fails while others succeed: {_words(failure)}"
             session.park(source, row.rid, row.key, None, reason)
             cache.clean(rid for rid in (row.rid, row.link) if rid is not None)
+
+
+def _forget_failures(session: Session, works: Sequence[Work]) -> None:
+    """Records that got through, or are gone, have all attempts again."""
+    cache = session.cache
+    failures: dict[str, int] = cache.recall("failures") or {}
+    if not failures:
+        return
+    through = {rid for work in works if work.decision is not None and not work.again for rid in work.rids}
+    left = {str(rid) for rid in cache.rows(map(int, failures)) if rid not in through}
+    if left != failures.keys():
+        with cache.transaction():
+            cache.remember("failures", {rid: times for rid, times in failures.items() if rid in left})
 
 
 def _words(failure: Exception) -> str:

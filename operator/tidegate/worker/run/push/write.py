@@ -24,9 +24,7 @@ def intend(session: Session, both: SourcePair, works: Sequence[Work]) -> None:
         session.cache.intents.write_down(intents)
         # A conflict that the policy settles is counted before the one value is overwritten with the other: should
         # the process end in between, the overwritten one was still not lost in silence.
-        for work in works:
-            if isinstance(work.decision, Patch):
-                session.progress.conflicts += len(set(work.decision.conflicts) - set(work.decision.parked))
+        session.progress.conflicts += sum(len(intent.conflicts) for intent in intents)
 
 
 def _intents(both: SourcePair, work: Work) -> list[Intent]:
@@ -37,10 +35,13 @@ def _intents(both: SourcePair, work: Work) -> list[Intent]:
         return [Intent(work.row(source.side).rid, both.numbers[decision.on], fields, work.match)]
     if isinstance(decision, Patch):
         return [
-            Intent(work.row(other(side)).rid, both.numbers[side], pushed(both, work, side, decision.to[side]), None)
+            Intent(
+                work.row(other(side)).rid, both.numbers[side], pushed(both, work, side, decision.to[side]), None,
+                decision.overwritten(side),
+            )
             for side in SIDES
             if decision.to[side]
-        ]
+        ]  # fmt: skip
     return []
 
 
