@@ -73,6 +73,16 @@ def test_an_edit_of_a_field_that_the_other_side_omits_is_set_aside_with_advice(s
     assert systems.crm()["p2@x"] == systems.erp()["p2@x"] == ["New", "new"]
 
 
+def test_an_edit_of_a_field_that_the_other_side_omits_waits_until_it_is_taken_back(systems: RestAndSqlite) -> None:
+    systems.run()
+    shown(systems, without("phone", 3), by_id=True, in_lists=True)
+    ((before,),) = systems.sql("SELECT phone FROM contact WHERE email = 'p2@x'")
+    systems.sql("UPDATE contact SET phone = 'new' WHERE email = 'p2@x'")
+    assert len(systems.run().parked) == 1
+    systems.sql("UPDATE contact SET phone = ? WHERE email = 'p2@x'", before)
+    assert systems.run().parked == {}
+
+
 def test_a_field_whose_absence_means_empty_is_cleared(systems: RestAndSqlite) -> None:
     systems.place |= {"missing": "empty"}
     systems.run()

@@ -216,6 +216,21 @@ class TestASystemFailure:
         assert (ended.code, databases.contacts("erp")) == (1, [])
 
 
+def test_an_edit_that_cannot_be_written_waits_until_it_is_taken_back(databases: Databases) -> None:
+    databases.add("crm", ("a@x", "A", "1"))
+    databases.run()
+    databases.edit("erp", "a@x", name="accepted")
+    databases.run(push=False)
+    databases.sql("crm", "UPDATE contact SET name = CAST(X'ff61' AS TEXT)")
+    assert databases.run().message["waiting"] == 1
+    databases.edit("crm", "a@x", phone="2")
+    assert databases.run().message["waiting"] == 1
+    databases.edit("crm", "a@x", name="A")
+    ended = databases.run()
+    assert (ended.pushed, ended.message["waiting"]) == (UNTOUCHED, 0)
+    assert databases.contacts("erp") == [("a@x", "accepted", "2")]
+
+
 def test_a_text_with_invalid_bytes_is_set_aside_and_the_rest_of_its_record_is_synced(
     databases: Databases,
 ) -> None:

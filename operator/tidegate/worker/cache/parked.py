@@ -26,9 +26,10 @@ WITHOUT ROWID
 
 
 # Why it waits. conflict: changed on both sides. retry: the record cannot be synced now, and every run retries it.
-# unsynced: the other system does not keep the value, which is written again only after an edit. take: a conflict that a
-# person has decided, which waits for the push that carries the decision out.
-Kind = Literal["conflict", "retry", "unsynced", "take 0", "take 1", "take newest"]
+# unsynced: the other system does not keep the value, which is written again only after an edit. held: the edit cannot
+# be written, until the value is edited or set back. take: a conflict that a person has decided, which waits for the
+# push that carries the decision out.
+Kind = Literal["conflict", "retry", "unsynced", "held", "take 0", "take 1", "take newest"]
 
 Taken = Side | Literal["newest"]
 

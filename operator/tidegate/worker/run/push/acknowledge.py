@@ -132,7 +132,7 @@ def _leave_out(session: Session, source: Source, work: Work, rid: int) -> None:
 def _park_unfit(session: Session, source: Source, work: Work) -> None:
     row = work.row(source.side)
     for i, reason in work.unfit.items():
-        session.park(source, row.rid, row.key, source.item.fields[i], reason)
+        session.park(source, row.rid, row.key, source.item.fields[i], reason, "held")
 
 
 def _deleted(session: Session, both: SourcePair, work: Work, decision: Delete) -> None:
@@ -213,7 +213,7 @@ def _settled(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
     for i in patch.hidden:
         shown, hiding = sorted(SIDES, key=lambda side: work.hashes[side][i] == UNKNOWN)
         reason = _left_out(both.sources[shown].name, both.sources[hiding].name)
-        session.park(source, row.rid, row.key, both.item.fields[i], reason)
+        session.park(source, row.rid, row.key, both.item.fields[i], reason, "held")
     session.cache.clean(work.rids)
     refusals = [
         (side, answer) for side, answer in zip(SIDES, work.answers, strict=True) if isinstance(answer, Rejected)
@@ -260,12 +260,18 @@ def _settle_fields(session: Session, source: Source, work: Work, patch: Patch, *
 
 
 def _unpark_fields(session: Session, both: SourcePair, work: Work, patch: Patch) -> None:
-    """What was written, or is the same on both sides now, waits no more."""
+    """What was written, is the same on both sides now, or is no edit any more does not wait."""
     rules = both.item.fields
     settled = {rules[i].title for side in SIDES for i in patch.to[side] if isinstance(work.answers[side], Record)}
     settled |= {rule.title for rule, one, two in zip(rules, *work.compared, strict=True) if one == two}
-    waiting = session.cache.parked.fields(work.rids)
-    session.cache.parked.remove((rid, field) for rid, field in waiting if field in settled)
+    held = {rules[i].title for i in {*patch.hidden, *work.unfit, *work.waiting}}
+    waiting = session.cache.parked.kinds(work.rids)
+    session.cache.parked.remove(
+        (rid, field)
+        for rid, fields in waiting.items()
+        for field, kind in fields.items()
+        if field in settled or (kind == "held" and field not in held)
+    )
 
 
 def _left_out(shown: str, hiding: str) -> str:
