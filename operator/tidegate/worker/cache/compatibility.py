@@ -84,7 +84,8 @@ def recognise(
         result[item.name] = Remembered(number, layout, widened, accepts)
     if learn:
         with cache.transaction():
-            cache.forget_all([source for entry in forgotten for source in _sources(entry)])
+            if forgotten:  # in most runs there is none
+                cache.forget_all([source for entry in forgotten for source in _sources(entry)])
             if due:  # a run that is under way has read what is forgotten now
                 cache.remember("progress", None)
             cache.remember("sides", sides)
