@@ -9,8 +9,6 @@ from tidegate.cli.cluster.client import ChangedMeanwhileError, Cluster
 from tidegate.cli.decisions import gitops
 from tidegate.cli.decisions.change import Change, Wish
 from tidegate.cli.decisions.integration import Integration, Key
-from tidegate.cli.decisions.object_reset import ResetObjects
-from tidegate.cli.decisions.settle import Decide
 from tidegate.cli.display.screen import Format, Screen
 from tidegate.cli.errors import CommandError, ExitCode
 from tidegate.cli.invocation import Invocation
@@ -19,7 +17,7 @@ from tidegate.cli.wait import Awaited, wait
 from tidegate.cli.wait_progress import display
 
 
-def carry_out(call: Invocation, chosen: Chosen, wish: Wish | Decide | ResetObjects) -> ExitCode:
+def carry_out(call: Invocation, chosen: Chosen, wish: Wish) -> ExitCode:
     """Do it; return the highest exit code."""
     scope, screen = call.scope, call.screen
     if not chosen.found and not chosen.errors:
@@ -48,7 +46,7 @@ def carry_out(call: Invocation, chosen: Chosen, wish: Wish | Decide | ResetObjec
     return max(codes)
 
 
-def write(cluster: Cluster, seen: Integration, wish: Wish | Decide | ResetObjects) -> tuple[Integration, Change]:
+def write(cluster: Cluster, seen: Integration, wish: Wish) -> tuple[Integration, Change]:
     """Decide and patch, again and again until what was decided on is what is patched. Raises CommandError."""
     while True:
         change = wish.change(seen)

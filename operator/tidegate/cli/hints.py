@@ -17,6 +17,7 @@ _MEANS = {
     **dict.fromkeys(("event", "events"), "kubectl events --for sync/NAME"),
     **dict.fromkeys(("delete", "rm", "remove"), "kubectl delete sync NAME"),
     **dict.fromkeys(("confirm", "confirm-deletes", "accept", "allow"), "kubectl sync approve NAME"),
+    **dict.fromkeys(("revert", "rollback"), "kubectl sync undo NAME --run"),
     "edit": "kubectl edit sync NAME",
     "log": "kubectl sync logs NAME",
     "history": "kubectl sync activity NAME",

@@ -8,11 +8,10 @@ import click
 from click.shell_completion import ShellComplete
 
 from tidegate.api.spec import Mode, OffPolicy
-from tidegate.cli import ask, complete, options, planning, run_log, watching
+from tidegate.cli import ask, complete, options, plan_commands, run_log, watching
 from tidegate.cli.apply import carry_out
 from tidegate.cli.decisions import settle
 from tidegate.cli.decisions.change import Approve, Reset, RunNow, TurnOff, TurnOn, halted_run
-from tidegate.cli.decisions.goal import Verdict
 from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.decisions.object_reset import ResetObjects
 from tidegate.cli.display import activity as recent
@@ -23,7 +22,6 @@ from tidegate.cli.display.screen import Format
 from tidegate.cli.errors import EXIT_CODES, CommandError, ExitCode
 from tidegate.cli.hints import HintingGroup
 from tidegate.cli.invocation import Invocation
-from tidegate.cli.sealed import KeyPair
 from tidegate.cli.selection import Chosen, choose, choose_one
 
 _OBJECTS = (Format.JSON, Format.YAML, Format.NAME)
@@ -180,35 +178,6 @@ def approve(call: Invocation, name: str, number: int | None) -> ExitCode:
 
 
 @sync.command()
-@click.option("--mode", type=click.Choice(list(map(str, Mode))), help="Say only what this mode does [default: both].")
-@click.option("--details", is_flag=True, help="List the records, with the names of their fields.")
-@click.option("--values", is_flag=True, help="List the records, with their values: only this command can read them.")
-@options.timeout("the plan")
-@options.output(*_DATA)
-@options.one_name
-@options.one
-def plan(call: Invocation, name: str, mode: str | None, details: bool, values: bool) -> ExitCode:
-    """See what a full sync would do.
-
-    It reads both systems and writes to neither, also while the sync is OFF. The exit code is 3 if the full sync would
-    halt.
-    """
-    key = KeyPair() if values else None
-    made = planning.make(call, choose_one(call.cluster, call.scope, name), key)
-    if isinstance(made, Verdict):
-        call.screen.error(f"{name}: {made.sentence}")
-        return made.code
-    if call.output in _DATA:
-        call.screen.data(planning.data(call, made, key, details=details or values), call.output)
-        return planning.exit_code(made)
-    planning.show_counts(call, made)
-    planning.show_consequences(call, made, [Mode(mode)] if mode else list(Mode))
-    if details or values:
-        planning.show_details(call, made, key)
-    return planning.exit_code(made)
-
-
-@sync.command()
 @options.output(*_DATA)
 @options.one_name
 @options.one
@@ -336,6 +305,10 @@ def watch(call: Invocation, names: tuple[str, ...]) -> None:
     Until Ctrl-C. On a terminal those that need attention come first.
     """
     watching.watch(call.cluster, call.scope, names, call.screen, call.output)
+
+
+for _command in (plan_commands.plan, plan_commands.changes, plan_commands.undo):
+    sync.add_command(_command)
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
-"""Planning: request a plan, wait for it, and print what it has found. The flow of `plan`, and of the offer of `on`."""
+"""Planning: request a plan, wait for it, and print what it has found.
 
-from collections.abc import Iterator, Mapping, Sequence
+The flow of `plan`, of the offer of `on`, and of `changes` and `undo`, which ask for the plan of an undo.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +22,8 @@ from tidegate.cli.sealed import KeyPair
 from tidegate.cli.wait import Awaited, wait
 from tidegate.cli.wait_progress import display
 
+_WRITTEN = "written"
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -28,9 +33,12 @@ class Made:
     of: Integration
 
 
-def make(call: Invocation, seen: Integration, key: KeyPair | None = None) -> Made | Verdict:
-    """Request a plan and wait for it; with a key its log has the records' values. A Verdict says why there is none."""
-    wish = RequestPlan(datetime.now(UTC).isoformat(timespec="microseconds"), key.public if key else None)
+def make(call: Invocation, seen: Integration, key: KeyPair | None = None, *, undo: int | None = None) -> Made | Verdict:
+    """Request a plan and wait for it; with a key its log has the records' values. A Verdict says why there is none.
+
+    With `undo` it is the plan of the undo of that run.
+    """
+    wish = RequestPlan(datetime.now(UTC).isoformat(timespec="microseconds"), key.public if key else None, undo)
     try:
         patched, change = apply.write(call.cluster, seen, wish)
     except CommandError as error:
@@ -51,7 +59,7 @@ def make(call: Invocation, seen: Integration, key: KeyPair | None = None) -> Mad
 
 
 def exit_code(made: Made) -> ExitCode:
-    """What a script learns: whether the full sync would halt."""
+    """What a script learns: whether the planned run would halt."""
     return ExitCode.STALLED if made.plan.would_halt else ExitCode.DONE
 
 
@@ -72,9 +80,21 @@ def show_consequences(call: Invocation, made: Made, modes: Sequence[Mode]) -> No
 
 
 def show_details(call: Invocation, made: Made, key: KeyPair | None) -> None:
-    """Print a line for each record. Raises NotFoundError when the plan's log is gone."""
+    """Print a line for each record that would be written, set aside or left alone.
+
+    Raises NotFoundError when the plan's log is gone.
+    """
+    _show(call, made, key, lambda detail: detail["type"] != _WRITTEN)
+
+
+def show_written(call: Invocation, made: Made, key: KeyPair | None) -> None:
+    """Print a line for each record that the run to be undone has written. Raises NotFoundError likewise."""
+    _show(call, made, key, lambda detail: detail["type"] == _WRITTEN)
+
+
+def _show(call: Invocation, made: Made, key: KeyPair | None, shows: Callable[[Mapping[str, Any]], bool]) -> None:
     log = _log(key)
-    for detail in log.details(_lines(call, made)):
+    for detail in filter(shows, log.details(_lines(call, made))):
         call.screen.say(log_lines.detail(detail))
     if log.missing:
         call.screen.warn(log.missing)
@@ -90,6 +110,15 @@ def data(call: Invocation, made: Made, key: KeyPair | None, *, details: bool) ->
     if log.missing:
         call.screen.warn(log.missing)
     return {**plan, "details": records, "detailsMissing": log.missing}
+
+
+def written(call: Invocation, made: Made, key: KeyPair | None) -> Mapping[str, Any]:
+    """What the run to be undone has written, as a program reads it, and what is missing of that."""
+    log = _log(key)
+    records = [detail for detail in log.details(_lines(call, made)) if detail["type"] == _WRITTEN]
+    if log.missing:
+        call.screen.warn(log.missing)
+    return {"run": made.plan.undo, "changes": records, "changesMissing": log.missing}
 
 
 def _log(key: KeyPair | None) -> PlanLog:

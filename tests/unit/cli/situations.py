@@ -11,6 +11,7 @@ AT = "2026-11-24T12:00:00.000000+00:00"
 RESET_REQUEST = "tidegate.dev/reset-requested-at"
 PLAN_REQUEST = "tidegate.dev/plan-requested-at"
 PLAN_KEY = "tidegate.dev/plan-public-key"
+PLAN_UNDO = "tidegate.dev/plan-undo"
 DECLARED_POLICY = "tidegate.dev/declared-off-policy"
 
 

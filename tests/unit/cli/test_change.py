@@ -14,6 +14,7 @@ from .situations import (
     DECLARED_POLICY,
     PLAN_KEY,
     PLAN_REQUEST,
+    PLAN_UNDO,
     RESET_REQUEST,
     conditions,
     halted,
@@ -400,14 +401,18 @@ PLANNING: dict[str, Any] = {"run": run(13, kind="Plan"), "runs": 13}
 )
 def test_a_plan_is_requested_and_says_what_it_waits_for(status: dict[str, Any], words: str) -> None:
     change = RequestPlan(AT).change(integration(status=status, switch="OFF"))
-    assert written(change) == {PLAN_REQUEST: AT, PLAN_KEY: None}, (
-        "a key of an earlier request seals nothing for this one"
+    assert written(change) == {PLAN_REQUEST: AT, PLAN_KEY: None, PLAN_UNDO: None}, (
+        "a key, or an undo, of an earlier request is none of this one"
     )
     assert change.sentence == words
 
 
 def test_a_plan_with_values_carries_the_key_that_they_are_sealed_with() -> None:
-    assert written(RequestPlan(AT, "a key").change(integration())) == {PLAN_REQUEST: AT, PLAN_KEY: "a key"}
+    assert written(RequestPlan(AT, "a key").change(integration()))[PLAN_KEY] == "a key"
+
+
+def test_a_plan_of_an_undo_names_the_run() -> None:
+    assert written(RequestPlan(AT, undo=9).change(integration()))[PLAN_UNDO] == "9"
 
 
 def test_a_plan_needs_a_job_that_is_accepted() -> None:

@@ -32,6 +32,19 @@ def test_details_are_what_the_worker_names() -> None:
     assert log.missing is None
 
 
+def test_what_a_run_has_written_and_what_its_undo_leaves_alone_are_details() -> None:
+    wrote = {"type": "written", **RECORD, "what": "update", "fields": {"name": ["Ada", "Eve"]}}
+    left = {"type": "left", **RECORD, "field": "phone", "reason": "it has changed since"}
+    log = PlanLog()
+    assert list(log.details(lines(left, wrote, end(1)))) == [left, wrote]
+    assert log.missing is None
+    assert detail(wrote) == 'updated contact 7 in erp: name "Ada" → "Eve"'
+    assert detail({**wrote, "what": "create", "done": "unknown"}) == (
+        'created contact 7 in erp: name "Eve" (unknown whether it was carried out)'
+    )
+    assert detail(left) == "left as it is: contact 7 of erp, field phone: it has changed since"
+
+
 @pytest.mark.parametrize(
     ("said", "missing"),
     [

@@ -7,7 +7,7 @@ which only the operator can do. `mode` and `reset` are always written, never lef
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from tidegate.api import names
 from tidegate.api.base import format_duration
@@ -161,7 +161,7 @@ class RunNow:
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when no run could follow."""
         helps = "an ON begins with a full sync" if self.full else "turn it ON first"
-        _require_on(seen, f"{helps}: {seen.command('on')}")
+        require_on(seen, f"{helps}: {seen.command('on')}")
         require_accepted_job(seen)
         following = seen.status.runs + 1
         run = seen.status.run
@@ -183,7 +183,7 @@ class Reset:
 
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when the reset would have to wait for an ON."""
-        _require_on(seen, f"reset it when turning it ON: {seen.command('on', '--reset')}")
+        require_on(seen, f"reset it when turning it ON: {seen.command('on', '--reset')}")
         require_accepted_job(seen)
         sentence = f"requested a reset: {_first(seen)}all cached data is deleted, and {_CONSEQUENCE[seen.spec.mode]}"
         return Change(sentence + unseen(seen), {}, {names.RESET_REQUESTED_ANNOTATION: self.at})
@@ -222,11 +222,16 @@ class RequestPlan:
 
     at: str
     key: str | None = None  # what the details are sealed with; None: there are no values in them
+    undo: int | None = None  # the run whose undo is planned; None: a full sync is
 
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when no run can start."""
         require_accepted_job(seen)
-        annotations = {names.PLAN_REQUESTED_ANNOTATION: self.at, names.PLAN_KEY_ANNOTATION: self.key}
+        annotations = {
+            names.PLAN_REQUESTED_ANNOTATION: self.at,
+            names.PLAN_KEY_ANNOTATION: self.key,
+            names.PLAN_UNDO_ANNOTATION: None if self.undo is None else str(self.undo),
+        }
         return Change(f"requested a plan{_after(seen)}{unseen(seen)}", {}, annotations)
 
     def goal(self, patched: Integration) -> Goal:
@@ -254,7 +259,15 @@ def halted_run(seen: Integration) -> int:
     return last.number
 
 
-Wish = TurnOn | TurnOff | RunNow | Reset | Approve | RequestPlan
+class Wish(Protocol):
+    """What a command asks of an integration."""
+
+    def change(self, seen: Integration, /) -> Change:
+        """What to write. Raises RefusedError when it could not take effect."""
+
+    def goal(self, patched: Integration, /) -> Goal:
+        """What `--wait` waits for."""
+
 
 _CONSEQUENCE = {
     Mode.PAST_AND_FUTURE: "a full sync reads both sides and pushes what has changed",
@@ -309,7 +322,8 @@ def _mode_refusal(seen: Integration, mode: Mode) -> str:
     )
 
 
-def _require_on(seen: Integration, what_helps: str) -> None:
+def require_on(seen: Integration, what_helps: str) -> None:
+    """Raise RefusedError while it is OFF."""
     if not seen.on:
         raise RefusedError(f"it is OFF; {what_helps}")
 

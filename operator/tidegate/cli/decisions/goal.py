@@ -39,7 +39,15 @@ class Planned:
     requested_at: str
 
 
-Goal = CaughtUp | Off | RunEnded | Planned
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The first undo of `run` after run `after` has ended, or was refused."""
+
+    run: int
+    after: int
+
+
+Goal = CaughtUp | Off | RunEnded | Planned | Undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ def judge(goal: Goal, seen: Integration) -> Verdict | None:
             return _run_ended(seen, after)
         case Planned(requested_at):
             return _planned(seen, requested_at)
+        case Undone(run, after):
+            return _undone(seen, run, after)
 
 
 def noticed(goal: Goal, seen: Integration) -> bool:
@@ -70,7 +80,7 @@ def noticed(goal: Goal, seen: Integration) -> bool:
             return _observed(seen, generation) and (not seen.reset_pending or seen.status.run is not None)
         case Off(generation):
             return _observed(seen, generation)
-        case RunEnded(after):
+        case RunEnded(after) | Undone(_, after):
             return seen.status.runs > after or seen.status.run is not None
         case Planned(requested_at):
             return seen.status.handled.plan_requested_at == requested_at or seen.status.run is not None
@@ -107,11 +117,27 @@ def _run_ended(seen: Integration, after: int) -> Verdict | None:
     entry = min(later, key=lambda e: e.run, default=None)
     if entry is not None:
         return _verdict_on(entry, seen)
+    return _no_run_follows(seen)
+
+
+def _no_run_follows(seen: Integration) -> Verdict | None:
     if seen.job_refused or seen.waits_for_a_pod:
         return Verdict(ExitCode.STALLED, _message(seen))
     if not seen.on and seen.observed and seen.status.phase in (Phase.OFF, Phase.PAUSED):
         return Verdict(ExitCode.FAILED, "it is OFF: no run will start")
     return None
+
+
+def _undone(seen: Integration, run: int, after: int) -> Verdict | None:
+    if seen.annotations.get(names.UNDO_REQUESTED_ANNOTATION) != str(run):
+        return Verdict(ExitCode.FAILED, "another client has withdrawn the request")
+    undos = (e for e in seen.status.recent_activity if e.run > after and e.kind is RunKind.UNDO and e.undo == run)
+    entry = min(undos, key=lambda e: e.run, default=None)
+    if entry is not None:
+        return _verdict_on(entry, seen)
+    if seen.status.handled.undo_requested == str(run) and (why := seen.status.handled.undo_refused) is not None:
+        return Verdict(ExitCode.STALLED, f"the undo of run {run} was refused: {why}")
+    return _no_run_follows(seen)
 
 
 def _planned(seen: Integration, requested_at: str) -> Verdict | None:
@@ -132,7 +158,8 @@ def _planned(seen: Integration, requested_at: str) -> Verdict | None:
 
 def _verdict_on_plan(plan: PlanStatus) -> Verdict:
     if plan.outcome is Outcome.SUCCEEDED:
-        return Verdict(ExitCode.DONE, f"run {plan.run} has planned a full sync; nothing was written")
+        what = "a full sync" if plan.undo is None else f"the undo of run {plan.undo}"
+        return Verdict(ExitCode.DONE, f"run {plan.run} has planned {what}; nothing was written")
     code = ExitCode.STALLED if plan.outcome.needs_human else ExitCode.FAILED
     return Verdict(code, f"no plan was made: {plan.reason or plan.outcome}")
 

@@ -39,14 +39,12 @@ def words(text: str) -> str:
             return f"blank: {_field(message or {})}"
         case "planned":
             return f"planned: {detail(message or {})}"
-        case "waiting":
+        case "waiting" | "written" | "left":
             return detail(message or {})
         case "sealed":
             return "sealed: details for the one who requested this plan"
         case "plan":
             return _plan(message or {})
-        case "left":
-            return f"left as it is: {_field(message or {})}: {(message or {}).get('reason')}"
         case "warning":
             return f"warning: {(message or {}).get('reason', '')}"
         case _:
@@ -88,17 +86,29 @@ def unresolved(count: int) -> str:
 
 
 def detail(message: Mapping[str, Any]) -> str:
-    """A record that the run of a plan would write or set aside; with values where the message has them."""
-    return _waiting(message) if message.get("type") == "waiting" else _planned(message)
+    """A record that a planned run would write, set aside or leave alone, or that the run to be undone has written.
+
+    With values where the message has them.
+    """
+    match message.get("type"):
+        case "waiting":
+            return _waiting(message)
+        case "left":
+            return f"left as it is: {_field(message)}: {message.get('reason')}"
+        case "written":
+            doubt = " (unknown whether it was carried out)" if message.get("done") == "unknown" else ""
+            return f"{_planned(message, ending='d')}{doubt}"
+        case _:
+            return _planned(message)
 
 
-def _planned(message: Mapping[str, Any]) -> str:
+def _planned(message: Mapping[str, Any], ending: str = "") -> str:
     what, fields, held_by = message.get("what"), message.get("fields"), message.get("of")
     record = f"{message.get('object')} {message.get('id')}" + (f" of {held_by}" if held_by else "")
     if isinstance(fields, Mapping):
         fields = [f"{name} {_written(what, held)}" for name, held in fields.items()]
     of = ", ".join(map(str, fields)) if isinstance(fields, list) else ""
-    return f"{what} {record} in {message.get('connector')}{_match(message)}" + (f": {of}" if of else "")
+    return f"{what}{ending} {record} in {message.get('connector')}{_match(message)}" + (f": {of}" if of else "")
 
 
 def _waiting(message: Mapping[str, Any]) -> str:

@@ -29,8 +29,10 @@ class PlanLog:
         """One after the other, as they come."""
         for message in self._messages(lines):
             match message.get("type"):
-                case "planned" | "waiting":
+                case "planned" | "waiting" | "written":
                     self._received += 1
+                    yield message
+                case "left":  # by an undo, as it went: none of the lines that are counted
                     yield message
                 case "plan":
                     self._told = message["lines"] if isinstance(message.get("lines"), int) else None

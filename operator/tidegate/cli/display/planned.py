@@ -53,8 +53,9 @@ def consequence(plan: PlanStatus, seen: Integration, mode: Mode) -> str:
 
 
 def halts(plan: PlanStatus) -> Iterator[str]:
-    """What would keep the full sync of either mode from doing anything."""
-    return (f"The full sync would halt before it does any of this: {inert(reason)}" for reason in plan.would_halt)
+    """What would keep the full sync of either mode, or the undo, from doing anything."""
+    what = "full sync" if plan.undo is None else "undo"
+    return (f"The {what} would halt before it does any of this: {inert(reason)}" for reason in plan.would_halt)
 
 
 def _still_waiting(count: int) -> str:
