@@ -5,9 +5,7 @@ afterwards; adding it ten times is adding it once.
 """
 
 import asyncio
-import contextlib
 import heapq
-from collections import deque
 from dataclasses import dataclass, field
 
 FIRST_RETRY = 0.05  # seconds
@@ -28,21 +26,19 @@ class WorkQueue:
     """Keys in order of arrival. Not thread-safe: for one event loop."""
 
     def __init__(self) -> None:
-        self._ready: deque[str] = deque()
+        self._ready: asyncio.Queue[str] = asyncio.Queue()  # which wakes one worker for a key, and not each that is idle
         self._waiting: set[str] = set()  # in _ready
         self._working: set[str] = set()
         self._again: set[str] = set()  # added while being worked on
         self._alarms: list[tuple[float, str]] = []
         self._alarm_of: dict[str, float] = {}  # the one alarm of a key that still counts
+        self._timer: asyncio.TimerHandle | None = None  # of the earliest alarm, or of an earlier one
         self._failures: dict[str, _Failures] = {}
-        # No lock: nothing is awaited between looking and waiting. A Condition of Python 3.11 stays locked for good when
-        # a task that waits on it with a timeout is cancelled twice, as happens at the end of the process.
-        self._changed = asyncio.Event()
 
     @property
     def depth(self) -> int:
         """How many keys wait for a worker."""
-        return len(self._ready)
+        return self._ready.qsize()
 
     @property
     def alarms(self) -> int:
@@ -59,18 +55,10 @@ class WorkQueue:
 
     async def take(self) -> str:
         """Wait for a key; it is handed out once until it is given back with `done`."""
-        loop = asyncio.get_running_loop()
-        while True:
-            self._ring(loop.time())
-            if self._ready:
-                key = self._ready.popleft()
-                self._waiting.discard(key)
-                self._working.add(key)
-                return key
-            self._changed.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._alarms[0][0] if self._alarms else None):
-                    await self._changed.wait()
+        key = await self._ready.get()
+        self._waiting.discard(key)
+        self._working.add(key)
+        return key
 
     async def done(self, key: str, *, failed: bool = False, attempt: str = "") -> None:
         """Give `key` back; a failed one is requeued after a pause that doubles with each failure in a row.
@@ -96,8 +84,7 @@ class WorkQueue:
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
-            self._ready.append(key)
-            self._changed.set()
+            self._ready.put_nowait(key)
 
     def _set_alarm(self, key: str, seconds: float) -> None:
         at = asyncio.get_running_loop().time() + max(0.0, seconds)
@@ -106,11 +93,22 @@ class WorkQueue:
         if len(self._alarms) > 2 * len(self._alarm_of) + _REPLACED_ALARMS:
             self._alarms = [(at, key) for key, at in self._alarm_of.items()]
             heapq.heapify(self._alarms)
-        self._changed.set()  # a worker that sleeps may have to wake earlier
+        self._set_timer()
 
-    def _ring(self, now: float) -> None:
+    def _set_timer(self) -> None:
+        """Have the earliest alarm rung. A timer that comes before it stays: it finds nothing, and sets the next."""
+        if not self._alarms or (self._timer is not None and self._timer.when() <= self._alarms[0][0]):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(self._alarms[0][0], self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
         while self._alarms and self._alarms[0][0] <= now:
             at, key = heapq.heappop(self._alarms)
             if self._alarm_of.get(key) == at:
                 del self._alarm_of[key]
                 self._enqueue(key)
+        self._set_timer()

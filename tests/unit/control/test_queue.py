@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,29 @@ def test_every_key_is_handled_for_any_number_of_workers(workers: int) -> None:
             assert sorted(worked) == sorted("abcdefgh" * (round_ + 1))
         for task in tasks:
             task.cancel()
+
+    run(test())
+
+
+def test_a_key_wakes_one_worker_and_not_all_that_are_idle() -> None:
+    async def test() -> None:
+        queue, loop = WorkQueue(), asyncio.get_running_loop()
+        workers = [asyncio.create_task(queue.take()) for _ in range(50)]
+        await asyncio.sleep(1)
+        scheduled, call_soon = list[object](), loop.call_soon
+
+        def call_soon_and_note(callback: Callable[..., object], *args: object, **options: Any) -> asyncio.Handle:
+            scheduled.append(callback)
+            return call_soon(callback, *args, **options)
+
+        loop.call_soon = call_soon_and_note  # type: ignore[method-assign]
+        await queue.add("a")
+        await queue.add_after("b", 5)
+        await asyncio.sleep(1)
+        assert [worker.result() for worker in workers if worker.done()] == ["a"]
+        assert len(scheduled) < 10
+        for worker in workers:
+            worker.cancel()
 
     run(test())
 
