@@ -241,6 +241,20 @@ BUGS = [
         (f"{_TESTS}/test_reconcile.py",),
     ),
     SeededBug(
+        "what was found to need nothing is not decided when it is due",
+        f"{_CONTROL}/reconcile.py",
+        "self.since <= now and (self.look_again_at is None or now < self.look_again_at) and seen == self.seen",
+        "self.since <= now and seen == self.seen",
+        (f"{_TESTS}/test_reconcile.py",),
+    ),
+    SeededBug(
+        "a pass that has written is taken for one that found nothing to do",
+        f"{_CONTROL}/reconcile.py",
+        "if not is_new and not step.actions:",
+        "if True:",
+        (f"{_TESTS}/test_reconcile.py",),
+    ),
+    SeededBug(
         "a Pod that is still ending is replaced",
         f"{_CONTROL}/render.py",
         '        "podReplacementPolicy": "Failed",\n',

@@ -39,7 +39,7 @@ class Integration:
     namespace: str
     uid: str
     generation: int
-    resource_version: str
+    resource_version: str = field(compare=False)  # many events change nothing else, and no decision reads it
     spec: SyncIntegrationSpec
     status: SyncIntegrationStatus
     requests: Requests = Requests()
@@ -65,7 +65,7 @@ class Job:
 
     name: str
     uid: str
-    resource_version: str
+    resource_version: str = field(compare=False)
     run: Run
     state: JobState = JobState.UNFINISHED
     suspended: bool = False
@@ -92,7 +92,7 @@ class Pod:
 
     name: str
     uid: str
-    resource_version: str
+    resource_version: str = field(compare=False)
     job_uid: str | None
     created_at: datetime
     live: bool  # a container runs, or may still start
@@ -116,7 +116,7 @@ class Cache:
     """The PersistentVolumeClaim of the integration's cache."""
 
     name: str
-    resource_version: str
+    resource_version: str = field(compare=False)
     bound: bool
     uid: str
     deleting: bool = False  # it stays as long as there is a Pod that uses it, even one that has ended

@@ -47,6 +47,19 @@ START_WITHIN = CREATION_PATIENCE - timedelta(seconds=5)
 TRY_AGAIN = timedelta(minutes=1)
 
 
+@dataclass(frozen=True, slots=True)
+class _AtRest:
+    """What a pass saw that found nothing to do, and until when that is certain (invariant I6)."""
+
+    seen: Observation
+    since: datetime
+    look_again_at: datetime | None
+
+    def covers(self, seen: Observation, now: datetime) -> bool:
+        """Whether a pass at `now` would find nothing to do either; unknown, so False, when the clock was set back."""
+        return self.since <= now and (self.look_again_at is None or now < self.look_again_at) and seen == self.seen
+
+
 @dataclass
 class _Memory:
     """What is known of an integration beyond the watches; losing it costs a request, never correctness."""
@@ -58,6 +71,7 @@ class _Memory:
     refusals: int = 0
     put_off: dict[str, datetime] = field(default_factory=dict)  # UIDs of Jobs and Pods whose end was refused → until
     attempt: str = ""
+    at_rest: _AtRest | None = None
 
 
 _STATUS = "status"
@@ -125,6 +139,10 @@ class Reconciler:
         memory.written.clear()
         memory.deleted.clear()
         seen = replace(seen, refusal=memory.refusal)
+        if memory.at_rest is not None and memory.at_rest.covers(seen, now):
+            memory.at_rest = replace(memory.at_rest, seen=seen)  # so that objects that the view has replaced are freed
+            return memory.at_rest.look_again_at
+        memory.at_rest = None
         step = decide(seen, now)
         began = self._seconds()
         look_up = next((action for action in step.actions if isinstance(action, LookUpJob)), None)
@@ -144,11 +162,13 @@ class Reconciler:
         starts = any(_starts(action) for action in step.actions)
         integration = seen.integration
         status = report(seen, step, now)
+        wire = status.to_wire()
         # A run is claimed by a write even where the status reads the same: the write is the fence.
-        if starts or status.to_wire() != integration.stored_status:
+        is_new = starts or wire != integration.stored_status
+        if is_new:
             logger.debug("%s/%s: %s: %s", integration.namespace, integration.name, status.phase, status.message)
             memory.attempt = _attempt(status, "status")
-            version = await self._writer.write_status(integration, status.to_wire())
+            version = await self._writer.write_status(integration, wire)
             self._remember(memory, _STATUS, version, now)
             self._metrics.wrote(integration, status)
         announcements = [action for action in step.actions if isinstance(action, Announce)]
@@ -162,7 +182,10 @@ class Reconciler:
             # The status says it already; what is in doubt is only whether the rest could be done.
             for announcement in announcements:
                 await self._writer.attempt(integration, announcement)
-        return _earliest(step.look_again_at, await self._do_chores(integration, chores, memory, now))
+        look_again_at = _earliest(step.look_again_at, await self._do_chores(integration, chores, memory, now))
+        if not is_new and not step.actions:
+            memory.at_rest = _AtRest(seen, now, look_again_at)
+        return look_again_at
 
     async def _take(
         self,

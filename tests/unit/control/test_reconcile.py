@@ -9,11 +9,12 @@ import pytest
 
 from tidegate.api.status import Phase
 from tidegate.control.act import RefusedError, StaleViewError, Writer
+from tidegate.control.decide import decide
 from tidegate.control.history import CREATION_PATIENCE
 from tidegate.control.observation import Body, Integration, JobState, Observation
 from tidegate.control.reconcile import START_WITHIN, TRY_AGAIN, WRITE_VISIBLE_WITHIN, Reconciler
 from tidegate.control.report import report
-from tidegate.control.step import Action, Announce, CreateJob, DeleteJob, EvictPod, SuspendJob
+from tidegate.control.step import Action, Announce, CreateJob, DeleteJob, EvictPod, Step, SuspendJob
 from tidegate.control.view import ClusterView
 
 from .decision_table.duplicate import ELDER, TWO_PODS, YOUNGER
@@ -325,6 +326,64 @@ async def test_a_refused_job_is_reported_at_once_and_retried_later(
     assert "exceeded quota" in writer.statuses[-1]["message"]
     assert again is not None
     assert again > NOW
+
+
+class TestAtRest:
+    """Many events change nothing that a decision reads: what needed nothing is not decided a second time."""
+
+    @pytest.fixture
+    def decided(self, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+        """When decisions were taken."""
+        times: list[datetime] = []
+
+        def decide_and_note(seen: Observation, now: datetime) -> Step:
+            times.append(now)
+            return decide(seen, now)
+
+        monkeypatch.setattr("tidegate.control.reconcile.decide", decide_and_note)
+        return times
+
+    @pytest.fixture
+    async def look_again_at(self, reconciler: Reconciler, view: View, decided: list[datetime]) -> datetime:
+        """A pass that has found nothing to do; when it is to be repeated."""
+        stored = report(WAITING.observe(), WAITING.decide(NOW), NOW).to_wire()
+        view.seen = replace(WAITING.observe(), integration=_with_status(WAITING.observe().integration, stored))
+        at = await reconciler.reconcile(UID)
+        assert at is not None
+        assert decided == [NOW]
+        return at
+
+    async def test_another_version_of_the_same_state_needs_no_decision(
+        self, reconciler: Reconciler, view: View, decided: list[datetime], clock: Clock, look_again_at: datetime
+    ) -> None:
+        assert view.seen is not None
+        view.seen = replace(view.seen, integration=replace(view.seen.integration, resource_version="99"))
+        clock.now = look_again_at - timedelta(seconds=0.1)
+        assert await reconciler.reconcile(UID) == look_again_at
+        assert decided == [NOW]
+
+    async def test_what_is_due_is_decided(
+        self, reconciler: Reconciler, writer: RecordingWriter, clock: Clock, look_again_at: datetime
+    ) -> None:
+        clock.now = look_again_at
+        await reconciler.reconcile(UID)
+        assert [type(action) for action in deeds(writer.actions)] == [CreateJob]
+
+    async def test_what_changes_is_decided(
+        self, reconciler: Reconciler, writer: RecordingWriter, view: View, look_again_at: datetime
+    ) -> None:
+        assert view.seen is not None
+        off = WAITING.declaring(status="OFF").observe().integration.spec
+        view.seen = replace(view.seen, integration=replace(view.seen.integration, spec=off))
+        await reconciler.reconcile(UID)
+        assert writer.statuses[-1]["phase"] == "Off"
+
+    async def test_a_clock_that_was_set_back_leads_to_a_decision(
+        self, reconciler: Reconciler, decided: list[datetime], clock: Clock, look_again_at: datetime
+    ) -> None:
+        clock.now = NOW - timedelta(hours=1)
+        await reconciler.reconcile(UID)
+        assert decided == [NOW, clock.now]
 
 
 def _with_status(integration: Integration, status: Body) -> Integration:
