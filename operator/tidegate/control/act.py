@@ -19,7 +19,7 @@ from tidegate.control import render
 from tidegate.control.merge_patch import merge_patch
 from tidegate.control.observation import Body, Integration
 from tidegate.control.parse import FIELD_MANAGER, controller_uid, is_of_a_run, pod_of
-from tidegate.control.rest import MERGE_PATCH, Rest, path
+from tidegate.control.rest import MERGE_PATCH, METADATA, Rest, path
 from tidegate.control.settings import LONGEST_REQUEST, Settings
 from tidegate.control.step import (
     Action,
@@ -186,7 +186,8 @@ class Writer:
     async def _create(self, prefix: str, plural: str, integration: Integration, manifest: Body, within: float) -> Body:
         query = {**_AS_OURS, "fieldValidation": "Strict"}
         where = path(prefix, plural, integration.namespace)
-        return cast(Body, await self._rest.ask("POST", where, manifest, query=query, within=within))
+        written = await self._rest.ask("POST", where, manifest, query=query, accept=METADATA, within=within)
+        return cast(Body, written)
 
     async def _read_job(self, integration: Integration, name: str) -> Body | None:
         where = path(_BATCH, "jobs", integration.namespace, name)
@@ -214,7 +215,7 @@ class Writer:
     async def _patch(self, where: str, body: Body, within: float) -> str:
         try:
             written = await self._rest.ask(
-                "PATCH", where, body, query=_AS_OURS, content_type=MERGE_PATCH, within=within
+                "PATCH", where, body, query=_AS_OURS, content_type=MERGE_PATCH, accept=METADATA, within=within
             )
         except ApiException as error:
             if error.status in (_CONFLICT, _NOT_FOUND):

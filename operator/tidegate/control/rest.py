@@ -17,6 +17,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"  # of one object, in the place of all of it
 
 
 def api_client() -> client.ApiClient:

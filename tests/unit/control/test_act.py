@@ -16,7 +16,7 @@ from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.observation import Integration
 from tidegate.control.parse import integration_of
 from tidegate.control.render import job
-from tidegate.control.rest import Rest
+from tidegate.control.rest import METADATA, Rest
 from tidegate.control.settings import Settings
 from tidegate.control.step import Action, Announce, CreateCache, CreateJob, DeleteJob, EvictPod, SuspendJob
 
@@ -43,6 +43,7 @@ class Heard:
     path: str
     query: dict[str, str]
     content_type: str
+    accept: str
     body: dict[str, Any]
 
 
@@ -59,7 +60,8 @@ class ApiServer:
     async def handle(self, request: web.Request) -> web.Response:
         text = await request.text()
         heard = Heard(
-            request.method, request.path, dict(request.query), request.content_type, json.loads(text) if text else {}
+            *(request.method, request.path, dict(request.query), request.content_type, request.headers["Accept"]),
+            json.loads(text) if text else {},
         )
         self.heard.append(heard)
         status, body = self.answers(heard)
@@ -96,6 +98,16 @@ def integration() -> Integration:
     metadata = {"name": NAME, "namespace": NAMESPACE, "uid": UID, "generation": 1, "resourceVersion": "10"}
     status = {"phase": "Waiting", "runs": 11, "nextRunAt": "2026-11-24T12:00:00Z"}
     return integration_of({"metadata": metadata, "spec": {"status": "ON"}, "status": status})
+
+
+async def test_what_was_written_is_answered_by_its_metadata_alone(
+    server: ApiServer, writer: Writer, integration: Integration
+) -> None:
+    """A Job is a few kilobytes, and only its resourceVersion is read."""
+    await writer.write_status(integration, {"phase": "Syncing"})
+    await writer.take(integration, CreateJob(RUN))
+    await writer.take(integration, SuspendJob(RUN.job_name, "job-uid", "20", suspend=True))
+    assert [heard.accept for heard in server.heard] == [METADATA] * 3
 
 
 class TestStatus:
