@@ -14,7 +14,13 @@ def test_it_is_the_generated_one() -> None:
 def test_it_lists_every_label_and_annotation() -> None:
     ours = {name for key, name in vars(names).items() if key.endswith("_LABEL")}
     assert LABELS.keys() == ours
-    requests = ("_REQUESTED_ANNOTATION", "APPROVE_ANNOTATION", "_DELETES_ANNOTATION", "PLAN_KEY_ANNOTATION")
+    requests = (
+        "_REQUESTED_ANNOTATION",
+        "APPROVE_ANNOTATION",
+        "_DELETES_ANNOTATION",
+        "PLAN_KEY_ANNOTATION",
+        "PLAN_UNDO_ANNOTATION",
+    )
     asked = {name for key, name in vars(names).items() if key.endswith(requests) or key == "DECISIONS_ANNOTATION"}
     assert ANNOTATIONS.keys() == asked
     said_of_workers = {name for key, name in vars(names).items() if key.startswith("WORKER_")}
