@@ -154,7 +154,8 @@ class Observation:
     def pods_of(self, job: Job) -> tuple[Pod, ...]:
         """The Pods of a Job, that which speaks for the run first: one whose worker has succeeded, else the newest.
 
-        Of two that were made within a second the one that is alive is newer, or else the one whose exit code is known.
+        Of two that were made within a second the one that is alive is newer, or else the one whose exit code is known, or
+        else the one that was not paused: a paused one is replaced, and one that has ended a run is not.
         """
         pods = (pod for pod in self.pods if pod.job_uid == job.uid)
         return tuple(sorted(pods, key=_eloquence, reverse=True))
@@ -183,5 +184,7 @@ def _is_made_by(pod: Pod, job_name: str | None) -> bool:
     return job_name is not None and job_name in (pod.job_name, pod.labelled_job)
 
 
-def _eloquence(pod: Pod) -> tuple[bool, datetime, bool, bool]:
-    return pod.exit_code == contract.ExitCode.COMPLETE, pod.created_at, pod.live, pod.exit_code is not None
+def _eloquence(pod: Pod) -> tuple[bool, datetime, bool, bool, bool]:
+    code = pod.exit_code
+    succeeded, was_paused = code == contract.ExitCode.COMPLETE, code == contract.ExitCode.PAUSED
+    return succeeded, pod.created_at, pod.live, code is not None, not was_paused

@@ -96,6 +96,15 @@ class TestASidecarThatKeepsRunning:
         for pods in ((evicted, ended(0)), (ended(0), evicted)):
             assert RUNNING.but(pods=pods).decide().status.run is None
 
+    def test_a_pod_that_was_paused_in_the_same_second_does_not_hide_one_that_ended_the_run_while_being_paused(
+        self,
+    ) -> None:
+        replaced, halted = (replace(pod(FIRST, code), name=f"ended-with-{code}") for code in (75, 3))
+        for pods in ((replaced, halted), (halted, replaced)):
+            last = PAUSING.but(jobs=(at_rest(FIRST),), pods=pods).decide().status.last_run
+            assert last is not None
+            assert last.outcome is Outcome.HALTED
+
     def test_the_pod_may_end_by_itself_first(self) -> None:
         step = with_proxy(0, ago=5).decide()
         assert step_words(step, NOW) == "Syncing | keeps 1 full push | nothing"
