@@ -245,6 +245,7 @@ CHANGES = [
     smuggled("a run at once", {}, annotations(sync_requested_at="now")),
     smuggled("a full sync, by annotation", {}, annotations(full_sync_requested_at="now")),
     smuggled("a reset, by annotation", {}, annotations(reset_requested_at="now")),
+    smuggled("an undo, by annotation", {}, annotations(undo_requested="1")),
     smuggled("an approval", {}, annotations(approve="1")),
     ForbiddenChange(
         "anything of a reader",

@@ -67,7 +67,7 @@ def test_it_shows_all_checks() -> None:
 def test_its_variables_are_those_of_the_contract() -> None:
     named = {name.strip("`") for first, _ in PAGE.section("What it is asked for").rows(2) for name in first.split(", ")}
     contract = {value for name, value in vars(Environment).items() if name.isupper()}
-    assert named == contract - {Environment.UNDO}  # a command of the built-in worker sets it, and no operator does
+    assert named == contract
 
 
 def test_its_exit_codes_are_those_of_the_contract() -> None:

@@ -221,6 +221,11 @@ class SyncIntegrationSpec(ApiModel):
         )
 
     @property
+    def worker_undoes(self) -> bool:
+        """Whether the worker knows an undo: the built-in one does, one of the user's own if its template says so."""
+        return not _names_own_image(self.template) or _declares(self.template, names.WORKER_UNDOES_ANNOTATION)
+
+    @property
     def worker_plans(self) -> bool:
         """Whether the worker knows a plan: the built-in one does, one of the user's own if its template says so."""
         return not _names_own_image(self.template) or _declares(self.template, names.WORKER_PLANS_ANNOTATION)

@@ -10,7 +10,7 @@ from functools import partial
 
 from tidegate.api.spec import Switch
 from tidegate.api.status import Phase, RunKind, SyncIntegrationStatus
-from tidegate.control import ending, object_resets
+from tidegate.control import ending, object_resets, undo_request
 from tidegate.control.claim import with_run
 from tidegate.control.conflict_decisions import refuse
 from tidegate.control.declared import phase_between_runs
@@ -39,6 +39,7 @@ def decide(seen: Observation, now: datetime) -> Step:
     remembered, refusals = refuse_plan(seen, remembered, now)
     remembered, refused = refuse(seen, remembered)
     remembered, refused_reset = object_resets.refuse(seen, remembered)
+    remembered, refused_undo = undo_request.refuse(seen, remembered)
     unfinished = (job for job in seen.jobs if not job.finished and not ending.is_out_of_use(seen, job))
     strays = tuple(job for job in unfinished if not _is_claimed(job, remembered))
     if remembered.run is not None:
@@ -57,7 +58,7 @@ def decide(seen: Observation, now: datetime) -> Step:
     pruned, prune_at = superfluous_jobs(seen, now)
     step = replace(
         step,
-        actions=(*announcements, *refusals, *refused, *refused_reset, *step.actions, *retired, *pruned),
+        actions=(*announcements, *refusals, *refused, *refused_reset, *refused_undo, *step.actions, *retired, *pruned),
         look_again_at=earliest(step.look_again_at, retire_at, prune_at, ending.look_again_at(seen, now)),
     )
     return _tell_of_lost_pod(seen, end_duplicates(seen, step), now)

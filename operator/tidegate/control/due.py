@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from tidegate.api import names
 from tidegate.api.base import format_time
-from tidegate.api.status import LastRun, Outcome, Run, SyncIntegrationStatus
+from tidegate.api.status import LastRun, Outcome, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import object_resets
 from tidegate.control.observation import Integration, Observation
+from tidegate.control.undo_request import starts_at_once
 
 FIRST_BACKOFF = timedelta(seconds=10)
 # Most configuration errors need an edit of the spec, which does not wait; some are fixed elsewhere, unseen.
@@ -38,11 +39,11 @@ class Wait:
 def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Wait | None:
     """What the next run still waits for after the last one, `status.last_run`, has ended; None: it is due.
 
-    A request and a correction of the spec after a failure are not kept waiting.
+    A request and a correction of the spec after a failure are not kept waiting; an undo that has failed is.
     """
     last = status.last_run
     requested = sync_requested(seen, status) or full_sync_requested(seen, status)
-    requested |= bool(object_resets.requested(seen, status))
+    requested |= bool(object_resets.requested(seen, status)) or starts_at_once(seen, status)
     if last is None or requested or is_approved(seen, last):
         return None
     if status.consecutive_failures and is_corrected(seen, last):
@@ -126,8 +127,21 @@ _WHAT_HELPS = {
     Outcome.CACHE_UNUSABLE: "reset the sync to start with a new cache: `kubectl sync reset {name}`",
 }
 
+_WHAT_HELPS_AN_UNDO = {
+    Outcome.CONFIGURATION_ERROR: (
+        f"to try it again, remove the annotation {names.UNDO_REQUESTED_ANNOTATION} and set it again; "
+        "the next run follows at {due}"
+    ),
+    Outcome.HALTED: f"if that is intended, {_APPROVE}; if not, `kubectl sync run {{name}}` continues without it",
+}
+
 
 def _stalled_words(seen: Observation, last: LastRun, due: datetime | None) -> str:
+    words = _WHAT_HELPS_AN_UNDO.get(last.outcome) if last.kind is RunKind.UNDO else None
+    if words is not None:
+        again = format_time(due) if due else ""
+        what_helps = words.format(name=seen.integration.name, run=last.number, undone=last.undo, due=again)
+        return f"run {last.number}, the undo of run {last.undo}, stopped: {last.reason or last.outcome}; {what_helps}"
     words = _WHAT_HELPS[last.outcome]
     if last.outcome is Outcome.HALTED and last.found is not None:
         words = _WHAT_HELPS_WITH_FOUND if last.found else _WHAT_HELPS_WITH_NOTHING_FOUND

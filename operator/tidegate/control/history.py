@@ -20,7 +20,7 @@ from tidegate.api.status import (
     RunReport,
     SyncIntegrationStatus,
 )
-from tidegate.control import cache_identity, object_resets, plan_result
+from tidegate.control import cache_identity, object_resets, plan_result, undo_request
 from tidegate.control.conflict_decisions import with_handled
 from tidegate.control.ending import ended_by_worker
 from tidegate.control.observation import Job, JobState, Observation, Pod
@@ -75,6 +75,7 @@ def record_end(
     last = LastRun(
         number=run.number,
         kind=run.kind,
+        undo=run.undo,
         outcome=outcome,
         finished_at=now,
         generation=run.generation,
@@ -99,13 +100,14 @@ def record_end(
             oldest_cache_epoch=None if worker_ran else status.oldest_cache_epoch,
             cache=cache_identity.used(seen, status, run) if worker_ran else status.cache,
             last_run=last,
-            last_synced_at=finished_at if succeeded else status.last_synced_at,
-            consecutive_failures=0 if succeeded else status.consecutive_failures + 1,
+            last_synced_at=finished_at if succeeded and run.kind is not RunKind.UNDO else status.last_synced_at,
+            consecutive_failures=_failures_after(status, run, outcome),
             recent_activity=with_entry(seen, status, entry),
             waiting_records=waiting_after(status, entry),
             record_totals=totals_after(status, report),
         )
     )
+    updated = undo_request.with_handled(updated, run.undo, outcome)
     if succeeded:
         updated = with_handled(updated, job.run.decisions)
         updated = object_resets.without_done(updated, run)
@@ -166,6 +168,14 @@ def _reason(seen: Observation, job: Job, report: RunReport | None) -> str:
     return said or f"the worker ended with exit code {exit_code_of(job, seen.pods_of(job))}"
 
 
+def _failures_after(status: SyncIntegrationStatus, run: Run, outcome: Outcome) -> int:
+    """How many runs have failed in a row: an undo that is not tried again keeps no run of the sync waiting."""
+    if outcome is Outcome.SUCCEEDED:
+        return 0
+    is_over = run.kind is RunKind.UNDO and outcome is Outcome.CONFIGURATION_ERROR
+    return status.consecutive_failures + (0 if is_over else 1)
+
+
 def _pays(run: Run, activation: Activation) -> bool:
     """Whether the run is the full sync that the activation owes, if it succeeds."""
     return run.kind is RunKind.FULL and run.push is (activation.mode is Mode.PAST_AND_FUTURE)
@@ -176,6 +186,7 @@ def entry_of(run: Run, outcome: Outcome, finished_at: datetime, report: RunRepor
     entry = ActivityEntry(
         run=run.number,
         kind=run.kind,
+        undo=run.undo,
         outcome=outcome,
         mark=outcome.mark,
         summary="",

@@ -17,6 +17,7 @@ from tidegate.control.history import finished_jobs
 from tidegate.control.observation import NO_RUN, Observation, Refusal
 from tidegate.control.reasons import APPROVALS_UNSUPPORTED, CACHE_REQUIRED
 from tidegate.control.step import LOOK_AGAIN, Action, Announce, CreateCache, CreateJob, Step
+from tidegate.control.undo_request import has_failed, run_to_undo
 from tidegate.control.untrusted import inert
 
 
@@ -56,9 +57,17 @@ def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: dateti
         return _let_cache_go(seen, status, now)
     lost = cache_identity.difference(seen, status)
     if lost is None:
-        return _claim(seen, status, activation, now)
+        return _claim(seen, status, activation, _next_undo(seen, status), now)
     status, activation = cache_identity.begin_again(status, lost, now), cache_identity.owing(activation, lost)
-    return _claim(seen, status, activation, now, cache_identity.announce(lost))
+    return _claim(seen, status, activation, _next_undo(seen, status), now, cache_identity.announce(lost))
+
+
+def _next_undo(seen: Observation, status: SyncIntegrationStatus) -> int | None:
+    """The run that the next run undoes; None: it syncs. A halted undo that was approved comes first."""
+    last = status.last_run
+    if last is not None and last.undo is not None and is_approved(seen, last):
+        return last.undo
+    return run_to_undo(seen, status)
 
 
 def _refuse(seen: Observation, status: SyncIntegrationStatus, reason: str, words: str) -> Step:
@@ -95,30 +104,41 @@ def _activate(seen: Observation, status: SyncIntegrationStatus, now: datetime) -
             handled=status.handled.replace(partial(HandledRequests, reset_requested_at=requested)),
         )
     )
+    undo = None if reset else _next_undo(seen, begun)
     what = "read-only full sync" if activation.mode is Mode.FUTURE_ONLY else "full sync"
     first = "; all cached data is deleted first" if activation.reset else ""
-    note = f"activation {activation.number} begins with a {what} ({activation.mode}){first}"
+    order = f"the undo of run {undo}, and then a {what}" if undo is not None else f"a {what}"
+    note = f"activation {activation.number} begins with {order} ({activation.mode}){first}"
     announcements = (Announce("TurnedOn", note), *((cache_identity.announce(lost),) if lost else ()))
-    return _claim(seen, begun, activation, now, *announcements)
+    return _claim(seen, begun, activation, undo, now, *announcements)
 
 
 def _claim(
     seen: Observation,
     status: SyncIntegrationStatus,
     activation: Activation,
+    undo: int | None,
     now: datetime,
     *announcements: Announce,
 ) -> Step:
     integration = seen.integration
     number = status.runs + 1
     last = status.last_run
-    approved = last if is_approved(seen, last) else None
+    # What was found is of a run of its kind: a run that syncs, or the undo of the same run.
+    approved = last if last is not None and last.undo == undo and is_approved(seen, last) else None
+    # A run that was requested beside an undo follows it at once. A repeated attempt at an undo answers the request
+    # itself: it would be repeated without a wait.
+    answers = undo is None or has_failed(last, undo)
+    requested = answers and full_sync_requested(seen, status)
     # Once caught up, a full sync pushes like a run of changes: what FutureOnly left alone is known by then.
-    owed = activation.caught_up and (activation.full_sync_owed or full_sync_requested(seen, status))
+    owed = activation.caught_up and (activation.full_sync_owed or requested)
     kind = RunKind.FULL if owed or not activation.caught_up else RunKind.INCREMENTAL
     push = activation.caught_up or activation.mode is Mode.PAST_AND_FUTURE
-    announcements = (*announcements, *object_resets.announce(seen, status, number))
-    status = object_resets.taken_up(seen, status, activation.mode, now)
+    if undo is not None:  # it pays no full sync, and resets no object: what is owed stays owed
+        kind, push = RunKind.UNDO, True
+    else:
+        announcements = (*announcements, *object_resets.announce(seen, status, number))
+        status = object_resets.taken_up(seen, status, activation.mode, now)
     run = Run(
         number=number,
         kind=kind,
@@ -134,14 +154,15 @@ def _claim(
         claimed_at=now,
         generation=integration.generation,
         spec_digest=integration.spec.digest,
+        undo=undo,
         approved=approved.number if approved else None,
         confirmed=approved.found if approved else None,
         decisions=for_run(integration, status, kind, push=push),
-        object_resets=status.object_resets,
+        object_resets=status.object_resets if undo is None else (),
     )
     owing = activation.replace(partial(Activation, full_sync_owed=owed))
     numbered = status.replace(partial(SyncIntegrationStatus, runs=number, activation=owing))
-    claimed = with_requests_for_runs_handled(seen, numbered)
+    claimed = with_requests_for_runs_handled(seen, numbered) if answers else numbered
     return launch(seen, claimed, run, *announcements)
 
 

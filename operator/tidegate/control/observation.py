@@ -28,6 +28,8 @@ class Requests:
     allow_deletes: str | None = None  # approve, by its earlier name
     plan: str | None = None
     plan_key: str | None = None  # of that plan
+    plan_undo: str | None = None  # of that plan: the run whose undo is planned
+    undo: str | None = None  # the run to undo
     decisions: str | None = None  # as it is written, of up to 256 KiB
 
 
@@ -154,8 +156,8 @@ class Observation:
     def pods_of(self, job: Job) -> tuple[Pod, ...]:
         """The Pods of a Job, that which speaks for the run first: one whose worker has succeeded, else the newest.
 
-        Of two that were made within a second the one that is alive is newer, or else the one whose exit code is known, or
-        else the one that was not paused: a paused one is replaced, and one that has ended a run is not.
+        Of two that were made within a second the one that is alive is newer, or else the one whose exit code is known,
+        or else the one that was not paused: a paused one is replaced, and one that has ended a run is not.
         """
         pods = (pod for pod in self.pods if pod.job_uid == job.uid)
         return tuple(sorted(pods, key=_eloquence, reverse=True))

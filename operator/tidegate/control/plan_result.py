@@ -30,6 +30,7 @@ def plan_of(
         requested_at=run.requested_at,
         started_at=run.started_at,
         finished_at=finished_at,
+        undo=run.undo,
         outcome=outcome,
         reason=reason,
         first=found.first or run.without_cache,
@@ -45,9 +46,15 @@ def ended(
     return status.replace(partial(SyncIntegrationStatus, run=None, plan=plan, recent_activity=activity))
 
 
+def plan_of_words(undo: int | None) -> str:
+    """What a plan is of: a full sync, or the undo of a run."""
+    return "a full sync" if undo is None else f"the undo of run {undo}"
+
+
 def announce(plan: PlanStatus) -> Announce:
     """The Event that tells of its end."""
     if plan.outcome is Outcome.SUCCEEDED:
-        return Announce("Planned", f"run {plan.run} planned what a full sync would do: see status.plan")
+        what = plan_of_words(plan.undo)
+        return Announce("Planned", f"run {plan.run} planned what {what} would do: see status.plan")
     reason = "PlanCancelled" if plan.outcome is Outcome.CANCELLED else "PlanFailed"
     return Announce(reason, f"run {plan.run} has not made the plan that was requested: {plan.reason}", warning=True)

@@ -3,6 +3,7 @@
 from tidegate.api.status import Outcome, Phase, RunKind
 from tidegate.control.declared import plan_requested
 from tidegate.control.observation import Observation
+from tidegate.control.plan_result import plan_of_words
 from tidegate.control.step import Step
 
 
@@ -16,7 +17,7 @@ def plan_words(seen: Observation, step: Step) -> str:
             return f"; ending run {run.number}, a plan{why}"
         if step.plan_waits_for:
             return f"; run {run.number}, a plan, cannot start: {step.plan_waits_for}"
-        return f"; run {run.number} plans what a full sync would do"
+        return f"; run {run.number} plans what {plan_of_words(run.undo)} would do"
     if not plan_requested(seen, status):
         return ""
     if run is not None and step.phase is Phase.PAUSED:

@@ -12,7 +12,7 @@ from functools import partial
 from tidegate.api import names
 from tidegate.api.spec import Switch
 from tidegate.api.status import Outcome, Phase, PlanStatus, Run, RunKind, SyncIntegrationStatus
-from tidegate.control import cache_identity, ending, object_resets
+from tidegate.control import cache_identity, ending, object_resets, undo_request
 from tidegate.control.claim import (
     claimed_again,
     make_room,
@@ -48,17 +48,29 @@ _GIVES_WAY = "a plan gives way to a new activation; request it again once the sy
 def refuse_plan(
     seen: Observation, status: SyncIntegrationStatus, now: datetime
 ) -> tuple[SyncIntegrationStatus, tuple[Announce, ...]]:
-    """The status with a requested plan as handled and refused, where the worker may not know what a plan is."""
-    if not plan_requested(seen, status) or seen.integration.spec.worker_plans:
+    """The status with a requested plan as handled and refused, where it cannot be made."""
+    if not plan_requested(seen, status):
+        return status, ()
+    why = _obstacle(seen, status)
+    if why is None:
         return status, ()
     plan = PlanStatus(
         requested_at=seen.integration.requests.plan,
         finished_at=now,
         outcome=Outcome.CONFIGURATION_ERROR,
-        reason=_NOT_DECLARED,
+        reason=why,
     )
     refused = with_plan_request_handled(seen, status).replace(partial(SyncIntegrationStatus, plan=plan))
-    return refused, (Announce("PlanRefused", _NOT_DECLARED, warning=True),)
+    return refused, (Announce("PlanRefused", why, warning=True),)
+
+
+def _obstacle(seen: Observation, status: SyncIntegrationStatus) -> str | None:
+    """Why the requested plan cannot be made: the worker may not know plans, or no such run can be undone."""
+    if not seen.integration.spec.worker_plans:
+        return _NOT_DECLARED
+    undo = seen.integration.requests.plan_undo
+    why = None if undo is None else undo_request.obstacle(seen, status, undo)
+    return why and f"the annotation {names.PLAN_UNDO_ANNOTATION} starts no plan: {why}"
 
 
 def plan_is_due(seen: Observation, status: SyncIntegrationStatus) -> bool:
@@ -86,6 +98,7 @@ def start_plan(seen: Observation, status: SyncIntegrationStatus, now: datetime) 
         generation=integration.generation,
         spec_digest=integration.spec.digest,
         requested_at=integration.requests.plan,
+        undo=int(undo) if (undo := integration.requests.plan_undo) is not None else None,
         plan_key=integration.requests.plan_key,
         without_cache=not finds_cache,
     )

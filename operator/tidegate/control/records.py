@@ -37,8 +37,12 @@ def summary_of(entry: ActivityEntry) -> str:
     """The run as `kubectl get` shows it: `✓ run 12 (3 set aside)`."""
     report = entry.report
     what = f"{entry.mark} run {entry.run}"
+    if entry.kind is RunKind.PLAN and entry.undo is not None:
+        return f"{what} (plan of the undo of run {entry.undo})"
     if entry.kind is RunKind.PLAN:
         return f"{what} (plan)"
+    if entry.kind is RunKind.UNDO:
+        return f"{what} (undo of run {entry.undo})"
     if report is not None and report.set_aside:
         return f"{what} ({report.set_aside} set aside)"
     if report is not None and report.waiting:

@@ -66,6 +66,8 @@ def job(integration: Integration, run: Run, settings: Settings) -> Manifest:
         names.RUN_STARTED_ANNOTATION: format_time(run.started_at),
         names.RUN_GENERATION_ANNOTATION: str(run.generation),
     }
+    if run.undo is not None:
+        metadata["annotations"][names.RUN_UNDO_ANNOTATION] = str(run.undo)
     if run.decisions:
         metadata["annotations"][names.RUN_DECISIONS_ANNOTATION] = run.decisions
     job_spec: Manifest = {
@@ -233,7 +235,7 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
         Environment.NAMESPACE: integration.namespace,
         Environment.UID: integration.uid,
         Environment.RUN: str(run.number),
-        Environment.SCOPE: "changes" if run.kind is RunKind.INCREMENTAL else "full",
+        Environment.SCOPE: "changes" if run.kind is RunKind.INCREMENTAL or run.undo is not None else "full",
         Environment.PUSH: _boolean(run.push),
         Environment.CACHE_DIR: contract.CACHE_DIR,
         Environment.CACHE_EPOCH: str(run.cache_epoch),
@@ -241,6 +243,8 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
     }
     if run.kind is RunKind.PLAN:
         values[Environment.PLAN] = _boolean(True)
+    if run.undo is not None:
+        values[Environment.UNDO] = str(run.undo)
     if run.plan_key is not None:
         values[Environment.PLAN_KEY] = run.plan_key
     if run.cache_epoch_began is not None:

@@ -27,6 +27,8 @@ from tidegate.control.observation import Integration, Job, Pod
 
 # After one of these a run is over, whatever becomes of its Job.
 FINAL = frozenset(ExitCode) - {ExitCode.PAUSED}
+# After any other end a requested undo is tried again.
+_ENDS_OF_UNDO = (Outcome.SUCCEEDED, Outcome.HALTED, Outcome.CONFIGURATION_ERROR)
 
 # What etcd holds, and a restored backup of it puts back.
 _STORED = (
@@ -105,6 +107,7 @@ class Ledger:
         assert len(set(numbers)) == len(numbers), "a run stands twice in recent activity"
         assert len(numbers) <= after.spec.activity_limit
         self._plan_recorded(old, new)
+        self._undo_handled(before, old, new)
         if new.last_run is not None and old.last_run is not None and new.last_run.number == old.last_run.number:
             assert new.last_run.outcome is old.last_run.outcome, "an end is recorded twice"
         elif new.last_run is not None:
@@ -129,7 +132,8 @@ class Ledger:
         again = {reset for reset in owed if reset[0] in {name for name, _ in still - owed}}
         whole = new.cache_epoch != old.cache_epoch
         assert whole or owed - done - again <= still, "I4: a reset of an object is lost"
-        if new.run is not None and new.run.number not in self.created and new.run.kind is not RunKind.PLAN:
+        syncs = new.run is not None and new.run.kind not in (RunKind.PLAN, RunKind.UNDO)
+        if new.run is not None and new.run.number not in self.created and syncs:
             assert new.run.object_resets == new.object_resets, "I4: a run is not given all resets"
 
     def _has_succeeded_in_full(self, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> bool:
@@ -149,6 +153,47 @@ class Ledger:
         assert new.last_synced_at == old.last_synced_at
         assert new.record_totals == old.record_totals
         assert new.consecutive_failures <= old.consecutive_failures, "a plan counts as a failure of the sync"
+
+    def _undo_handled(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
+        """A request counts as handled with the end of its undo, with its refusal, and until it is withdrawn."""
+        last, asked = new.last_run, before.requests.undo
+        ends = last is not None and (old.last_run is None or old.last_run.number != last.number)
+        if last is not None and ends and last.undo is not None:
+            assert last.undo == self.claimed[last.number].undo, "another undo is recorded"
+            final = last.outcome in _ENDS_OF_UNDO
+            # What was asked for meanwhile may be refused in the same write.
+            assert not final or new.handled.undo_refused or new.handled.undo_requested in (None, str(last.undo)), (
+                "an undo that has ended is not handled"
+            )
+            if final:
+                return
+        if new.handled.undo_requested == old.handled.undo_requested:
+            return
+        if new.handled.undo_requested is None:
+            assert asked is None, "a request for an undo is forgotten while it stands, and would be carried out twice"
+        else:
+            assert new.handled.undo_refused, "an undo counts as handled that has not ended"
+            assert new.handled.undo_requested == asked
+
+    def _undo_claimed(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
+        run, last, asked = new.run, new.last_run, before.requests.undo
+        assert run is not None
+        assert run.undo is not None
+        assert run.undo < run.number, "a run is undone that is to come"
+        assert run.push
+        if run.approved is not None:
+            assert last is not None
+            assert last.undo == run.undo, "an undo has the approval of another run"
+        else:
+            assert asked == str(run.undo), "an undo is claimed that nobody requested"
+            assert asked != new.handled.undo_requested, "an undo is carried out twice"
+
+    def _undo_waits(self, before: Integration, new: SyncIntegrationStatus) -> bool:
+        """Whether an undo is requested that can be carried out, and has not been."""
+        asked = before.requests.undo
+        if asked is None or not asked.isdigit() or asked == new.handled.undo_requested:
+            return False
+        return int(asked) in self.claimed and self.claimed[int(asked)].kind is not RunKind.PLAN
 
     def _plan_claimed(self, before: Integration, old: SyncIntegrationStatus, new: SyncIntegrationStatus) -> None:
         assert new.run is not None
@@ -179,6 +224,11 @@ class Ledger:
             assert activation.reset == (spec.reset or asked), "I4: a reset is lost or invented"
         self.activations[run.number] = activation
         assert run.cache_epoch >= old.cache_epoch, "an epoch goes back"
+        if run.kind is RunKind.UNDO:
+            assert not (begins and activation.reset), "an undo takes the place of a reset"
+            self._undo_claimed(before, old, new)
+        else:
+            assert (begins and activation.reset) or not self._undo_waits(before, new), "a requested undo is passed over"
         if run.approved is not None:
             assert new.last_run is not None
             assert (new.last_run.number, new.last_run.outcome) == (run.approved, Outcome.HALTED), (
@@ -187,11 +237,15 @@ class Ledger:
             assert str(run.approved) in (before.requests.approve, before.requests.allow_deletes), "nobody approved it"
         catching_up = begins or not activation.caught_up
         self.owes_full_sync &= not catching_up
-        if _asks_for_full_sync(before, old) and not catching_up:
+        answered = new.handled.full_sync_requested_at == before.requests.full_sync
+        assert answered or run.kind is RunKind.UNDO, "a request is not answered by the run that it is for"
+        if _asks_for_full_sync(before, old) and not catching_up and answered:
             self.owes_full_sync = True
-        full = catching_up or self.owes_full_sync
-        assert run.kind is (RunKind.FULL if full else RunKind.INCREMENTAL), "a requested full sync is lost or invented"
-        assert run.push == (not catching_up or activation.mode is Mode.PAST_AND_FUTURE)
+        assert activation.full_sync_owed == self.owes_full_sync, "a requested full sync is lost or invented"
+        if run.kind is not RunKind.UNDO:
+            full = catching_up or self.owes_full_sync
+            assert run.kind is (RunKind.FULL if full else RunKind.INCREMENTAL)
+            assert run.push == (not catching_up or activation.mode is Mode.PAST_AND_FUTURE)
         if not begins:
             self._check_delay(before, old, new)
 
@@ -202,6 +256,9 @@ class Ledger:
             or (new.handled.sync_requested_at != old.handled.sync_requested_at)
         )
         last = new.last_run
+        if new.run is not None and new.run.kind is RunKind.UNDO and last is not None:
+            # Only an attempt that failed keeps the next attempt at the same undo waiting.
+            requested |= last.undo != new.run.undo or last.outcome in _ENDS_OF_UNDO
         made_from = self.made_from.get(last.number) if last is not None else None
         corrected = new.consecutive_failures > 0 and _without_switch(before.spec) != made_from
         if last is not None and last.outcome is Outcome.HALTED:

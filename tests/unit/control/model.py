@@ -223,9 +223,11 @@ class Server:
         self.changed(INTEGRATION, body)
         self.ledger.declared(self.integration.spec)
 
-    def annotate(self, annotation: str, value: str) -> None:
+    def annotate(self, annotation: str, value: str | None) -> None:
+        """Set an annotation; None removes it."""
         body = self.objects[INTEGRATION, NAME]
-        body["metadata"]["annotations"] = {**body["metadata"].get("annotations", {}), annotation: value}
+        annotations = {**body["metadata"].get("annotations", {}), annotation: value}
+        body["metadata"]["annotations"] = {key: text for key, text in annotations.items() if text is not None}
         self.changed(INTEGRATION, body)
 
 

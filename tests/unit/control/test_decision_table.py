@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.control.observation import JobState
 
-from .decision_table import chain, duplicate, ending, pausing, planning, safety, starting, toggle
+from .decision_table import chain, duplicate, ending, pausing, planning, safety, starting, toggle, undoing
 from .decision_table.notation import Row, activation_words, activity_words, again_words, step_words
 from .situations import CLAIMED_ONLY, IS_OFF, OFF, ON, activation, job, pod, run
 
@@ -33,6 +33,9 @@ TABLE = {
     "a plan is in progress": planning.IN_PROGRESS,
     "a plan gives way": planning.GIVES_WAY,
     "a plan ends": planning.ENDS,
+    "an undo is requested": undoing.REQUESTED,
+    "an undo is in progress": undoing.IN_PROGRESS,
+    "an undo ends": undoing.ENDS,
     "one run at a time": safety.ONE_RUN_AT_A_TIME,
     "being deleted": safety.BEING_DELETED,
     "refused by the API server": safety.REFUSED,

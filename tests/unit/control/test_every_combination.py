@@ -37,6 +37,7 @@ from .situations import (
 
 RUN, NEWER = run(5), run(6)
 PLAN = run(5, RunKind.PLAN, push=False)
+UNDO = run(5, RunKind.UNDO, undo=3)
 ENDING_PLAN = run(5, RunKind.PLAN, push=False, cancelling=True)
 CANCELLING = run(5, cancelling=True)
 FRESH = run(5, ago=3)
@@ -62,6 +63,11 @@ CLAIMS: dict[str, tuple[Run | None, tuple[Job, ...], Phase | None]] = {
     "a run that is given up": (CANCELLING, (at_rest(RUN),), Phase.SYNCING),
     "a run that was given up": (CANCELLING, (), Phase.SYNCING),
     "a run that ended when given up": (CANCELLING, (job(RUN, JobState.COMPLETE),), Phase.SYNCING),
+    "a claimed undo": (UNDO, (), Phase.SYNCING),
+    "a running undo": (UNDO, (job(UNDO),), Phase.SYNCING),
+    "a paused undo": (UNDO, (at_rest(UNDO),), Phase.PAUSED),
+    "a complete undo": (UNDO, (job(UNDO, JobState.COMPLETE),), Phase.SYNCING),
+    "a failed undo": (UNDO, (job(UNDO, JobState.FAILED),), Phase.SYNCING),
     "a claimed plan": (PLAN, (), Phase.OFF),
     "a running plan": (PLAN, (job(PLAN),), Phase.WAITING),
     "a running plan beside a newer Job": (PLAN, (job(PLAN), job(NEWER)), Phase.OFF),
@@ -84,6 +90,12 @@ ACTIVATIONS: dict[str, Activation | None] = {
     "caught up": activation(3, caught_up=True),
     "read-only with reset": activation(3, Mode.FUTURE_ONLY, reset=True),
 }
+
+
+def last_undo(outcome: Outcome) -> LastRun:
+    return last_run(4, outcome).model_copy(update={"kind": RunKind.UNDO, "undo": 3})
+
+
 # How the last run ended, and what has been asked since.
 PAST: dict[str, tuple[LastRun | None, Requests]] = {
     "no run": (None, Requests()),
@@ -93,6 +105,9 @@ PAST: dict[str, tuple[LastRun | None, Requests]] = {
     "a failure, and a requested reset": (last_run(4, Outcome.FAILED), Requests(reset="now")),
     "a halt": (last_run(4, Outcome.HALTED), Requests()),
     "a success, and a requested plan": (last_run(4), Requests(plan="now")),
+    "a success, and a requested undo": (last_run(4), Requests(undo="3")),
+    "a failed undo": (last_undo(Outcome.FAILED), Requests(undo="3")),
+    "a halted undo that is approved": (last_undo(Outcome.HALTED), Requests(approve="4")),
 }
 
 
@@ -191,6 +206,11 @@ def check_claim(before: SyncIntegrationStatus, after: SyncIntegrationStatus, cla
     begins = before.activation is None or before.activation.number != after.activation.number
     renewed = claimed.cache_epoch != before.cache_epoch
     assert renewed == (begins and after.activation.reset), "I4: one new epoch for each activation with reset"
+    if claimed.kind is RunKind.UNDO:
+        assert claimed.undo == 3
+        assert claimed.push
+        assert not (begins and after.activation.reset), "a reset wins"
+        return
     if begins or not after.activation.caught_up:
         assert claimed.kind is RunKind.FULL, "a full sync is owed until one has succeeded"
         assert claimed.push == (after.activation.mode is Mode.PAST_AND_FUTURE)

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tidegate.api import names
 from tidegate.api.contract import ExitCode
 from tidegate.api.spec import Switch
-from tidegate.api.status import Outcome, Phase
+from tidegate.api.status import Outcome, Phase, RunKind
 from tidegate.control.act import RefusedError
 from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN
 
@@ -30,6 +30,7 @@ MODES = st.sampled_from(["PastAndFuture", "FutureOnly"])
 POLICIES = st.sampled_from(["FinishRun", "PauseRun", "PauseRun"])
 SECONDS = st.sampled_from([0.3, 1, 3, 6, 11, 31, 61, 121, 700, 4000])
 EXIT_CODES = st.sampled_from([0, 0, 0, 1, 1, 3, None, int(ExitCode.PAUSED)])
+UNDONE = st.sampled_from([0, 0, 1, 2, -1, None])
 CHANGES = st.one_of(
     st.builds(lambda reset: {"reset": reset}, st.booleans()),
     st.builds(lambda mode: {"mode": mode}, MODES),
@@ -230,6 +231,13 @@ class Toggle(RuleBasedStateMachine):
         Steps.taken += 1
         self.server.declare(**change)
 
+    @rule(ago=UNDONE)
+    def a_user_asks_for_an_undo(self, ago: int | None) -> None:
+        """Of a run so many runs ago, of one that is to come, or of none: the request is withdrawn."""
+        Steps.taken += 1
+        runs = self.server.integration.status.runs
+        self.server.annotate(names.UNDO_REQUESTED_ANNOTATION, None if ago is None else str(runs - ago))
+
     @rule(annotation=st.sampled_from(REQUESTS))
     def a_user_asks(self, annotation: str) -> None:
         Steps.taken += 1
@@ -330,7 +338,8 @@ class Toggle(RuleBasedStateMachine):
         self.cluster.delete_orphans()
         self.come_to_rest()
         last = self.server.integration.status.last_run
-        if last is not None and last.outcome is Outcome.CACHE_LOST:  # the full sync that is owed keeps the delay
+        # The full sync that is owed keeps the delay.
+        if last is not None and (last.outcome is Outcome.CACHE_LOST or last.kind is RunKind.UNDO):
             self.server.annotate(names.SYNC_REQUESTED_ANNOTATION, "in the very end")
             self.come_to_rest()
         self.check_rest()
@@ -371,6 +380,7 @@ class Toggle(RuleBasedStateMachine):
             assert status.activation.reset or not integration.spec.reset, "a reset is lost"
             assert status.handled.reset_requested_at == integration.requests.reset, "a requested reset is lost"
             assert not status.object_resets, "I4: a reset of an object is not over although a run has succeeded"
+            assert status.handled.undo_requested == integration.requests.undo, "a requested undo is lost"
         waits = status.phase is Phase.PAUSED or stalled
         assert waits or status.handled.plan_requested_at == integration.requests.plan, "a requested plan is lost"
         assert not self.cluster.live_pods()

@@ -63,8 +63,11 @@ def _run_words(claimed: Run | None, at: datetime) -> str:
         return "none"
     verb = "claims" if claimed.claimed_at == at else "keeps"
     full = f"full {'push' if claimed.push else 'read-only'}"
-    plan = "plan without cache" if claimed.without_cache else "plan"
-    kind = {RunKind.INCREMENTAL: "changes", RunKind.FULL: full, RunKind.PLAN: plan}[claimed.kind]
+    plan = "plan" if claimed.undo is None else f"plan of undo {claimed.undo}"
+    plan += " without cache" if claimed.without_cache else ""
+    undo = f"undo of {claimed.undo}"
+    kinds = {RunKind.INCREMENTAL: "changes", RunKind.FULL: full, RunKind.PLAN: plan, RunKind.UNDO: undo}
+    kind = kinds[claimed.kind]
     epoch = f" epoch {claimed.cache_epoch}" if claimed.cache_epoch != 1 else ""
     if claimed.oldest_cache_epoch is not None:
         epoch += f" or from {claimed.oldest_cache_epoch} on"
