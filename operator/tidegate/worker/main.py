@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 from typing import TextIO
 
 from tidegate.api.contract import Environment, ExitCode
-from tidegate.worker.cache.file import meaning_of
 from tidegate.worker.commands.changes import list_changes
 from tidegate.worker.commands.check import check
 from tidegate.worker.commands.conflicts import list_conflicts
@@ -38,6 +37,7 @@ from tidegate.worker.run import environment
 from tidegate.worker.run.plan_run import plan_run
 from tidegate.worker.run.report import Report, warnings_go_to
 from tidegate.worker.run.steps import complete, opened
+from tidegate.worker.sqlite_errors import meaning_of
 
 _DEFECT = 1
 

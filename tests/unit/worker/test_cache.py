@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.worker.cache.file import FILE, meaning_of
+from tidegate.worker.cache.file import FILE
 from tidegate.worker.cache.intents import Intent
 from tidegate.worker.cache.store import FORMAT, Cache, Row
 from tidegate.worker.connectors import Key
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
+from tidegate.worker.sqlite_errors import meaning_of
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegate.api.contract import ExitCode
 from tidegate.worker.journal.changes import Change, Entry
 from tidegate.worker.journal.encoding import from_bytes, to_bytes
 from tidegate.worker.journal.store import FILE, Journal
@@ -230,6 +231,30 @@ class TestTheCommand:
         monkeypatch.setenv("SYNC_CACHE_DIR", str(databases.cache))
         assert main(["changes"]) == 1
         assert "set spec.sync.journal, and runs are kept from then on" in capsys.readouterr().err
+
+
+class TestAJournalThatCannotBeOpened:
+    def test_stops_the_sync_with_advice_when_it_is_damaged(self, three_runs: Databases) -> None:
+        (three_runs.cache / FILE).write_bytes(b"no database, but long enough to be looked at" * 50)
+        ended = three_runs.run(config=config(three_runs))
+        assert (ended.code, ended.message["reason"]) == (
+            ExitCode.CACHE_UNUSABLE,
+            "the journal journal.sqlite cannot be read: file is not a database; a reset deletes it together with the "
+            "cache",
+        )
+
+    def test_is_retried_when_its_disk_is_full(self, three_runs: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: Any) -> None:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+
+        monkeypatch.setattr(Journal, "_prepare", full)
+        ended = three_runs.run(config=config(three_runs))
+        assert (ended.code, ended.message["reason"]) == (
+            1,
+            "the journal journal.sqlite cannot be written: database or disk is full",
+        )
 
 
 def test_an_entry_is_durable_before_its_write_and_in_doubt_until_its_answer(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.worker.run.progress import Progress
-from tidegate.worker.run.report import Report
+from tidegate.worker.run.report import WAITING_LINES, Report
 
 LIMIT = 4096
 
@@ -147,6 +147,17 @@ def test_a_long_reason_is_truncated_at_its_end(written: Written, character: str)
     assert written.message["reason"].endswith("…")
     assert len(written.message["reason"]) > 200
     assert "read" in written.message
+
+
+def test_what_an_undo_leaves_as_it_is_is_named_up_to_a_number(written: Written) -> None:
+    for n in range(WAITING_LINES + 3):
+        written.report.left_alone("contact", "crm", f"{n} " + "x" * 10_000, "", "it was edited since")
+    left = [line for line in written.lines if line["type"] == "left"]
+    assert len(left) == WAITING_LINES
+    assert max(len(line["id"]) for line in left) < 310
+    assert [line["reason"] for line in written.lines if line["type"] == "warning"] == [
+        "more was left as it is than the 5000 records and fields that this log names"
+    ]
 
 
 def test_a_message_that_cannot_be_written_causes_one_warning_and_fails_nothing(tmp_path: Path) -> None:

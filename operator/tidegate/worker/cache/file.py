@@ -1,4 +1,4 @@
-"""The cache's file: whether it was created, how it is copied, and what SQLite's errors mean for a run."""
+"""The cache's file: whether it was created, and how it is copied."""
 
 import os
 import sqlite3
@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from shutil import copyfile
 
-from tidegate.worker.errors import CacheLocked, CacheLost, CacheUnusable, RunEnded
+from tidegate.worker.errors import CacheLost
+from tidegate.worker.sqlite_errors import meaning_of
 
 FILE = "cache.sqlite"
 _MADE = "cache.made"
@@ -53,16 +54,3 @@ def note_that_it_was_made(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")
-
-
-def meaning_of(error: sqlite3.Error) -> RunEnded:
-    """The run's error for an error of SQLite. A full or failing disk is retried; nothing is lost."""
-    name = str(getattr(error, "sqlite_errorname", "") or "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return CacheLocked("another process is working on the cache")
-    if name.startswith(_CORRUPT):
-        return CacheUnusable(f"the cache cannot be read: {error}")
-    return RunEnded(f"the cache cannot be written: {error}")

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tidegate.worker.cache import accepted, blanks, deletes, intents, large, parked, reloads, settling, visits
-from tidegate.worker.cache.file import FILE, meaning_of, note_that_it_was_made, refuse_lost
+from tidegate.worker.cache.file import FILE, note_that_it_was_made, refuse_lost
 from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.cache.shadow import Shadow, blob
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
 from tidegate.worker.errors import CacheUnusable
+from tidegate.worker.sqlite_errors import meaning_of
 from tidegate.worker.transaction import transaction
 from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 

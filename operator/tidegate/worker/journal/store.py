@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.worker.connectors import Key
-from tidegate.worker.errors import CacheLocked, CacheUnusable, ConfigurationError
+from tidegate.worker.errors import CacheUnusable, ConfigurationError
 from tidegate.worker.journal import keys
 from tidegate.worker.journal.changes import Change, Entry, JournalledRun, Told, What
 from tidegate.worker.journal.encoding import from_bytes, to_bytes
 from tidegate.worker.journal.encryption import Cipher
 from tidegate.worker.journal.keys import Keys
+from tidegate.worker.sqlite_errors import meaning_of
 from tidegate.worker.transaction import transaction
 from tidegate.worker.values.normal_form import Value, normal
 
 FILE = "journal.sqlite"
 FORMAT = 1
+
+_ADVICE = "; a reset deletes it together with the cache"
 
 _SCHEMA = """
 CREATE TABLE run (run INTEGER PRIMARY KEY, began REAL NOT NULL, key INTEGER, undoes INTEGER, whole INTEGER NOT NULL);
@@ -47,7 +50,7 @@ class Journal:
     def __init__(self, directory: Path, secret: str | None = None) -> None:
         """Open the journal, or create it; values are encrypted with `secret` from now on.
 
-        Raises CacheLocked, or CacheUnusable when it cannot be read.
+        Raises CacheLocked, CacheUnusable when it cannot be read, or RunEnded when its disk is full.
         """
         try:
             self._db = sqlite3.connect(directory / FILE, isolation_level=None, timeout=1)
@@ -57,7 +60,7 @@ class Journal:
                 self.close()
                 raise
         except sqlite3.DatabaseError as error:
-            raise _meaning_of(error) from error
+            raise meaning_of(error, f"the journal {FILE}", _ADVICE) from error
         self._keys = Keys(self._db, secret)
 
     def _prepare(self) -> None:
@@ -288,11 +291,3 @@ def _text(key: Key | None) -> str | None:
 def _key(text: str | None) -> Key | None:
     key: Key | None = None if text is None else json.loads(text)
     return key
-
-
-def _meaning_of(error: sqlite3.DatabaseError) -> Exception:
-    """The run's error for an error that prevents opening the journal."""
-    name = str(getattr(error, "sqlite_errorname", "") or "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return CacheLocked("another process is working on the journal")
-    return CacheUnusable(f"the journal {FILE} cannot be read: {error}; a reset deletes it together with the cache")

@@ -23,6 +23,7 @@ _REASON_BYTES = 1500
 _REASON_OF_PLAN_BYTES = 700
 _POSITION_BYTES = 300
 _NAME_BYTES = 40
+_ID_BYTES = 300
 
 _LINE_SECONDS = 1.0
 NAMED_LINES = 100
@@ -41,6 +42,7 @@ class Report:
         self._parked: set[tuple[str, str, object, str]] = set()
         self._warned: set[str] = set()
         self._undecided = 0
+        self._left = 0
         self._writable = True
         self._plans = False
         self._last: dict[str, Any] = {"v": VERSION}
@@ -141,12 +143,16 @@ class Report:
         self._undecided += 1
         if self._undecided <= WAITING_LINES:
             which = {"object": title, "connector": connector, "id": key, "field": field}
-            said = {name: shortened(value, 300) if isinstance(value, str) else value for name, value in which.items()}
+            said = {name: _brief(value) for name, value in which.items()}
             self._say({"type": "undecided", **said, "reason": reason})
 
     def left_alone(self, title: str, connector: str, key: object, field: str, reason: str) -> None:
-        """One record or field that an undo has left as it is."""
-        said = {"type": "left", "object": title, "connector": connector, "id": key, "reason": reason}
+        """One record or field that an undo has left as it is; after WAITING_LINES of them they are only counted."""
+        self._left += 1
+        if self._left > WAITING_LINES:
+            self.warning(f"more was left as it is than the {WAITING_LINES} records and fields that this log names")
+            return
+        said = {"type": "left", "object": title, "connector": connector, "id": _brief(key), "reason": reason}
         self._say({**said, "field": field} if field else said)
 
     def suspicious(self, title: str, connector: str, key: object, field: str) -> None:
@@ -200,6 +206,10 @@ def bounded(found: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
         {name: shortened(value, _NAME_BYTES) if isinstance(value, str) else value for name, value in each.items()}
         for each in found
     ]
+
+
+def _brief(value: object) -> object:
+    return shortened(value, _ID_BYTES) if isinstance(value, str) else value
 
 
 def fitting(entries: Sequence[Any], limit: int) -> list[Any]:
