@@ -460,7 +460,7 @@ BUGS = [
     SeededBug(
         "a record that comes back is recognised by its match key only",
         f"{_ENGINE}/run/scan.py",
-        "    _note_returned(session, source, [*zip(rids, new, strict=True)])\n",
+        "    _note_returned(session, source, [*zip(rids, new, strict=True)], hashed)\n",
         "",
         (f"{_TESTS}/test_reloads.py",),
     ),

@@ -1,10 +1,13 @@
 """Scan: what a run reads, and what it takes note of. Whole runs on real databases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import count
 from typing import Any
 
 import pytest
+
+from tidegate.worker.run import steps
+from tidegate.worker.values.normal_form import Hash, Hasher
 
 from .databases import WITH_CURSOR, Databases
 
@@ -173,3 +176,24 @@ def test_changes_are_read_with_an_overlap_for_late_commits(timed: Databases) -> 
     assert [contact[0] for contact in timed.contacts("erp")] == ["ada@x", "late@x"]
     timed.run("changes", crm=place, overlap="15m")
     assert [contact[0] for contact in timed.contacts("erp")] == ["ada@x", "late@x", "later@x"]
+
+
+@pytest.mark.parametrize("push", [True, False], ids=["read-write", "read-only"])
+def test_the_fields_of_a_changed_record_are_hashed_once_by_the_scan(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, push: bool
+) -> None:
+    databases.add("crm", *[(f"p{n}@x", f"name {n}", None) for n in range(20)])
+    databases.run()
+    databases.query("crm", "UPDATE contact SET name = 'new ' || name")
+    hashed = 0
+    of_texts = Hasher.of_texts
+
+    def counted(hasher: Hasher, texts: Collection[str | None]) -> list[Hash]:
+        nonlocal hashed
+        hashed += sum(text is not None and "new name" in text for text in texts)
+        return of_texts(hasher, texts)
+
+    monkeypatch.setattr(Hasher, "of_texts", counted)
+    monkeypatch.setattr(steps, "push", lambda _: None)
+    databases.run(push=push)
+    assert hashed == 20

@@ -9,13 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from tidegate.worker.config.rules import Side, other
 from tidegate.worker.connectors import Record
 from tidegate.worker.run.session import Session
-from tidegate.worker.run.source import Source, SourcePair
+from tidegate.worker.run.source import HashedOnce, Source, SourcePair
 
 _BATCH = 20_000
 
 
 def note_blank_fields(
-    session: Session, source: Source, read: Iterable[int], pending: Sequence[tuple[int, Record]]
+    session: Session,
+    source: Source,
+    read: Iterable[int],
+    pending: Sequence[tuple[int, Record]],
+    hashed: HashedOnce,
 ) -> None:
     """Note the blank fields of the records that were read and are pending, each with its rid."""
     cache = session.cache
@@ -23,7 +27,7 @@ def note_blank_fields(
         return  # it is read for the first time, and nothing is known of what it held before
     fields, blank = source.item.flowing[other(source.side)], source.hasher.blank
     titles = [rule.title for rule in source.item.fields]
-    hashes = source.field_hashes([record for _, record in pending])
+    hashes = hashed.of([record for _, record in pending])
     found = {rid: [titles[i] for i in fields if now[i] == blank] for (rid, _), now in zip(pending, hashes, strict=True)}
     cache.blanks.note(read, {rid: titles for rid, titles in found.items() if titles})
 

@@ -20,7 +20,7 @@ from tidegate.worker.run.blanked import note_blank_fields
 from tidegate.worker.run.departures import leave_filter
 from tidegate.worker.run.reloaded import recognise_reloaded
 from tidegate.worker.run.session import Session
-from tidegate.worker.run.source import Source
+from tidegate.worker.run.source import HashedOnce, Source
 
 PAGE = 5000
 
@@ -105,35 +105,38 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
         if seen != digest or source.widened
     ]
     visited = {rid for _, rid, _ in known.values()}
-    replaced = _replaced(session, source, changed)
+    hashed = HashedOnce(source)
+    replaced = _replaced(session, source, changed, hashed)
     new, changed = [*new, *replaced.values()], [each for each in changed if each[0] not in replaced]
     visited -= replaced.keys()
     cache.reloads.lose_ids(replaced)
     cache.settling.shown(visited)
     rids = cache.add(source.number, [*zip([record.key for record in new], source.match_keys_of(new), repeat(None))])
-    _note_returned(session, source, [*zip(rids, new, strict=True)])
+    _note_returned(session, source, [*zip(rids, new, strict=True)], hashed)
     differing = [*zip(rids, new, strict=True), *changed]
     cache.large.note({rid: size_of(record.values) for rid, record in differing})
     if session.accepts(source):
         cache.accepted.add_unchanged(visited - {rid for rid, _ in changed})
-        _note_accepted(session, source, differing)
+        _note_accepted(session, source, differing, hashed)
     cache.soil([rid for rid, _ in differing])
-    note_blank_fields(session, source, [*visited, *rids], differing)
-    _note_changed(session, source, changed)
+    note_blank_fields(session, source, [*visited, *rids], differing, hashed)
+    _note_changed(session, source, changed, hashed)
     if progress.whole:
         cache.visits.add([*visited, *rids])
     progress.read[source.name] += len(records)
     progress.changed[source.name] += len(new) + len(changed)
 
 
-def _replaced(session: Session, source: Source, changed: Sequence[tuple[int, Record]]) -> dict[int, Record]:
+def _replaced(
+    session: Session, source: Source, changed: Sequence[tuple[int, Record]], hashed: HashedOnce
+) -> dict[int, Record]:
     """By rid, the records that took the place of those that were linked under the same ids."""
     if not changed:
         return {}
     in_doubt = {intent.rid for intent in session.cache.intents.unsettled()}
     rows = {rid: row for rid, row in session.cache.rows(rid for rid, _ in changed).items() if row.link is not None}
     there = [(rows[rid], record) for rid, record in changed if rid in rows and not in_doubt & {rid, rows[rid].link}]
-    hashes = source.field_hashes([record for _, record in there])
+    hashes = hashed.of([record for _, record in there])
     return {
         row.rid: record
         for (row, record), now in zip(there, hashes, strict=True)
@@ -141,12 +144,12 @@ def _replaced(session: Session, source: Source, changed: Sequence[tuple[int, Rec
     }
 
 
-def _note_returned(session: Session, source: Source, new: Sequence[tuple[int, Record]]) -> None:
+def _note_returned(session: Session, source: Source, new: Sequence[tuple[int, Record]], hashed: HashedOnce) -> None:
     """Of the records that are new, some may have been seen gone by an earlier run; `pair` links those again."""
     reloads, known = session.cache.reloads, {record.key: (rid, record) for rid, record in new}
     departed = [each for each in reloads.departed(source.number, [*known]) if each.key in known]
     there = [known[each.key] for each in departed]
-    hashes = source.field_hashes([record for _, record in there])
+    hashes = hashed.of([record for _, record in there])
     returned: dict[int, list[int]] = {}
     for each, (rid, record), now in zip(departed, there, hashes, strict=True):
         if has_returned(source.item, source.seen(each.shadow, record.values, now), now, source.hasher.blank):
@@ -154,13 +157,13 @@ def _note_returned(session: Session, source: Source, new: Sequence[tuple[int, Re
     reloads.note_returned((former[0], rid) for rid, former in returned.items() if len(former) == 1)
 
 
-def _note_accepted(session: Session, source: Source, read: Sequence[tuple[int, Record]]) -> None:
+def _note_accepted(session: Session, source: Source, read: Sequence[tuple[int, Record]], hashed: HashedOnce) -> None:
     rids, records = [rid for rid, _ in read], [record for _, record in read]
-    session.cache.accepted.add(zip(rids, source.shadows(records, source.field_hashes(records)), strict=True))
+    session.cache.accepted.add(zip(rids, source.shadows(records, hashed.of(records)), strict=True))
 
 
-def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int, Record]]) -> None:
-    keys = source.match_keys_of([record for _, record in changed])
+def _note_changed(session: Session, source: Source, changed: Sequence[tuple[int, Record]], hashed: HashedOnce) -> None:
+    keys = source.match_keys(hashed.of([record for _, record in changed]))
     session.cache.set_matches(zip([rid for rid, _ in changed], keys, strict=True))
 
 

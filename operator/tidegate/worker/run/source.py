@@ -142,6 +142,20 @@ class Source:
         return self.layout.pack(UNKNOWN, fields)
 
 
+class HashedOnce:
+    """The field hashes of a page's records, each made when it is first needed and kept with its page."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._made: dict[int, FieldHashes] = {}
+
+    def of(self, records: Sequence[Record]) -> list[FieldHashes]:
+        """The field hashes of these records, which the page keeps alive."""
+        missing = [record for record in records if id(record) not in self._made]
+        self._made.update(zip(map(id, missing), self._source.field_hashes(missing), strict=True))
+        return [self._made[id(record)] for record in records]
+
+
 @dataclass(frozen=True, slots=True)
 class SourcePair:
     """One object: its two sources."""
