@@ -38,7 +38,7 @@ LEFT = {
 }
 COUNTS = {"object": "contact", "connector": "billing", "create": 0, "update": 1, "delete": 0, "setAside": 0}
 FOUND = {"first": False, "sides": [COUNTS, {**COUNTS, "connector": "crm", "update": 0}], "wouldHalt": []}
-LEFT_WORDS = "1 were left as they are: see the run's log"
+LEFT_WORDS = "left unchanged: 1; see the run's log"
 PUSHED = json.dumps({"read": {"billing": 100, "crm": 2}, "pushed": {"billing": {"update": 2}, "crm": {}}})
 
 

@@ -74,9 +74,8 @@ def test_its_settings_are_ones_that_the_worker_takes() -> None:
 
 
 def test_the_commands_to_inspect_and_undo_a_run_work(directory: Path) -> None:
-    (look,) = (command.text for command in PAGE.section("Inspect a run").commands())
+    look, plan, undo = (command.text for command in PAGE.section("Without a cluster").commands())
     assert f"```\n{shell(directory, look)}```" in PAGE.text
-    plan, undo = (command.text for command in PAGE.section("Undo").commands())
     assert f"```\n{shell(directory, plan)}```" in PAGE.text
     assert sql(directory, "erp", "SELECT name FROM contact ORDER BY id") == [("Ada Lovelace",), ("Bob",)]
     shell(directory, undo)

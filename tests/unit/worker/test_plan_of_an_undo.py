@@ -53,7 +53,7 @@ def test_it_counts_what_the_undo_then_writes_and_writes_nothing(databases: Datab
     ended = plan(databases, 2)
     assert everything(databases) == before
     assert (ended.code, ended.message["plan"]["first"]) == (ExitCode.COMPLETE, False)
-    assert ended.message["reason"] == "1 were left as they are: see the run's log"
+    assert ended.message["reason"] == "left unchanged: 1; see the run's log"
     assert counts(ended) == {"crm": "", "erp": "1 update"}
     assert sync(databases, environment={"SYNC_UNDO": "2"}).pushed == counts(ended)
 

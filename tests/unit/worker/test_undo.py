@@ -153,7 +153,7 @@ def test_an_edit_made_since_is_left_alone_named_and_pushed_later(synced: Synced)
     synced.edit("erp", "ada@x", name="Edited")
     ended = synced.undo(2)
     assert left(ended) == [("erp", 1, "name", CHANGED)]
-    assert ended.message["reason"].endswith("; 1 were left as they are: see the run's log")
+    assert ended.message["reason"].endswith("; left unchanged: 1; see the run's log")
     assert synced.contacts("erp") == [("ada@x", "Edited", "1"), BOB, CY]
     synced.sync()
     assert synced.contacts("crm")[0] == ("ada@x", "Edited", "9")

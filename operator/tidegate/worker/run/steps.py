@@ -272,4 +272,4 @@ def _undone(session: Session, run: int) -> list[str]:
     written = sum(count for counts in session.progress.pushed.values() for count in counts.values())
     left = session.progress.left_alone
     said = [f"{written} records were set back to what they were before run {run}"] if session.would_halt is None else []
-    return said + ([f"{left} were left as they are: see the run's log"] if left else [])
+    return said + ([f"left unchanged: {left}; see the run's log"] if left else [])
