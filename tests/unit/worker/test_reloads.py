@@ -290,6 +290,19 @@ def test_an_interrupted_run_keeps_what_it_has_recognized(linked: Databases, cut:
     assert notes(linked) == before
 
 
+def test_a_conflict_is_not_forgotten_when_one_side_is_restored_after_both_were_reloaded(databases: Databases) -> None:
+    by_cursor: dict[str, Any] = {"crm": WITH_CURSOR, "erp": WITH_CURSOR, "conflict": "park"}
+    databases.link(*PEOPLE)
+    databases.run(**by_cursor)
+    reload(databases)
+    reload(databases, "erp", ada="Ada L.")
+    assert databases.run("changes", **by_cursor).message["waiting"] == 1
+    databases.sql("crm", "UPDATE contact SET id = id - 3")
+    ended = databases.run(**by_cursor)
+    assert [field for _, field, _ in ended.parked] == ["name"]
+    assert databases.run(**by_cursor).message["waiting"] == 1
+
+
 def test_a_record_that_replaces_another_does_not_keep_its_own_former_counterpart(
     databases: Databases,
 ) -> None:

@@ -106,6 +106,7 @@ class _LookUp:
         rid, lost = work.row(self.source.side).rid, work.rows[self.target.side]
         across = row.rid if row is not None else cache.add(self.target.number, [(found.key, key, None)])[0]
         cache.forget(each for each in (lost and lost.rid, row and row.link) if each not in (None, rid, across))
+        cache.soil([rid])  # perhaps only the forgotten one was pending
         cache.pair([(rid, across)])
         work.decision, work.again = None, True
 
