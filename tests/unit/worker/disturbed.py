@@ -152,9 +152,9 @@ class _Cache(Cache):
         self._steps.step()
 
 
-def attempt(order: Order, sync: Sync, systems: Systems, steps: Steps) -> dict[str, Any]:
-    """One process's share of a run, to its end; returns the termination message. Raises Crash."""
-    out = io.StringIO()
+def attempt(order: Order, sync: Sync, systems: Systems, steps: Steps, out: io.StringIO | None = None) -> dict[str, Any]:
+    """One process's share of a run, to its end; returns the termination message, and logs to `out`. Raises Crash."""
+    out = out or io.StringIO()
     report = Report(Path("/dev/null"), out)
 
     def connects(*_: Any) -> tuple[Connector, Connector]:

@@ -30,6 +30,8 @@ class Ledger:
         self.pushes = True
         self.lost = 0
         self.writes: set[tuple[int, str]] = set()  # what was done to which side
+        self.calls = 0  # that write
+        self.deleted: tuple[list[str], list[str]] = ([], [])  # by this run: the e-mail addresses, by side
 
     def entry(self, side: int, name: str) -> str:
         self._entries += 1
@@ -57,6 +59,7 @@ class Ledger:
     def before(self, side: int, verb: str, items: Any) -> None:
         assert self.pushes, "a read-only run writes"
         self.writes.add((side, verb))
+        self.calls += 1
         self._before = self._contacts(side)
         if verb == "create":
             there = {plain(contact[0]) for contact in self._before.values()}
@@ -70,6 +73,8 @@ class Ledger:
         if verb not in ("create", "update", "delete"):
             return
         now = self._contacts(side)
+        if verb == "delete":
+            self.deleted[side].extend(plain(self._before[rid][0]) for rid in self._before.keys() - now.keys())
         for rid, contact in self._before.items():
             for value in set(map(plain, contact)) - set(map(plain, now.get(rid, ()))):
                 if self._unseen.pop(value, None) is not None:

@@ -1,9 +1,10 @@
 """Random histories: users on both sides, runs of every kind, edits and crashes at any step of them, changes of the
-configuration, resets of the object, backups that are restored in place, and systems that are exchanged for each other.
+configuration, resets of the object, backups that are restored in place, systems that are exchanged for each other, and
+halted runs that are approved, at once or after more deletes.
 
 A history is data that Hypothesis draws, and makes as short as it can when it fails. On the way no run may lose an entry
 in silence, make a record twice, or write when it is read-only; in the end the sync is left alone, and then both sides
-agree and the next run writes nothing (`World.check`).
+agree and the next run writes nothing (`World.check`). Nothing is deleted that an approval, or a limit, does not cover.
 """
 
 from collections.abc import Sequence
@@ -114,3 +115,54 @@ def test_every_history_ends_in_agreement_and_nothing_is_lost_silently(
         ),
     )
     assert next(played) >= HISTORIES // 4
+
+
+HALTING_HISTORIES = 100
+deletes = st.builds(
+    Act,
+    st.sampled_from([0, 1]),
+    st.sampled_from(["delete", "delete", "add", "edit name", "reload"]),
+    st.integers(0, 39),
+)
+in_the_run = st.builds(Act, st.sampled_from([0, 1]), st.sampled_from(["delete", "edit name"]), st.integers(0, 39))
+deleted_meanwhile = st.lists(st.dictionaries(st.integers(1, 30), st.one_of(st.just(CRASH), in_the_run)), max_size=2)
+
+
+def test_nothing_is_deleted_that_was_not_shown_or_allowed(world: World) -> None:
+    approved = count()
+
+    class History(RuleBasedStateMachine):
+        @initialize()
+        def begin(self) -> None:
+            world.reset(Policies("crm", "propagate", normalises=False, guarded=True))
+            for pick in range(8):
+                world.act(Act(0, "add", pick))
+            world.sync()
+
+        @rule(acts=st.lists(deletes, min_size=1, max_size=6), scope=scopes, push=st.booleans())
+        def sync(self, acts: Sequence[Act], scope: Scope, push: bool) -> None:
+            for act in acts:
+                world.act(act)
+            world.sync(scope, push=push)
+
+        @precondition(lambda _: world.has_halted)
+        @rule(acts=st.lists(deletes, max_size=4), disturbed=deleted_meanwhile)
+        def approve(self, acts: Sequence[Act], disturbed: Sequence[Disturbances]) -> None:
+            for act in acts:
+                world.act(act)
+            next(approved)
+            world.sync("full", *disturbed, approved=True)
+
+        def teardown(self) -> None:
+            world.check()
+
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=HALTING_HISTORIES,
+            stateful_step_count=6,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+    assert next(approved) >= HALTING_HISTORIES // 4

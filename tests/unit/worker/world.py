@@ -3,6 +3,8 @@
 The systems are real (SQLite). What happens is data: the acts of users, and the runs with what disturbs them.
 """
 
+import io
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -59,6 +61,11 @@ class Act:
 
 CRASH: Literal["crash"] = "crash"
 
+# So many records of a side may be deleted without an approval.
+_ALLOWED = 1
+_GUARDED = {"maxDeletes": {"percent": 0, "min": _ALLOWED}, "maxBlanked": {"min": 1000}, "emptySide": "halt"}
+_NOT_GUARDED = {"maxDeletes": {"min": 1000}, "maxBlanked": {"min": 1000}, "emptySide": "allow"}
+
 # What happens to one process, by the number of its step.
 Disturbances = Mapping[int, Act | Literal["crash"]]
 
@@ -78,12 +85,23 @@ class Policies:
     name: Literal["contact", "person"] = "contact"
     # Whether runs are journalled, so that they can be undone.
     journal: bool = False
+    # Whether a run halts that finds more than one record of a side gone, or all of them.
+    guarded: bool = False
 
     @property
     def crm(self) -> dict[str, Any]:
         """Where crm's records are."""
         customers = {"field": "kind", "operator": "In", "values": ["customer"]}
         return {**WITH_CURSOR, "where": [customers]} if self.filtered else WITH_CURSOR
+
+
+@dataclass(frozen=True)
+class _Halted:
+    """A run that halted, and what it has shown: the e-mail addresses, by side, of what would be deleted."""
+
+    run: int
+    found: Sequence[Mapping[str, Any]]
+    shown: tuple[set[str], set[str]]
 
 
 @dataclass(frozen=True)
@@ -122,6 +140,8 @@ class World:
         self._accepted = False  # a read-only run has accepted differences
         self._backups: tuple[list[_Backup], list[_Backup]] = ([], [])
         self._decisions: Path | None = None
+        self._halted: _Halted | None = None
+        self._emails: tuple[dict[int, str], dict[int, str]] = ({}, {})  # of all records that runs have met
         self._reset: ObjectReset | None = None
         self._runs = 0
         self.steps = 0  # of all processes together
@@ -134,7 +154,7 @@ class World:
         config = self._databases.config(
             name=policies.name, crm=policies.crm, erp=WITH_CURSOR, fields=[email, *trimmed],
             conflict=policies.conflict, deletes=policies.deletes,
-            safety={"maxDeletes": {"min": 1000}, "maxBlanked": {"min": 1000}, "emptySide": "allow"},
+            safety=_GUARDED if policies.guarded else _NOT_GUARDED,
         )  # fmt: skip
         self._sync = parse(orjson.dumps({**config, **({"journal": {}} if policies.journal else {})}))
         self._policies = policies
@@ -251,27 +271,48 @@ class World:
         return self._ledger.entry(act.side, NAMES[act.side])
 
     def sync(
-        self, scope: Scope = "full", *disturbed: Disturbances, push: bool = True, undo: int | None = None
+        self,
+        scope: Scope = "full",
+        *disturbed: Disturbances,
+        push: bool = True,
+        undo: int | None = None,
+        approved: bool = False,
     ) -> dict[str, Any]:
-        """One run, started again after each crash; what disturbs each process, until there is nothing any more."""
+        """One run, started again after each crash; what disturbs each process, until there is nothing any more.
+
+        With `approved` a person has approved the run that has just halted. Returns the message, or nothing of a run
+        that halts.
+        """
         self._runs += 1
         self._back_up()
         self._ledger.lost = 0
         self._ledger.pushes = push
         order = self._order(scope, push=push, undo=undo)
+        halted, self._halted = self._halted, None
+        if approved and halted is not None:
+            order = replace(order, approved=halted.run, confirmed=tuple(halted.found))
+        self._ledger.deleted = ([], [])
+        self._note_emails()
         report = None
         for disturbances in (*disturbed, {}):
             events = {n: crash if what == CRASH else partial(self.act, what) for n, what in disturbances.items()}
             steps = Steps(events, self._ledger)
+            calls, out = self._ledger.calls, io.StringIO()
             try:
-                report = attempt(order, self._sync, self._systems, steps)
+                report = attempt(order, self._sync, self._systems, steps, out)
             except Crash:
                 continue
+            except Halted:
+                assert self._ledger.calls == calls, "a process writes something, and halts"
+                self._halted = self._shown(order.run, out.getvalue())
+                return {}
             finally:
                 self.steps += steps.count
+                self._note_emails()
             break
         assert report is not None
         self._check_losses(report, push=push)
+        self._check_deletes(halted if approved else None)
         if self._reset is not None and not self._reset.push and undo is None:
             self._accepted = True
             self._ledger.accept()
@@ -316,6 +357,34 @@ class World:
         finally:
             self._systems.exchanged = False
 
+    def _shown(self, run: int, log: str) -> _Halted:
+        """What a person can read of a halted run. Each record that is gone would be deleted on the other side."""
+        gone = [line for line in map(json.loads, log.splitlines()) if line["type"] == "gone"]
+        shown: tuple[set[str], set[str]] = (set(), set())
+        for side in SIDES:
+            ids = {line["id"] for line in gone if line["connector"] == NAMES[other(side)]}
+            shown[side].update(self._emails[other(side)][rid] for rid in ids)
+        return _Halted(run, _Memory(self._databases.cache).found, shown)
+
+    def _note_emails(self) -> None:
+        for side in SIDES:
+            self._emails[side].update({rid: plain(email) for rid, (email, *_) in self.contacts(side).items()})
+
+    def _check_deletes(self, approved: _Halted | None) -> None:
+        """What is deleted was shown before it was approved, but for what is allowed anyway."""
+        if not self._policies.guarded:
+            return
+        for side in SIDES:
+            unseen = [
+                email for email in self._ledger.deleted[side] if not approved or email not in approved.shown[side]
+            ]
+            assert len(unseen) <= _ALLOWED, f"{unseen} of {NAMES[side]} were deleted, and nobody has approved that"
+
+    @property
+    def has_halted(self) -> bool:
+        """Whether the last run has halted, so that a person may approve it."""
+        return self._halted is not None
+
     @property
     def runs(self) -> int:
         """The number of the last run."""
@@ -336,7 +405,7 @@ class World:
 
     def check(self) -> None:
         """Left alone, the sync settles, and both sides are the same but for what it was told to leave."""
-        self.change(replace(self._policies, phones=True))
+        self.change(replace(self._policies, phones=True, guarded=False))
         self.sync()
         everything = [self.contacts(side) for side in SIDES]
         before = [self.synced(side) for side in SIDES]
@@ -378,6 +447,8 @@ class _Memory:
             "SELECT rid, source % 2, id, link FROM record"
         ).fetchall()
         self.parked: set[tuple[int, str]] = set(connection.execute("SELECT rid, field FROM parked"))
+        halted = connection.execute("SELECT value FROM meta WHERE name = 'halted'").fetchone()
+        self.found: Sequence[Mapping[str, Any]] = (json.loads(halted[0]) or {}).get("found", ()) if halted else ()
         (self.intents,) = connection.execute("SELECT count(*) FROM intent").fetchone()
         connection.close()
 
