@@ -10,10 +10,17 @@ _RENDER = (f"{_TESTS}/test_render.py",)
 BUGS = [
     SeededBug(
         "an approval of another run counts",
-        f"{_CONTROL}/due.py",
-        "str(last.number) in (asked.approve, asked.allow_deletes)",
-        "(asked.approve or asked.allow_deletes) is not None",
+        f"{_CONTROL}/approvals.py",
+        "value == str(last.number) and value not",
+        "value not",
         _TABLE,
+    ),
+    SeededBug(
+        "an approval that came before the halt counts when the run halts",
+        f"{_CONTROL}/approvals.py",
+        "elif int(value) > newest or value in before:",
+        "elif int(value) > newest:",
+        (f"{_TESTS}/test_approvals.py",),
     ),
     SeededBug(
         "a run that may not know approvals is started although one is asked for",

@@ -324,6 +324,13 @@ class HandledRequests(ApiModel):
         str | None,
         Field(description="A digest of tidegate.dev/decisions as the newest run that succeeded with it was given it."),
     ] = None
+    refused_approvals: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Values of tidegate.dev/approve and tidegate.dev/allow-deletes that name no run, or were set "
+            "before that run had halted: they approve nothing while the annotation stays as it is."
+        ),
+    ] = ()
     refused_decisions: Annotated[
         str | None, Field(description="A digest of tidegate.dev/decisions as it was last refused by an Event.")
     ] = None

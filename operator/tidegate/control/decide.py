@@ -10,9 +10,8 @@ from functools import partial
 
 from tidegate.api.spec import Switch
 from tidegate.api.status import Phase, RunKind, SyncIntegrationStatus
-from tidegate.control import ending, object_resets, undo_request
+from tidegate.control import approvals, conflict_decisions, ending, object_resets, undo_request
 from tidegate.control.claim import with_run
-from tidegate.control.conflict_decisions import refuse
 from tidegate.control.declared import phase_between_runs
 from tidegate.control.duplicate import end_duplicates
 from tidegate.control.history import record_end, superfluous_jobs
@@ -36,10 +35,7 @@ def decide(seen: Observation, now: datetime) -> Step:
         return Step(phase=remembered.phase or Phase.OFF, status=remembered)
     remembered, announcements = record_end(seen, remembered, now)
     remembered = _adopt_stray_job(seen, remembered)
-    remembered, refusals = refuse_plan(seen, remembered, now)
-    remembered, refused = refuse(seen, remembered)
-    remembered, refused_reset = object_resets.refuse(seen, remembered)
-    remembered, refused_undo = undo_request.refuse(seen, remembered)
+    remembered, refusals = _refuse_requests(seen, remembered, now)
     unfinished = (job for job in seen.jobs if not job.finished and not ending.is_out_of_use(seen, job))
     strays = tuple(job for job in unfinished if not _is_claimed(job, remembered))
     if remembered.run is not None:
@@ -58,10 +54,21 @@ def decide(seen: Observation, now: datetime) -> Step:
     pruned, prune_at = superfluous_jobs(seen, now)
     step = replace(
         step,
-        actions=(*announcements, *refusals, *refused, *refused_reset, *refused_undo, *step.actions, *retired, *pruned),
+        actions=(*announcements, *refusals, *step.actions, *retired, *pruned),
         look_again_at=earliest(step.look_again_at, retire_at, prune_at, ending.look_again_at(seen, now)),
     )
     return _tell_of_lost_pod(seen, end_duplicates(seen, step), now)
+
+
+def _refuse_requests(
+    seen: Observation, status: SyncIntegrationStatus, now: datetime
+) -> tuple[SyncIntegrationStatus, tuple[Announce, ...]]:
+    """The status with requests that cannot be carried out as handled, and the Events that say why."""
+    status, told = refuse_plan(seen, status, now)
+    for refuse in (conflict_decisions.refuse, object_resets.refuse, undo_request.refuse, approvals.refuse):
+        status, more = refuse(seen, status)
+        told = (*told, *more)
+    return status, told
 
 
 def _tell_of_lost_pod(seen: Observation, step: Step, now: datetime) -> Step:

@@ -11,6 +11,7 @@ from tidegate.api import names
 from tidegate.api.base import format_time
 from tidegate.api.status import LastRun, Outcome, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import object_resets
+from tidegate.control.approvals import is_approved
 from tidegate.control.observation import Integration, Observation
 from tidegate.control.undo_request import starts_at_once
 
@@ -44,7 +45,7 @@ def wait_for_next_run(seen: Observation, status: SyncIntegrationStatus, now: dat
     last = status.last_run
     requested = sync_requested(seen, status) or full_sync_requested(seen, status)
     requested |= bool(object_resets.requested(seen, status)) or starts_at_once(seen, status)
-    if last is None or requested or is_approved(seen, last):
+    if last is None or requested or is_approved(seen, status, last):
         return None
     if status.consecutive_failures and is_corrected(seen, last):
         return None
@@ -73,14 +74,6 @@ def full_sync_requested(seen: Observation, status: SyncIntegrationStatus) -> boo
     """Whether a full sync has been asked for, and no run was claimed since."""
     requested = seen.integration.requests.full_sync
     return requested is not None and requested != status.handled.full_sync_requested_at
-
-
-def is_approved(seen: Observation, last: LastRun | None) -> bool:
-    """Whether the last run has halted, and what it would do is approved: by its number, so that it serves once."""
-    asked = seen.integration.requests
-    return (
-        last is not None and last.outcome is Outcome.HALTED and str(last.number) in (asked.approve, asked.allow_deletes)
-    )
 
 
 def due_at(integration: Integration, status: SyncIntegrationStatus, last: LastRun) -> datetime:

@@ -10,9 +10,10 @@ from tidegate.api import names
 from tidegate.api.spec import Mode
 from tidegate.api.status import Activation, HandledRequests, LastRun, Phase, Run, RunKind, SyncIntegrationStatus
 from tidegate.control import cache_identity, object_resets
+from tidegate.control.approvals import is_approved
 from tidegate.control.conflict_decisions import for_run
 from tidegate.control.declared import wants_reset, with_requests_for_runs_handled
-from tidegate.control.due import full_sync_requested, is_approved, wait_for_next_run
+from tidegate.control.due import full_sync_requested, wait_for_next_run
 from tidegate.control.history import finished_jobs
 from tidegate.control.observation import NO_RUN, Observation, Refusal
 from tidegate.control.reasons import APPROVALS_UNSUPPORTED, CACHE_REQUIRED
@@ -65,7 +66,7 @@ def start_next_run(seen: Observation, status: SyncIntegrationStatus, now: dateti
 def _next_undo(seen: Observation, status: SyncIntegrationStatus) -> int | None:
     """The run that the next run undoes; None: it syncs. A halted undo that was approved comes first."""
     last = status.last_run
-    if last is not None and last.undo is not None and is_approved(seen, last):
+    if last is not None and last.undo is not None and is_approved(seen, status, last):
         return last.undo
     return run_to_undo(seen, status)
 
@@ -125,7 +126,7 @@ def _claim(
     number = status.runs + 1
     last = status.last_run
     # What was found is of a run of its kind: a run that syncs, or the undo of the same run.
-    approved = last if last is not None and last.undo == undo and is_approved(seen, last) else None
+    approved = last if last is not None and last.undo == undo and is_approved(seen, status, last) else None
     # A run that was requested beside an undo follows it at once. A repeated attempt at an undo answers the request
     # itself: it would be repeated without a wait.
     answers = undo is None or has_failed(last, undo)

@@ -11,7 +11,7 @@ from typing import Literal
 from tidegate.api.base import format_time
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
-from tidegate.control import conflict_decisions, object_resets, undo_request
+from tidegate.control import approvals, conflict_decisions, object_resets, undo_request
 from tidegate.control.cache_identity import is_being_deleted, is_gone
 from tidegate.control.declared import owes_activation, wants_reset
 from tidegate.control.due import full_sync_requested
@@ -63,6 +63,7 @@ def _message(seen: Observation, step: Step) -> str:
     also += plan_words(seen, step) + _orphan_words(seen) + _cache_words(step.status)
     waiting = _waiting_records_words(seen, step.status) + conflict_decisions.words(seen, step.status)
     waiting += object_resets.words(seen, step.status) + undo_request.words(seen, step.status)
+    waiting += approvals.words(seen, step.status)
     return sentence + also + waiting + _full_sync_words(seen, step) + _pending_words(seen, step)
 
 
