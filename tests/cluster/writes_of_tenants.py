@@ -247,6 +247,10 @@ CHANGES = [
     smuggled("a reset, by annotation", {}, annotations(reset_requested_at="now")),
     smuggled("an undo, by annotation", {}, annotations(undo_requested="1")),
     smuggled("an approval", {}, annotations(approve="1")),
+    smuggled("a decision about conflicts", {}, annotations(decisions="[]")),
+    smuggled("a plan", {}, annotations(plan_requested_at="now")),
+    smuggled("the key that another's plan seals values with", {}, annotations(plan_public_key="mine")),
+    smuggled("another run in another's plan of an undo", {}, annotations(plan_undo="1")),
     ForbiddenChange(
         "anything of a reader",
         Change("viewer", PLAIN, metadata={"labels": {"team": "sales"}}),

@@ -87,7 +87,11 @@ def _run(seen: Integration, now: datetime) -> Text:
 
 def _plan(plan: PlanStatus, now: datetime) -> str:
     run = "refused" if plan.run is None else f"run {plan.run}  {plan.outcome}"
-    found = f"{plan.pushed:,} to push, {plan.set_aside:,} to set aside" if plan.outcome is Outcome.SUCCEEDED else None
+    found = None
+    if plan.outcome is Outcome.SUCCEEDED:
+        found = f"{plan.pushed:,} to push, {plan.set_aside:,} to set aside"
+        if plan.undo is not None:
+            found = f"the undo of run {plan.undo} would write {plan.pushed:,}"
     said = (f"{run}  {ago(plan.finished_at, now)} ago", found, plan.reason, *plan.would_halt)
     return inert("; ".join(filter(None, said)))
 
