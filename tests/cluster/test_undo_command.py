@@ -21,6 +21,7 @@ from devcluster.cluster import Cluster
 from devcluster.toolchain import kubectl
 from documentation.pages import Page, Scene, Shell, play
 from tidegate.worker.run.sealed import Seal
+from tidegate.worker.run.undo.reverse import CHANGED
 
 CONTACT = {"object": "contact", "connector": "billing", "what": "update"}
 WROTE = [
@@ -34,7 +35,7 @@ VALUES = [
 RESTORED = {"type": "planned", **CONTACT, "id": 42, "fields": ["phone_no"]}
 LEFT = {
     **{"type": "left", "object": "contact", "connector": "billing", "id": 43, "field": "phone_no"},
-    "reason": "it has changed since",
+    "reason": CHANGED,
 }
 COUNTS = {"object": "contact", "connector": "billing", "create": 0, "update": 1, "delete": 0, "setAside": 0}
 FOUND = {"first": False, "sides": [COUNTS, {**COUNTS, "connector": "crm", "update": 0}], "wouldHalt": []}
@@ -101,7 +102,7 @@ def test_on_a_terminal_it_shows_the_plan_and_asks(
     with sync.terminal("undo", "contacts", "--run", "2") as terminal:
         terminal.see("run 3 plans what the undo of run 2 would do")
         end_plan(node, logs, 3, *WROTE, RESTORED)
-        terminal.see("left as it is: contact 43 of billing, field phone_no: it has changed since")
+        terminal.see(f"left as it is: contact 43 of billing, field phone_no: {CHANGED}")
         terminal.see("update contact 42 in billing: phone_no")
         terminal.see("This undoes run 2 of contacts. Continue?")
         assert "tidegate.dev/undo-requested" not in synced.integration()["metadata"]["annotations"]

@@ -34,7 +34,7 @@ def test_details_are_what_the_worker_names() -> None:
 
 def test_what_a_run_has_written_and_what_its_undo_leaves_alone_are_details() -> None:
     wrote = {"type": "written", **RECORD, "what": "update", "fields": {"name": ["Ada", "Eve"]}}
-    left = {"type": "left", **RECORD, "field": "phone", "reason": "it has changed since"}
+    left = {"type": "left", **RECORD, "field": "phone", "reason": "it has been changed since"}
     log = PlanLog()
     assert list(log.details(lines(left, wrote, end(1)))) == [left, wrote]
     assert log.missing is None
@@ -42,7 +42,7 @@ def test_what_a_run_has_written_and_what_its_undo_leaves_alone_are_details() -> 
     assert detail({**wrote, "what": "create", "done": "unknown"}) == (
         'created contact 7 in erp: name "Eve" (unknown whether it was carried out)'
     )
-    assert detail(left) == "left as it is: contact 7 of erp, field phone: it has changed since"
+    assert detail(left) == "left as it is: contact 7 of erp, field phone: it has been changed since"
 
 
 @pytest.mark.parametrize(
