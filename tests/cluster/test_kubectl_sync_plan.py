@@ -27,6 +27,11 @@ FOUND = {
     "wouldHalt": [],
 }
 UPDATE = {"type": "planned", "object": "contact", "connector": "billing", "what": "update", "id": 7, "fields": ["name"]}
+PARKED = {
+    **{"type": "waiting", "object": "contact", "connector": "crm", "id": 7, "field": "phone"},
+    **{"match": {"email": "bob@example"}, "reason": "changed on both sides"},
+    **{"held": {"crm": "030 1", "billing": "030 2"}},
+}
 ADA = {**UPDATE, "match": {"email": "ada@x"}, "fields": {"name": ["Ada", "Ada \x1b[31mLovelace"]}}
 
 
@@ -113,6 +118,19 @@ def test_values_are_sealed_until_the_one_who_asked_reads_them(
     by_another = sync("logs", "contacts", "--run", "2").out + json.dumps(off.status())
     assert "Ada" not in by_another
     assert "ada@x" not in by_another
+
+
+def test_what_waits_is_listed_with_both_values_for_the_one_who_asked(
+    off: Namespace, node: PlayedNode, logs: PlayedLogs, sync: CommandLine
+) -> None:
+    asking = sync.start("conflicts", "contacts", "--values")
+    logs.say(2, *Seal(key_of(off, 2)).boxes([ADA, PARKED]), end(2))
+    node.end(2, message=message())
+    done = asking.end()
+    assert done.code == 0, done.err
+    (shown,) = done.out.splitlines()
+    assert f"```\n{shown}\n```" in Page.read("docs/decide.md").text
+    assert "as of run 2, 24 records wait for a decision" in done.err
 
 
 def test_a_later_plan_without_values_carries_no_key(
@@ -247,14 +265,9 @@ def test_the_page_s_commands_print_what_it_shows(
 ) -> None:
     page = Page.read("docs/plan.md")
     phone = {**UPDATE, "id": 42, "match": {"email": "ada@example"}, "fields": {"phone_no": ["030 1234", "030 5678"]}}
-    parked = {
-        **{"type": "waiting", "object": "contact", "connector": "crm", "id": 7, "field": "phone"},
-        **{"match": {"email": "bob@example"}, "reason": "changed on both sides"},
-        **{"held": {"crm": "030 1", "billing": "030 2"}},
-    }
 
     def seal_and_end() -> None:
-        logs.say(3, *Seal(key_of(off, 3)).boxes([phone, parked]), end(2))
+        logs.say(3, *Seal(key_of(off, 3)).boxes([phone, PARKED]), end(2))
         node.end(3, message=message(reason=""))
 
     commands = [command.text for command in page.commands() if command.text.startswith("kubectl sync plan")]

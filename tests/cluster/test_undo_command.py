@@ -122,7 +122,7 @@ def test_a_script_reads_what_a_run_wrote_and_confirms_an_undo(
     end_plan(node, logs, 3, *WROTE, RESTORED)
     done = asking.end()
     assert done.code == 0, done.err
-    assert json.loads(done.out) == {"run": 2, "changes": WROTE, "changesMissing": None}
+    assert json.loads(done.out) == {"run": 2, "written": WROTE, "missing": None}
     unconfirmed = sync("undo", "contacts", "--run", "2")
     assert unconfirmed.code == 2
     assert "This undoes run 2 of contacts: without a terminal, confirm with --yes" in unconfirmed.err

@@ -223,23 +223,32 @@ def logs(call: Invocation, name: str, follow: bool, number: int | None) -> None:
 
 
 @sync.command("conflicts")
+@click.option(
+    "--values", is_flag=True, help="With match keys and what both systems hold now: only this command can read them."
+)
+@options.timeout("the values")
 @options.output(*_DATA)
 @options.one_name
 @options.one
-def conflicts_(call: Invocation, name: str) -> None:
+def conflicts_(call: Invocation, name: str, values: bool) -> ExitCode:
     """List what waits for a decision.
 
     These are the records and fields that the built-in worker has set aside, read from the logs that are left; a run
     names up to 5,000. How many there are in all is what the worker counted last.
+
+    With --values a plan of a full sync reads both systems and lists all that would wait, with values.
     """
     seen = choose_one(call.cluster, call.scope, name)
+    if values:
+        return plan_commands.waiting(call, seen)
     found = conflicts.read(run_log.read_all(call.cluster, seen))
     if call.output in _DATA:
         call.screen.data(conflicts.to_wire(found), call.output)
-        return
+        return ExitCode.DONE
     if found.named:
         call.screen.show(show.conflicts(found.named), wrapped=True)
     call.screen.note(conflicts.summary(found))
+    return ExitCode.DONE
 
 
 @sync.command()

@@ -6,7 +6,9 @@ from tidegate.api.spec import Mode
 from tidegate.cli import ask, complete, options, planning
 from tidegate.cli.apply import carry_out
 from tidegate.cli.decisions.goal import Verdict
+from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.decisions.undo import Undo, last_that_wrote, require_that_it_may_have_written
+from tidegate.cli.display.log_lines import unresolved
 from tidegate.cli.display.screen import Format
 from tidegate.cli.errors import ExitCode
 from tidegate.cli.hints import Command
@@ -47,6 +49,21 @@ def plan(call: Invocation, name: str, mode: str | None, details: bool, values: b
     return planning.exit_code(made)
 
 
+def waiting(call: Invocation, seen: Integration) -> ExitCode:
+    """`conflicts --values`: what would wait for a decision after a full sync, with match keys and both values."""
+    key = KeyPair()
+    made = planning.make(call, seen, key)
+    if isinstance(made, Verdict):
+        call.screen.error(f"{seen.name}: {made.sentence}")
+        return made.code
+    if call.output in _DATA:
+        call.screen.data(planning.listed(call, made, key, planning.WAITING), call.output)
+    else:
+        planning.show_listed(call, made, key, planning.WAITING)
+        call.screen.note(f"as of run {made.plan.run}, {unresolved(made.plan.set_aside)}")
+    return ExitCode.DONE
+
+
 @click.command(cls=Command)
 @click.option(
     "--run", "number", type=int, shell_complete=complete.runs, help="The run [default: the newest that wrote anything]."
@@ -71,9 +88,9 @@ def changes(call: Invocation, name: str, number: int | None, values: bool) -> Ex
         call.screen.error(f"{name}: {made.sentence}")
         return made.code
     if call.output in _DATA:
-        call.screen.data(planning.written(call, made, key), call.output)
+        call.screen.data(planning.listed(call, made, key, planning.WRITTEN), call.output)
     else:
-        planning.show_written(call, made, key)
+        planning.show_listed(call, made, key, planning.WRITTEN)
     return ExitCode.DONE
 
 

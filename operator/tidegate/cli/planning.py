@@ -22,7 +22,8 @@ from tidegate.cli.sealed import KeyPair
 from tidegate.cli.wait import Awaited, wait
 from tidegate.cli.wait_progress import display
 
-_WRITTEN = "written"
+# Types of a log's lines: what the run to be undone has written, and what would wait for a decision.
+WRITTEN, WAITING = "written", "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,12 @@ def show_details(call: Invocation, made: Made, key: KeyPair | None) -> None:
 
     Raises NotFoundError when the plan's log is gone.
     """
-    _show(call, made, key, lambda detail: detail["type"] != _WRITTEN)
+    _show(call, made, key, lambda detail: detail["type"] != WRITTEN)
 
 
-def show_written(call: Invocation, made: Made, key: KeyPair | None) -> None:
-    """Print a line for each record that the run to be undone has written. Raises NotFoundError likewise."""
-    _show(call, made, key, lambda detail: detail["type"] == _WRITTEN)
+def show_listed(call: Invocation, made: Made, key: KeyPair | None, type_: str) -> None:
+    """Print a line for each record of this type only. Raises NotFoundError likewise."""
+    _show(call, made, key, lambda detail: detail["type"] == type_)
 
 
 def _show(call: Invocation, made: Made, key: KeyPair | None, shows: Callable[[Mapping[str, Any]], bool]) -> None:
@@ -112,13 +113,13 @@ def data(call: Invocation, made: Made, key: KeyPair | None, *, details: bool) ->
     return {**plan, "details": records, "detailsMissing": log.missing}
 
 
-def written(call: Invocation, made: Made, key: KeyPair | None) -> Mapping[str, Any]:
-    """What the run to be undone has written, as a program reads it, and what is missing of that."""
+def listed(call: Invocation, made: Made, key: KeyPair | None, type_: str) -> Mapping[str, Any]:
+    """The records of this type, as a program reads them, and what is missing of the log."""
     log = _log(key)
-    records = [detail for detail in log.details(_lines(call, made)) if detail["type"] == _WRITTEN]
+    records = [detail for detail in log.details(_lines(call, made)) if detail["type"] == type_]
     if log.missing:
         call.screen.warn(log.missing)
-    return {"run": made.plan.undo, "changes": records, "changesMissing": log.missing}
+    return {"run": made.plan.run if made.plan.undo is None else made.plan.undo, type_: records, "missing": log.missing}
 
 
 def _log(key: KeyPair | None) -> PlanLog:

@@ -1,6 +1,7 @@
 """Conflict decisions: what people have decided by annotation, and whether the next run is given it. Pure.
 
 A run that pushes is given decisions that no run has carried out; they count as handled when such a run has succeeded.
+The plan of such a run is given them, too, and carries none out.
 What a Pod cannot be given is refused in words, and nothing else waits for that.
 """
 
@@ -58,7 +59,8 @@ def words(seen: Observation, status: SyncIntegrationStatus) -> str:
         return ""
     if why := _obstacle(seen.integration):
         return f"; {_refusal_words(why)}"
-    if status.run is not None and status.run.decisions == digest:
+    run = status.run
+    if run is not None and run.decisions == digest and run.kind is not RunKind.PLAN:
         return ""
     return "; the next run that pushes carries out the decisions about conflicts"
 

@@ -22,6 +22,7 @@ from tidegate.control.claim import (
     wait_before_ending,
     with_run,
 )
+from tidegate.control.conflict_decisions import for_run
 from tidegate.control.declared import (
     owes_activation,
     phase_between_runs,
@@ -85,6 +86,7 @@ def start_plan(seen: Observation, status: SyncIntegrationStatus, now: datetime) 
     number = status.runs + 1
     finds_cache = _finds_cache(seen, status)
     wipes = status.activation is not None and status.activation.reset
+    undo = integration.requests.plan_undo
     run = Run(
         number=number,
         kind=RunKind.PLAN,
@@ -98,9 +100,11 @@ def start_plan(seen: Observation, status: SyncIntegrationStatus, now: datetime) 
         generation=integration.generation,
         spec_digest=integration.spec.digest,
         requested_at=integration.requests.plan,
-        undo=int(undo) if (undo := integration.requests.plan_undo) is not None else None,
+        undo=int(undo) if undo is not None else None,
         plan_key=integration.requests.plan_key,
         without_cache=not finds_cache,
+        # As the full sync that is planned would be; a plan carries none out.
+        decisions=for_run(integration, status, RunKind.FULL, push=True) if undo is None else None,
     )
     claimed = status.replace(partial(SyncIntegrationStatus, run=run, runs=number))
     return replace(beside, status=claimed, actions=(*beside.actions, CreateJob(run)))

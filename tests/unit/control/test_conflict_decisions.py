@@ -55,6 +55,18 @@ DUE = WAITING.but(requests=asked(sync="now", decisions=DECISIONS))
 MANY = json.dumps([{"object": "contact", "id": [*range(60_000)], "connector": "crm", "field": "phone", "take": "erp"}])
 
 
+def test_a_plan_is_given_them_and_carries_none_out() -> None:
+    given = IS_OFF.but(requests=asked(plan="now", decisions=DECISIONS))
+    planned = given.decide().status.run
+    assert planned is not None
+    assert (planned.kind, planned.decisions) == (RunKind.PLAN, digest(given))
+    assert message(given).endswith(NEXT)
+    undo = given.but(requests=asked(plan="now", plan_undo="1", decisions=DECISIONS)).remembering(runs=1)
+    planned = undo.decide().status.run
+    assert planned is not None
+    assert planned.decisions is None
+
+
 def test_the_next_run_that_pushes_is_given_them() -> None:
     claimed = DUE.decide().status.run
     assert claimed is not None

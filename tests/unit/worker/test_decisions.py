@@ -34,6 +34,8 @@ class Sync:
         if decisions or text is not None:
             file.write_text(json.dumps(decisions) if text is None else text)
         environment = {"SYNC_DECISIONS": str(file) if file.exists() else ""}
+        if how.pop("plan", False):
+            environment["SYNC_PLAN"] = "true"
         return self.databases.run(environment=environment, **{"conflict": "park", **how})
 
     def names(self, side: str) -> list[str]:
@@ -63,6 +65,17 @@ def test_the_side_that_is_taken_wins_and_all_else_waits(sync: Sync, take: str) -
     assert [sync.phones(side) for side in SIDES] == [[f"ada at {side}", f"ben at {side}"] for side in SIDES]
     assert (ended.message["waiting"], ended.message["conflicts"]) == (3, 0)
     assert ended.message["reason"] == "3 waiting for a decision: see the run's log; fields settled as decided: 1"
+
+
+def test_a_plan_says_what_they_settle_and_settles_nothing(sync: Sync) -> None:
+    before = sync.databases.everything()
+    planned = sync.run(about(), push=False, plan=True)
+    counts = {side["connector"]: side["update"] for side in planned.message["plan"]["sides"]}
+    assert counts == {"crm": 0, "erp": 1}
+    assert planned.message["reason"].endswith("fields settled as decided: 1")
+    assert len([line for line in planned.lines if line["type"] == "waiting"]) == 3
+    assert sync.databases.everything() == before
+    assert sync.run().pushed == {"crm": "", "erp": "1 update"}
 
 
 @pytest.mark.parametrize(
