@@ -99,6 +99,18 @@ def work() -> int:
     if done.exists() and done.read_text() == os.environ["SYNC_RUN"]:
         return 0  # a Pod that ended before it could say so is tried again
     seen = read(memory, {})
+    unapproved = os.environ.get("SYNC_APPROVAL") == "always" and "SYNC_APPROVED" not in os.environ
+    if flaw == "halts although it was approved":
+        unapproved = "SYNC_APPROVAL" in os.environ
+    changed = [key for key, text in read(source, {}).items() if seen.get(key) != text]
+    if unapproved and (changed or flaw == "halts with nothing to write") and flaw != "does not know approvals":
+        if flaw == "halts after its first write":
+            store(changed[0], "too early")
+        say(
+            outcome="halted",
+            found=[{"object": "note", "connector": "target", "what": "creates", "count": len(changed)}],
+        )
+        return 3
     if flaw == "reads once" and seen:
         return 0
     if flaw == "does something every time":

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 import tidegate
-from tidegate.worker.commands.conformance.checks import CHECKS, CHECKS_OF_PLANS
+from tidegate.worker.commands.conformance.checks import CHECKS, CHECKS_OF_APPROVALS, CHECKS_OF_PLANS
 from tidegate.worker.main import main
 
 PROGRAM = Path(__file__).with_name("small_worker.py")
 
 
-def conformance(directory: Path, *flaw: str, only: str = "", grace: str = "10", plans: bool = False) -> int:
+def conformance(directory: Path, *flaw: str, only: str = "", grace: str = "10", also: str = "") -> int:
     program = f"{sys.executable} -S {PROGRAM} {directory}"
     return main(
         ["conformance", "--reset", f"{program} reset", "--state", f"{program} state", "--edit", f"{program} edit",
          "--grace", grace, "--interruptions", "3",
-         *(["--plans"] if plans else []), "--only", only, "--", *program.split(), "work", *flaw]
+         *([also] if also else []), "--only", only, "--", *program.split(), "work", *flaw]
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_a_worker_that_breaks_the_contract_fails_with_the_violation(
 
 
 def test_a_worker_that_plans_is_checked_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert conformance(tmp_path, only="a plan", plans=True) == 0
+    assert conformance(tmp_path, only="a plan", also="--plans") == 0
     assert capsys.readouterr().out.splitlines() == [
         *(f"ok          {check.sentence}" for check in CHECKS_OF_PLANS),
         "the contract is kept, as far as it was checked",
@@ -88,7 +88,33 @@ def test_a_worker_that_plans_is_checked_when_asked(tmp_path: Path, capsys: pytes
 def test_a_worker_whose_plan_is_none_fails_with_the_violation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], flaw: str, words: str
 ) -> None:
-    assert conformance(tmp_path, flaw, only="a plan", plans=True) == 1
+    assert conformance(tmp_path, flaw, only="a plan", also="--plans") == 1
+    assert words in capsys.readouterr().out
+
+
+def test_a_worker_that_knows_approvals_is_checked_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert conformance(tmp_path, only="approval", also="--approvals") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"ok          {check.sentence}" for check in CHECKS_OF_APPROVALS),
+        "the contract is kept, as far as it was checked",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flaw", "words"),
+    [
+        ("does not know approvals", "a full run that needs an approval exits with 0, not 3"),
+        ("halts after its first write", "a full run that needs an approval has changed the systems without one"),
+        ("halts although it was approved", "the approved run exits with 3, not 0"),
+        ("halts with nothing to write", "a full run that has nothing to write, and needs no approval, exits with 3"),
+    ],
+)
+def test_a_worker_that_does_not_wait_for_an_approval_fails_with_the_violation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flaw: str, words: str
+) -> None:
+    assert conformance(tmp_path, flaw, only="approval", also="--approvals") == 1
     assert words in capsys.readouterr().out
 
 

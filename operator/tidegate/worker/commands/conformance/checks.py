@@ -4,6 +4,7 @@ A check begins with an empty cache and with the systems at their beginning, and 
 and warnings about what a worker should do better. One that yields nothing has passed.
 """
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -196,6 +197,24 @@ def _planned(subject: Subject, place: Place, run: int, which: str) -> Iterator[P
         yield Problem(f"a plan {which} exits with 0 and its message has no `plan` with `sides`")
 
 
+def _approval(subject: Subject) -> Iterator[Problem]:
+    asked = {Environment.APPROVAL: "always"}
+    with subject.place() as place:
+        before = subject.state()
+        halted = subject.run(place, variables=asked)
+        yield from _expect(halted, ExitCode.HALTED, "a full run that needs an approval")
+        if subject.state() != before:
+            yield Problem("a full run that needs an approval has changed the systems without one")
+            return
+        found = json.dumps((halted.said() or {}).get("found") or [])
+        approved = {**asked, Environment.APPROVED: "1", Environment.CONFIRMED: found}
+        yield from _expect(subject.run(place, 2, variables=approved), ExitCode.COMPLETE, "the approved run")
+        if subject.state() == before:
+            yield Problem("the approved run has not changed the systems")
+        unchanged = subject.run(place, 3, variables=asked)
+        yield from _expect(unchanged, ExitCode.COMPLETE, "a full run that has nothing to write, and needs no approval,")
+
+
 def _expect(ended: Ended, code: ExitCode, what: str) -> Iterator[Problem]:
     if ended.code != code:
         last = ended.output.strip().splitlines()[-1:] or ["(no output)"]
@@ -223,3 +242,6 @@ CHECKS = (
 
 # Of workers that say so by the annotation tidegate.dev/worker-plans.
 CHECKS_OF_PLANS = (Check("a plan writes nothing and is in the termination message", ("state", "edit"), _plan),)
+
+# Likewise by tidegate.dev/worker-approvals.
+CHECKS_OF_APPROVALS = (Check("a run that needs an approval halts with 3 and writes nothing", ("state",), _approval),)

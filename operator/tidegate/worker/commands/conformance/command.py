@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TextIO
 
-from tidegate.worker.commands.conformance.checks import CHECKS, CHECKS_OF_PLANS
+from tidegate.worker.commands.conformance.checks import CHECKS, CHECKS_OF_APPROVALS, CHECKS_OF_PLANS
 from tidegate.worker.commands.conformance.subject import Subject, Systems
 from tidegate.worker.errors import ConfigurationError
 
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interruptions", type=int, default=5, metavar="N", help="interruptions per run (5)")
     parser.add_argument("--only", default="", metavar="TEXT", help="only the checks whose name contains this")
     parser.add_argument("--plans", action="store_true", help="also check what a worker that can plan must keep")
+    parser.add_argument("--approvals", action="store_true", help="also check a worker that knows approvals")
     parser.add_argument("worker", nargs="+", metavar="COMMAND", help="the worker and its arguments, after --")
 
 
@@ -50,7 +51,9 @@ def check(arguments: argparse.Namespace, out: TextIO) -> int:
         elif not config.exists():
             raise ConfigurationError(f"there is no file {config}")
         subject = Subject(arguments.worker, config.absolute(), systems, arguments.grace, arguments.interruptions)
-        for each in (*CHECKS, *(CHECKS_OF_PLANS if arguments.plans else ())):
+        plans = CHECKS_OF_PLANS if arguments.plans else ()
+        approvals = CHECKS_OF_APPROVALS if arguments.approvals else ()
+        for each in (*CHECKS, *plans, *approvals):
             if arguments.only not in each.sentence:
                 continue
             missing = [f"--{need}" for need in each.needs if getattr(systems, need) is None]
