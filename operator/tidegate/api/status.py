@@ -160,6 +160,10 @@ class Run(ApiModel):
     requested_at: Annotated[
         str | None, Field(description="For a plan: the value of tidegate.dev/plan-requested-at that requested it.")
     ] = None
+    cannot_start: Annotated[
+        str | None,
+        Field(description="For a plan: why its Pod cannot start. Absent while it has started, or may still."),
+    ] = None
     plan_key: Annotated[
         str | None, Field(description="For a plan: the public key to which it encrypts the values of records.")
     ] = None

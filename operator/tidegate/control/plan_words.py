@@ -15,8 +15,8 @@ def plan_words(seen: Observation, step: Step) -> str:
         why = f": {status.plan.reason}" if status.plan and status.plan.outcome is Outcome.CANCELLED else ""
         if run.cancelling:
             return f"; ending run {run.number}, a plan{why}"
-        if step.plan_waits_for:
-            return f"; run {run.number}, a plan, cannot start: {step.plan_waits_for}"
+        if run.cannot_start:
+            return f"; run {run.number}, a plan, cannot start: {run.cannot_start}"
         return f"; run {run.number} plans what {plan_of_words(run.undo)} would do"
     if not plan_requested(seen, status):
         return ""

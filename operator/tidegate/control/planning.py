@@ -136,12 +136,14 @@ def continue_plan(
         return _cancel(seen, beside, run, job, "its Job was suspended", now)
     if why and _is_in_the_way(seen, beside, run, job):
         return _cancel(seen, beside, run, job, f"it could not start: {why}", now)
+    run = run.replace(partial(Run, cannot_start=why))
+    beside = replace(beside, status=with_run(beside.status, run))
     if job is None:
-        return _create_again(seen, replace(beside, plan_waits_for=why), run, now)
+        return _create_again(seen, beside, run, now)
     if job.finished:  # its termination message has not arrived yet
         return replace(beside, look_again_at=now + LOOK_AGAIN)
     again = earliest(beside.look_again_at, obstacle_due_at(seen, run, now))
-    return replace(beside, plan_waits_for=why, look_again_at=again)
+    return replace(beside, look_again_at=again)
 
 
 def _sync_beside(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> Step:

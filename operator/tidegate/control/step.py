@@ -90,7 +90,6 @@ class Step:
     cannot_start: str | None = None  # what keeps the claimed run from starting; it may still start by itself
     does_not_end: str | None = None  # which deleted Pod should have ended by now, and what to do
     duplicate: str | None = None  # which Pods of the run are stopped, because another one speaks for it
-    plan_waits_for: str | None = None  # what keeps the Pod of a claimed plan from starting
     reason: str | None = None  # of the conditions, where it is not about how a run ended
 
 

@@ -85,6 +85,13 @@ RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
         ("the plan is not made yet", Planned(AT), ASKED, off(run=PLANNING, **HANDLED), None),
         ("the plan is not made yet, and another is requested", Planned(AT), LATER, off(run=PLANNING), None),
         ("another plan is made first", Planned(AT), ASKED, off(run={**PLANNING, "requestedAt": "earlier"}), None),
+        (
+            "its Pod cannot start",
+            Planned(AT),
+            ASKED,
+            off(run={**PLANNING, "cannotStart": "no image"}, **HANDLED),
+            STALLED,
+        ),
         ("the plan waits for a run", Planned(AT), ASKED, syncing(), None),
         ("the plan waits for a paused run", Planned(AT), ASKED, paused(), None),
         ("no operator makes the plan", Planned(AT), ASKED, {}, None),

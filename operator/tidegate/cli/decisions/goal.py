@@ -151,6 +151,8 @@ def _planned(seen: Integration, requested_at: str) -> Verdict | None:
         return Verdict(ExitCode.FAILED, "the plan was cancelled: request it again")
     if not begun and seen.annotations.get(names.PLAN_REQUESTED_ANNOTATION) != requested_at:
         return Verdict(ExitCode.FAILED, "another client has requested another plan")
+    if begun and run is not None and run.cannot_start is not None:
+        return Verdict(ExitCode.STALLED, f"run {run.number}, the plan, cannot start: {run.cannot_start}")
     if seen.job_refused or seen.waits_for_a_pod:
         return Verdict(ExitCode.STALLED, _message(seen))
     return None
