@@ -1,6 +1,7 @@
 """A decision settles the conflict that it is about, once, and nothing that has been edited since."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +260,40 @@ def test_decisions_beyond_the_log_limit_are_counted(sync: Sync, monkeypatch: pyt
     ended = sync.run(about([*range(100, 150)]))
     assert len(undecided(ended)) == 10
     assert ended.message["reason"].endswith("50 decisions not carried out: see the run's log")
+
+
+def test_five_thousand_decisions_at_once_are_all_carried_out(databases: Databases) -> None:
+    databases.add("crm", *((f"p{n}@x", "Name", "1") for n in range(5000)))
+    databases.run(conflict="park")
+    for side in SIDES:
+        databases.sql(side, f"UPDATE contact SET name = '{side} of ' || email")  # noqa: S608
+    assert databases.run(conflict="park").message["waiting"] == 5000
+    ids = [id_ for (id_,) in databases.query("crm", "SELECT id FROM contact")]
+    (databases.directory / "decisions.json").write_text(json.dumps([about(ids)]))
+    decided = databases.run(
+        conflict="park", environment={"SYNC_DECISIONS": str(databases.directory / "decisions.json")}
+    )
+    assert undecided(decided) == []
+    assert (decided.message["waiting"], decided.pushed) == (0, {"crm": "", "erp": "5000 update"})
+    assert databases.contacts("erp") == databases.contacts("crm")
+
+
+def test_a_record_that_several_columns_identify_is_named_by_their_list(tmp_path: Path) -> None:
+    databases = Databases(tmp_path)
+    line = "CREATE TABLE line (order_no INTEGER, line_no INTEGER, text TEXT, PRIMARY KEY (order_no, line_no))"
+    place = {"table": "line", "id": ["order_no", "line_no"]}
+    fields = [{"crm": name, "erp": name} for name in ("order_no", "line_no", "text")]
+    for side in SIDES:
+        databases.sql(side, f"{line}; INSERT INTO line VALUES (7, 1, 'one'), (7, 2, 'two')")  # noqa: S608
+    how: Any = {"conflict": "park", "name": "line", "crm": place, "erp": place, "fields": fields}
+    how["match"] = ["order_no", "line_no"]
+    databases.run(**how)
+    for side in SIDES:
+        databases.sql(side, f"UPDATE line SET text = 'of {side}'")  # noqa: S608
+    parked = databases.run(**how)
+    assert parked.message["waiting"] == 2
+    id_ = next(line["id"] for line in parked.lines if line["type"] == "parked" and line["id"] == "[7,2]")
+    (tmp_path / "decisions.json").write_text(json.dumps([{**about(id_, field="text"), "object": "line"}]))
+    decided = databases.run(**how, environment={"SYNC_DECISIONS": str(tmp_path / "decisions.json")})
+    assert undecided(decided) == []
+    assert databases.query("erp", "SELECT text FROM line ORDER BY line_no") == [("of erp",), ("of crm",)]
