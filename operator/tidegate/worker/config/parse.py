@@ -314,7 +314,7 @@ def _conflict(
 ) -> Side | Literal["newest", "park"]:
     if word == "newest":
         found += [
-            f"{where}: conflict newest needs a cursor, and {name} has none"
+            f"{where}: conflict newest needs a cursor, and {name} has none: set it, or choose another policy"
             for name, part in zip(names, settings, strict=True)
             if part is not None and getattr(part, "cursor", None) is None
         ]
