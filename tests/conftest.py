@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 import distribution
 from devcluster.paths import in_memory
@@ -18,6 +18,8 @@ ON_CI = os.environ.get("CI") == "true"
 # A merge must not fail on what has been there before it.
 settings.register_profile("default", deadline=None, print_blob=True, derandomize=ON_CI)
 settings.register_profile("long", settings.get_profile("default"), max_examples=2000)
+# A seeded bug has to be found; the smallest example of it would take minutes.
+settings.register_profile("unshrunk", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 _IS_ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ

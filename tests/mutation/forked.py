@@ -14,6 +14,7 @@ def run_pytest(tree: Path, tests: Sequence[str], out: str) -> None:
     # The copy comes before the tree that is installed, also for the programs that tests start.
     places = [str(tree / "operator"), str(tree / "tests")]
     os.environ["PYTHONPATH"] = ":".join(places)
+    os.environ["HYPOTHESIS_PROFILE"] = "unshrunk"
     sys.path[:0] = places
     sys.dont_write_bytecode = True  # the next bug may be in the same file, of the same length
     os.chdir(tree)

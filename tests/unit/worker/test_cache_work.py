@@ -167,7 +167,7 @@ OF_ALL = (
     "SELECT count(*) FROM record WHERE source = ?",
     "SELECT count(*) FROM dirty CROSS JOIN record",
     "SELECT rid FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ?",
-    "SELECT rid, target, fields, match FROM intent ORDER BY rid",
+    "SELECT rid, target, fields, match, conflicts FROM intent ORDER BY rid",
     "SELECT record.source, record.id, across.id, field, reason, run FROM parked",
     "SELECT id FROM record WHERE source = ?",
     "INSERT OR IGNORE INTO dirty SELECT rid, ? FROM parked",
