@@ -135,6 +135,7 @@ class World:
             file.unlink()
         self._unlinked = False  # a run may have let a record stay on one side
         self._ledger = Ledger(self.contacts, self.synced)
+        self._policies, self._phones_unread = policies, False
         self.change(policies)
         self.writes = self._ledger.writes
         self._accepted = False  # a read-only run has accepted differences
@@ -157,13 +158,17 @@ class World:
             safety=_GUARDED if policies.guarded else _NOT_GUARDED,
         )  # fmt: skip
         self._sync = parse(orjson.dumps({**config, **({"journal": {}} if policies.journal else {})}))
+        self._phones_unread |= policies.phones and not self._policies.phones
         self._policies = policies
         self._let_phones_be()
         self._unlinked |= policies.deletes == "unlink" or policies.filtered
 
     def _let_phones_be(self) -> None:
-        """What is entered into a field that is not synced need not arrive."""
-        if not self._policies.phones:
+        """What is entered into a field need not arrive while it is not synced, or before a run has read it since.
+
+        Until then its values are unknown, and what is unknown does not count as changed.
+        """
+        if not self._policies.phones or self._phones_unread:
             self._ledger.set_aside({plain(phone) for side in SIDES for _, _, phone in self.contacts(side).values()})
 
     @property
@@ -311,6 +316,7 @@ class World:
                 self._note_emails()
             break
         assert report is not None
+        self._phones_unread &= not self._policies.phones
         self._check_losses(report, push=push)
         self._check_deletes(halted if approved else None)
         if self._reset is not None and not self._reset.push and undo is None:
