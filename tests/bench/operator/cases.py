@@ -37,8 +37,11 @@ SYNCS, JOBS, CRONJOBS = "syncintegrations", "jobs", "cronjobs"
 _QUICK = ("--kube-api-qps=10000", "--kube-api-burst=10000")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
-# Short enough for the narrowest spread, a second, and longer than a sync is looked at, so that it starts once.
+# Short enough for the narrowest spread, a second.
 _DELAY = 100
+# Longer than it takes to make all syncs and to have each start once: an operator that sees the end of a last run in the
+# future, which the status of a sync that is due late would tell of, does not wait for its delay.
+_LONG_DELAY = 900
 
 
 class Operator:
@@ -159,10 +162,10 @@ class Bench:
     async def steady(self, number: int, rate: int, seconds: int) -> tuple[Starts, Sequence[float]]:
         """So many syncs of which `rate` start each second; then how long some of them take to honour an OFF.
 
-        Each starts once: the end of a last run that a status tells of must not lie in the future.
+        Each starts once.
         """
         begin = _soon(number)
-        due = await self._create({f"steady-{n}": begin + n // rate for n in range(number)})
+        due = await self._create({f"steady-{n}": begin + n // rate for n in range(number)}, _LONG_DELAY)
         jobs, ends = FirstSeen(self.client, JOBS, _owner), FirstSeen(self.client, SYNCS, _when_ended)
         with _controllers(self.cluster):
             with Operator(self.cluster, self.directory) as operator:
@@ -216,15 +219,15 @@ class Bench:
             idle_requests=per_minute,
         )
 
-    async def _create(self, around: Mapping[str, float]) -> Mapping[str, float]:
+    async def _create(self, around: Mapping[str, float], delay: int = _DELAY) -> Mapping[str, float]:
         """Make syncs that wait for their next run, each in a second of its own; return when they are due."""
         due: dict[str, float] = {}
 
         async def one(name: str, at: float) -> None:
-            await self.client.create(PATHS[SYNCS], _sync(name, "ON", _DELAY))
+            await self.client.create(PATHS[SYNCS], _sync(name, "ON", delay))
             status = copy.deepcopy(self.waiting)
             # One second beyond the delay: times are cut to the second.
-            ended, status["nextRunAt"] = _time(at - _DELAY - 1), _time(at)
+            ended, status["nextRunAt"] = _time(at - delay - 1), _time(at)
             status["lastRun"]["finishedAt"] = status["lastSyncedAt"] = ended
             stored = await self.client.patch(f"{PATHS[SYNCS]}/{name}/status", {"status": status})
             sync = integration_of(stored)
