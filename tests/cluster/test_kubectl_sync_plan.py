@@ -1,4 +1,4 @@
-"""`kubectl sync plan`, and the question that turning ON asks in numbers; the node and the worker's words are played."""
+"""`kubectl sync plan` and `check`, and the question at ON in numbers; node and worker's words are played."""
 
 import json
 import re
@@ -258,6 +258,46 @@ def test_a_mode_that_is_given_and_a_script_are_asked_nothing(
         assert "See what" not in terminal.drawn
     assert sync("off", "contacts").code == 0
     assert sync("on", "contacts").code == 0
+
+
+def seen_side(connector: str, text: str, **more: Any) -> dict[str, Any]:
+    """What a check's log says of one side."""
+    return {"type": "checked", "object": "contact", "connector": connector, "records": 2, "text": text, **more}
+
+
+def test_a_check_shows_what_it_read_and_what_does_not_fit(
+    off: Namespace, node: PlayedNode, logs: PlayedLogs, sync: CommandLine
+) -> None:
+    asking = sync.start("check", "contacts")
+    wait_for("the check's Job", lambda: off.status().get("run"))
+    complaint = "object contact, connector billing: there is no table people"
+    logs.say(2, seen_side("crm", "contact in crm: 2 records read\n    email: 2 filled"), {
+        "type": "complaint", "reason": complaint})  # fmt: skip
+    node.end(2, message=message(reason="", sides=[], wouldHalt=[complaint]))
+    done = asking.end()
+    assert (done.code, done.out.splitlines()) == (
+        3,
+        ["contact in crm: 2 records read", "    email: 2 filled", f"✗ {complaint}"],
+    )
+    assert "contacts: run 2 has checked the configuration; nothing was written" in done.err
+    (worker,) = off.job(2)["spec"]["template"]["spec"]["containers"]
+    assert {"name": "SYNC_CHECK", "value": "true"} in worker["env"]
+    assert off.status()["plan"]["check"] is True
+    assert "run 2 checked the configuration" in sync("status", "contacts").out + json.dumps(off.events())
+    as_data = sync.start("check", "contacts", "-o", "json")
+    wait_for("the next check's Job", lambda: (off.status().get("run") or {}).get("number") == 3)
+    logs.say(3, seen_side("crm", "contact in crm: 2 records read", ids=[1, 2]))
+    node.end(3, message=message(reason="", sides=[], wouldHalt=[]))
+    done = as_data.end()
+    assert (done.code, json.loads(done.out)) == (
+        0,
+        {
+            "run": 3,
+            "fits": True,
+            "complaints": [],
+            "read": [{"object": "contact", "connector": "crm", "records": 2, "ids": [1, 2]}],
+        },
+    )
 
 
 def test_the_page_s_commands_print_what_it_shows(

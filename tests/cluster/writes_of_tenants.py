@@ -251,6 +251,7 @@ CHANGES = [
     smuggled("a plan", {}, annotations(plan_requested_at="now")),
     smuggled("the key that another's plan seals values with", {}, annotations(plan_public_key="mine")),
     smuggled("another run in another's plan of an undo", {}, annotations(plan_undo="1")),
+    smuggled("a check in the place of another's plan", {}, annotations(plan_check="true")),
     ForbiddenChange(
         "anything of a reader",
         Change("viewer", PLAIN, metadata={"labels": {"team": "sales"}}),

@@ -34,6 +34,8 @@ ANNOTATIONS = {
     names.PLAN_KEY_ANNOTATION: "Beside it: an X25519 public key in base64, which the plan "
     "[seals values](plan.md#values) with.",
     names.PLAN_UNDO_ANNOTATION: "Beside it: the number of a run; what is planned is the [undo](undo.md) of that run.",
+    names.PLAN_CHECK_ANNOTATION: 'Beside it: `"true"`; nothing is planned, only whether [the configuration fits]'
+    "(plan.md#check-only-the-configuration) is checked.",
     names.UNDO_REQUESTED_ANNOTATION: "The number of a run: [undo it](undo.md) once, before any other run. To undo the "
     "same run again, remove the annotation and set it again.",
     names.DECISIONS_ANNOTATION: "What people have decided about conflicts, as JSON: "

@@ -20,6 +20,7 @@ def test_it_lists_every_label_and_annotation() -> None:
         "_DELETES_ANNOTATION",
         "PLAN_KEY_ANNOTATION",
         "PLAN_UNDO_ANNOTATION",
+        "PLAN_CHECK_ANNOTATION",
     )
     asked = {name for key, name in vars(names).items() if key.endswith(requests) or key == "DECISIONS_ANNOTATION"}
     assert ANNOTATIONS.keys() == asked

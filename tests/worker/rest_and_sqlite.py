@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidegate.worker.commands.check import check
+from tidegate.worker.commands.check import print_check
 from tidegate.worker.main import work
 
 from .rest_server import Api
@@ -119,7 +119,8 @@ class RestAndSqlite:
     def checked(self, environ: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
         """What `tidegate-worker check` finds for the configuration of the last run: its exit code, and its JSON."""
         out = io.StringIO()
-        code = check((self.directory / "sync.json").read_bytes(), environ or {}, out, as_json=True)
+        text = (self.directory / "sync.json").read_bytes()
+        code = print_check(text, environ or {}, out, lambda: False, as_json=True)
         return code, json.loads(out.getvalue())
 
     def everything_remembered(self) -> str:

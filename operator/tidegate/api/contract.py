@@ -27,6 +27,7 @@ class Environment:
     SCOPE = "SYNC_SCOPE"  # full | changes
     PUSH = "SYNC_PUSH"  # true | false
     PLAN = "SYNC_PLAN"  # true: say what a full sync that pushes would do, and write nothing; otherwise not set
+    CHECK = "SYNC_CHECK"  # true, with SYNC_PLAN: only say whether the configuration fits; otherwise not set
     UNDO = "SYNC_UNDO"  # the number of a run to undo; with SYNC_PLAN: say what the undo would do
     CACHE_DIR = "SYNC_CACHE_DIR"
     CACHE_EPOCH = "SYNC_CACHE_EPOCH"

@@ -24,6 +24,7 @@ RUN_CACHE_EPOCH_ANNOTATION = f"{GROUP}/run-cache-epoch"
 RUN_STARTED_ANNOTATION = f"{GROUP}/run-started-at"
 RUN_GENERATION_ANNOTATION = f"{GROUP}/run-generation"
 RUN_UNDO_ANNOTATION = f"{GROUP}/run-undo"
+RUN_CHECK_ANNOTATION = f"{GROUP}/run-check"
 
 # Annotation of a Job that the operator has suspended: a Job that another suspended is not the operator's to resume.
 SUSPENDED_ANNOTATION = f"{GROUP}/suspended-by-operator"
@@ -51,6 +52,8 @@ PLAN_REQUESTED_ANNOTATION = f"{GROUP}/plan-requested-at"
 PLAN_KEY_ANNOTATION = f"{GROUP}/plan-public-key"
 # Beside it: the number of a run; what is planned is then the undo of that run.
 PLAN_UNDO_ANNOTATION = f"{GROUP}/plan-undo"
+# Beside it: "true"; the plan then only checks whether the configuration fits both systems.
+PLAN_CHECK_ANNOTATION = f"{GROUP}/plan-check"
 UNDO_REQUESTED_ANNOTATION = f"{GROUP}/undo-requested"  # the number of the run to undo
 
 # Annotation of the Pod template: "true" says that a worker of one's own knows SYNC_PLAN (design section 7).

@@ -154,6 +154,9 @@ class Run(ApiModel):
         Field(description="A digest of tidegate.dev/decisions as its worker is given it; absent: none."),
     ] = None
     undo: Annotated[int | None, Field(description="The run that it undoes; for a plan: whose undo it plans.")] = None
+    check: Annotated[
+        bool | None, Field(description="true: a plan that only checks whether the configuration fits.")
+    ] = None
     object_resets: Annotated[
         tuple[ObjectReset, ...], Field(description="The objects that its worker resets, each once over all runs.")
     ] = ()
@@ -215,6 +218,9 @@ class ActivityEntry(ApiModel):
     run: Annotated[int, Field(description="Its number.")]
     kind: RunKind
     undo: Annotated[int | None, Field(description="The run that it undid; for a plan: whose undo it planned.")] = None
+    check: Annotated[
+        bool | None, Field(description="true: a plan that only checked whether the configuration fits.")
+    ] = None
     outcome: Outcome
     mark: Annotated[str, Field(description="✓ done, ✗ not done, ⏸ paused.")]
     summary: Annotated[str, Field(description="The mark and the run, as `kubectl get` shows them.")]
@@ -268,6 +274,10 @@ class PlanStatus(ApiModel):
     undo: Annotated[
         int | None, Field(description="The run whose undo it is the plan of; absent: it is the plan of a full sync.")
     ] = None
+    check: Annotated[
+        bool | None,
+        Field(description="true: no plan was made, only whether the configuration fits both systems was checked."),
+    ] = None
     started_at: Annotated[Time | None, Field(description="When it was claimed.")] = None
     finished_at: Annotated[Time, Field(description="When the operator saw its end.")]
     outcome: Outcome
@@ -279,7 +289,11 @@ class PlanStatus(ApiModel):
         tuple[PlannedSide, ...], Field(description="Per object and connector, at most 32; the Pod's log has all.")
     ] = ()
     would_halt: Annotated[
-        tuple[str, ...], Field(description="Each reason for which the full sync would halt before its first write.")
+        tuple[str, ...],
+        Field(
+            description="Each reason for which the full sync would halt before its first write; of a check: what does "
+            "not fit."
+        ),
     ] = ()
 
     @property

@@ -13,6 +13,7 @@ _MEANS = {
     **dict.fromkeys(("resume", "start", "enable", "unpause"), "kubectl sync on NAME"),
     **dict.fromkeys(("trigger", "sync", "reconcile", "refresh"), "kubectl sync run NAME"),
     **dict.fromkeys(("preview", "diff", "dry-run"), "kubectl sync plan NAME"),
+    **dict.fromkeys(("validate", "verify", "test", "doctor"), "kubectl sync check NAME"),
     **dict.fromkeys(("get", "list", "ls", "describe", "show"), "kubectl sync status"),
     **dict.fromkeys(("event", "events"), "kubectl events --for sync/NAME"),
     **dict.fromkeys(("delete", "rm", "remove"), "kubectl delete sync NAME"),

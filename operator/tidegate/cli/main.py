@@ -316,7 +316,7 @@ def watch(call: Invocation, names: tuple[str, ...]) -> None:
     watching.watch(call.cluster, call.scope, names, call.screen, call.output)
 
 
-for _command in (plan_commands.plan, plan_commands.changes, plan_commands.undo):
+for _command in (plan_commands.check, plan_commands.plan, plan_commands.changes, plan_commands.undo):
     sync.add_command(_command)
 
 

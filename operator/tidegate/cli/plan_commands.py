@@ -1,4 +1,4 @@
-"""The commands that make a plan first: `plan`, of a full sync; `changes` and `undo`, of the undo of a run."""
+"""The commands that make a plan first: `plan`, of a full sync; `changes` and `undo`, of the undo of a run; `check`."""
 
 import click
 
@@ -46,6 +46,28 @@ def plan(call: Invocation, name: str, mode: str | None, details: bool, values: b
     planning.show_consequences(call, made, [Mode(mode)] if mode else list(Mode))
     if details or values:
         planning.show_details(call, made, key)
+    return planning.exit_code(made)
+
+
+@click.command(cls=Command)
+@options.timeout("the check")
+@options.output(*_DATA)
+@options.one_name
+@options.one
+def check(call: Invocation, name: str) -> ExitCode:
+    """Check whether the configuration fits both systems.
+
+    It logs in, looks at tables, columns, types and rights, reads one page of each object, and writes nothing, also
+    while the sync is OFF. The exit code is 3 if something does not fit.
+    """
+    made = planning.make(call, choose_one(call.cluster, call.scope, name), check=True)
+    if isinstance(made, Verdict):
+        call.screen.error(f"{name}: {made.sentence}")
+        return made.code
+    if call.output in _DATA:
+        call.screen.data(planning.check_data(call, made), call.output)
+    else:
+        planning.show_check(call, made)
     return planning.exit_code(made)
 
 

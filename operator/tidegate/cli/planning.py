@@ -15,6 +15,7 @@ from tidegate.cli.decisions.change import RequestPlan
 from tidegate.cli.decisions.goal import Verdict
 from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.display import log_lines, planned
+from tidegate.cli.display.check_log import check_log
 from tidegate.cli.display.plan_log import PlanLog
 from tidegate.cli.errors import CommandError, ExitCode
 from tidegate.cli.invocation import Invocation
@@ -34,12 +35,14 @@ class Made:
     of: Integration
 
 
-def make(call: Invocation, seen: Integration, key: KeyPair | None = None, *, undo: int | None = None) -> Made | Verdict:
+def make(
+    call: Invocation, seen: Integration, key: KeyPair | None = None, *, undo: int | None = None, check: bool = False
+) -> Made | Verdict:
     """Request a plan and wait for it; with a key its log has the records' values. A Verdict says why there is none.
 
-    With `undo` it is the plan of the undo of that run.
+    With `undo` it is the plan of the undo of that run, with `check` nothing but a check of the configuration.
     """
-    wish = RequestPlan(datetime.now(UTC).isoformat(timespec="microseconds"), key.public if key else None, undo)
+    wish = RequestPlan(datetime.now(UTC).isoformat(timespec="microseconds"), key.public if key else None, undo, check)
     try:
         patched, change = apply.write(call.cluster, seen, wish)
     except CommandError as error:
@@ -51,7 +54,8 @@ def make(call: Invocation, seen: Integration, key: KeyPair | None = None, *, und
         with display(call.cluster, call.scope, call.screen) as shown:
             verdict = wait(call.cluster, awaited, call.patience.timeout, shown, latest)[patched.key]
     except KeyboardInterrupt:
-        return Verdict(ExitCode.INTERRUPTED, "stopped waiting; the plan continues in the cluster")
+        what = "check" if check else "plan"
+        return Verdict(ExitCode.INTERRUPTED, f"stopped waiting; the {what} continues in the cluster")
     plan = latest[patched.key].status.plan
     if verdict.code is not ExitCode.DONE or plan is None:
         return verdict
@@ -120,6 +124,25 @@ def listed(call: Invocation, made: Made, key: KeyPair | None, type_: str) -> Map
     if log.missing:
         call.screen.warn(log.missing)
     return {"run": made.plan.run if made.plan.undo is None else made.plan.undo, type_: records, "missing": log.missing}
+
+
+def show_check(call: Invocation, made: Made) -> None:
+    """Print what a page of each object was taken for, and what does not fit. Raises NotFoundError likewise."""
+    log = check_log(_lines(call, made))
+    for side in log.read:
+        call.screen.say(str(side.get("text", "")))
+    for complaint in log.complaints or made.plan.would_halt:
+        call.screen.say(f"✗ {complaint}")
+    if not made.plan.would_halt:
+        call.screen.say("✓ the configuration fits both systems")
+
+
+def check_data(call: Invocation, made: Made) -> Mapping[str, Any]:
+    """The check as a program reads it, in the form of `tidegate-worker check --json`. Raises NotFoundError likewise."""
+    log = check_log(_lines(call, made))
+    read = [{name: value for name, value in side.items() if name not in ("type", "text")} for side in log.read]
+    complaints = log.complaints or made.plan.would_halt
+    return {"run": made.plan.run, "fits": not made.plan.would_halt, "complaints": list(complaints), "read": read}
 
 
 def _log(key: KeyPair | None) -> PlanLog:

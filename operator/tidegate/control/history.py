@@ -187,6 +187,7 @@ def entry_of(run: Run, outcome: Outcome, finished_at: datetime, report: RunRepor
         run=run.number,
         kind=run.kind,
         undo=run.undo,
+        check=run.check,
         outcome=outcome,
         mark=outcome.mark,
         summary="",

@@ -31,9 +31,10 @@ def plan_of(
         started_at=run.started_at,
         finished_at=finished_at,
         undo=run.undo,
+        check=run.check,
         outcome=outcome,
         reason=reason,
-        first=found.first or run.without_cache,
+        first=not run.check and (found.first or run.without_cache),
         sides=found.sides,
         would_halt=found.would_halt,
     )
@@ -46,15 +47,26 @@ def ended(
     return status.replace(partial(SyncIntegrationStatus, run=None, plan=plan, recent_activity=activity))
 
 
-def plan_of_words(undo: int | None) -> str:
+def what_it_plans(run: Run | PlanStatus) -> str:
     """What a plan is of: a full sync, or the undo of a run."""
-    return "a full sync" if undo is None else f"the undo of run {undo}"
+    return "a full sync" if run.undo is None else f"the undo of run {run.undo}"
 
 
 def announce(plan: PlanStatus) -> Announce:
     """The Event that tells of its end."""
     if plan.outcome is Outcome.SUCCEEDED:
-        what = plan_of_words(plan.undo)
-        return Announce("Planned", f"run {plan.run} planned what {what} would do: see status.plan")
+        return _announce_check(plan) if plan.check else _announce_plan(plan)
     reason = "PlanCancelled" if plan.outcome is Outcome.CANCELLED else "PlanFailed"
-    return Announce(reason, f"run {plan.run} has not made the plan that was requested: {plan.reason}", warning=True)
+    what = "check" if plan.check else "plan"
+    return Announce(reason, f"run {plan.run} has not made the {what} that was requested: {plan.reason}", warning=True)
+
+
+def _announce_plan(plan: PlanStatus) -> Announce:
+    return Announce("Planned", f"run {plan.run} planned what {what_it_plans(plan)} would do: see status.plan")
+
+
+def _announce_check(plan: PlanStatus) -> Announce:
+    if plan.would_halt:
+        what = "; ".join(plan.would_halt)
+        return Announce("DoesNotFit", f"run {plan.run} checked the configuration: {what}", warning=True)
+    return Announce("Fits", f"run {plan.run} checked the configuration: it fits both systems")

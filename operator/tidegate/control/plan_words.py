@@ -3,7 +3,7 @@
 from tidegate.api.status import Outcome, Phase, RunKind
 from tidegate.control.declared import plan_requested
 from tidegate.control.observation import Observation
-from tidegate.control.plan_result import plan_of_words
+from tidegate.control.plan_result import what_it_plans
 from tidegate.control.step import Step
 
 
@@ -12,16 +12,20 @@ def plan_words(seen: Observation, step: Step) -> str:
     status = step.status
     run = status.run
     if run is not None and run.kind is RunKind.PLAN:
+        what = "a check" if run.check else "a plan"
         why = f": {status.plan.reason}" if status.plan and status.plan.outcome is Outcome.CANCELLED else ""
         if run.cancelling:
-            return f"; ending run {run.number}, a plan{why}"
+            return f"; ending run {run.number}, {what}{why}"
         if run.cannot_start:
-            return f"; run {run.number}, a plan, cannot start: {run.cannot_start}"
-        return f"; run {run.number} plans what {plan_of_words(run.undo)} would do"
+            return f"; run {run.number}, {what}, cannot start: {run.cannot_start}"
+        if run.check:
+            return f"; run {run.number} checks whether the configuration fits both systems"
+        return f"; run {run.number} plans what {what_it_plans(run)} would do"
     if not plan_requested(seen, status):
         return ""
+    what = "check" if seen.integration.requests.plan_check else "plan"
     if run is not None and step.phase is Phase.PAUSED:
-        return f"; the requested plan waits until run {run.number} has been resumed and has ended"
+        return f"; the requested {what} waits until run {run.number} has been resumed and has ended"
     if run is not None:
-        return f"; the requested plan follows when run {run.number} has ended"
-    return "; the requested plan follows"
+        return f"; the requested {what} follows when run {run.number} has ended"
+    return f"; the requested {what} follows"

@@ -1,6 +1,8 @@
 """Planning: a run that says what a full sync would do and writes nothing, between the runs of the sync or while it is
 OFF. Pure.
 
+A check, which only looks whether the configuration fits both systems, is a plan that ends early.
+
 It is claimed like any run and so is the only one (invariant I1), and it is no run of the activation: the switch, the
 delay and the next run go on beside it. It can be cancelled at any time, since it has nothing to finish.
 """
@@ -57,6 +59,7 @@ def refuse_plan(
         return status, ()
     plan = PlanStatus(
         requested_at=seen.integration.requests.plan,
+        check=seen.integration.requests.plan_check or None,
         finished_at=now,
         outcome=Outcome.CONFIGURATION_ERROR,
         reason=why,
@@ -69,7 +72,12 @@ def _obstacle(seen: Observation, status: SyncIntegrationStatus) -> str | None:
     """Why the requested plan cannot be made: the worker may not know plans, or no such run can be undone."""
     if not seen.integration.spec.worker_plans:
         return _NOT_DECLARED
-    undo = seen.integration.requests.plan_undo
+    undo, check = seen.integration.requests.plan_undo, seen.integration.requests.plan_check
+    if check and undo is not None:
+        return (
+            f"{names.PLAN_CHECK_ANNOTATION} asks for a check, and {names.PLAN_UNDO_ANNOTATION} for the plan of an "
+            "undo: remove one of the two annotations"
+        )
     why = None if undo is None else undo_request.obstacle(seen, status, undo)
     return why and f"the annotation {names.PLAN_UNDO_ANNOTATION} starts no plan: {why}"
 
@@ -87,6 +95,7 @@ def start_plan(seen: Observation, status: SyncIntegrationStatus, now: datetime) 
     finds_cache = _finds_cache(seen, status)
     wipes = status.activation is not None and status.activation.reset
     undo = integration.requests.plan_undo
+    of_full_sync = undo is None and not integration.requests.plan_check
     run = Run(
         number=number,
         kind=RunKind.PLAN,
@@ -101,10 +110,11 @@ def start_plan(seen: Observation, status: SyncIntegrationStatus, now: datetime) 
         spec_digest=integration.spec.digest,
         requested_at=integration.requests.plan,
         undo=int(undo) if undo is not None else None,
+        check=integration.requests.plan_check or None,
         plan_key=integration.requests.plan_key,
         without_cache=not finds_cache,
         # As the full sync that is planned would be; a plan carries none out.
-        decisions=for_run(integration, status, RunKind.FULL, push=True) if undo is None else None,
+        decisions=for_run(integration, status, RunKind.FULL, push=True) if of_full_sync else None,
     )
     claimed = status.replace(partial(SyncIntegrationStatus, run=run, runs=number))
     return replace(beside, status=claimed, actions=(*beside.actions, CreateJob(run)))

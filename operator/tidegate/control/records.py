@@ -37,6 +37,8 @@ def summary_of(entry: ActivityEntry) -> str:
     """The run as `kubectl get` shows it: `✓ run 12 (3 set aside)`."""
     report = entry.report
     what = f"{entry.mark} run {entry.run}"
+    if entry.check:
+        return f"{what} (check)"
     if entry.kind is RunKind.PLAN and entry.undo is not None:
         return f"{what} (plan of the undo of run {entry.undo})"
     if entry.kind is RunKind.PLAN:

@@ -68,12 +68,14 @@ def job(integration: Integration, run: Run, settings: Settings) -> Manifest:
     }
     if run.undo is not None:
         metadata["annotations"][names.RUN_UNDO_ANNOTATION] = str(run.undo)
+    if run.check:
+        metadata["annotations"][names.RUN_CHECK_ANNOTATION] = _boolean(True)
     if run.decisions:
         metadata["annotations"][names.RUN_DECISIONS_ANNOTATION] = run.decisions
     job_spec: Manifest = {
         "parallelism": 1,
         "completions": 1,
-        "backoffLimit": spec.retries,
+        "backoffLimit": 0 if run.check else spec.retries,  # whoever asks for a check waits for it
         # Without it the Job controller replaces a Pod that is still terminating: two at once (invariant I1).
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {
@@ -243,6 +245,8 @@ def _environment(integration: Integration, run: Run) -> list[Manifest]:
     }
     if run.kind is RunKind.PLAN:
         values[Environment.PLAN] = _boolean(True)
+    if run.check:
+        values[Environment.CHECK] = _boolean(True)
     if run.undo is not None:
         values[Environment.UNDO] = str(run.undo)
     if run.plan_key is not None:

@@ -22,7 +22,7 @@ from typing import TextIO
 
 from tidegate.api.contract import Environment, ExitCode
 from tidegate.worker.commands.changes import list_changes
-from tidegate.worker.commands.check import check
+from tidegate.worker.commands.check import print_check
 from tidegate.worker.commands.conflicts import list_conflicts
 from tidegate.worker.commands.conformance import command as conformance
 from tidegate.worker.commands.local_run import environment_of_a_run
@@ -34,6 +34,7 @@ from tidegate.worker.connectors.settings import CREDENTIALS_DIRECTORY
 from tidegate.worker.epoch import CREDENTIALS
 from tidegate.worker.errors import ConfigurationError, RunEnded
 from tidegate.worker.run import environment
+from tidegate.worker.run.check import check_run
 from tidegate.worker.run.plan_run import plan_run
 from tidegate.worker.run.report import Report, warnings_go_to
 from tidegate.worker.run.steps import complete, opened
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     planned.add_argument("--json", action="store_true", help="print the plan as JSON")
     parsed = parser.parse_args(arguments)
     if parsed.command == "check":
-        return _for_a_human(lambda: check(*_manifest(parsed), sys.stdout, as_json=parsed.json), as_a_run=True)
+        return _for_a_human(lambda: _check(parsed), as_a_run=True)
     if parsed.command == "plan":
         return _for_a_human(lambda: _plan(parsed), as_a_run=True)
     if parsed.command == "undo":
@@ -105,6 +106,10 @@ def _manifest(parsed: argparse.Namespace) -> tuple[bytes, Mapping[str, str]]:
     """The configuration, and the variables that it may refer to."""
     more = read_variables(parsed.env_file) if parsed.env_file else {}
     return read_sync(parsed.manifest, parsed.name), {**os.environ, **more}
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    return print_check(*_manifest(parsed), sys.stdout, _until_sigterm(), as_json=parsed.json)
 
 
 def _run_locally(parsed: argparse.Namespace) -> int:
@@ -202,6 +207,8 @@ def _run(environ: Mapping[str, str], report: Report, interrupted: Callable[[], b
         raise ConfigurationError(f"the configuration cannot be read: {error}") from error
     # A run whose cache is thrown away keeps no credentials either: `run` without --cache says so by an empty value.
     environ = {CREDENTIALS_DIRECTORY: str(order.cache_dir / CREDENTIALS), **environ}
+    if order.check:
+        return check_run(text, environ, report, interrupted)
     if order.plan:
         return plan_run(order, parse(text), environ, report, interrupted)
     with opened(order, parse(text), environ, report, interrupted) as session:

@@ -12,6 +12,7 @@ RESET_REQUEST = "tidegate.dev/reset-requested-at"
 PLAN_REQUEST = "tidegate.dev/plan-requested-at"
 PLAN_KEY = "tidegate.dev/plan-public-key"
 PLAN_UNDO = "tidegate.dev/plan-undo"
+PLAN_CHECK = "tidegate.dev/plan-check"
 DECLARED_POLICY = "tidegate.dev/declared-off-policy"
 
 

@@ -12,6 +12,7 @@ from tidegate.cli.errors import RefusedError
 from .situations import (
     AT,
     DECLARED_POLICY,
+    PLAN_CHECK,
     PLAN_KEY,
     PLAN_REQUEST,
     PLAN_UNDO,
@@ -401,8 +402,8 @@ PLANNING: dict[str, Any] = {"run": run(13, kind="Plan"), "runs": 13}
 )
 def test_a_plan_is_requested_and_says_what_it_waits_for(status: dict[str, Any], words: str) -> None:
     change = RequestPlan(AT).change(integration(status=status, switch="OFF"))
-    assert written(change) == {PLAN_REQUEST: AT, PLAN_KEY: None, PLAN_UNDO: None}, (
-        "a key, or an undo, of an earlier request is none of this one"
+    assert written(change) == {PLAN_REQUEST: AT, PLAN_KEY: None, PLAN_UNDO: None, PLAN_CHECK: None}, (
+        "a key, an undo, or a check of an earlier request is none of this one"
     )
     assert change.sentence == words
 
@@ -413,6 +414,12 @@ def test_a_plan_with_values_carries_the_key_that_they_are_sealed_with() -> None:
 
 def test_a_plan_of_an_undo_names_the_run() -> None:
     assert written(RequestPlan(AT, undo=9).change(integration()))[PLAN_UNDO] == "9"
+
+
+def test_a_check_is_a_plan_that_ends_early() -> None:
+    change = RequestPlan(AT, check=True).change(integration(status=off()))
+    assert written(change) == {PLAN_REQUEST: AT, PLAN_KEY: None, PLAN_UNDO: None, PLAN_CHECK: "true"}
+    assert change.sentence == "requested a check"
 
 
 def test_a_plan_needs_a_job_that_is_accepted() -> None:

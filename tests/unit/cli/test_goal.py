@@ -81,6 +81,7 @@ RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
         ("OFF is under way", RunEnded(12), OFF, turning_off(), None),
         ("a plan is no such run", RunEnded(12), {}, waiting(recentActivity=[entry(13, kind="Plan")]), None),
         ("the plan is made", Planned(AT), ASKED, off(plan=plan()), DONE),
+        ("the configuration is checked", Planned(AT), ASKED, off(plan=plan(check=True)), DONE),
         ("the plan of an earlier request", Planned(AT), ASKED, off(plan=plan(requestedAt="earlier")), None),
         ("the plan is not made yet", Planned(AT), ASKED, off(run=PLANNING, **HANDLED), None),
         ("the plan is not made yet, and another is requested", Planned(AT), LATER, off(run=PLANNING), None),
@@ -136,9 +137,11 @@ def test_a_stalled_run_reports_what_to_do() -> None:
     ("status", "words"),
     [
         (off(plan=plan()), "run 13 has planned a full sync; nothing was written"),
+        (off(plan=plan(check=True)), "run 13 has checked the configuration; nothing was written"),
+        (off(plan=plan(check=True, outcome="TimedOut")), "no check was made: TimedOut"),
         (off(plan=plan(outcome="Failed", reason="no route to crm")), "no plan was made: no route to crm"),
         (off(plan=plan(outcome="TimedOut")), "no plan was made: TimedOut"),
-        (off(**HANDLED), "the plan was cancelled: request it again"),
+        (off(**HANDLED), "it was cancelled: request it again"),
     ],
 )
 def test_a_plan_that_is_not_made_gives_its_reason(status: dict[str, Any], words: str) -> None:

@@ -172,6 +172,16 @@ def test_details_of_a_sync_between_two_runs() -> None:
             "Last plan  run 13  Succeeded  5m ago; 1,180 to push, 24 to set aside\n",
         ),
         (waiting(plan=plan(side("erp", update=4), undo=9)), {}, "5s ago; the undo of run 9 would write 4\n"),
+        (
+            off(plan=plan(check=True)),
+            {},
+            "Last check  run 13  Succeeded  5s ago; the configuration fits both systems\n",
+        ),
+        (
+            off(plan=plan(check=True, wouldHalt=["no table a"])),
+            {},
+            "Last check  run 13  Succeeded  5s ago; no table a\n",
+        ),
         (off(plan=plan(wouldHalt=["900 gone"])), {}, "5s ago; 0 to push, 0 to set aside; 900 gone\n"),
         (off(plan=plan(outcome="Failed", reason="no route")), {}, "run 13  Failed  5s ago; no route\n"),
         (

@@ -250,6 +250,72 @@ class TestPod:
         assert [type(action).__name__ for action in deeds(given.decide().actions)] == ["CreateJob"]
 
 
+class TestCheck:
+    CHECK = run(2, RunKind.PLAN, push=False, requested_at="now", check=True)
+    ASKED = IS_OFF.but(requests=asked(plan="now", plan_check=True))
+
+    def ended(self, message: str, exit_code: int = 0) -> Situation:
+        claimed = WHILE_OFF.remembering(run=self.CHECK)
+        state = JobState.FAILED if exit_code else JobState.COMPLETE
+        return claimed.but(jobs=(OLD_JOB, job(self.CHECK, state)), pods=(pod(self.CHECK, exit_code, message=message),))
+
+    def test_is_a_plan_whose_worker_is_asked_only_whether_the_configuration_fits(self) -> None:
+        claimed = self.ASKED.decide().status.run
+        assert claimed is not None
+        assert (claimed.kind, claimed.check, claimed.push) == (RunKind.PLAN, True, False)
+        made = render.job(self.ASKED.observe().integration, claimed, SETTINGS)
+        (worker,) = made["spec"]["template"]["spec"]["containers"]
+        told = {each["name"]: each["value"] for each in worker["env"]}
+        assert (told["SYNC_PLAN"], told["SYNC_CHECK"], told["SYNC_PUSH"]) == ("true", "true", "false")
+        assert made["spec"]["backoffLimit"] == 0
+
+    def test_no_other_run_is_asked_for_one(self) -> None:
+        for given in (IS_OFF.but(requests=REQUEST), IS_OFF.but(spec=ON)):
+            claimed = given.decide().status.run
+            assert claimed is not None
+            assert "SYNC_CHECK" not in json.dumps(render.job(given.observe().integration, claimed, SETTINGS))
+
+    def test_the_message_names_it(self) -> None:
+        running = WHILE_OFF.remembering(run=self.CHECK)
+        assert shown(running).message == f"{NOTHING_RUNS}; run 2 checks whether the configuration fits both systems"
+        waits = RUNNING.but(requests=asked(plan="now", plan_check=True))
+        assert (shown(waits).message or "").endswith("; the requested check follows when run 1 has ended")
+
+    @pytest.mark.parametrize(
+        ("found", "event"),
+        [
+            ([], Announce("Fits", "run 2 checked the configuration: it fits both systems")),
+            (["no table a"], Announce("DoesNotFit", "run 2 checked the configuration: no table a", warning=True)),
+        ],
+    )
+    def test_what_it_has_found_is_shown(self, found: list[str], event: Announce) -> None:
+        given = self.ended(json.dumps({"plan": {"first": False, "sides": [], "wouldHalt": found}}))
+        status = shown(given)
+        assert status.plan is not None
+        assert (status.plan.check, status.plan.outcome, list(status.plan.would_halt)) == (
+            True,
+            Outcome.SUCCEEDED,
+            found,
+        )
+        assert status.recent_activity[0].summary == "✓ run 2 (check)"
+        assert event in given.decide().actions
+
+    def test_one_that_fails_says_so(self) -> None:
+        event = "run 2 has not made the check that was requested: out of memory"
+        assert (
+            Announce("PlanFailed", event, warning=True) in self.ended('{"reason": "out of memory"}', 1).decide().actions
+        )
+
+    def test_together_with_the_plan_of_an_undo_it_is_refused(self) -> None:
+        plan = shown(IS_OFF.but(requests=asked(plan="now", plan_check=True, plan_undo="1"))).plan
+        assert plan is not None
+        assert (plan.run, plan.check, plan.outcome) == (None, True, Outcome.CONFIGURATION_ERROR)
+        assert plan.reason == (
+            "tidegate.dev/plan-check asks for a check, and tidegate.dev/plan-undo for the plan of an undo: "
+            "remove one of the two annotations"
+        )
+
+
 class TestJobs:
     def test_the_newest_plan_and_the_declared_number_of_runs_are_kept(self) -> None:
         runs = [run(n, RunKind.PLAN if n in (2, 4, 5) else RunKind.FULL, ago=6000 - 60 * n) for n in range(1, 7)]

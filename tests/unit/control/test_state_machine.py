@@ -238,6 +238,14 @@ class Toggle(RuleBasedStateMachine):
         runs = self.server.integration.status.runs
         self.server.annotate(names.UNDO_REQUESTED_ANNOTATION, None if ago is None else str(runs - ago))
 
+    @rule(check=st.booleans())
+    def a_user_asks_for_a_check(self, check: bool) -> None:
+        """Or that what is planned be planned again."""
+        Steps.taken += 1
+        self.requests += 1
+        self.server.annotate(names.PLAN_CHECK_ANNOTATION, "true" if check else None)
+        self.server.annotate(names.PLAN_REQUESTED_ANNOTATION, f"request {self.requests}")
+
     @rule(annotation=st.sampled_from(REQUESTS))
     def a_user_asks(self, annotation: str) -> None:
         Steps.taken += 1

@@ -1,4 +1,4 @@
-"""`tidegate-worker check` and `run`: a manifest is tried on its systems without a cluster."""
+"""A check, by `tidegate-worker check` and by a run that is asked for one; and `tidegate-worker run`."""
 
 import io
 import json
@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from tidegate.api.contract import ExitCode
-from tidegate.worker.commands.check import check
+from tidegate.worker.commands.check import print_check
 from tidegate.worker.commands.manifest import read_sync, read_variables
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.main import main
 
-from .databases import Databases
+from .databases import Databases, Ended
 from .declared_form import declared
 
 
@@ -35,7 +35,8 @@ def written(databases: Databases, *manifests: object) -> Path:
 
 def checked(databases: Databases, **changes: Any) -> tuple[int, dict[str, Any]]:
     out = io.StringIO()
-    code = check(read_sync(written(databases, manifest(databases, **changes))), {}, out, as_json=True)
+    text = read_sync(written(databases, manifest(databases, **changes)))
+    code = print_check(text, {}, out, lambda: False, as_json=True)
     return code, json.loads(out.getvalue())
 
 
@@ -66,6 +67,57 @@ class TestCheck:
             "object contact, connector crm: there is no table people; the database has clock, contact",
             "object contact, connector erp: id: table contact has no column nr; it has id, email, name, phone, version",
         ]
+
+
+class TestARunThatIsAskedForACheck:
+    def check(self, databases: Databases, **more: Any) -> Ended:
+        return databases.run(push=False, environment={"SYNC_PLAN": "true", "SYNC_CHECK": "true"}, **more)
+
+    def test_reports_that_all_fits_and_shows_a_page_in_its_log(self, databases: Databases) -> None:
+        databases.add("crm", ("a@x", "Ada"), ("b@x", None))
+        before = databases.everything()
+        ended = self.check(databases)
+        assert (ended.code, ended.message["plan"]) == (0, {"first": False, "sides": [], "wouldHalt": []})
+        crm, erp = (line for line in ended.lines if line["type"] == "checked")
+        assert crm["text"].splitlines() == [
+            "contact in crm: 2 records read, which is all; ids 1, 2",
+            "    email (TEXT): 2 filled",
+            "    name (TEXT): 1 filled, 1 empty",
+            "    phone (TEXT): 2 empty",
+        ]
+        assert (erp["connector"], erp["records"], erp["fields"][0]["name"]) == ("erp", 0, "email")
+        assert databases.everything() == before
+        assert list(databases.cache.iterdir()) == []
+
+    def test_reports_all_that_does_not_fit_as_what_it_has_found(self, databases: Databases) -> None:
+        ended = self.check(databases, crm={"table": "people", "id": "id"}, erp={"table": "contact", "id": "nr"})
+        complaints = [
+            "object contact, connector crm: there is no table people; the database has clock, contact",
+            "object contact, connector erp: id: table contact has no column nr; it has id, email, name, phone, version",
+        ]
+        assert (ended.code, ended.message["outcome"]) == (0, "complete")
+        assert ended.message["plan"]["wouldHalt"] == complaints
+        assert [line["reason"] for line in ended.lines if line["type"] == "complaint"] == complaints
+
+    def test_says_how_much_its_message_leaves_out_and_its_log_has_the_rest(self, databases: Databases) -> None:
+        config = databases.config()
+        (contact,) = config["objects"]
+        nowhere = [{**contact, "name": f"o{n}", "crm": {"table": f"nothing{n}", "id": "id"}} for n in range(12)]
+        ended = self.check(databases, config={**config, "objects": nowhere})
+        complaints = [line["reason"] for line in ended.lines if line["type"] == "complaint"]
+        assert (len(complaints), len(ended.message["plan"]["wouldHalt"])) == (12, 8)
+        assert ended.message["reason"] == "12 complaints, and the log has each"
+
+    def test_ends_with_sigterm_as_a_plan_does(self, databases: Databases) -> None:
+        assert self.check(databases, interrupted=lambda: True).code in (ExitCode.PAUSED, ExitCode.COMPLETE)
+
+    def test_never_is_a_run_that_syncs(self, databases: Databases) -> None:
+        databases.add("crm", ("a@x", "Ada"))
+        before = databases.everything()
+        ended = databases.run(environment={"SYNC_CHECK": "true"})
+        assert ended.code == ExitCode.CONFIGURATION_ERROR
+        assert "SYNC_CHECK needs SYNC_PLAN=true" in ended.message["reason"]
+        assert databases.everything() == before
 
 
 _HEAD = "apiVersion: tidegate.dev/v1alpha1\nkind: SyncIntegration\nmetadata: {name: a}\n"
@@ -146,4 +198,5 @@ def test_a_manifest_that_kubectl_apply_would_refuse_is_refused_here_too(database
     with pytest.raises(ConfigurationError, match="write sync for the built-in worker, or config for one of your own"):
         read_sync(written(databases, older))
     del older["spec"]["sync"]
-    assert check(read_sync(written(databases, older)), {}, io.StringIO(), as_json=False) == ExitCode.COMPLETE
+    text = read_sync(written(databases, older))
+    assert print_check(text, {}, io.StringIO(), lambda: False, as_json=False) == ExitCode.COMPLETE

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from tidegate.api import names
 from tidegate.api.base import format_duration
 from tidegate.api.spec import Mode, OffPolicy, Switch
-from tidegate.api.status import Outcome, Phase
+from tidegate.api.status import Outcome, Phase, Run
 from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, Planned, RunEnded
 from tidegate.cli.decisions.integration import NOT_PICKED_UP, OFF_POLICY_ANNOTATION, Integration
 from tidegate.cli.errors import RefusedError
@@ -140,7 +140,7 @@ class TurnOff:
         if not seen.on and seen.observed and seen.status.phase is Phase.PAUSED:
             return f"already OFF; {seen.status.message}"
         if run is None:
-            planning = f"; the plan, run {seen.plan_run.number}, goes on" if seen.plan_run else ""
+            planning = f"; {_named(seen.plan_run)}, goes on" if seen.plan_run else ""
             return f"turning OFF: no run is in progress, and none will start{planning}{unseen(seen)}"
         if seen.cannot_start:
             return f"turning OFF: run {run.number} cannot start, and is cancelled unless its worker has run before"
@@ -218,11 +218,12 @@ class Approve:
 
 @dataclass(frozen=True, slots=True)
 class RequestPlan:
-    """`plan`, and the offer of `on`."""
+    """`plan`, `check`, and the offer of `on`."""
 
     at: str
     key: str | None = None  # what the details are sealed with; None: there are no values in them
     undo: int | None = None  # the run whose undo is planned; None: a full sync is
+    check: bool = False  # nothing is planned, only whether the configuration fits is checked
 
     def change(self, seen: Integration) -> Change:
         """Raises RefusedError when no run can start."""
@@ -231,8 +232,10 @@ class RequestPlan:
             names.PLAN_REQUESTED_ANNOTATION: self.at,
             names.PLAN_KEY_ANNOTATION: self.key,
             names.PLAN_UNDO_ANNOTATION: None if self.undo is None else str(self.undo),
+            names.PLAN_CHECK_ANNOTATION: "true" if self.check else None,
         }
-        return Change(f"requested a plan{_after(seen)}{unseen(seen)}", {}, annotations)
+        what = "check" if self.check else "plan"
+        return Change(f"requested a {what}{_after(seen)}{unseen(seen)}", {}, annotations)
 
     def goal(self, patched: Integration) -> Goal:
         """What is waited for."""
@@ -280,12 +283,17 @@ def _first(seen: Integration) -> str:
     run = seen.status.run
     turned = "" if seen.on else "turned ON: "
     if seen.plan_run is not None:
-        return f"{turned}the plan, run {seen.plan_run.number}, is cancelled, and "
+        return f"{turned}{_named(seen.plan_run)}, is cancelled, and "
     if run is None:
         return turned
     if seen.status.phase is Phase.PAUSED:
         return f"{turned}run {run.number} is cancelled, and "
     return f"{turned}when run {run.number} has ended, "
+
+
+def _named(run: Run) -> str:
+    """A run that plans or checks."""
+    return f"the {'check' if run.check else 'plan'}, run {run.number}"
 
 
 def _after(seen: Integration) -> str:

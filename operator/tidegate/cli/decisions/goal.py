@@ -148,22 +148,26 @@ def _planned(seen: Integration, requested_at: str) -> Verdict | None:
     begun = run is not None and run.requested_at == requested_at
     handled = seen.status.handled.plan_requested_at == requested_at
     if handled and not begun:
-        return Verdict(ExitCode.FAILED, "the plan was cancelled: request it again")
+        return Verdict(ExitCode.FAILED, "it was cancelled: request it again")
     if not begun and seen.annotations.get(names.PLAN_REQUESTED_ANNOTATION) != requested_at:
-        return Verdict(ExitCode.FAILED, "another client has requested another plan")
+        return Verdict(ExitCode.FAILED, "another client has requested another plan or check")
     if begun and run is not None and run.cannot_start is not None:
-        return Verdict(ExitCode.STALLED, f"run {run.number}, the plan, cannot start: {run.cannot_start}")
+        what = "check" if run.check else "plan"
+        return Verdict(ExitCode.STALLED, f"run {run.number}, the {what}, cannot start: {run.cannot_start}")
     if seen.job_refused or seen.waits_for_a_pod:
         return Verdict(ExitCode.STALLED, _message(seen))
     return None
 
 
 def _verdict_on_plan(plan: PlanStatus) -> Verdict:
+    if plan.outcome is Outcome.SUCCEEDED and plan.check:
+        return Verdict(ExitCode.DONE, f"run {plan.run} has checked the configuration; nothing was written")
     if plan.outcome is Outcome.SUCCEEDED:
         what = "a full sync" if plan.undo is None else f"the undo of run {plan.undo}"
         return Verdict(ExitCode.DONE, f"run {plan.run} has planned {what}; nothing was written")
     code = ExitCode.STALLED if plan.outcome.needs_human else ExitCode.FAILED
-    return Verdict(code, f"no plan was made: {plan.reason or plan.outcome}")
+    what = "check" if plan.check else "plan"
+    return Verdict(code, f"no {what} was made: {plan.reason or plan.outcome}")
 
 
 def _verdict_on(entry: ActivityEntry, seen: Integration) -> Verdict:

@@ -43,6 +43,10 @@ def words(text: str) -> str:
             return detail(message or {})
         case "sealed":
             return "sealed: details for the one who requested this plan"
+        case "checked":
+            return str((message or {}).get("text", ""))
+        case "complaint":
+            return f"✗ {(message or {}).get('reason', '')}"
         case "plan":
             return _plan(message or {})
         case "warning":

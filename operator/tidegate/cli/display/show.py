@@ -63,7 +63,7 @@ def details(seen: Integration, now: datetime, progress: str | None = None) -> Ta
     if status.recent_activity:
         _add_last_run(table, seen, status.recent_activity[0], now)
     if status.plan:
-        table.add_row("Last plan", _plan(status.plan, now))
+        table.add_row("Last check" if status.plan.check else "Last plan", _plan(status.plan, now))
     if seen.status.waiting_records:
         hint = f"{log_lines.unresolved(seen.status.waiting_records)}: {seen.command('conflicts')}"
         table.add_row("Unresolved", Text(hint, _MAY_RECOVER))
@@ -90,7 +90,9 @@ def _plan(plan: PlanStatus, now: datetime) -> str:
     found = None
     if plan.outcome is Outcome.SUCCEEDED:
         found = f"{plan.pushed:,} to push, {plan.set_aside:,} to set aside"
-        if plan.undo is not None:
+        if plan.check:
+            found = None if plan.would_halt else "the configuration fits both systems"
+        elif plan.undo is not None:
             found = f"the undo of run {plan.undo} would write {plan.pushed:,}"
     said = (f"{run}  {ago(plan.finished_at, now)} ago", found, plan.reason, *plan.would_halt)
     return inert("; ".join(filter(None, said)))

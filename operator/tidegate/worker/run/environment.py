@@ -33,6 +33,8 @@ class Order:
     confirmed: tuple[Mapping[str, Any], ...] = ()
     # Say what a full run that pushes, or the undo, would do, and write nothing.
     plan: bool = False
+    # Of a plan: only say whether the configuration fits both systems.
+    check: bool = False
     # Of a plan: the public key that the values of records are sealed with; without one there are none.
     plan_key: str | None = None
     # A file with what people have decided about conflicts.
@@ -61,6 +63,12 @@ def read(environ: Mapping[str, str]) -> Order:
             return 0
         return int(value or 0)
 
+    def switch(name: str) -> bool:
+        value = environ.get(name, "false")
+        if value not in ("true", "false"):
+            complaints.append(f"{name} must be true or false, not {value!r}")
+        return value == "true"
+
     take(Environment.PROTOCOL, PROTOCOL)
     run = number(Environment.RUN, take(Environment.RUN))
     scope = take(Environment.SCOPE, "full", "changes")
@@ -69,12 +77,14 @@ def read(environ: Mapping[str, str]) -> Order:
     names = Environment.APPROVED, Environment.ALLOW_DELETES
     by = next((name for name in names if environ.get(name)), None)
     approval = take(Environment.APPROVAL, "always") if environ.get(Environment.APPROVAL) else ""
-    asked = environ.get(Environment.PLAN, "false")
-    if asked not in ("true", "false"):
-        complaints.append(f"{Environment.PLAN} must be true or false, not {asked!r}")
+    plan, check = switch(Environment.PLAN), switch(Environment.CHECK)
+    if check and not plan:
+        complaints.append(
+            f"{Environment.CHECK} needs {Environment.PLAN}=true: without it this would be a run that syncs"
+        )
     undone = environ.get(Environment.UNDO, "")
     undo = number(Environment.UNDO, undone) if undone else None
-    if undo is not None and push == "false" and asked == "false":
+    if undo is not None and push == "false" and not plan:
         complaints.append(f"{Environment.UNDO} needs {Environment.PUSH}=true: an undo writes")
     order = Order(
         run=run,
@@ -84,7 +94,8 @@ def read(environ: Mapping[str, str]) -> Order:
         cache_epoch=take(Environment.CACHE_EPOCH),
         config=Path(take(Environment.CONFIG)),
         oldest_cache_epoch=environ.get(Environment.CACHE_OLDEST_EPOCH) or None,
-        plan=asked == "true",
+        plan=plan,
+        check=check,
         plan_key=environ.get(Environment.PLAN_KEY) or None,
         decisions=Path(decisions) if (decisions := environ.get(Environment.DECISIONS)) else None,
         asks_approval=approval == "always",

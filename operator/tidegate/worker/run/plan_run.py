@@ -93,10 +93,15 @@ def _bounded(found: Planned, *, first: bool) -> tuple[Mapping[str, Any], str]:
     if len(sides) > _SIDES or len(fitting(sides, _SIDES_BYTES)) < len(sides):
         cut.append(f"{len(sides) // 2} objects: their counts are added up per connector, and the log has each")
         sides = list(map(_told, _totals(found.sides)))
-    halts = fitting([shortened(reason, _HALT_BYTES) for reason in found.would_halt[:_HALTS]], _HALTS_BYTES)
+    halts = bounded_reasons(found.would_halt)
     if len(halts) < len(found.would_halt):
         cut.append(f"it would halt for {len(found.would_halt)} reasons, and the log has each")
     return {"first": first, "sides": sides, "wouldHalt": halts}, "; ".join(cut)
+
+
+def bounded_reasons(reasons: Sequence[str]) -> list[str]:
+    """As many of the reasons for which a run would halt as the termination message has a place for."""
+    return fitting([shortened(reason, _HALT_BYTES) for reason in reasons[:_HALTS]], _HALTS_BYTES)
 
 
 def _totals(sides: Sequence[PlannedSide]) -> list[PlannedSide]:

@@ -64,6 +64,7 @@ def _run_words(claimed: Run | None, at: datetime) -> str:
     verb = "claims" if claimed.claimed_at == at else "keeps"
     full = f"full {'push' if claimed.push else 'read-only'}"
     plan = "plan" if claimed.undo is None else f"plan of undo {claimed.undo}"
+    plan = "check" if claimed.check else plan
     plan += " without cache" if claimed.without_cache else ""
     undo = f"undo of {claimed.undo}"
     kinds = {RunKind.INCREMENTAL: "changes", RunKind.FULL: full, RunKind.PLAN: plan, RunKind.UNDO: undo}

@@ -31,6 +31,8 @@ FOREIGN = {"template": {"spec": {"containers": [{"name": "sync", "image": "regis
 DECLARED = {"template": {"metadata": {"annotations": {"tidegate.dev/worker-plans": "true"}}, **FOREIGN["template"]}}
 
 PLAN = run(2, RunKind.PLAN, push=False, requested_at="now")
+CHECK = run(2, RunKind.PLAN, push=False, requested_at="now", check=True)
+CHECK_REQUEST = asked(plan="now", plan_check=True)
 _HANDLED = IS_OFF.status.handled.model_copy(update={"plan_requested_at": "now"})
 OLD_JOB = IS_OFF.jobs[0]
 CLAIMED_WHILE_OFF = IS_OFF.remembering(run=PLAN, runs=2, handled=_HANDLED).but(requests=REQUEST)
@@ -42,6 +44,7 @@ FOUND = '{"plan": {"first": false, "sides": [{"object": "contact", "connector": 
 
 REQUESTED = [
     Row("while Off: it is a reading", IS_OFF.but(requests=REQUEST), "Off | claims 2 plan | create Job 2"),
+    Row("only a check", IS_OFF.but(requests=CHECK_REQUEST), "Off | claims 2 check | create Job 2"),
     Row(
         "of a new resource",
         IS_OFF.but(requests=REQUEST, cache=None),
@@ -240,6 +243,23 @@ ENDS = [
         "Syncing | claims 3 changes | create Job 3",
         activity="✓ 2",
         at=LATER,
+    ),
+    Row(
+        "only a check, which says that all fits",
+        WHILE_OFF.remembering(run=CHECK).but(
+            jobs=(OLD_JOB, job(CHECK, JobState.COMPLETE)), pods=(pod(CHECK, 0, message='{"plan": {}}'),)
+        ),
+        "Off | none | nothing",
+        activity="✓ 2",
+    ),
+    Row(
+        "… or what does not fit",
+        WHILE_OFF.remembering(run=CHECK).but(
+            jobs=(OLD_JOB, job(CHECK, JobState.COMPLETE)),
+            pods=(pod(CHECK, 0, message='{"plan": {"wouldHalt": ["no table a"]}}'),),
+        ),
+        "Off | none | nothing",
+        activity="✓ 2",
     ),
     Row(
         "its worker has failed: it is not repeated",

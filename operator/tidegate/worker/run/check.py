@@ -1,0 +1,152 @@
+"""Check: all that keeps a configuration from fitting both systems, and what a page of each object was taken for.
+
+The same checks come before a run's first write. Of a record nothing is shown but its id and its cursor. Serves
+`tidegate-worker check`, and a run that is asked for a check (SYNC_CHECK), as `kubectl sync check` asks.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tidegate.api.contract import ExitCode
+from tidegate.worker.cache.store import Cache
+from tidegate.worker.config.parse import parse
+from tidegate.worker.config.rules import SIDES, Sync
+from tidegate.worker.connectors import Interruptible, Key, Page
+from tidegate.worker.errors import ConfigurationError, Paused, RunEnded
+from tidegate.worker.run.plan_run import bounded_reasons
+from tidegate.worker.run.report import Report
+from tidegate.worker.run.session import connect, open_pairs, types_of
+from tidegate.worker.run.source import Source
+from tidegate.worker.values.normal_form import MISSING
+
+_PAGE = 100
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SeenField:
+    """One field on a page: how many of its records have a value, have none, and leave the field out."""
+
+    name: str
+    type: str | None
+    filled: int
+    empty: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSide:
+    """What a page of one object's records on one side was taken for."""
+
+    object: str
+    connector: str
+    records: int
+    more: bool
+    ids: Sequence[Key]
+    cursor: str | None
+    fields: Sequence[SeenField]
+    unreadable: Sequence[str]
+    doubt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check has found; the configuration fits where there are no complaints.
+
+    `exit_code` is the one that a run of this configuration would end with, if nothing else kept it from succeeding.
+    """
+
+    read: Sequence[SeenSide]
+    complaints: Sequence[str]
+    exit_code: int
+
+
+def check(text: bytes, environ: Mapping[str, str], interrupted: Callable[[], bool]) -> Checked:
+    """Try the configuration on its systems, and write nothing. Raises Paused on SIGTERM."""
+    seen: list[SeenSide] = []
+    try:
+        for side in _look(parse(text), environ, interrupted):
+            seen.append(side)  # what was seen before something fails is shown, too
+    except Paused:
+        raise
+    except RunEnded as error:
+        complaints = error.complaints if isinstance(error, ConfigurationError) else (str(error),)
+        return Checked(seen, complaints, int(error.exit_code))
+    return Checked(seen, (), int(ExitCode.COMPLETE))
+
+
+def check_run(text: bytes, environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]) -> str:
+    """Report a check where a plan reports what it has found. Returns what a person should know; raises Paused.
+
+    A configuration that does not fit is what the check was asked for, and no failure of its run.
+    """
+    checked = check(text, environ, interrupted)
+    for side in checked.read:
+        report.line({"type": "checked", **asdict(side), "text": "\n".join(words(side))})
+    for complaint in checked.complaints:
+        report.line({"type": "complaint", "reason": complaint})
+    reasons = bounded_reasons(checked.complaints)
+    report.plan({"first": False, "sides": [], "wouldHalt": reasons})
+    cut = len(reasons) < len(checked.complaints)
+    return f"{len(checked.complaints)} complaints, and the log has each" if cut else ""
+
+
+def words(side: SeenSide) -> Iterator[str]:
+    """What was seen on one side, a line for the list and one for each field."""
+    more = ", and more follow" if side.more else ", which is all"
+    ids = f"; ids {', '.join(map(str, side.ids))}{', …' if side.records > len(side.ids) else ''}" if side.ids else ""
+    cursor = f"; cursor up to {side.cursor}" if side.cursor else ""
+    yield f"{side.object} in {side.connector}: {side.records} records read{more}{ids}{cursor}"
+    for each in side.fields:
+        counts = ((each.filled, "filled"), (each.empty, "empty"), (each.missing, "left out"))
+        type_ = f" ({each.type})" if each.type else ""
+        yield f"    {each.name}{type_}: {', '.join(f'{n} {what}' for n, what in counts if n) or 'no records'}"
+    for place in side.unreadable:
+        yield f"    cannot be read, and would be set aside: {place}"
+    if side.doubt:
+        yield f"    the list may leave out records: {side.doubt}"
+
+
+def _look(sync: Sync, environ: Mapping[str, str], interrupted: Callable[[], bool]) -> Iterator[SeenSide]:
+    with ExitStack() as until_then:
+        connectors = connect(sync, environ)
+        for connector in connectors:
+            until_then.callback(connector.close)
+            if isinstance(connector, Interruptible):
+                connector.stop_when(interrupted)
+        cache = Cache(Path(until_then.enter_context(TemporaryDirectory(prefix="tidegate-check-"))), "1")
+        until_then.callback(cache.close)
+        for pair in open_pairs(sync, connectors, cache):
+            for side in SIDES:
+                source = pair.sources[side]
+                yield _seen(source, source.collection.scan(None, _PAGE, None))
+
+
+def _seen(source: Source, page: Page) -> SeenSide:
+    rules, side = source.item.fields, source.side
+    types = types_of(source.collection) or (None,) * len(rules)
+    columns = list(zip(*(record.values for record in page.records), strict=True)) or [()] * len(rules)
+    cursors = [record.cursor for record in page.records if record.cursor is not None]
+    return SeenSide(
+        object=source.item.name,
+        connector=source.name,
+        records=len(page.records),
+        more=page.after is not None,
+        ids=[record.key for record in page.records[:_NAMED]],
+        cursor=str(cursors[-1]) if cursors else None,
+        fields=[
+            SeenField(
+                rule.names[side],
+                type_.name if type_ else None,
+                filled=sum(value is not None and value is not MISSING for value in values),
+                empty=sum(value is None for value in values),
+                missing=sum(value is MISSING for value in values),
+            )
+            for rule, type_, values in zip(rules, types, columns, strict=True)
+        ],
+        unreadable=[f"{each.place}: {each.reason}" for each in page.unreadable[:_NAMED]],
+        doubt=page.doubt,
+    )
