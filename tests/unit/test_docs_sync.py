@@ -1,8 +1,7 @@
-"""docs/sync.md: every configuration on it is one that the worker takes, and it speaks of all that can be configured."""
+"""docs/sync.md and the pages of the connectors: their configurations are valid, and no setting is left out."""
 
 import importlib.metadata
 import json
-import os
 import re
 import sqlite3
 import subprocess
@@ -26,29 +25,11 @@ from tidegate.worker.main import main
 from tidegate.worker.values.normal_form import Normalization
 
 PAGE = Page.read("docs/sync.md")
-BLOCKS: list[dict[str, Any]] = [yaml.safe_load(block) for block in PAGE.blocks("yaml")]
-WHOLE = BLOCKS[0]
-
-CONTACTS = """
-apiVersion: tidegate.dev/v1alpha1
-kind: SyncIntegration
-metadata: {name: contacts}
-spec:
-  status: ON
-  sync:
-    connectors:
-      crm: {type: sql, url: {env: CRM_URL}}
-      erp: {type: file, url: {env: ERP_DIRECTORY}}
-    objects:
-    - name: contact
-      sides:
-        crm: {table: contact, id: id}
-        erp: {path: erp.csv, id: nr}
-      match: [email]
-      fields:
-      - {names: {crm: email, erp: mail}}
-      - {names: {crm: name, erp: name}}
-"""
+CONNECTOR_PAGES = {"sql": "docs/databases.md", "file": "docs/files.md", "http": "docs/http.md"}
+PAGES = [PAGE, *map(Page.read, CONNECTOR_PAGES.values())]
+BLOCKS = [(page.name, n, block) for page in PAGES for n, block in enumerate(page.blocks("yaml"), 1)]
+CONTACTS, *_ = PAGE.blocks("yaml")
+WHOLE: dict[str, Any] = yaml.safe_load(*PAGE.section("An API and a table").blocks("yaml"))
 
 
 def names(model: Any) -> set[str]:
@@ -56,7 +37,7 @@ def names(model: Any) -> set[str]:
 
 
 def completed(block: dict[str, Any]) -> dict[str, Any]:
-    """A part of a configuration, laid over the whole one that the page begins with."""
+    """A part of a configuration, laid over a whole one."""
     if block.keys() <= names(Top):
         return WHOLE | block
     assert block.keys() <= names(DeclaredObject)
@@ -64,13 +45,15 @@ def completed(block: dict[str, Any]) -> dict[str, Any]:
     return {**WHOLE, "objects": [*others, last | block]}
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=[f"{n}: {', '.join(block)}" for n, block in enumerate(BLOCKS, 1)])
-def test_its_examples_are_valid(block: dict[str, Any]) -> None:
-    if "kind" in block:
+@pytest.mark.parametrize("text", [text for *_, text in BLOCKS], ids=[f"{page} {n}" for page, n, _ in BLOCKS])
+def test_the_examples_are_valid(text: str) -> None:
+    block = yaml.safe_load(text)
+    if block.get("kind") == "SyncIntegration":
+        spec = SyncIntegrationSpec.model_validate(block["spec"])
+        assert spec.sync is not None
+        parse(json.dumps(spec.sync).encode())
+    elif "kind" in block:
         return  # applied by tests/cluster/test_docs.py
-    if "template" in block:
-        SyncIntegrationSpec.model_validate({"status": "ON", **block})
-        assert block.keys() <= names(SyncIntegrationSpec)
     elif "acme" in str(block):  # a connector that another package offers
         acme = spread(block, [])["connectors"]["crm"]
         assert acme == {"type": "acme", "site": "https://acme.example", "token": {"env": "ACME_TOKEN"}}
@@ -83,7 +66,7 @@ def test_its_examples_are_valid(block: dict[str, Any]) -> None:
     [Top, AnyConnector, DeclaredObject, DeclaredField, Safety, MaxDeletes, MaxRekeyed, MaxBlanked, Pace, Journal],
 )
 def test_every_setting_is_shown(model: Any) -> None:
-    shown = "\n".join(PAGE.blocks("yaml"))
+    shown = "\n".join(text for *_, text in BLOCKS)
     assert [name for name in names(model) if f"{name}:" not in shown] == []
 
 
@@ -92,7 +75,9 @@ def test_every_normalization_and_connector_is_shown() -> None:
         how for how in get_args(Normalization) if f": [{how}]}}" not in PAGE.text and f": {how}}}" not in PAGE.text
     ] == []
     for connector in CONNECTORS:
-        assert f"### `{connector}`: " in PAGE.text
+        page = CONNECTOR_PAGES[connector]
+        assert f"| [`{connector}`]({Path(page).name}) | " in PAGE.text
+        assert f"The connector `{connector}` syncs " in Page.read(page).text
 
 
 def test_the_command_that_prints_the_schema_works(tmp_path: Path) -> None:
@@ -106,14 +91,21 @@ def test_the_command_that_prints_the_schema_works(tmp_path: Path) -> None:
 
 
 def test_the_commands_for_a_manifest_work_without_a_cluster(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "crm.db")) as crm:
-        crm.execute("CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, name TEXT)")
-        crm.execute("INSERT INTO contact (email, name) VALUES ('ada@example', 'Ada'), ('bob@example', NULL)")
-        crm.commit()
-    (tmp_path / "erp.csv").write_text("nr,mail,name\n7,cy@example,Cy\n")
-    (tmp_path / "contacts.env").write_text(f"CRM_URL=sqlite:///{tmp_path}/crm.db\nERP_DIRECTORY={tmp_path}\n")
+    for name, schema, rows in (
+        (
+            "crm",
+            "contact (id INTEGER PRIMARY KEY, email TEXT, name TEXT)",
+            [(1, "ada@example", "Ada"), (2, "bob@example", None)],
+        ),
+        ("erp", "person (nr INTEGER PRIMARY KEY, mail TEXT, full_name TEXT)", [(7, "cy@example", "Cy")]),
+    ):
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as database, database:
+            database.execute(f"CREATE TABLE {schema}")
+            database.executemany(f"INSERT INTO {schema.split()[0]} VALUES (?, ?, ?)", rows)  # noqa: S608 - of this test
+    (tmp_path / "contacts.env").write_text(
+        f"CRM_URL=sqlite:///{tmp_path}/crm.db\nERP_URL=sqlite:///{tmp_path}/erp.db\n"
+    )
     (tmp_path / "contacts.yaml").write_text(CONTACTS)
-    os.utime(tmp_path / "erp.csv", (0, 0))  # a file that was changed a moment ago may be still being written
     section = PAGE.section("Without a cluster")
     install, check, plan, run = (command.text for command in section.commands())
     assert install == "pip install '.[worker]'"
@@ -128,7 +120,8 @@ def test_the_commands_for_a_manifest_work_without_a_cluster(tmp_path: Path) -> N
     assert f"```\n{planned}```" in section.text
     end = json.loads(ran.splitlines()[-1])
     assert (end["outcome"], end["push"], end["read"]) == ("complete", False, {"crm": 2, "erp": 1})
-    assert (tmp_path / "erp.csv").read_text() == "nr,mail,name\n7,cy@example,Cy\n"
+    with closing(sqlite3.connect(tmp_path / "erp.db")) as erp:
+        assert erp.execute("SELECT * FROM person").fetchall() == [(7, "cy@example", "Cy")]
 
 
 def test_the_worker_s_commands_exist(capsys: pytest.CaptureFixture[str]) -> None:
