@@ -158,7 +158,8 @@ class Run(ApiModel):
         bool | None, Field(description="true: a plan that only checks whether the configuration fits.")
     ] = None
     object_resets: Annotated[
-        tuple[ObjectReset, ...], Field(description="The objects that its worker resets, each once over all runs.")
+        tuple[ObjectReset, ...],
+        Field(description="The objects that its worker resets, each once over all runs; a plan foresees that."),
     ] = ()
     requested_at: Annotated[
         str | None, Field(description="For a plan: the value of tidegate.dev/plan-requested-at that requested it.")

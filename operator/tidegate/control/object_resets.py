@@ -9,7 +9,7 @@ from functools import partial
 
 from tidegate.api import names, resets
 from tidegate.api.spec import Mode, Switch
-from tidegate.api.status import HandledRequests, ObjectReset, Run, SyncIntegrationStatus
+from tidegate.api.status import HandledRequests, ObjectReset, Run, RunKind, SyncIntegrationStatus
 from tidegate.control.observation import Observation
 from tidegate.control.step import Announce
 
@@ -36,6 +36,11 @@ def taken_up(seen: Observation, status: SyncIntegrationStatus, mode: Mode, now: 
     if asked:
         handled = handled.replace(partial(HandledRequests, reset_requested_at=seen.integration.requests.reset))
     return status.replace(partial(SyncIntegrationStatus, object_resets=owed, handled=handled))
+
+
+def foreseen(seen: Observation, status: SyncIntegrationStatus, now: datetime) -> tuple[ObjectReset, ...]:
+    """The resets that a full sync that pushes would be given now, for the plan of it: a plan takes up none of them."""
+    return taken_up(seen, status, Mode.PAST_AND_FUTURE, now).object_resets
 
 
 def without_done(status: SyncIntegrationStatus, run: Run) -> SyncIntegrationStatus:
@@ -66,7 +71,8 @@ def words(seen: Observation, status: SyncIntegrationStatus) -> str:
     """What becomes of resets of objects, for the message; "" where there are none."""
     if _is_new(seen, status) and (why := _obstacle(seen)):
         return f"; {_refusal_words(why)}"
-    given = {reset.object for reset in status.run.object_resets} if status.run else set()
+    syncs = status.run is not None and status.run.kind is not RunKind.PLAN
+    given = {reset.object for reset in status.run.object_resets} if status.run and syncs else set()
     owed = [reset.object for reset in status.object_resets if reset.object not in given]
     which = ", ".join(dict.fromkeys((*owed, *requested(seen, status))))
     if not which:

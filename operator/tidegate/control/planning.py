@@ -115,6 +115,7 @@ def start_plan(seen: Observation, status: SyncIntegrationStatus, now: datetime) 
         without_cache=not finds_cache,
         # As the full sync that is planned would be; a plan carries none out.
         decisions=for_run(integration, status, RunKind.FULL, push=True) if of_full_sync else None,
+        object_resets=object_resets.foreseen(seen, status, now) if of_full_sync else (),
     )
     claimed = status.replace(partial(SyncIntegrationStatus, run=run, runs=number))
     return replace(beside, status=claimed, actions=(*beside.actions, CreateJob(run)))

@@ -1,5 +1,6 @@
 """Resets of objects: what the message and the Events say of them, and what the run's Pod is given."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,3 +102,30 @@ def test_the_worker_is_given_each_reset_with_what_tells_it_from_others() -> None
 def test_what_it_pushes_needs_an_approval_like_a_full_sync() -> None:
     given = WITH_OBJECTS.remembering(object_resets=CONTACT_RESET)
     assert environment(given, approval="Always")["SYNC_APPROVAL"] == "always"
+
+
+class TestAPlan:
+    def test_foresees_a_requested_reset_and_takes_up_nothing(self) -> None:
+        given = IS_OFF.declaring(sync=SYNC).but(requests=replace(OF_CONTACT, plan="now"))
+        step = given.decide()
+        claimed = step.status.run
+        assert claimed is not None
+        assert [(reset.object, reset.push) for reset in claimed.object_resets] == [("contact", True)]
+        assert step.status.object_resets == ()
+        assert step.status.handled.reset_requested_at is None
+        assert events(given) == []
+        assert (shown(given).message or "").endswith("; the first run after the next ON resets contact")
+
+    def test_foresees_one_that_no_run_has_carried_out(self) -> None:
+        given = IS_OFF.declaring(sync=SYNC).but(requests=Requests(plan="now")).remembering(object_resets=CONTACT_RESET)
+        step = given.decide()
+        assert step.status.run is not None
+        assert step.status.run.object_resets == CONTACT_RESET
+        assert step.status.object_resets == CONTACT_RESET
+
+    @pytest.mark.parametrize("asked", [{"plan_undo": "1"}, {"plan_check": True}])
+    def test_of_an_undo_and_a_check_resets_nothing(self, asked: dict[str, Any]) -> None:
+        given = IS_OFF.declaring(sync=SYNC).but(requests=replace(OF_CONTACT, plan="now", **asked))
+        claimed = given.decide().status.run
+        assert claimed is not None
+        assert claimed.object_resets == ()

@@ -254,3 +254,15 @@ class TestInterruptedAtAnyStep:
         for crash_at in range(1, steps + 1):
             self.begin(world)
             assert self.end(world, push=push, crash_at=crash_at) == undisturbed, f"crashed at step {crash_at}"
+
+
+def test_a_plan_foresees_it_and_carries_nothing_out(synced: Databases) -> None:
+    synced.sql("erp", "DELETE FROM contact WHERE email = 'bob@x'")
+    asked = {**reset_of("contact"), "SYNC_PLAN": "true"}
+    before = (synced.everything(), {file.name: file.read_bytes() for file in synced.cache.iterdir()})
+    planned = run(synced, asked, "full", push=False)
+    erp = next(s for s in planned.message["plan"]["sides"] if (s["object"], s["connector"]) == ("contact", "erp"))
+    assert erp["create"] == 1, "what is gone from one side only is created again, as by a first run"
+    assert "planned with the requested reset of contact" in planned.message["reason"]
+    assert (synced.everything(), {file.name: file.read_bytes() for file in synced.cache.iterdir()}) == before
+    assert run(synced, reset_of("contact")).pushed == {**UNTOUCHED, "erp": "1 create"}

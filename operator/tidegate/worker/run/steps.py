@@ -261,8 +261,9 @@ def _reset(session: Session) -> list[str]:
     asked = [reset.object for reset in session.order.resets]
     done = ", ".join(name for name in asked if name in synced)
     left = ", ".join(name for name in asked if name not in synced)
+    did = "reset as requested: " if session.would_halt is None else "planned with the requested reset of "
     return [
-        *([f"reset as requested: {done}"] if done else []),
+        *([f"{did}{done}"] if done else []),
         *([f"not reset, because spec.sync no longer syncs it: {left}"] if left else []),
     ]
 
