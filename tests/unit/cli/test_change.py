@@ -439,6 +439,8 @@ def test_a_plan_needs_a_job_that_is_accepted() -> None:
             "turning OFF: no run is in progress, and none will start; the plan, run 13,",
         ),
         (RunNow(AT), {}, waiting(**PLANNING), "requested run 14, to start when run 13 has ended"),
+        (RunNow(AT), {}, halted(**PLANNING), "requested run 14, to start when run 13 has ended"),
+        (RequestPlan(AT), {}, halted(**PLANNING), "requested a plan, to start when run 13 has ended"),
         (Approve(12), {}, halted(**PLANNING), "approved run 12: the next run carries out what it found"),
     ],
 )

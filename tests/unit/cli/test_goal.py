@@ -93,6 +93,8 @@ RETRYING = waiting(conditions=conditions(), consecutiveFailures=1)
             off(run={**PLANNING, "cannotStart": "no image"}, **HANDLED),
             STALLED,
         ),
+        ("the sync is stalled meanwhile", Planned(AT), ASKED, halted(run=PLANNING, **HANDLED), None),
+        ("the sync is stalled, and its run waits for a plan", RunEnded(13), {}, halted(run=PLANNING), None),
         ("the plan waits for a run", Planned(AT), ASKED, syncing(), None),
         ("the plan waits for a paused run", Planned(AT), ASKED, paused(), None),
         ("no operator makes the plan", Planned(AT), ASKED, {}, None),

@@ -147,8 +147,8 @@ class Integration:
 
     @property
     def job_refused(self) -> bool:
-        """Whether it is stalled because the API server refuses the Job of a run: only another spec helps."""
-        return self.holds("Stalled") and self.status.run is not None
+        """Whether it is stalled because the API server refuses the Job of its run: only another spec helps."""
+        return self.holds("Stalled") and self.sync_run is not None
 
 
 def integration_of(body: Body) -> Integration:
