@@ -133,7 +133,7 @@ def test_what_the_journal_does_not_have_is_said_in_the_worker_s_words(
     synced: Namespace, node: PlayedNode, sync: CommandLine
 ) -> None:
     node.end(3, 2, '{"reason": "run 2 cannot be undone: spec.sync.journal is not set"}')
-    refused = sync("undo", "contacts", "--run", "2", "--plan")
+    refused = sync("undo", "contacts", "--run", "2", "--plan", "--timeout", "1m")
     assert (refused.code, refused.out) == (3, "")
     assert "Error: contacts: no plan was made: run 2 cannot be undone: spec.sync.journal is not set" in refused.err
 

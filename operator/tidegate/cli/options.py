@@ -198,18 +198,21 @@ def output(*formats: Format, default: Format | None = Format.TEXT) -> Callable[[
     return decorate
 
 
-def patience(until: str) -> Callable[[Command], Command]:
-    """Whether to wait until this is so."""
+def patience(until: str, *, plans: bool = False) -> Callable[[Command], Command]:
+    """Whether to wait until this is so; `plans`: with its flag --plan (`only_plan`) the command waits for a plan."""
+    waiting = "--wait or --plan" if plans else "--wait"
     options = (
         click.option("--wait", is_flag=True, help=f"Wait until {until}."),
-        click.option("--timeout", type=DURATION, help="How long --wait waits, such as 30s or 1h [default: no limit]."),
+        click.option(
+            "--timeout", type=DURATION, help=f"How long {waiting} waits, such as 30s or 1h [default: no limit]."
+        ),
     )
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def called(*, wait: bool, timeout: timedelta | None, **rest: Any) -> Any:
-            if timeout is not None and not wait:
-                raise click.UsageError("--timeout needs --wait")
+            if timeout is not None and not wait and not (plans and rest["only_plan"]):
+                raise click.UsageError(f"--timeout needs {waiting}")
             return command(patience=Patience(wait, timeout), **rest)
 
         return _with(called, options)

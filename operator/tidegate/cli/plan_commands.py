@@ -121,7 +121,7 @@ def changes(call: Invocation, name: str, number: int | None, values: bool) -> Ex
 @click.option("--plan", "only_plan", is_flag=True, help="Only list what the undo would write, and leave alone.")
 @click.option("--values", is_flag=True, help="List it with values: only this command can read them.")
 @click.option("-y", "--yes", is_flag=True, help="Do not plan first, and do not ask for confirmation.")
-@options.patience("the undo has ended")
+@options.patience("the undo has ended", plans=True)
 @options.output(*_OBJECTS)
 @options.one_name
 @options.one

@@ -80,6 +80,7 @@ def test_a_missing_sync_is_suggested_from_another_namespace(elsewhere: list[str]
         ("off", "name the SyncIntegrations, or give -l or --all"),
         ("off -A", "-A needs --all or -l: --all -A means every SyncIntegration in the cluster"),
         ("run contacts --timeout 5s", "--timeout needs --wait"),
+        ("undo contacts --run 2 --timeout 5s", "--timeout needs --wait or --plan"),
         ("run contacts --as-group ops", "--as-group needs --as"),
     ],
 )

@@ -48,14 +48,14 @@ def test_it_is_about_what_waits(asked: Asked, named: list[Waiting], whole: bool,
 @pytest.mark.parametrize(
     ("asked", "named", "whole", "words"),
     [
-        (Asked("crm", ["6"]), NAMED, True, "no field of a record 6 like this waits for a decision$"),
-        (Asked("crm", ["7"], field="fax"), NAMED, True, "no field of a record 7 like this waits"),
-        (Asked("crm", ["7"], connector="billing"), NAMED, True, "no field of a record 7 like this waits"),
+        (Asked("crm", ["6"]), NAMED, True, "no field of record 6 that these options select waits for a decision$"),
+        (Asked("crm", ["7"], field="fax"), NAMED, True, "no field of record 7 that these options select waits"),
+        (Asked("crm", ["7"], connector="billing"), NAMED, True, "no field of record 7 that these options select waits"),
         (Asked("crm", ["6"]), NAMED, False, "to decide it anyway, give --object and --connector$"),
         (Asked("crm", ["7"]), [PHONE, COMPANY], True, "several records 7 wait, contact of crm, company of crm"),
         (Asked("crm", ["8"]), NAMED, True, "contact 8 of billing waits .* which only an edit of it settles"),
         (Asked("crm"), [WHOLE], True, "contact 8 of billing waits as a whole record"),
-        (Asked("crm"), [], True, "nothing like this waits for a decision"),
+        (Asked("crm"), [], True, "nothing that these options select waits for a decision"),
         (Asked("crm"), [], False, "say which object with --object"),
     ],
 )  # fmt: skip

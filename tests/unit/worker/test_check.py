@@ -150,6 +150,11 @@ class TestTheManifest:
             read_sync(path)
         assert words in str(refused.value)
 
+    def test_that_is_missing_is_named_with_the_reason(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError) as refused:
+            read_sync(tmp_path / "contacts.yaml")
+        assert str(refused.value) == f"{tmp_path}/contacts.yaml cannot be read: No such file or directory"
+
     def test_is_selected_by_name_among_several(self, databases: Databases) -> None:
         path = written(
             databases, manifest(databases, "a"), manifest(databases, "b", conflict="crm"), {"kind": "Secret"}

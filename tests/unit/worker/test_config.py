@@ -78,6 +78,7 @@ COMPLAINTS: list[tuple[str, Any, str]] = [
     ("connectors/crm/url", MISSING, "connector crm: url is missing"),
     ("connectors/crm/url", 5, f"connector crm: url: {URL}"),
     ("connectors/crm/url", {"secret": "x"}, f"connector crm: url: {URL}"),
+    ("connectors/crm/url", {"env": ""}, f"connector crm: url: {URL}"),
     ("connectors/crm/user", "me", "connector crm: user is not known; known are type, url"),
     ("objects", [], "objects must not be empty"),
     ("objects", {}, "objects must be a list, not a mapping"),
@@ -141,7 +142,14 @@ def test_an_error_names_the_place_the_problem_and_what_was_expected(path: str, v
     assert any(each.startswith(complaint) for each in found), found
 
 
-@pytest.mark.parametrize(("text", "problem"), [(b"{", "the configuration is not JSON"), (b"[]", "must be a mapping")])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"{", "the configuration is not JSON"),
+        (b"[]", "must be a mapping"),
+        (b"{}", "^spec.sync is missing: it is the configuration of the built-in worker$"),
+    ],
+)
 def test_a_file_that_is_no_configuration_is_reported_as_such(text: bytes, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         parse(text)

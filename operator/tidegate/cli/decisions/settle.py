@@ -69,7 +69,7 @@ def _objects(asked: Asked, settled: Sequence[Waiting], *, whole: bool) -> list[s
     if not whole:
         raise RefusedError("the logs do not name all that waits: say which object with --object")
     if not settled:
-        raise RefusedError("nothing like this waits for a decision")
+        raise RefusedError("nothing that these options select waits for a decision")
     return list(dict.fromkeys(waiting.object for waiting in settled))
 
 
@@ -81,7 +81,9 @@ def _by_side(asked: Asked, settled: Sequence[Waiting], *, whole: bool) -> dict[t
             found = [(asked.object, asked.connector)]
         if not found:
             unsure = "; the logs do not name all that waits: to decide it anyway, give --object and --connector"
-            raise RefusedError(f"no field of a record {id_} like this waits for a decision{'' if whole else unsure}")
+            raise RefusedError(
+                f"no field of record {id_} that these options select waits for a decision{'' if whole else unsure}"
+            )
         if len(found) > 1:
             several = ", ".join(f"{object_} of {connector}" for object_, connector in found)
             raise RefusedError(f"several records {id_} wait, {several}: say which with --object and --connector")

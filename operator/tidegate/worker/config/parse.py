@@ -28,6 +28,8 @@ def parse(text: bytes) -> Sync:
         raw = orjson.loads(text)
     except ValueError as error:
         raise ConfigurationError(f"the configuration is not JSON: {error}") from None
+    if raw == {}:
+        raise ConfigurationError("spec.sync is missing: it is the configuration of the built-in worker")
     found: list[str] = []
     top = _checked(Top, spread(raw, found), "", found)
     if top is None:

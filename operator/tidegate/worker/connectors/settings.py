@@ -37,7 +37,7 @@ class FromEnvironment(Part):
 def _text_or_env(raw: object) -> object:
     if isinstance(raw, (str, FromEnvironment)):
         return raw
-    if isinstance(raw, dict) and list(raw) == ["env"] and isinstance(raw["env"], str):
+    if isinstance(raw, dict) and list(raw) == ["env"] and isinstance(raw["env"], str) and raw["env"]:
         return FromEnvironment(env=raw["env"])
     raise ValueError("write a text, or {env: NAME} for one that is in an environment variable")
 

@@ -99,7 +99,8 @@ def words(side: SeenSide) -> Iterator[str]:
     more = ", and more follow" if side.more else ", which is all"
     ids = f"; ids {', '.join(map(str, side.ids))}{', …' if side.records > len(side.ids) else ''}" if side.ids else ""
     cursor = f"; cursor up to {side.cursor}" if side.cursor else ""
-    yield f"{side.object} in {side.connector}: {side.records} records read{more}{ids}{cursor}"
+    records = "1 record" if side.records == 1 else f"{side.records} records"
+    yield f"{side.object} in {side.connector}: {records} read{more}{ids}{cursor}"
     for each in side.fields:
         counts = ((each.filled, "filled"), (each.empty, "empty"), (each.missing, "left out"))
         type_ = f" ({each.type})" if each.type else ""

@@ -165,7 +165,15 @@ def test_no_temporary_files_remain(
 
 def test_a_missing_file_is_a_configuration_error_that_lists_existing_ones(contacts_file: Path) -> None:
     with (
-        pytest.raises(ConfigurationError, match=r"there is no file .*/k\.csv, only c\.csv; write create: true"),
+        pytest.raises(
+            ConfigurationError, match=r"there is no file .*/k\.csv; beside it there is c\.csv; write create: true"
+        ),
+        contacts(contacts_file.parent, path="k.csv"),
+    ):
+        pass
+    contacts_file.unlink()
+    with (
+        pytest.raises(ConfigurationError, match=r"there is no file .*/k\.csv; beside it there is none; write create"),
         contacts(contacts_file.parent, path="k.csv"),
     ):
         pass

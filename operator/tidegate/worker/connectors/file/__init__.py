@@ -65,7 +65,7 @@ class Directory:
 
         def missing() -> str:
             there = self._storage.beside(path)
-            return f"there is no file {path}, only {there}; write create: true if it is to be made"
+            return f"there is no file {path}; beside it there is {there}; write create: true to have the run create it"
 
         return FileRecords(self._name, spool, missing, description)
 

@@ -77,7 +77,7 @@ class Storage:
         names: list[str] = []
         with suppress(Exception):  # the names only improve a message
             names = self._files.beside(path)
-        return ", ".join(names[:_SHOWN]) or "no file"
+        return ", ".join(names[:_SHOWN]) or "none"
 
     def changed_seconds_ago(self, path: str) -> float | None:
         """The age of the last change, by the clocks of the file system and this machine; None where unknown."""

@@ -105,7 +105,11 @@ def _sqlite(connector: str, url: URL) -> Engine:
     def connect() -> sqlite3.Connection:
         # SQLite would create a missing file; a mistyped path must not become an empty system.
         uri = path if path.startswith("file:") else f"file:{path.replace('%', '%25').replace('?', '%3f')}?mode=rw"
-        return sqlite3.connect(uri, uri=True, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)
+        try:
+            return sqlite3.connect(uri, uri=True, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)
+        except sqlite3.OperationalError as error:
+            error.args = (f"{error} {path}",)  # SQLite does not say which
+            raise
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=1)
 
