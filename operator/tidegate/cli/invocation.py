@@ -1,7 +1,7 @@
 """Invocation: what the options common to all commands say, ready-made for the command."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tidegate.cli.cluster.client import Cluster
 from tidegate.cli.display.screen import Format, Screen
@@ -26,3 +26,8 @@ class Invocation:
     output: Format = Format.TEXT
     patience: Patience = Patience()
     yes: bool = False
+
+
+def now() -> str:
+    """The value of a request: any new one would do, and a time is informative."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

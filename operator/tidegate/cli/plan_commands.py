@@ -9,15 +9,12 @@ from tidegate.cli.decisions.goal import Verdict
 from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.decisions.undo import Undo, last_that_wrote, require_that_it_may_have_written
 from tidegate.cli.display.log_lines import unresolved
-from tidegate.cli.display.screen import Format
+from tidegate.cli.display.screen import DATA_FORMATS, OBJECT_FORMATS
 from tidegate.cli.errors import ExitCode
 from tidegate.cli.hints import Command
 from tidegate.cli.invocation import Invocation
 from tidegate.cli.sealed import KeyPair
 from tidegate.cli.selection import Chosen, choose_one
-
-_OBJECTS = (Format.JSON, Format.YAML, Format.NAME)
-_DATA = (Format.JSON, Format.YAML)
 
 
 @click.command(cls=Command)
@@ -25,7 +22,7 @@ _DATA = (Format.JSON, Format.YAML)
 @click.option("--details", is_flag=True, help="List the records, with the names of their fields.")
 @click.option("--values", is_flag=True, help="List the records, with their values: only this command can read them.")
 @options.timeout("the plan")
-@options.output(*_DATA)
+@options.output(*DATA_FORMATS)
 @options.one_name
 @options.one
 def plan(call: Invocation, name: str, mode: str | None, details: bool, values: bool) -> ExitCode:
@@ -39,7 +36,7 @@ def plan(call: Invocation, name: str, mode: str | None, details: bool, values: b
     if isinstance(made, Verdict):
         call.screen.error(f"{name}: {made.sentence}")
         return made.code
-    if call.output in _DATA:
+    if call.output in DATA_FORMATS:
         call.screen.data(planning.data(call, made, key, details=details or values), call.output)
         return planning.exit_code(made)
     planning.show_counts(call, made)
@@ -51,7 +48,7 @@ def plan(call: Invocation, name: str, mode: str | None, details: bool, values: b
 
 @click.command(cls=Command)
 @options.timeout("the check")
-@options.output(*_DATA)
+@options.output(*DATA_FORMATS)
 @options.one_name
 @options.one
 def check(call: Invocation, name: str) -> ExitCode:
@@ -64,7 +61,7 @@ def check(call: Invocation, name: str) -> ExitCode:
     if isinstance(made, Verdict):
         call.screen.error(f"{name}: {made.sentence}")
         return made.code
-    if call.output in _DATA:
+    if call.output in DATA_FORMATS:
         call.screen.data(planning.check_data(call, made), call.output)
     else:
         planning.show_check(call, made)
@@ -78,7 +75,7 @@ def waiting(call: Invocation, seen: Integration) -> ExitCode:
     if isinstance(made, Verdict):
         call.screen.error(f"{seen.name}: {made.sentence}")
         return made.code
-    if call.output in _DATA:
+    if call.output in DATA_FORMATS:
         call.screen.data(planning.listed(call, made, key, planning.WAITING), call.output)
     else:
         planning.show_listed(call, made, key, planning.WAITING)
@@ -92,7 +89,7 @@ def waiting(call: Invocation, seen: Integration) -> ExitCode:
 )
 @click.option("--values", is_flag=True, help="With the values before and after: only this command can read them.")
 @options.timeout("the list")
-@options.output(*_DATA)
+@options.output(*DATA_FORMATS)
 @options.one_name
 @options.one
 def changes(call: Invocation, name: str, number: int | None, values: bool) -> ExitCode:
@@ -109,7 +106,7 @@ def changes(call: Invocation, name: str, number: int | None, values: bool) -> Ex
     if isinstance(made, Verdict):
         call.screen.error(f"{name}: {made.sentence}")
         return made.code
-    if call.output in _DATA:
+    if call.output in DATA_FORMATS:
         call.screen.data(planning.listed(call, made, key, planning.WRITTEN), call.output)
     else:
         planning.show_listed(call, made, key, planning.WRITTEN)
@@ -122,7 +119,7 @@ def changes(call: Invocation, name: str, number: int | None, values: bool) -> Ex
 @click.option("--values", is_flag=True, help="List it with values: only this command can read them.")
 @click.option("-y", "--yes", is_flag=True, help="Do not plan first, and do not ask for confirmation.")
 @options.patience("the undo has ended", plans=True)
-@options.output(*_OBJECTS)
+@options.output(*OBJECT_FORMATS)
 @options.one_name
 @options.one
 def undo(call: Invocation, name: str, number: int, only_plan: bool, values: bool) -> ExitCode:
@@ -145,7 +142,7 @@ def undo(call: Invocation, name: str, number: int, only_plan: bool, values: bool
         if isinstance(made, Verdict):
             call.screen.error(f"{name}: {made.sentence}")
             return made.code
-        if only_plan and call.output in _DATA:
+        if only_plan and call.output in DATA_FORMATS:
             call.screen.data(planning.data(call, made, key, details=True), call.output)
             return planning.exit_code(made)
         planning.show_counts(call, made)

@@ -5,20 +5,19 @@ The flow of `plan`, of the offer of `on`, and of `changes` and `undo`, which ask
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from tidegate.api.spec import Mode
 from tidegate.api.status import PlanStatus
 from tidegate.cli import apply, run_log
-from tidegate.cli.decisions.change import RequestPlan
 from tidegate.cli.decisions.goal import Verdict
 from tidegate.cli.decisions.integration import Integration
+from tidegate.cli.decisions.request_plan import RequestPlan
 from tidegate.cli.display import log_lines, planned
 from tidegate.cli.display.check_log import check_log
 from tidegate.cli.display.plan_log import PlanLog
 from tidegate.cli.errors import CommandError, ExitCode
-from tidegate.cli.invocation import Invocation
+from tidegate.cli.invocation import Invocation, now
 from tidegate.cli.sealed import KeyPair
 from tidegate.cli.wait import Awaited, wait
 from tidegate.cli.wait_progress import display
@@ -42,7 +41,7 @@ def make(
 
     With `undo` it is the plan of the undo of that run, with `check` nothing but a check of the configuration.
     """
-    wish = RequestPlan(datetime.now(UTC).isoformat(timespec="microseconds"), key.public if key else None, undo, check)
+    wish = RequestPlan(now(), key.public if key else None, undo, check)
     try:
         patched, change = apply.write(call.cluster, seen, wish)
     except CommandError as error:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from tidegate.api.spec import Mode, OffPolicy
-from tidegate.cli.decisions.change import Approve, Change, RequestPlan, Reset, RunNow, TurnOff, TurnOn, Wish
+from tidegate.cli.decisions.approve import Approve
+from tidegate.cli.decisions.change import Change, Reset, RunNow, TurnOff, TurnOn, Wish
+from tidegate.cli.decisions.request_plan import RequestPlan
 from tidegate.cli.errors import RefusedError
 
 from .situations import (

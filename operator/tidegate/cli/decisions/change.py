@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from tidegate.api import names
 from tidegate.api.base import format_duration
 from tidegate.api.spec import Mode, OffPolicy, Switch
-from tidegate.api.status import Outcome, Phase, Run
-from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, Planned, RunEnded
+from tidegate.api.status import Phase, Run
+from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, RunEnded
 from tidegate.cli.decisions.integration import NOT_PICKED_UP, OFF_POLICY_ANNOTATION, Integration
 from tidegate.cli.errors import RefusedError
 
@@ -193,75 +193,6 @@ class Reset:
         return CaughtUp(patched.generation)
 
 
-@dataclass(frozen=True, slots=True)
-class Approve:
-    """`approve`, of the run that was halted."""
-
-    run: int
-
-    def change(self, seen: Integration) -> Change:
-        """Raises RefusedError when there is nothing to approve, or it is another run than the one looked at."""
-        halted = halted_run(seen)
-        if halted != self.run:
-            raise RefusedError(f"the halted run is run {halted}, not run {self.run}: {seen.status.message}")
-        which = "the next run" if seen.on else "the first run after the next ON"
-        return Change(
-            f"approved run {halted}: {which} carries out what it found",
-            {},
-            {names.APPROVE_ANNOTATION: str(halted)},
-        )
-
-    def goal(self, patched: Integration) -> Goal:
-        """What `--wait` waits for."""
-        return RunEnded(patched.status.runs)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestPlan:
-    """`plan`, `check`, and the offer of `on`."""
-
-    at: str
-    key: str | None = None  # what the details are sealed with; None: there are no values in them
-    undo: int | None = None  # the run whose undo is planned; None: a full sync is
-    check: bool = False  # nothing is planned, only whether the configuration fits is checked
-
-    def change(self, seen: Integration) -> Change:
-        """Raises RefusedError when no run can start."""
-        require_accepted_job(seen)
-        annotations = {
-            names.PLAN_REQUESTED_ANNOTATION: self.at,
-            names.PLAN_KEY_ANNOTATION: self.key,
-            names.PLAN_UNDO_ANNOTATION: None if self.undo is None else str(self.undo),
-            names.PLAN_CHECK_ANNOTATION: "true" if self.check else None,
-        }
-        what = "check" if self.check else "plan"
-        return Change(f"requested a {what}{_after(seen)}{unseen(seen)}", {}, annotations)
-
-    def goal(self, patched: Integration) -> Goal:
-        """What is waited for."""
-        return Planned(self.at)
-
-
-def halted_run(seen: Integration) -> int:
-    """The number of the run that can be approved; RefusedError when there is none."""
-    last = seen.status.last_run
-    if seen.sync_run is not None:
-        raise RefusedError(
-            f"run {seen.sync_run.number} is in progress, and only a run that has halted can be approved: "
-            f"wait for its end with {seen.command('watch')}"
-        )
-    if last is None:
-        raise RefusedError("it has not run yet, and only a run that has halted can be approved")
-    if last.outcome is not Outcome.HALTED:
-        raise RefusedError(
-            f"run {last.number} has not halted ({last.outcome}), so there is nothing to approve: "
-            f"see {seen.command('status')}"
-        )
-    if last.found == ():
-        raise RefusedError(f"run {last.number} has found nothing that could be approved: {seen.status.message}")
-    return last.number
-
-
 class Wish(Protocol):
     """What a command asks of an integration."""
 
@@ -294,15 +225,6 @@ def _first(seen: Integration) -> str:
 def _named(run: Run) -> str:
     """A run that plans or checks."""
     return f"the {'check' if run.check else 'plan'}, run {run.number}"
-
-
-def _after(seen: Integration) -> str:
-    """What a plan waits for."""
-    run = seen.status.run
-    if run is None:
-        return ""
-    paused = ", which is paused," if seen.status.phase is Phase.PAUSED else ""
-    return f", to start when run {run.number}{paused} has ended"
 
 
 def _left_behind(seen: Integration, reset: bool) -> str:

@@ -27,6 +27,11 @@ class Format(StrEnum):
     NAME = "name"
 
 
+# What a command offers that prints SyncIntegrations, and one that prints other data.
+OBJECT_FORMATS = (Format.JSON, Format.YAML, Format.NAME)
+DATA_FORMATS = (Format.JSON, Format.YAML)
+
+
 class Screen:
     """Where a command speaks."""
 
