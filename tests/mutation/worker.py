@@ -586,7 +586,7 @@ BUGS = [
     SeededBug(
         "records that are linked in the place of a gone one are not merged",
         f"{_ENGINE}/run/push/find_existing.py",
-        "        cache.soil([rid])  # perhaps only the forgotten one was pending\n",
+        "        cache.pending.add([rid])  # perhaps only the forgotten one was pending\n",
         "",
         (f"{_TESTS}/test_reloads.py",),
     ),

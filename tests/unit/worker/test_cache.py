@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tidegate.worker.cache.file import FILE
 from tidegate.worker.cache.intents import Intent
-from tidegate.worker.cache.store import FORMAT, Cache, Row
+from tidegate.worker.cache.row import Row
+from tidegate.worker.cache.store import FORMAT, Cache
 from tidegate.worker.connectors import Key
 from tidegate.worker.errors import CacheLocked, CacheUnusable, RunEnded
 from tidegate.worker.sqlite_errors import meaning_of
@@ -117,13 +118,13 @@ class TestLinks:
         (crm,) = cache.add(0, [(1, b"m", None)])
         (erp,) = cache.add(1, [(9, b"m", None)])
         cache.link([(crm, erp)])
-        cache.soil([crm, erp])
+        cache.pending.add([crm, erp])
         cache.parked.add(crm, "name", "why", 1, "conflict")
         cache.intents.write_down([Intent(crm, 1, b"", None)])
         cache.forget([crm])
         assert cache.rows([crm, erp])[erp].link is None
         assert [row.rid for row in cache.unpaired(1, b"m")] == [erp]
-        assert (cache.is_pending(0), cache.is_pending(1)) == (False, True)
+        assert (cache.pending.any_from(0), cache.pending.any_from(1)) == (False, True)
         assert (cache.parked.count(), cache.intents.unsettled()) == (0, [])
 
     def test_are_proposed_where_one_record_on_each_side_has_the_match_key(self, cache: Cache) -> None:
@@ -169,27 +170,27 @@ class TestPending:
     def test_is_listed_in_order_from_any_position(self, cache: Cache) -> None:
         rids = cache.add(0, [(n, None, None) for n in range(5)])
         cache.add(2, [(1, None, None)])
-        cache.soil([*reversed(rids)])
-        cache.soil([rids[2]], gone=True)
-        assert [row.key for row in cache.pending([0, 1], rids[0], 3)] == [1, 2, 3]
-        assert cache.gone(rids) == {rids[2]}
+        cache.pending.add([*reversed(rids)])
+        cache.pending.add([rids[2]], gone=True)
+        assert [row.key for row in cache.pending.batch([0, 1], rids[0], 3)] == [1, 2, 3]
+        assert cache.pending.gone(rids) == {rids[2]}
 
     def test_counts_as_a_delete_only_where_the_counterpart_still_exists(self, cache: Cache) -> None:
         crm = cache.add(0, [(n, None, None) for n in range(4)])
         erp = cache.add(1, [(n, None, None) for n in range(3)])
         cache.link(zip(crm[:3], erp, strict=True))
-        cache.soil([crm[0], crm[1], crm[3], erp[1]], gone=True)
-        assert cache.deletes_of(0) == [crm[0]]
-        assert cache.count_gone(0) == 3
+        cache.pending.add([crm[0], crm[1], crm[3], erp[1]], gone=True)
+        assert cache.pending.deletes_of(0) == [crm[0]]
+        assert cache.pending.count_gone(0) == 3
 
     def test_is_empty_after_the_record_was_accepted(self, cache: Cache) -> None:
         one, other = cache.add(0, [(1, None, None), (2, None, None)])
-        cache.soil([one, other])
+        cache.pending.add([one, other])
         cache.parked.add(one, "name", "why", 1, "conflict")
         cache.accepted.add_unchanged([one])
-        assert len(cache.pending([0], 0, 9)) == 2
+        assert len(cache.pending.batch([0], 0, 9)) == 2
         cache.accepted.apply()
-        assert [row.rid for row in cache.pending([0], 0, 9)] == [other]
+        assert [row.rid for row in cache.pending.batch([0], 0, 9)] == [other]
         assert cache.parked.count() == 0
 
     def test_records_that_were_parked_as_a_whole_are_retried_and_fields_are_not(self, cache: Cache) -> None:
@@ -197,7 +198,7 @@ class TestPending:
         cache.parked.add(one, "", "erp refuses it", 1, "retry")
         cache.parked.add(other, "name", "it was changed on both sides", 1, "conflict")
         cache.parked.retry_records()
-        assert [row.rid for row in cache.pending([0], 0, 9)] == [one]
+        assert [row.rid for row in cache.pending.batch([0], 0, 9)] == [one]
 
 
 RECORDS = 20_000  # rids of three chunks of the bitmap

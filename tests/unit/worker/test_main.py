@@ -15,6 +15,7 @@ import pytest
 import tidegate
 from tidegate.api.contract import ExitCode
 from tidegate.worker.cache.file import FILE
+from tidegate.worker.cache.pending import Pending
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.connectors.sql import engine
 from tidegate.worker.errors import SystemFailed
@@ -102,7 +103,7 @@ class TestAnUnusableCache:
             error.sqlite_errorname = "SQLITE_FULL"
             raise error
 
-        monkeypatch.setattr(Cache, "soil", full)
+        monkeypatch.setattr(Pending, "add", full)
         ended = databases.run()
         assert (ended.code, ended.message["outcome"]) == (1, "failed")
         assert ended.message["reason"] == "the cache cannot be written: database or disk is full"

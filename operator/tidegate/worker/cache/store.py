@@ -7,7 +7,7 @@ no values. Its invariants:
 - a shadow changes only to what a side was seen to hold, never to what it is meant to hold;
 - `lone` is true for every record that has, or had, no counterpart: only these are searched by match key, and records
   created as counterparts stay out of an index that would be written in random order;
-- `dirty` holds every record that differs from its shadow and is not yet handled: it outlives the run.
+- `dirty` (`pending.py`) holds every record that differs from its shadow and is not yet handled: it outlives the run.
 """
 
 import json
@@ -16,11 +16,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tidegate.worker.cache import accepted, blanks, deletes, intents, large, parked, reloads, settling, visits
+from tidegate.worker.cache import accepted, blanks, deletes, intents, large, parked, pending, reloads, settling, visits
 from tidegate.worker.cache.file import FILE, note_that_it_was_made, refuse_lost
 from tidegate.worker.cache.listed import LISTED, listed
+from tidegate.worker.cache.row import Row
 from tidegate.worker.cache.shadow import Shadow, blob
 from tidegate.worker.connectors import Key
 from tidegate.worker.epoch import belongs
@@ -35,15 +36,12 @@ _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
     rid INTEGER PRIMARY KEY, source INTEGER NOT NULL, id NOT NULL, link INTEGER, match BLOB, shadow BLOB,
-    lone INTEGER NOT NULL DEFAULT TRUE, UNIQUE (source, id));
-CREATE TABLE dirty (rid INTEGER PRIMARY KEY, gone INTEGER NOT NULL)
+    lone INTEGER NOT NULL DEFAULT TRUE, UNIQUE (source, id))
 """
 
 # It has no counterpart. The + stops SQLite from using the index `alone`, which holds all such records, where `by_match`
 # finds the few that match.
 _UNLINKED = "{0}.lone AND +{0}.link IS NULL"
-# No intent names the record or its counterpart.
-_CERTAIN = "NOT EXISTS (SELECT 1 FROM intent WHERE intent.rid IN ({0}.rid, {0}.link))"
 
 
 # The tables that have what is remembered of a record beside `record` itself.
@@ -51,17 +49,6 @@ _BY_RECORD = (
     *("dirty", "blank", "parked", "shelved", "intent"),
     *("departed", "accepted", "large", "settling", "emptied"),
 )
-
-
-class Row(NamedTuple):
-    """A remembered record: `source` is the number of an object's side, `link` the `rid` of its counterpart."""
-
-    rid: int
-    source: int
-    key: Key
-    link: int | None
-    match: Hash | None
-    shadow: Shadow | None
 
 
 class Cache:
@@ -92,6 +79,7 @@ class Cache:
         self.reloads = reloads.Reloads(self._db)
         self.accepted = accepted.Accepted(self._db)
         self.large = large.Large(self._db)
+        self.pending = pending.Pending(self._db, self.large)
         self.settling = settling.Settling(self._db)
         self.deletes = deletes.Deletes(self._db)
         self.blanks = blanks.Blanks(self._db)
@@ -103,7 +91,7 @@ class Cache:
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("BEGIN IMMEDIATE")
         if self._one("SELECT count(*) FROM sqlite_master") == 0:
-            modules = (intents, visits, parked, reloads, accepted, blanks, deletes, large, settling)
+            modules = (pending, intents, visits, parked, reloads, accepted, blanks, deletes, large, settling)
             parts = (_SCHEMA, *(module.SCHEMA for module in modules))
             for statement in ";".join(parts).split(";"):
                 self._db.execute(statement)
@@ -338,83 +326,6 @@ class Cache:
             "GROUP BY ours.rid HAVING count(*) = 1",
             (source, across, first, last),
         ).fetchall()
-
-    # Pending records
-
-    def soil(self, rids: Iterable[int], *, gone: bool = False) -> None:
-        """Note that these records differ from their shadows."""
-        self._db.execute("REPLACE INTO dirty SELECT value, ? FROM json_each(?)", (gone, listed(rids)))
-
-    def clean(self, rids: Iterable[int]) -> None:
-        """Note that these records have been handled."""
-        for table in ("dirty", "blank"):
-            self._remove(table, listed(rids))
-
-    def doubt_absence(self, source: int) -> None:
-        """Before a whole scan: records that an earlier scan has missed may have come back."""
-        self._db.execute("DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)", (source,))
-
-    def pending(self, sources: Sequence[int], after: int, limit: int) -> list[Row]:
-        """The next batch of pending records, in the order of their rids; without those whose last push is in doubt."""
-        found = self._db.execute(
-            "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "  # noqa: S608
-            f"WHERE dirty.rid > ? AND source IN ({LISTED}) AND {_CERTAIN.format('r')} ORDER BY dirty.rid LIMIT ?",
-            (after, listed(sources), limit),
-        )
-        rows = [Row(*row) for row in found]
-        return rows[: self.large.fitting([(row.rid, row.link) for row in rows])]
-
-    def still_pending(self, rids: Iterable[int]) -> list[Row]:
-        """Those of these records that are still pending, as they are remembered now."""
-        pending = f"rid IN (SELECT rid FROM dirty) AND {_CERTAIN.format('record')}"  # noqa: S608
-        return self._select(f"rid IN ({LISTED}) AND {pending} ORDER BY rid", listed(rids))
-
-    def changed_and_linked(self, source: int, after: int, limit: int) -> list[Row]:
-        """The next records of a source that have a counterpart, exist, and differ from their shadows."""
-        found = self._db.execute(
-            "SELECT r.rid, source, id, link, match, shadow FROM dirty CROSS JOIN record AS r USING (rid) "
-            "WHERE dirty.rid > ? AND NOT gone AND source = ? AND link IS NOT NULL AND shadow IS NOT NULL "
-            "ORDER BY dirty.rid LIMIT ?",
-            (after, source, limit),
-        )
-        return [Row(*row) for row in found]
-
-    def gone(self, rids: Iterable[int | None]) -> set[int]:
-        """Those of these records that a whole scan has missed."""
-        query = f"SELECT rid FROM dirty WHERE gone AND rid IN ({LISTED})"  # noqa: S608
-        return {rid for (rid,) in self._db.execute(query, (listed(rids),))}
-
-    def are_pending(self, rids: Iterable[int | None]) -> bool:
-        """Whether any of these records is pending."""
-        query = f"SELECT EXISTS (SELECT 1 FROM dirty WHERE rid IN ({LISTED}))"  # noqa: S608
-        return bool(self._one(query, listed(rids)))
-
-    def is_pending(self, source: int) -> bool:
-        """Whether any record of a source is pending."""
-        query = "SELECT EXISTS (SELECT 1 FROM dirty CROSS JOIN record USING (rid) WHERE source = ?)"
-        return bool(self._one(query, source))
-
-    def count_pending(self) -> int:
-        """How many records are to be dealt with."""
-        return self._one("SELECT count(*) FROM dirty")
-
-    def gone_from(self, source: int, limit: int = -1) -> list[int]:
-        """The records of a source that a whole scan has missed; with a negative limit all of them."""
-        query = "SELECT rid FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ? LIMIT ?"
-        return [rid for (rid,) in self._db.execute(query, (source, limit))]
-
-    def count_gone(self, source: int) -> int:
-        """How many records of a source are gone."""
-        return self._one("SELECT count(*) FROM dirty CROSS JOIN record USING (rid) WHERE gone AND source = ?", source)
-
-    def deletes_of(self, source: int) -> list[int]:
-        """The linked records of a source that are gone although their counterparts are not."""
-        found = self._db.execute(
-            "SELECT rid FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ? "
-            "AND link IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dirty AS across WHERE across.rid = r.link AND gone)",
-            (source,),
-        )
-        return [rid for (rid,) in found]
 
     def _remove(self, table: str, rids: str) -> None:
         self._db.execute(f"DELETE FROM {table} WHERE rid IN ({LISTED})", (rids,))  # noqa: S608

@@ -57,7 +57,7 @@ def must_be_foreseen(session: Session) -> bool:
     limits = [limit.min for limit in (safety.max_creates, safety.max_updates) if limit is not None]
     if not session.progress.push or not (always or limits):
         return False
-    pending = session.cache.count_pending() + session.cache.parked.count()
+    pending = session.cache.pending.count() + session.cache.parked.count()
     # Where records refer to others, a handled record makes more of them pending.
     exact = not always and not any(both.item.has_references for both in session.pairs)
     return pending > (min(limits) if exact else 0)

@@ -54,7 +54,7 @@ def guard(session: Session, foreseen: Sequence[Foreseen]) -> None:
 def _count_from_now_on(session: Session, source: Source, blank: Mapping[int, Sequence[int]], *, approved: bool) -> None:
     """Hold against later runs what this one may do; not what a person has approved."""
     cache, number, now = session.cache, source.number, session.now()
-    deletes: Sequence[int] = cache.deletes_of(number)
+    deletes: Sequence[int] = cache.pending.deletes_of(number)
     if approved:
         deletes = cache.deletes.not_shown(number, DELETES, deletes)
     cache.deletes.let_through(deletes, now)
@@ -67,7 +67,7 @@ def _count_from_now_on(session: Session, source: Source, blank: Mapping[int, Seq
 def _gone(session: Session, both: SourcePair, side: Side, since: float) -> Iterator[Finding]:
     cache, safety = session.cache, session.sync.safety
     source, across = both.sources[side], both.sources[other(side)]
-    gone, known = cache.gone_from(source.number), cache.count_known(source.number)
+    gone, known = cache.pending.gone_from(source.number), cache.count_known(source.number)
     if not gone:
         return
     linked = _linked(session, source)
@@ -80,7 +80,7 @@ def _gone(session: Session, both: SourcePair, side: Side, since: float) -> Itera
             reason = f"none of the {known} {name} records that {source.name} had before is left"
         yield Finding(source, "empty", gone, linked, safety.max_deletes, reason)
         return
-    deletes = cache.deletes_of(source.number)
+    deletes = cache.pending.deletes_of(source.number)
     before = cache.deletes.count_let_through(source.number, since)
     if not deletes or not safety.max_deletes.is_exceeded_by(len(deletes) + before, linked + before):
         return

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate.worker.cache.intents import Intent
+from tidegate.worker.cache.row import Row
 from tidegate.worker.cache.settling import Written
-from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, other
 from tidegate.worker.connectors import Key, MayShowLate, Record
 from tidegate.worker.errors import SystemFailed
@@ -229,5 +229,5 @@ def _absorb(
         session.cache.settling.add(target.number, session.now(), [sent])
     session.cache.forget(lost for lost in [origin.link] if lost not in (None, written.rid))
     session.cache.link([(origin.rid, written.rid)])
-    gone = session.cache.gone([origin.rid, written.rid])
-    session.cache.soil({origin.rid, written.rid} - gone)
+    gone = session.cache.pending.gone([origin.rid, written.rid])
+    session.cache.pending.add({origin.rid, written.rid} - gone)

@@ -72,8 +72,8 @@ def soil_referring(session: Session, name: str, side: Side, keys: Sequence[Key])
                 hashes = [source.hash_of(i, key) for key in keys[start : start + _SEARCHED]]
                 holders = session.cache.may_hold(source.number, source.layout.place_of(i), hashes)
                 rids = {rid for _, rid, _ in session.cache.known(source.number, holders).values()}
-                rids -= session.cache.gone(rids)
-                session.cache.soil(rids)
+                rids -= session.cache.pending.gone(rids)
+                session.cache.pending.add(rids)
                 found |= bool(rids)
     return found
 

@@ -37,7 +37,7 @@ def _reason(session: Session, both: SourcePair, source: Source) -> str | None:
 
 def _count(session: Session, source: Source) -> int:
     rekeyed, after = session.cache.reloads.count_lost_ids(source.number), 0
-    while rows := session.cache.changed_and_linked(source.number, after, _BATCH):
+    while rows := session.cache.pending.changed_and_linked(source.number, after, _BATCH):
         if after:
             session.pace.wait()
         after = rows[-1].rid

@@ -12,7 +12,7 @@ from tidegate.worker.run.source import Source
 def recognise_reloaded(session: Session, source: Source) -> bool:
     """Of the records that are gone some may only have another id now. Returns whether there are any."""
     cache = session.cache
-    if not cache.count_gone(source.number):
+    if not cache.pending.count_gone(source.number):
         return False
     cache.index_matches()
     former = cache.reloads.recognise(source.number, accepting=session.accepts(source))

@@ -45,7 +45,7 @@ def _scan_source(session: Session, source: Source) -> None:
             progress.until, progress.after = until, None
             if progress.whole:
                 cache.visits.begin()
-                cache.doubt_absence(source.number)
+                cache.pending.doubt_absence(source.number)
     window = None
     if not progress.whole:
         window = Window(_last_watermark(session, source), progress.until, session.sync.overlap)
@@ -75,7 +75,7 @@ def _must_read_whole(session: Session, source: Source) -> bool:
     """True unless the changes since the last whole scan are enough."""
     if session.order.scope == "full" or session.progress.in_doubt or source.widened or source.cursor is None:
         return True
-    if session.accepts(source) and session.cache.is_pending(source.number):
+    if session.accepts(source) and session.cache.pending.any_from(source.number):
         return True  # what an earlier run has left undone is to be accepted too
     remembered = session.cache.recall(f"source {source.number}") or {}
     if remembered.get("cursor") != source.cursor or remembered.get("watermark") is None:
@@ -118,7 +118,7 @@ def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     if session.accepts(source):
         cache.accepted.add_unchanged(visited - {rid for rid, _ in changed})
         _note_accepted(session, source, differing, hashed)
-    cache.soil([rid for rid, _ in differing])
+    cache.pending.add([rid for rid, _ in differing])
     note_blank_fields(session, source, [*visited, *rids], differing, hashed)
     _note_changed(session, source, changed, hashed)
     if progress.whole:
@@ -182,8 +182,8 @@ def _take_departures(session: Session, source: Source, keys: Sequence[Key]) -> N
 
 
 def _note_gone(session: Session, source: Source, rids: Sequence[int]) -> None:
-    session.progress.changed[source.name] += len(set(rids) - session.cache.gone(rids))
-    session.cache.soil(rids, gone=True)  # `push` reads each by its id before anything is done about it
+    session.progress.changed[source.name] += len(set(rids) - session.cache.pending.gone(rids))
+    session.cache.pending.add(rids, gone=True)  # `push` reads each by its id before anything is done about it
 
 
 def _set_aside(session: Session, source: Source, unreadable: Sequence[Unreadable]) -> None:

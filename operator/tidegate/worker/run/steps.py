@@ -160,7 +160,7 @@ def _take_as_known(session: Session) -> None:
     """What the scan has noted as accepted becomes the shadows, and what it has missed there is forgotten."""
     accepting = [source for both in session.pairs for source in both.sources if session.accepts(source)]
     for source in accepting:
-        session.cache.let_go(session.cache.gone_from(source.number))
+        session.cache.let_go(session.cache.pending.gone_from(source.number))
     if accepting:
         session.cache.accepted.apply()
 

@@ -125,7 +125,7 @@ def _leave_out(session: Session, source: Source, work: Work, rid: int) -> None:
     session.cache.set_shadows([(rid, source.partial_shadow(fields))])
     _park_unfit(session, source, work)
     if work.waiting:
-        session.cache.soil([rid])
+        session.cache.pending.add([rid])
         work.more = True
 
 
@@ -214,7 +214,7 @@ def _settled(session: Session, both: SourcePair, work: Work, patch: Patch) -> No
         shown, hiding = sorted(SIDES, key=lambda side: work.hashes[side][i] == UNKNOWN)
         reason = _left_out(both.sources[shown].name, both.sources[hiding].name)
         session.park(source, row.rid, row.key, both.item.fields[i], reason, "held")
-    session.cache.clean(work.rids)
+    session.cache.pending.remove(work.rids)
     refusals = [
         (side, answer) for side, answer in zip(SIDES, work.answers, strict=True) if isinstance(answer, Rejected)
     ]
@@ -293,11 +293,11 @@ def _take_as_they_are(session: Session, source: Source, works: Sequence[Work]) -
 
 
 def _nothing_is_left(session: Session, rids: Sequence[int]) -> None:
-    session.cache.clean(rids)
+    session.cache.pending.remove(rids)
     session.cache.parked.remove(session.cache.parked.fields(rids))
 
 
 def _refused(session: Session, target: Source, source: Source, work: Work, answer: Rejected) -> None:
     row = work.rows[source.side] or work.row(target.side)
     session.park(source, row.rid, row.key, None, f"{target.name} refuses it: {answer.reason}")
-    session.cache.clean(work.rids)
+    session.cache.pending.remove(work.rids)

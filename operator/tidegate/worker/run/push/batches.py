@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from tidegate.worker.cache.store import Row
+from tidegate.worker.cache.row import Row
 from tidegate.worker.config.rules import SIDES
 from tidegate.worker.errors import SystemFailed
 from tidegate.worker.merge.three_way import Delete
@@ -83,7 +83,7 @@ def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
     after, size = 0, min(source.collection.batch for source in both.sources)
     while True:
         session.pace.wait()
-        pending = session.cache.pending(both.numbers, after, session.pace.batch(size))
+        pending = session.cache.pending.batch(both.numbers, after, session.pace.batch(size))
         if not pending:
             return this
         push_batch = partial(_push_batch, session, both, this)

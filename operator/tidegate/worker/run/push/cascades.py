@@ -91,4 +91,4 @@ def _hold_back(session: Session, both: SourcePair, work: Work, on: Side, child: 
     )
     with session.cache.transaction():
         session.park(target, row.rid, row.key, None, reason)
-        session.cache.clean(work.rids)
+        session.cache.pending.remove(work.rids)

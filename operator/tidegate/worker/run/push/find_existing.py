@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.worker.cache.store import Row
+from tidegate.worker.cache.row import Row
 from tidegate.worker.config.rules import SIDES, other
 from tidegate.worker.connectors import Record
 from tidegate.worker.connectors.where import outside
@@ -85,7 +85,7 @@ class _LookUp:
             work.decision, work.again = None, True
         elif len(found) > 1:
             self._set_aside(work, f"{len(found)} records of {self.target.name} have the same {fields}")
-        elif taken and not cache.gone([taken[0].link]):
+        elif taken and not cache.pending.gone([taken[0].link]):
             of_another = f"is linked to another of {self.source.name}"
             self._set_aside(work, f"the record of {self.target.name} with the same {fields} {of_another}")
         else:
@@ -98,15 +98,15 @@ class _LookUp:
         as we do for it.
         """
         cache = self.session.cache
-        waited = set() if self.patient else cache.gone(row.link for row in taken)
-        return cache.are_pending(rid for row in taken if row.link not in waited for rid in (row.rid, row.link))
+        waited = set() if self.patient else cache.pending.gone(row.link for row in taken)
+        return cache.pending.any_of(rid for row in taken if row.link not in waited for rid in (row.rid, row.link))
 
     def _link(self, work: Work, key: Hash, found: Record, row: Row | None) -> None:
         cache = self.session.cache
         rid, lost = work.row(self.source.side).rid, work.rows[self.target.side]
         across = row.rid if row is not None else cache.add(self.target.number, [(found.key, key, None)])[0]
         cache.forget(each for each in (lost and lost.rid, row and row.link) if each not in (None, rid, across))
-        cache.soil([rid])  # perhaps only the forgotten one was pending
+        cache.pending.add([rid])  # perhaps only the forgotten one was pending
         cache.pair([(rid, across)])
         work.decision, work.again = None, True
 
@@ -114,4 +114,4 @@ class _LookUp:
         work.decision = None
         row = work.row(self.source.side)
         self.session.park(self.source, row.rid, row.key, None, reason)
-        self.session.cache.clean([row.rid])
+        self.session.cache.pending.remove([row.rid])

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tidegate.worker.cache.store import Row
+from tidegate.worker.cache.row import Row
 from tidegate.worker.errors import ConfigurationError, RunEnded, SystemFailed
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.recover import recover_what_is_certain
@@ -71,7 +71,7 @@ class _Search:
         for some in (rids[:half], rids[half:]):
             self.session.pace.wait()
             # Read again: a record may have been dealt with beside its counterpart.
-            if rows := self.session.cache.still_pending(some):
+            if rows := self.session.cache.pending.among(some):
                 works += self.go(rows)
         return works
 
@@ -115,7 +115,7 @@ def _set_aside(session: Session, both: SourcePair, alone: Sequence[tuple[Row, Ex
             source = next(source for source in both.sources if source.number == row.source)
             reason = f"it fails while others succeed: {_words(failure)}"
             session.park(source, row.rid, row.key, None, reason)
-            cache.clean(rid for rid in (row.rid, row.link) if rid is not None)
+            cache.pending.remove(rid for rid in (row.rid, row.link) if rid is not None)
 
 
 def _forget_failures(session: Session, works: Sequence[Work]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.worker.cache.parked import DECIDED, Kind
+from tidegate.worker.cache.row import Row
 from tidegate.worker.cache.settling import Written, is_stale
-from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
 from tidegate.worker.connectors import Key, unread
 from tidegate.worker.connectors.where import outside
@@ -87,7 +87,7 @@ def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Wo
     """The records and their counterparts, remembered and as they are now."""
     rows = {row.rid: row for row in pending}
     rows |= session.cache.rows({row.link for row in pending if row.link is not None} - rows.keys())
-    gone = session.cache.gone(rows)
+    gone = session.cache.pending.gone(rows)
     works = []
     for row in rows.values():
         across = rows.get(row.link) if row.link is not None else None
@@ -129,7 +129,7 @@ def _without(session: Session, source: Source, works: Sequence[Work], failed: Ma
             row = work.rows[source.side]
             if row is not None and row.key in failed:
                 session.park(source, row.rid, row.key, None, f"it cannot be read: {failed[row.key]}")
-                session.cache.clean(work.rids)
+                session.cache.pending.remove(work.rids)
     return [work for work in works if (row := work.rows[source.side]) is None or row.key not in failed]
 
 
@@ -206,7 +206,7 @@ def _hold_back(session: Session, both: SourcePair, work: Work, circles: Circles,
                 target = both.sources[decision.on].name
                 reason += f", and {target} refuses the record without it: {circles.refusals[row.rid]}"
             session.park(source, row.rid, row.key, None, reason)
-            session.cache.clean([row.rid])
+            session.cache.pending.remove([row.rid])
 
 
 def _is_opened(work: Work, on: Side, circles: Circles) -> bool:
@@ -240,7 +240,7 @@ def _hold_back_deletes(session: Session, both: SourcePair, works: Sequence[Work]
             continue
         with session.cache.transaction():
             session.park(target, row.rid, row.key, None, f"{reason}: leave one of them with it, or delete it here too")
-            session.cache.clean(work.rids)
+            session.cache.pending.remove(work.rids)
 
 
 def _follow(both: SourcePair, work: Work, states: tuple[State, State], blank: Hash) -> tuple[State, State]:
@@ -283,7 +283,7 @@ def _carry(session: Session, both: SourcePair, work: Work) -> None:
             row = work.row(source.side)
             with session.cache.transaction():
                 session.park(source, row.rid, row.key, None, "; ".join(work.unfit.values()))
-                session.cache.clean([row.rid])
+                session.cache.pending.remove([row.rid])
     elif isinstance(decision, Patch):
         for side in SIDES:
             _carry_fields(both, work, side, decision.to[side])

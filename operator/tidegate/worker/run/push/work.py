@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from tidegate.worker.cache.store import Row
+from tidegate.worker.cache.row import Row
 from tidegate.worker.config.rules import Side, other
 from tidegate.worker.connectors import Blocked, Changed, Postponed, Record, Rejected
 from tidegate.worker.errors import RunEnded

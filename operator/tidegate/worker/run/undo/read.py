@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from tidegate.worker.cache.row import Row
 from tidegate.worker.cache.settling import is_stale
-from tidegate.worker.cache.store import Row
 from tidegate.worker.config.rules import other
 from tidegate.worker.connectors import Blocked, Changed, Key, Record, Rejected, unread
 from tidegate.worker.connectors.where import outside
