@@ -98,7 +98,7 @@ def is_refusal(error: DBAPIError) -> bool:
 def is_doubtful(error: DBAPIError) -> bool:
     """True when the error may concern one row only: a lock, a timeout, a policy, or a value the driver cannot write.
 
-    When many rows have it, the system is at fault: see `one_by_one`.
+    When many rows have it, the system is at fault: see `batch`.
     """
     if error.connection_invalidated:
         return False

@@ -22,7 +22,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError
 
 from tidegate.worker.connectors import (
     Blocked,
@@ -39,30 +38,25 @@ from tidegate.worker.connectors import (
     Write,
     is_as_expected,
 )
+from tidegate.worker.connectors.sql.batch import write_batch
 from tidegate.worker.connectors.sql.changes import Changes
-from tidegate.worker.connectors.sql.column_types import ColumnType, adapter, column_type
-from tidegate.worker.connectors.sql.columns import makes_key, needs_text, new_key
-from tidegate.worker.connectors.sql.errors import NotKeptError, is_collision, speaking_of
+from tidegate.worker.connectors.sql.column_types import ColumnType, column_type
+from tidegate.worker.connectors.sql.errors import NotKeptError, speaking_of
 from tidegate.worker.connectors.sql.identity import Identity
 from tidegate.worker.connectors.sql.insert import insert_rows
 from tidegate.worker.connectors.sql.membership import Membership
-from tidegate.worker.connectors.sql.one_by_one import Outcome, outcome_for_one, write_each
 from tidegate.worker.connectors.sql.pages import read_page
 from tidegate.worker.connectors.sql.postgresql import prefer_indexes
 from tidegate.worker.connectors.sql.postgresql_values import fetched
 from tidegate.worker.connectors.sql.search import Search
 from tidegate.worker.connectors.sql.settings import TableSettings
+from tidegate.worker.connectors.sql.stored_values import StoredValues
 from tidegate.worker.connectors.sql.unique_ids import has_key, repeated
 from tidegate.worker.errors import ConfigurationError
-from tidegate.worker.values.kinds import Unfit
 from tidegate.worker.values.normal_form import Value
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
-
-# How often to repeat a batch that the database rolled back in favour of another transaction.
-_COLLISIONS = 3
-
 
 _NOT_SHOWN = "the database drops the new record: see the triggers of the table, or the condition of the view"
 _BEHIND = (
@@ -99,22 +93,7 @@ class Rows:
         self._ids_are_unique = has_key(table, self._identity.columns)
         self._title = description.title
         self._fields: list[Column[Any]] = [table.columns[field.name] for field in description.fields]
-        self._types = tuple(column_type(column, engine.dialect) for column in self._fields)
-        self._written = [i for i, field in enumerate(description.fields) if field.written]
-        self._nullable = [
-            column.name
-            for i in self._written
-            if (column := self._fields[i]).nullable and column.name not in settings.id_columns
-        ]
-        self._empty = {self._fields[i].name: "" for i in self._written if needs_text(self._fields[i])}
-        # A new row leaves all other columns to their defaults.
-        self._empty_at_first = {
-            name: text for name, text in self._empty.items() if table.columns[name].server_default is None
-        }
-        self._constants = {
-            name: adapter(table.columns[name], engine.dialect)(value) for name, value in description.constants
-        }
-        self._made = [column for column in self._identity.columns if makes_key(column)]
+        self._stored = StoredValues(table, description, engine.dialect, self._identity.columns)
         self._description = description
         self._search = Search(engine, self._identity, self._fields, description)
         self._changes: Changes | None = None
@@ -133,7 +112,7 @@ class Rows:
         self._locked = self._members.inside.with_for_update(of=table).order_by(*self._identity.columns)
 
     def field_types(self) -> Sequence[ColumnType]:
-        return self._types
+        return self._stored.types
 
     def cursor_type(self) -> ColumnType | None:
         return None if self._changes is None else column_type(self._changes.cursor, self._engine.dialect)
@@ -207,7 +186,7 @@ class Rows:
         """Adds advice where the database itself generated an id that another record has."""
         key = self._table.primary_key
         first = self._identity.columns[0]
-        gives_ids = [*key.columns] == [first] and all(self._fields[i] is not first for i in self._written)
+        gives_ids = [*key.columns] == [first] and first.name not in self._stored.columns
         if isinstance(answer, Blocked) and gives_ids and key.name and f'"{key.name}"' in answer.reason:
             return replace(answer, reason=f"{answer.reason}: {_BEHIND.format(column=first.name)}")
         return answer
@@ -222,7 +201,7 @@ class Rows:
         rows: dict[int, dict[str, Value]] = {}
         for n, values in enumerate(records):
             try:
-                rows[n] = self._new_row(values)
+                rows[n] = self._stored.of_new(values)
             except ValueError as error:
                 answers[n] = Rejected(str(error))
                 continue
@@ -255,7 +234,7 @@ class Rows:
             if not is_as_expected(current.get(expected.key), expected):
                 continue
             try:
-                row = self._row(values)
+                row = self._stored.of_update(values)
             except ValueError as error:
                 answers[n] = Rejected(str(error))
                 continue
@@ -314,27 +293,7 @@ class Rows:
         if not items:
             return []
         with speaking_of(self._connector):
-            for _ in range(_COLLISIONS):
-                try:
-                    return self._write_once(items, write)
-                except DBAPIError as error:
-                    if not is_collision(error):
-                        raise
-            return self._write_once(items, write)
-
-    def _write_once(
-        self, items: Sequence[_Item], write: Callable[[Connection, Sequence[_Item]], list[_Answer]]
-    ) -> list[_Answer | Rejected | Postponed]:
-        """Write all items in one transaction; when the database refuses one, write each on its own to find it."""
-        engine = self._engine.execution_options(writing=True)
-        try:
-            with engine.begin() as connection:
-                return [*write(connection, items)]
-        except Exception as error:
-            if outcome_for_one(error) is Outcome.SYSTEM:
-                raise
-        with engine.begin() as connection:
-            return write_each(connection, items, write, self._interrupted)
+            return write_batch(self._engine.execution_options(writing=True), items, write, self._interrupted)
 
     def _read(self, connection: Connection, keys: Sequence[Key], rows: Select[Any]) -> dict[Key, Record]:
         if not keys:
@@ -351,23 +310,3 @@ class Rows:
             Record(key, tuple(row[first:]), None if cursor is None else row[cursor])
             for key, row in zip(keys, rows, strict=True)
         ]
-
-    def _new_row(self, values: Sequence[Value]) -> dict[str, Value]:
-        row = {
-            self._fields[i].name: stored for i in self._written if (stored := self._stored(i, values[i])) is not None
-        }
-        # A nullable column is set to NULL, whatever its default; a NOT NULL column is left to its default.
-        row |= {name: None for name in self._nullable if name not in row}
-        row = {**self._empty_at_first, **self._constants, **row}
-        return {column.name: new_key(column) for column in self._made} | row
-
-    def _row(self, values: Mapping[int, Value]) -> dict[str, Value]:
-        row = {self._fields[i].name: self._stored(i, value) for i, value in values.items() if i in self._written}
-        return {name: self._empty.get(name) if value is None else value for name, value in row.items()}
-
-    def _stored(self, field: int, value: Value) -> Value:
-        try:
-            return self._types[field].stored(value)
-        except Unfit as error:
-            column, type_ = self._fields[field], self._types[field]
-            raise Unfit(f"column {column.name} is of type {type_.name}: {error}") from None
