@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from devcluster.paths import ROOT
 from documentation.pages import Page
-from tidegate.api.status import Condition, Outcome
+from tidegate.api.runs import Outcome
+from tidegate.api.status import Condition
 from tidegate.control.report import report
 from tidegate.control.step import Announce, Step
 from unit.control.test_decision_table import TABLE

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tidegate.api.plans import PlanStatus
 from tidegate.api.spec import Mode
-from tidegate.api.status import PlanStatus
 from tidegate.cli import apply, run_log
 from tidegate.cli.decisions.goal import Verdict
 from tidegate.cli.decisions.integration import Integration

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from tidegate.api import names
-from tidegate.api.status import HandledRequests, LastRun, Outcome, SyncIntegrationStatus
+from tidegate.api.runs import LastRun, Outcome
+from tidegate.api.status import HandledRequests, SyncIntegrationStatus
 from tidegate.control.observation import Observation
 from tidegate.control.step import Announce
 from tidegate.control.untrusted import LARGEST_NUMBER, inert

@@ -7,7 +7,8 @@ cache: after a FutureOnly sync that would push everything that it was told to le
 from datetime import datetime
 from functools import partial
 
-from tidegate.api.status import Activation, CacheUse, Run, SyncIntegrationStatus
+from tidegate.api.runs import Run
+from tidegate.api.status import Activation, CacheUse, SyncIntegrationStatus
 from tidegate.control.observation import Observation
 from tidegate.control.step import Announce
 

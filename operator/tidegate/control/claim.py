@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from tidegate.api.runs import Outcome, Run
 from tidegate.api.spec import Switch
-from tidegate.api.status import Outcome, Phase, Run, SyncIntegrationStatus
+from tidegate.api.status import Phase, SyncIntegrationStatus
 from tidegate.control.conflict_decisions import for_run
 from tidegate.control.declared import phase_of_running, with_sync_request_handled
 from tidegate.control.due import sync_requested

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from tidegate.api import decisions, names
-from tidegate.api.status import HandledRequests, RunKind, SyncIntegrationStatus
+from tidegate.api.runs import RunKind
+from tidegate.api.status import HandledRequests, SyncIntegrationStatus
 from tidegate.control.observation import Integration, Observation
 from tidegate.control.step import Announce
 

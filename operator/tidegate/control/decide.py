@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from tidegate.api.runs import RunKind
 from tidegate.api.spec import Switch
-from tidegate.api.status import Phase, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Phase, SyncIntegrationStatus
 from tidegate.control import approvals, conflict_decisions, ending, object_resets, undo_request
 from tidegate.control.claim import with_run
 from tidegate.control.declared import phase_between_runs

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from tidegate.api import names
 from tidegate.api.base import format_time
-from tidegate.api.status import LastRun, Outcome, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.runs import LastRun, Outcome, Run, RunKind
+from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control import object_resets
 from tidegate.control.approvals import is_approved
 from tidegate.control.observation import Integration, Observation

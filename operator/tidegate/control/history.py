@@ -9,17 +9,9 @@ from functools import partial
 from itertools import pairwise
 
 from tidegate.api.contract import ExitCode
+from tidegate.api.runs import ActivityEntry, LastRun, Outcome, Run, RunKind, RunReport
 from tidegate.api.spec import Mode
-from tidegate.api.status import (
-    Activation,
-    ActivityEntry,
-    LastRun,
-    Outcome,
-    Run,
-    RunKind,
-    RunReport,
-    SyncIntegrationStatus,
-)
+from tidegate.api.status import Activation, SyncIntegrationStatus
 from tidegate.control import cache_identity, object_resets, plan_result, undo_request
 from tidegate.control.conflict_decisions import with_handled
 from tidegate.control.ending import ended_by_worker

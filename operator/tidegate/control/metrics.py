@@ -9,7 +9,8 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from tidegate.api.status import Outcome, Phase, RunKind, SyncIntegrationStatus
+from tidegate.api.runs import Outcome, RunKind
+from tidegate.api.status import Phase, SyncIntegrationStatus
 from tidegate.control.due import due_at
 from tidegate.control.freshness import Freshness
 from tidegate.control.gauges import OF_INTEGRATION, Gauges

@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import partial
 
 from tidegate.api import names
+from tidegate.api.runs import LastRun, Run, RunKind
 from tidegate.api.spec import Mode
-from tidegate.api.status import Activation, HandledRequests, LastRun, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Activation, HandledRequests, Phase, SyncIntegrationStatus
 from tidegate.control import cache_identity, object_resets
 from tidegate.control.approvals import is_approved
 from tidegate.control.conflict_decisions import for_run

@@ -8,8 +8,9 @@ from datetime import datetime
 from functools import partial
 
 from tidegate.api import names, resets
+from tidegate.api.runs import ObjectReset, Run, RunKind
 from tidegate.api.spec import Mode, Switch
-from tidegate.api.status import HandledRequests, ObjectReset, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import HandledRequests, SyncIntegrationStatus
 from tidegate.control.observation import Observation
 from tidegate.control.step import Announce
 

@@ -10,8 +10,9 @@ from enum import Enum
 from typing import Any
 
 from tidegate.api import contract
+from tidegate.api.runs import Run, RunKind
 from tidegate.api.spec import SyncIntegrationSpec
-from tidegate.api.status import Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import SyncIntegrationStatus
 
 Body = Mapping[str, Any]
 

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from tidegate.api import contract, names
 from tidegate.api.resets import objects_of
+from tidegate.api.runs import Run, RunKind
 from tidegate.api.spec import SyncIntegrationSpec
-from tidegate.api.status import Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control.observation import Body, Cache, Integration, Job, JobState, Pod, Requests
 from tidegate.control.untrusted import inert, positive_number
 

@@ -7,7 +7,9 @@ the cache (design section 7).
 from datetime import datetime
 from functools import partial
 
-from tidegate.api.status import ActivityEntry, Outcome, PlanStatus, Run, SyncIntegrationStatus
+from tidegate.api.plans import PlanStatus
+from tidegate.api.runs import ActivityEntry, Outcome, Run
+from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control.observation import Pod
 from tidegate.control.step import Announce
 from tidegate.control.termination_message import Planned, planned_by, report_of

@@ -1,6 +1,7 @@
 """Plan words: what a message says of a plan that is in progress or requested. Pure. Used by `report`."""
 
-from tidegate.api.status import Outcome, Phase, RunKind
+from tidegate.api.runs import Outcome, RunKind
+from tidegate.api.status import Phase
 from tidegate.control.declared import plan_requested
 from tidegate.control.observation import Observation
 from tidegate.control.plan_result import what_it_plans

@@ -12,8 +12,10 @@ from datetime import datetime
 from functools import partial
 
 from tidegate.api import names
+from tidegate.api.plans import PlanStatus
+from tidegate.api.runs import Outcome, Run, RunKind
 from tidegate.api.spec import Switch
-from tidegate.api.status import Outcome, Phase, PlanStatus, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Phase, SyncIntegrationStatus
 from tidegate.control import cache_identity, ending, object_resets, undo_request
 from tidegate.control.claim import (
     claimed_again,

@@ -6,7 +6,8 @@ counted where its success is shown.
 
 from collections.abc import Mapping
 
-from tidegate.api.status import ActivityEntry, Outcome, RecordTotals, RunKind, RunReport, SyncIntegrationStatus
+from tidegate.api.runs import ActivityEntry, Outcome, RunKind, RunReport
+from tidegate.api.status import RecordTotals, SyncIntegrationStatus
 from tidegate.control.untrusted import LARGEST_NUMBER
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from tidegate.api import contract, names
 from tidegate.api.base import format_micro_time, format_time
 from tidegate.api.contract import Environment, ExitCode
+from tidegate.api.runs import Run, RunKind
 from tidegate.api.spec import Approval
-from tidegate.api.status import Run, RunKind
 from tidegate.control.merge_patch import strategic_merge
 from tidegate.control.observation import Integration
 from tidegate.control.settings import Settings

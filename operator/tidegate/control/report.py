@@ -9,8 +9,9 @@ from functools import partial
 from typing import Literal
 
 from tidegate.api.base import format_time
+from tidegate.api.runs import Outcome, Run, RunKind
 from tidegate.api.spec import OffPolicy, Switch
-from tidegate.api.status import Condition, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Condition, Phase, SyncIntegrationStatus
 from tidegate.control import approvals, conflict_decisions, object_resets, undo_request
 from tidegate.control.cache_identity import is_being_deleted, is_gone
 from tidegate.control.declared import owes_activation, wants_reset

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from tidegate.api.runs import Outcome, Run
 from tidegate.api.spec import OffPolicy, Switch
-from tidegate.api.status import Outcome, Phase, Run, SyncIntegrationStatus
+from tidegate.api.status import Phase, SyncIntegrationStatus
 from tidegate.control import cache_identity, ending
 from tidegate.control.claim import continue_claim, end_claim, give_up_claim, refusal_of, with_run
 from tidegate.control.declared import phase_between_runs, phase_of_running, wants_reset

@@ -6,7 +6,8 @@ A run that cannot start is not in progress, and says so within a minute (design 
 
 from datetime import datetime, timedelta
 
-from tidegate.api.status import Run, SyncIntegrationStatus
+from tidegate.api.runs import Run
+from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control.observation import Job, Observation, Pod
 
 # Every start has a moment without a node or a volume, and an image may take a second attempt. What lasts longer is

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidegate.api.status import Phase, Run, SyncIntegrationStatus
+from tidegate.api.runs import Run
+from tidegate.api.status import Phase, SyncIntegrationStatus
 
 # How soon to decide again where no event of a watch may come.
 LOOK_AGAIN = timedelta(seconds=1)

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeGuard, TypeVar
 
-from tidegate.api.status import Found, PlannedSide, RunReport
+from tidegate.api.plans import PlannedSide
+from tidegate.api.runs import Found, RunReport
 from tidegate.control.observation import Job, Pod
 from tidegate.control.untrusted import LARGEST_NUMBER, inert
 

@@ -6,8 +6,9 @@ A request is a run's number, so the same value is carried out once: until the an
 from functools import partial
 
 from tidegate.api import names
+from tidegate.api.runs import LastRun, Outcome, RunKind
 from tidegate.api.spec import Switch
-from tidegate.api.status import HandledRequests, LastRun, Outcome, RunKind, SyncIntegrationStatus
+from tidegate.api.status import HandledRequests, SyncIntegrationStatus
 from tidegate.control.declared import wants_reset
 from tidegate.control.observation import Observation
 from tidegate.control.step import Announce

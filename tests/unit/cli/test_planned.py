@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tidegate.api.plans import PlanStatus
 from tidegate.api.spec import Mode
-from tidegate.api.status import PlanStatus
 from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.display import planned
 from tidegate.cli.display.screen import Screen

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tidegate.api.contract import ExitCode
+from tidegate.api.runs import Outcome, Run, RunKind
 from tidegate.api.spec import Mode, OffPolicy, Switch, SyncIntegrationSpec
-from tidegate.api.status import Activation, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Activation, Phase, SyncIntegrationStatus
 from tidegate.control.observation import Integration, Job, Pod
 
 # After one of these a run is over, whatever becomes of its Job.

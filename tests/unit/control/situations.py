@@ -7,8 +7,9 @@ from typing import Any
 
 from tidegate.api import names
 from tidegate.api.contract import ExitCode
+from tidegate.api.runs import LastRun, Outcome, Run, RunKind
 from tidegate.api.spec import Mode, SyncIntegrationSpec
-from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Activation, Phase, SyncIntegrationStatus
 from tidegate.control.decide import decide
 from tidegate.control.observation import Cache, Integration, Job, JobState, Observation, Pod, Refusal, Requests
 from tidegate.control.step import Action, Announce, Step

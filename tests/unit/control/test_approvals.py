@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.api.status import Outcome, SyncIntegrationStatus
+from tidegate.api.runs import Outcome
+from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control.report import report
 from tidegate.control.step import Announce, CreateJob
 

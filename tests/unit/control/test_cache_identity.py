@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tidegate.api.runs import Outcome, RunKind
 from tidegate.api.spec import Mode
-from tidegate.api.status import CacheUse, Outcome, Phase, RunKind
+from tidegate.api.status import CacheUse, Phase
 from tidegate.control.observation import NO_RUN, JobState, Refusal
 from tidegate.control.report import report
 from tidegate.control.step import Announce, CreateCache, CreateJob, DeleteJob, Step

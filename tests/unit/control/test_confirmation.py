@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tidegate.api.status import Found, Outcome
+from tidegate.api.runs import Found, Outcome
 from tidegate.control.observation import JobState
 from tidegate.control.report import report
 from tidegate.control.termination_message import report_of

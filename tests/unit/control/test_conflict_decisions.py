@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.api.status import HandledRequests, RunKind
+from tidegate.api.runs import RunKind
+from tidegate.api.status import HandledRequests
 from tidegate.control import render
 from tidegate.control.conflict_decisions import digest_of
 from tidegate.control.observation import JobState

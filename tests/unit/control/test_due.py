@@ -8,8 +8,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegate.api.runs import LastRun
 from tidegate.api.spec import SyncIntegrationSpec
-from tidegate.api.status import LastRun
 from tidegate.control.due import due_at
 from tidegate.control.observation import Integration
 

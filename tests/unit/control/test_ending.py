@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.api.status import Condition, Outcome, Phase
+from tidegate.api.runs import Outcome
+from tidegate.api.status import Condition, Phase
 from tidegate.control.observation import JobState, Pod
 from tidegate.control.report import report
 from tidegate.control.step import Announce, CreateJob, DeleteJob, SuspendJob

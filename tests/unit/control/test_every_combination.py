@@ -12,8 +12,9 @@ import pytest
 
 from tidegate.api import names
 from tidegate.api.contract import ExitCode
+from tidegate.api.runs import LastRun, Outcome, Run, RunKind
 from tidegate.api.spec import Mode, OffPolicy, Switch
-from tidegate.api.status import Activation, LastRun, Outcome, Phase, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Activation, Phase, SyncIntegrationStatus
 from tidegate.control.decide import decide
 from tidegate.control.observation import Job, JobState, Observation, Pod, Requests
 from tidegate.control.report import report

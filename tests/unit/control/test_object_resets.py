@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.api.status import HandledRequests, ObjectReset, SyncIntegrationStatus
+from tidegate.api.runs import ObjectReset
+from tidegate.api.status import HandledRequests, SyncIntegrationStatus
 from tidegate.control import render
 from tidegate.control.observation import JobState, Requests
 from tidegate.control.report import report

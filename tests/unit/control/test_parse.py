@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tidegate.api import names
+from tidegate.api.runs import RunKind
 from tidegate.api.spec import Mode, Switch
-from tidegate.api.status import RunKind
 from tidegate.control.observation import JobState, Requests
 from tidegate.control.parse import cache_of, controller_uid, integration_of, is_of_a_run, job_of, pod_of
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.api.status import Outcome, Phase, RunKind, SyncIntegrationStatus
+from tidegate.api.runs import Outcome, RunKind
+from tidegate.api.status import Phase, SyncIntegrationStatus
 from tidegate.control import render
 from tidegate.control.observation import JobState, Requests
 from tidegate.control.report import report

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.api.status import RecordTotals, RunReport, SyncIntegrationStatus
+from tidegate.api.runs import RunReport
+from tidegate.api.status import RecordTotals, SyncIntegrationStatus
 from tidegate.control.observation import JobState
 from tidegate.control.records import totals_after
 from tidegate.control.report import report

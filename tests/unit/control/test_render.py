@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tidegate.api.runs import Found, Run, RunKind
 from tidegate.api.spec import SyncIntegrationSpec
-from tidegate.api.status import Found, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control import render
 from tidegate.control.observation import Integration
 from tidegate.control.parse import job_of

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from tidegate.api.status import Condition, Outcome, Phase, SyncIntegrationStatus
+from tidegate.api.runs import Outcome
+from tidegate.api.status import Condition, Phase, SyncIntegrationStatus
 from tidegate.control.observation import JobState, Requests
 from tidegate.control.report import report
 from tidegate.control.step import Announce

@@ -17,8 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tidegate.api import names
 from tidegate.api.contract import ExitCode
+from tidegate.api.runs import Outcome, RunKind
 from tidegate.api.spec import Switch
-from tidegate.api.status import Outcome, Phase, RunKind
+from tidegate.api.status import Phase
 from tidegate.control.act import RefusedError
 from tidegate.control.reconcile import WRITE_VISIBLE_WITHIN
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.api.status import ActivityEntry, HandledRequests, Outcome, RunKind, SyncIntegrationStatus
+from tidegate.api.runs import ActivityEntry, Outcome, RunKind
+from tidegate.api.status import HandledRequests, SyncIntegrationStatus
 from tidegate.control import render
 from tidegate.control.observation import JobState
 from tidegate.control.parse import job_of

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tidegate.api import names
-from tidegate.api.status import Outcome
+from tidegate.api.runs import Outcome
 from tidegate.cli.decisions.change import Change
 from tidegate.cli.decisions.goal import Goal, RunEnded
 from tidegate.cli.decisions.integration import Integration

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from tidegate.api import names
 from tidegate.api.base import format_duration
+from tidegate.api.runs import Run
 from tidegate.api.spec import Mode, OffPolicy, Switch
-from tidegate.api.status import Phase, Run
+from tidegate.api.status import Phase
 from tidegate.cli.decisions.goal import CaughtUp, Goal, Off, RunEnded
 from tidegate.cli.decisions.integration import NOT_PICKED_UP, OFF_POLICY_ANNOTATION, Integration
 from tidegate.cli.errors import RefusedError

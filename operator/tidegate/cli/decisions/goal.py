@@ -6,7 +6,9 @@ Judged by `observedGeneration` and conditions only, so that a status of before t
 from dataclasses import dataclass
 
 from tidegate.api import names
-from tidegate.api.status import ActivityEntry, Outcome, Phase, PlanStatus, RunKind
+from tidegate.api.plans import PlanStatus
+from tidegate.api.runs import ActivityEntry, Outcome, RunKind
+from tidegate.api.status import Phase
 from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.errors import ExitCode
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from tidegate.api import names, resets
+from tidegate.api.runs import Run, RunKind
 from tidegate.api.spec import OffPolicy, Switch, SyncIntegrationSpec
-from tidegate.api.status import Condition, Run, RunKind, SyncIntegrationStatus
+from tidegate.api.status import Condition, SyncIntegrationStatus
 from tidegate.cli.errors import ClusterError
 
 Body = Mapping[str, Any]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tidegate.api import names
-from tidegate.api.status import ActivityEntry, Outcome, RunKind
+from tidegate.api.runs import ActivityEntry, Outcome, RunKind
 from tidegate.cli.decisions.change import Change, require_accepted_job, require_on, unseen
 from tidegate.cli.decisions.goal import Goal, Undone
 from tidegate.cli.decisions.integration import Integration

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from tidegate.api.status import ActivityEntry, RunReport
+from tidegate.api.runs import ActivityEntry, RunReport
 from tidegate.cli.display import show
 from tidegate.cli.display.log_lines import counted, unresolved
 from tidegate.cli.display.screen import inert

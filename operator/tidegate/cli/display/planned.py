@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from tidegate.api.plans import PlanStatus
 from tidegate.api.spec import Mode
-from tidegate.api.status import PlanStatus
 from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.display import show
 from tidegate.cli.display.screen import inert

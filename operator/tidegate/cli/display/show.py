@@ -7,7 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.api.base import format_duration
-from tidegate.api.status import ActivityEntry, Found, Outcome, Phase, PlanStatus, RunReport
+from tidegate.api.plans import PlanStatus
+from tidegate.api.runs import ActivityEntry, Found, Outcome, RunReport
+from tidegate.api.status import Phase
 from tidegate.cli.decisions.integration import NOT_PICKED_UP, Integration
 from tidegate.cli.display import log_lines
 from tidegate.cli.display.conflicts import Conflict

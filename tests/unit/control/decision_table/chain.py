@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from tidegate.api.runs import ObjectReset, Outcome
 from tidegate.api.spec import Mode
-from tidegate.api.status import HandledRequests, ObjectReset, Outcome
+from tidegate.api.status import HandledRequests
 from tidegate.control.history import MESSAGE_PATIENCE
 from tidegate.control.observation import JobState
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.api.status import Run, RunKind
+from tidegate.api.runs import Run, RunKind
 from tidegate.control.observation import Requests
 from tidegate.control.step import Action, CreateCache, CreateJob, DeleteJob, EvictPod, LookUpJob, Step, SuspendJob
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tidegate.api.status import CacheUse, Outcome, RunKind
+from tidegate.api.runs import Outcome, RunKind
+from tidegate.api.status import CacheUse
 from tidegate.control.observation import JobState
 
 from ..situations import (

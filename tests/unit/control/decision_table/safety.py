@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tidegate.api.contract import ExitCode
-from tidegate.api.status import HandledRequests, Phase, RunKind
+from tidegate.api.runs import RunKind
+from tidegate.api.status import HandledRequests, Phase
 from tidegate.control.observation import JobState
 
 from ..situations import (

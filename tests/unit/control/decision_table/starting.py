@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tidegate.api.contract import ExitCode
-from tidegate.api.status import Outcome
+from tidegate.api.runs import Outcome
 from tidegate.control.history import entry_of
 from tidegate.control.starting import SILENCE_PATIENCE, TROUBLE_PATIENCE
 

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from tidegate.api.status import CacheUse, Outcome, Phase
+from tidegate.api.runs import Outcome
+from tidegate.api.status import CacheUse, Phase
 
 from ..situations import (
     FINISHED,

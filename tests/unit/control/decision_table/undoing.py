@@ -3,8 +3,9 @@
 from typing import Any
 
 from tidegate.api.contract import ExitCode
+from tidegate.api.runs import LastRun, Outcome, RunKind
 from tidegate.api.spec import Mode
-from tidegate.api.status import CacheUse, HandledRequests, LastRun, Outcome, Phase, RunKind
+from tidegate.api.status import CacheUse, HandledRequests, Phase
 from tidegate.control.observation import JobState, Requests
 
 from ..situations import (
