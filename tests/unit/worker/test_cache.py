@@ -245,3 +245,36 @@ def test_ids_are_recognized_whatever_they_contain(cache: Cache) -> None:
     }
     assert cache.known(0, ["a\0b"])["a\0b"][2] == b"shadow: "
     assert cache.known(1, keys) == {}
+
+
+IDS = st.one_of(
+    st.integers(-3, 12),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.text(st.sampled_from("aZ09\0é\U0001f30a"), max_size=3),
+)
+
+
+@pytest.fixture(scope="module")
+def with_ids(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
+    cache = Cache(tmp_path_factory.mktemp("ids"), "1")
+    yield cache
+    cache.close()
+
+
+class TestThePageOfAScan:
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(IDS, unique=True, max_size=12), st.lists(IDS, unique=True, max_size=8), st.booleans())
+    def test_is_recognized_in_any_order_and_with_any_gaps(
+        self, with_ids: Cache, remembered: list[Key], page: list[Key], in_order: bool
+    ) -> None:
+        with_ids.forget_all([0, 1])
+        added = with_ids.add(0, [(key, None, b"8 digits, fields") for key in remembered])
+        rids = dict(zip(remembered, added, strict=True))
+        with_ids.add(1, [(key, None, None) for key in page])
+        page = sorted(page, key=lambda key: (isinstance(key, str), key)) if in_order else page
+        assert with_ids.known(0, page) == {key: (key, rids[key], b"8 digits") for key in page if key in rids}
+
+    def test_leaves_out_what_lies_between_its_ids(self, with_ids: Cache) -> None:
+        with_ids.forget_all([0, 1])
+        with_ids.add(0, [(key, None, None) for key in range(10)])
+        assert list(with_ids.known(0, [2, 3, 5])) == [2, 3, 5]

@@ -37,7 +37,8 @@ class Pending:
 
     def doubt_absence(self, source: int) -> None:
         """Before a whole scan: records that an earlier scan has missed may have come back."""
-        self._db.execute("DELETE FROM dirty WHERE gone AND rid IN (SELECT rid FROM record WHERE source = ?)", (source,))
+        of_source = "(SELECT source FROM record WHERE record.rid = dirty.rid) = ?"
+        self._db.execute(f"DELETE FROM dirty WHERE gone AND {of_source}", (source,))  # noqa: S608
 
     def batch(self, sources: Sequence[int], after: int, limit: int) -> list[Row]:
         """The next batch of pending records, in the order of their rids; without those whose last push is in doubt."""

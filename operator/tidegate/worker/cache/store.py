@@ -20,6 +20,7 @@ from typing import Any
 
 from tidegate.worker.cache import accepted, blanks, deletes, intents, large, parked, pending, reloads, settling, visits
 from tidegate.worker.cache.file import FILE, note_that_it_was_made, refuse_lost
+from tidegate.worker.cache.known import Known, known
 from tidegate.worker.cache.listed import LISTED, listed
 from tidegate.worker.cache.row import Row
 from tidegate.worker.cache.shadow import Shadow, blob
@@ -133,19 +134,9 @@ class Cache:
 
     # Records
 
-    def known(self, source: int, keys: Sequence[Key]) -> dict[Key, tuple[Key, int, Hash | None]]:
+    def known(self, source: int, keys: Sequence[Key]) -> dict[Key, Known]:
         """The id, rid and shadow digest of known records; scans call it for each page, so it selects nothing else."""
-        found = self._db.execute(
-            f"SELECT record.id, rid, substr(shadow, 1, {HASH_BYTES}) FROM json_each(?) AS sought "  # noqa: S608
-            "CROSS JOIN record ON source = ? AND record.id = sought.value",
-            (json.dumps(keys), source),
-        )
-        known = {row[0]: row for row in found}
-        # SQLite ends a text of JSON at a zero character.
-        for key in (key for key in keys if isinstance(key, str) and "\0" in key):
-            if (row := self.row_of(source, key)) is not None:
-                known[key] = key, row.rid, row.shadow and row.shadow[:HASH_BYTES]
-        return known
+        return known(self._db, source, keys)
 
     def rows(self, rids: Iterable[int]) -> dict[int, Row]:
         """The remembered records with these rids."""

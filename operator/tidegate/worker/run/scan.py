@@ -95,16 +95,20 @@ def _read_by(source: Source) -> dict[str, Any]:
 
 def _take(session: Session, source: Source, records: Sequence[Record]) -> None:
     cache, progress = session.cache, session.progress
-    known = cache.known(source.number, [record.key for record in records])
+    keys = [record.key for record in records]
+    known = cache.known(source.number, keys)
     new = [record for record in records if record.key not in known] if len(known) < len(records) else []
     met = [record for record in records if record.key in known] if new else records
-    remembered = [known[record.key] for record in met]
-    changed = [
-        (rid, record)
-        for record, digest, (_, rid, seen) in zip(met, source.digests(met), remembered, strict=True)
-        if seen != digest or source.widened
-    ]
-    visited = {rid for _, rid, _ in known.values()}
+    remembered = [known[key] for key in keys if key in known] if new else [known[key] for key in keys]
+    digests = source.digests(met)
+    changed = []
+    if source.widened or digests != [seen for _, _, seen in remembered]:
+        changed = [
+            (rid, record)
+            for record, digest, (_, rid, seen) in zip(met, digests, remembered, strict=True)
+            if seen != digest or source.widened
+        ]
+    visited = {rid for _, rid, _ in remembered}
     hashed = HashedOnce(source)
     replaced = _replaced(session, source, changed, hashed)
     new, changed = [*new, *replaced.values()], [each for each in changed if each[0] not in replaced]

@@ -5,9 +5,12 @@ expected, read back what was stored.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta, tzinfo
+from functools import partial
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -306,7 +309,7 @@ class Rows:
         keys = self._identity.keys_of(rows)
         if not self._ids_are_unique and (complaint := repeated(keys)):
             raise ConfigurationError(f"{self._title}: id: {complaint}")
-        return [
-            Record(key, tuple(row[first:]), None if cursor is None else row[cursor])
-            for key, row in zip(keys, rows, strict=True)
-        ]
+        values = map(itemgetter(slice(first, None)), rows)
+        cursors: Iterable[Value] = repeat(None, len(rows)) if cursor is None else map(itemgetter(cursor), rows)
+        # Every record that is read is made here: without a call of `Record` it takes two thirds of the time.
+        return [*map(partial(tuple.__new__, Record), zip(keys, values, cursors, strict=True))]
