@@ -24,6 +24,7 @@ def test_the_benchmark_reports_every_speed_and_all_memory() -> None:
     speeds = re.findall(r"^(.+?)  +([\d,]+) (pairs|records)/s +([\d,]+)", done.stdout, re.M)
     assert [case for case, *_ in speeds] == [
         "unchanged full sync",
+        "unchanged full sync, PostgreSQL",
         "first read-only full sync",
         "first read-write full sync",
         "500 parked and 500 unpaired",
@@ -34,10 +35,11 @@ def test_the_benchmark_reports_every_speed_and_all_memory() -> None:
     floors = re.findall(r"(the drivers? alone.*?): ([\d,]+) +[\d.]+ ×", done.stdout)
     assert [floor for floor, _ in floors] == [
         "the driver alone, which reads both sides",
+        "the driver alone, which reads both sides",
         "the drivers alone, with COPY",
     ]
     memory = re.findall(r"^(.+?)  +(\d+) MiB", done.stdout, re.M)
-    assert len(memory) == 5
+    assert len(memory) == 6
     assert all(20 < _number(peak) < 1000 for _, peak in memory)
     assert re.search(r"cache: \d+ bytes per record and side", done.stdout)
 

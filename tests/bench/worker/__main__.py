@@ -61,16 +61,23 @@ def _measure(arguments: argparse.Namespace, directory: Path, reporter: Reporter)
         ours.sqlite_and_postgresql(_new(directory, "push"), records) as pushed_pair,
     ):
         pushed = pushed_pair.sync(push=True)
+    with (
+        reporter.step(f"Unchanged: {records:,} + {records:,} records, PostgreSQL and PostgreSQL"),
+        ours.postgresql_and_postgresql(_new(directory, "postgresql"), records) as on_servers,
+    ):
+        on_servers.sync(push=False)
+        unchanged_on_servers = on_servers.sync(push=True)
+        read_from_servers = Speed(records, floor.read(directory, on_servers.urls))
     with reporter.step(f"The drivers alone: {records:,} + {records:,} records read, {records:,} written"):
-        sides = [directory / "ours" / f"{name}.db" for name in ("crm", "erp")]
-        read = Speed(records, floor.read(directory, sides))
+        read = Speed(records, floor.read(directory, pair.urls))
         written = Speed(records, floor.copy(directory, directory / "push" / "crm.db"))
     waiting: int = arguments.waiting
     with reporter.step(f"Parked and unpaired: {waiting:,} + {waiting:,} records, SQLite and SQLite"):
         waited = ours.parked_and_unpaired(_new(directory, "waiting"), waiting).sync(push=True)
     _expect("parked and unpaired", (waited.read, waited.changed, waited.created), (2 * waiting, waiting, 0))
     _expect("read-only", (read_only.read, read_only.changed, read_only.created), (2 * records, 2 * records, 0))
-    _expect("unchanged", (unchanged.read, unchanged.changed, unchanged.created), (2 * records, 0, 0))
+    for each in (unchanged, unchanged_on_servers):
+        _expect("unchanged", (each.read, each.changed, each.created), (2 * records, 0, 0))
     _expect("read-write", (pushed.read, pushed.changed, pushed.created), (records, records, records))
     cases = [
         Case(
@@ -79,6 +86,13 @@ def _measure(arguments: argparse.Namespace, directory: Path, reporter: Reporter)
             Speed(records, unchanged.took),
             80_000,
             {"the driver alone, which reads both sides": read, **others.get("again", {})},
+        ),
+        Case(
+            "unchanged full sync, PostgreSQL",
+            "pairs/s",
+            Speed(records, unchanged_on_servers.took),
+            50_000,
+            {"the driver alone, which reads both sides": read_from_servers},
         ),
         Case("first read-only full sync", "records/s", Speed(2 * records, read_only.took), 60_000),
         Case(
@@ -92,6 +106,7 @@ def _measure(arguments: argparse.Namespace, directory: Path, reporter: Reporter)
     ]
     memory = [
         Memory(f"unchanged full sync, {records:,} pairs", unchanged.took.peak_bytes, _PEAK),
+        Memory(f"unchanged full sync, PostgreSQL, {records:,} pairs", unchanged_on_servers.took.peak_bytes, _PEAK),
         Memory(f"first read-only full sync, {records:,} pairs", read_only.took.peak_bytes, _PEAK),
         Memory(f"first read-write full sync, {records:,} records", pushed.took.peak_bytes, _PEAK),
     ]

@@ -5,6 +5,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
+
+from worker.postgresql import Database, PostgreSQL
+
+# How the URL of a SQLite database begins; its path follows.
+SQLITE = "sqlite:///"
+
 FIELDS = ("email", "first_name", "last_name", "phone", "company", "city", "score", "newsletter")
 
 _COLUMNS = """
@@ -12,7 +19,7 @@ _COLUMNS = """
 """
 
 # What a table needs that is synced: an id, a column that every change moves on, and an index by what is matched.
-POSTGRESQL = f"""
+_POSTGRESQL = f"""
 CREATE TABLE contact (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {_COLUMNS},
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp());
@@ -36,6 +43,24 @@ def write_sqlite(path: Path, records: int) -> None:
         _insert(database, range(records))
         database.execute("COMMIT")
         database.execute("PRAGMA journal_mode = DELETE")
+
+
+def in_postgresql(server: PostgreSQL, records: int) -> Database:
+    """Make a database with so many contacts; with none it has an empty table."""
+    database = server.database()
+    database.sql(_POSTGRESQL)
+    if records:
+        names = ", ".join((*FIELDS, "updated_at"))
+        statement = f"COPY contact ({names}) FROM STDIN".encode()
+        with (
+            psycopg.connect(server.url(database.name)) as connection,
+            connection.cursor() as cursor,
+            cursor.copy(statement) as into,
+        ):
+            for row in _contacts(range(records)):
+                into.write_row(row)
+        database.sql("ANALYZE contact")
+    return database
 
 
 def add_to_sqlite(path: Path, numbers: range) -> None:

@@ -1,6 +1,6 @@
 """The floor: the rows of a case read by the driver alone, and written by COPY alone, with no worker in between.
 
-As a program of its own (`python -m bench.worker.floor read FILE … | copy FILE URL`), so that it is measured as the
+As a program of its own (`python -m bench.worker.floor read URL … | copy FILE URL`), so that it is measured as the
 worker is.
 """
 
@@ -19,17 +19,17 @@ from .measured import Measured, run
 
 _TESTS = Path(__file__).parents[2]
 _PAGE = 1000
+_QUERY = f"SELECT id, {', '.join(contacts.FIELDS)} FROM contact ORDER BY id"  # noqa: S608
 
 
-def read(directory: Path, files: Sequence[Path]) -> Measured:
-    """What it takes to read all contacts of these SQLite databases, one after the other."""
-    return _run(directory, "read", *map(str, files))
+def read(directory: Path, urls: Sequence[str]) -> Measured:
+    """What it takes to read all contacts of these databases, one after the other."""
+    return _run(directory, "read", *urls)
 
 
 def copy(directory: Path, file: Path) -> Measured:
     """What it takes to write all contacts of a SQLite database into an empty table of PostgreSQL."""
-    with postgresql() as server, server.database() as erp:
-        erp.sql(contacts.POSTGRESQL)
+    with postgresql() as server, contacts.in_postgresql(server, 0) as erp:
         return _run(directory, "copy", str(file), erp.worker_url)
 
 
@@ -40,21 +40,29 @@ def _run(directory: Path, *arguments: str) -> Measured:
 
 def _rows(file: str) -> Iterator[tuple[str | int, ...]]:
     with closing(sqlite3.connect(file)) as database:
-        cursor = database.execute(f"SELECT {', '.join(contacts.FIELDS)} FROM contact ORDER BY id")  # noqa: S608
+        cursor = database.execute(_QUERY)
+        while page := cursor.fetchmany(_PAGE):
+            yield from page
+
+
+def _rows_of_postgresql(url: str) -> Iterator[tuple[str | int, ...]]:
+    with psycopg.connect(url) as connection, connection.cursor("floor") as cursor:
+        cursor.execute(_QUERY.encode())
         while page := cursor.fetchmany(_PAGE):
             yield from page
 
 
 def _main(what: str, *arguments: str) -> None:
     if what == "read":
-        for file in arguments:
-            for _ in _rows(file):
+        for url in arguments:
+            file = url.removeprefix(contacts.SQLITE)
+            for _ in _rows_of_postgresql(url) if file == url else _rows(file):
                 pass
         return
     file, url = arguments
     statement = f"COPY contact ({', '.join(contacts.FIELDS)}) FROM STDIN"
-    with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(statement) as into:
-        for row in _rows(file):
+    with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(statement.encode()) as into:
+        for _, *row in _rows(file):
             into.write_row(row)
 
 

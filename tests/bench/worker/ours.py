@@ -29,6 +29,7 @@ class Pair:
     """Two systems, crm and erp, and the worker's cache, in a directory."""
 
     def __init__(self, directory: Path, crm: str, erp: str) -> None:
+        self.urls = crm, erp
         self._directory = directory
         self._runs = 0
         (directory / "cache").mkdir()
@@ -65,14 +66,14 @@ def sqlite_and_sqlite(directory: Path, records: int) -> Pair:
     """Two systems that hold the same contacts."""
     for name in ("crm", "erp"):
         contacts.write_sqlite(directory / f"{name}.db", records)
-    return Pair(directory, *(f"sqlite:///{directory / name}.db" for name in ("crm", "erp")))
+    return Pair(directory, *(f"{contacts.SQLITE}{directory / name}.db" for name in ("crm", "erp")))
 
 
 def parked_and_unpaired(directory: Path, records: int) -> Pair:
     """Two systems of which one holds so many contacts without a counterpart, and as many that the other refuses."""
     contacts.write_sqlite(directory / "crm.db", records)
     contacts.write_sqlite(directory / "erp.db", 0)
-    pair = Pair(directory, *(f"sqlite:///{directory / name}.db" for name in ("crm", "erp")))
+    pair = Pair(directory, *(f"{contacts.SQLITE}{directory / name}.db" for name in ("crm", "erp")))
     pair.sync(push=False)
     contacts.add_to_sqlite(directory / "crm.db", range(records, 2 * records))
     contacts.refuse_in_sqlite(directory / "erp.db")
@@ -84,6 +85,16 @@ def parked_and_unpaired(directory: Path, records: int) -> Pair:
 def sqlite_and_postgresql(directory: Path, records: int) -> Iterator[Pair]:
     """One that holds contacts, and one that has an empty table for them."""
     contacts.write_sqlite(directory / "crm.db", records)
-    with postgresql() as server, server.database() as erp:
-        erp.sql(contacts.POSTGRESQL)
-        yield Pair(directory, f"sqlite:///{directory}/crm.db", erp.worker_url)
+    with postgresql() as server, contacts.in_postgresql(server, 0) as erp:
+        yield Pair(directory, f"{contacts.SQLITE}{directory}/crm.db", erp.worker_url)
+
+
+@contextmanager
+def postgresql_and_postgresql(directory: Path, records: int) -> Iterator[Pair]:
+    """Two that hold the same contacts, on one server."""
+    with (
+        postgresql() as server,
+        contacts.in_postgresql(server, records) as crm,
+        contacts.in_postgresql(server, records) as erp,
+    ):
+        yield Pair(directory, crm.worker_url, erp.worker_url)
