@@ -30,6 +30,9 @@ _KINDS: dict[type, Kind] = {
     timedelta: Kind.DURATION, dict: Kind.DOCUMENT, list: Kind.LIST, bytes: Kind.BYTES, UUID: Kind.UUID,
 }  # fmt: skip
 
+# The types of Python of which every value is of that kind.
+_OWN: dict[Kind, type] = {Kind.TEXT: str, Kind.WHOLE: int}
+
 # The size of integer types in bits, by type name.
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INTEGER": 32, "BIGINT": 64}
 
@@ -101,17 +104,25 @@ def _name(type_: TypeEngine[Any], dialect: Dialect) -> str:
 
 
 def _adapter(type_: TypeEngine[Any], kind: Kind, dialect: Dialect, charset: str | None) -> Adapt:
-    check = _check(type_, kind, dialect, charset)
+    check = _CHECKS[kind](type_, dialect, charset) if kind in _CHECKS else _unchecked
+    convert_and_check = _converting(type_, kind, dialect, charset, check)
+    own = _OWN.get(kind)
+    # Most values have the column's own type: they need no conversion.
+    return lambda value: check(value) if type(value) is own else convert_and_check(value)
+
+
+def _converting(type_: TypeEngine[Any], kind: Kind, dialect: Dialect, charset: str | None, check: Check) -> Adapt:
+    def check_any(value: Value) -> Value:
+        return _spelled(dialect, value) if isinstance(value, Spelling) else check(value)
+
     if kind is Kind.TEXT:
-        return lambda value: (
-            value if value is None else check(value if type(value) is str else convert(_usual(value), kind))
-        )
+        return lambda value: value if value is None else check_any(convert(_usual(value), kind))
     if isinstance(type_, ARRAY):
         element = _adapter(type_.item_type, kind_of_type(type_.item_type), dialect, charset)
         return lambda value: _each(element, convert(value, kind))
     if _is_truth(type_):
-        return lambda value: _one(kind, check, _truth(value) if isinstance(value, str) else value)
-    return lambda value: _one(kind, check, value)
+        return lambda value: _one(kind, check_any, _truth(value) if isinstance(value, str) else value)
+    return lambda value: _one(kind, check_any, value)
 
 
 def _one(kind: Kind, check: Check, value: Value) -> Value:
@@ -139,12 +150,6 @@ def _each(element: Adapt, values: Value) -> Value:
     if values is None:
         return None
     return [_each(element, value) if isinstance(value, list) else element(value) for value in values]
-
-
-def _check(type_: TypeEngine[Any], kind: Kind, dialect: Dialect, charset: str | None) -> Check:
-    """The limits of the type beyond its kind, such as a length; a check may also change the form of a value."""
-    check = _CHECKS[kind](type_, dialect, charset) if kind in _CHECKS else lambda value: value
-    return lambda value: _spelled(dialect, value) if isinstance(value, Spelling) else check(value)
 
 
 def _spelled(dialect: Dialect, value: Spelling) -> Spelling:
@@ -276,6 +281,7 @@ def _duration_check(type_: TypeEngine[Any], dialect: Dialect, _: str | None) -> 
     return check
 
 
+# The limits of a type beyond its kind, such as a length; a check may also change the form of a value.
 _CHECKS: dict[Kind, Callable[[TypeEngine[Any], Dialect, str | None], Check]] = {
     Kind.TEXT: _text_check,
     Kind.WHOLE: _whole_check,
@@ -285,6 +291,10 @@ _CHECKS: dict[Kind, Callable[[TypeEngine[Any], Dialect, str | None], Check]] = {
     Kind.BYTES: _bytes_check,
     Kind.DURATION: _duration_check,
 }
+
+
+def _unchecked(value: Value) -> Value:
+    return value
 
 
 def _charset(column: Column[Any], dialect: Dialect) -> str | None:
