@@ -73,6 +73,14 @@ def operator(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> It
         yield serving
 
 
+@pytest.fixture(scope="module")
+def shared_operator(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """One operator for all namespaces, for files whose tests would spend most of their time on its start."""
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    with OperatorProcess(control_plane.kubeconfig, "", log) as serving:
+        yield serving
+
+
 @pytest.fixture
 def sync(control_plane: Cluster, namespace: Namespace, tmp_path: Path) -> CommandLine:
     """`kubectl sync` in the test's namespace."""

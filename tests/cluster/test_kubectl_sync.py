@@ -1,29 +1,16 @@
 """`kubectl sync` turns syncs ON and OFF, and waits: the installed script, the real API server and operator."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from cluster.command_line import CommandLine
 from cluster.namespace import Namespace
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import Ending, PlayedNode
-from devcluster.cluster import Cluster
 
 DECLARED_POLICY = "tidegate.dev/declared-off-policy"
 
 
-@pytest.fixture(scope="module")
-def operator(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    """One operator for all namespaces: its start would take most of the time of these tests."""
-    log = tmp_path_factory.mktemp("operator") / "operator.log"
-    with OperatorProcess(control_plane.kubeconfig, "", log) as serving:
-        yield serving
-
-
 def test_on_waits_until_it_has_caught_up(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="OFF", mode="FutureOnly", reset=True, delay="1h")
     node.end_every_run(Ending())
@@ -38,7 +25,7 @@ def test_on_waits_until_it_has_caught_up(
 
 
 def test_a_reset_happens_once(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     node.end_every_run(Ending())
@@ -58,7 +45,7 @@ def test_a_reset_happens_once(
 
 
 def test_reset_waits_for_the_full_sync_after_it(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     node.end(1)
@@ -72,7 +59,7 @@ def test_reset_waits_for_the_full_sync_after_it(
 
 
 def test_a_mode_that_would_not_take_effect_is_refused(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     namespace.wait_phase("Syncing")
@@ -83,7 +70,7 @@ def test_a_mode_that_would_not_take_effect_is_refused(
 
 
 def test_off_waits_for_the_running_run(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     namespace.wait_phase("Syncing")
@@ -101,7 +88,7 @@ def test_off_waits_for_the_running_run(
 
 
 def test_off_with_pause_applies_to_one_off_only(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     namespace.wait_phase("Syncing")
@@ -120,7 +107,7 @@ def test_off_with_pause_applies_to_one_off_only(
 
 
 def test_run_waits_for_the_run_that_it_requested(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     namespace.wait_phase("Syncing")
@@ -134,7 +121,7 @@ def test_run_waits_for_the_run_that_it_requested(
 
 
 def test_a_run_that_fails_gives_its_reason(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h", retries=0)
     node.end(1)
@@ -148,7 +135,7 @@ def test_a_run_that_fails_gives_its_reason(
 
 
 def test_a_stalled_sync_ends_the_wait(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="OFF")
     node.end_every_run(Ending(2, '{"reason": "connector crm: url is missing"}'))
@@ -158,7 +145,7 @@ def test_a_stalled_sync_ends_the_wait(
 
 
 def test_a_wait_ends_when_another_client_turns_it_on_again(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON")
     namespace.wait_phase("Syncing")
@@ -170,7 +157,7 @@ def test_a_wait_ends_when_another_client_turns_it_on_again(
 
 
 def test_ctrl_c_ends_the_wait_and_nothing_else(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON")
     namespace.wait_phase("Syncing")
@@ -183,7 +170,7 @@ def test_ctrl_c_ends_the_wait_and_nothing_else(
 
 
 def test_on_asks_for_the_mode_on_a_terminal(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="OFF", delay="1h")
     namespace.wait_phase("Off")
@@ -205,7 +192,7 @@ def test_on_asks_for_the_mode_on_a_terminal(
 
 
 def test_on_does_not_ask_when_the_activation_continues(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h", offPolicy="PauseRun")
     namespace.wait_phase("Syncing")

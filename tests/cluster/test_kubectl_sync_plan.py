@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from cluster.namespace import Namespace, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import PlayedNode
-from devcluster.cluster import Cluster
 from devcluster.toolchain import kubectl
 from documentation.pages import Page, Scene, Shell, play
 from tidegate.worker.run.sealed import Seal
@@ -51,16 +49,8 @@ def key_of(namespace: Namespace, run: int) -> str:
     return next(str(variable["value"]) for variable in worker["env"] if variable["name"] == "SYNC_PLAN_KEY")
 
 
-@pytest.fixture(scope="module")
-def operator(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    """One operator for all namespaces: its start would take most of the time of these tests."""
-    log = tmp_path_factory.mktemp("operator") / "operator.log"
-    with OperatorProcess(control_plane.kubeconfig, "", log) as serving:
-        yield serving
-
-
 @pytest.fixture
-def off(namespace: Namespace, node: PlayedNode, operator: OperatorProcess) -> Namespace:
+def off(namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess) -> Namespace:
     """A sync that has done run 1, and is OFF."""
     namespace.create_integration(status="ON", delay="1h")
     node.end(1)
@@ -159,7 +149,7 @@ def test_a_script_reads_the_plan_as_json(off: Namespace, node: PlayedNode, logs:
 
 
 def test_it_says_what_the_plan_waits_for(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     namespace.wait_phase("Syncing")
@@ -182,7 +172,7 @@ def test_a_plan_that_fails_gives_its_reason(off: Namespace, node: PlayedNode, sy
 
 
 def test_a_worker_that_may_not_know_a_plan_is_not_asked(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     own = {"spec": {"containers": [{"name": "sync", "image": "registry.example/own:1"}]}}
     namespace.create_integration(status="OFF", template=own)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -12,19 +11,10 @@ from cluster.namespace import Namespace, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import SPOKEN_AT, PlayedLogs
 from cluster.played_node import PlayedNode
-from devcluster.cluster import Cluster
-
-
-@pytest.fixture(scope="module")
-def operator(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    """One operator for all namespaces: its start would take most of the time of these tests."""
-    log = tmp_path_factory.mktemp("operator") / "operator.log"
-    with OperatorProcess(control_plane.kubeconfig, "", log) as serving:
-        yield serving
 
 
 def test_status_and_activity_show_the_last_run(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     said = {"read": {"crm": 3500}, "pushed": {"crm": {"create": 2, "update": 1}}, "conflicts": 2, "waiting": 7}
@@ -42,7 +32,7 @@ def test_status_and_activity_show_the_last_run(
 
 
 def test_watch_prints_each_change(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     watching = sync.start("watch")
@@ -56,7 +46,7 @@ def test_watch_prints_each_change(
 
 
 def test_logs_are_those_of_the_selected_run(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="0s")
     logs.say(1, "the first run")
@@ -88,7 +78,7 @@ def printed(terminal: Terminal) -> str:
 
 
 def test_logs_are_lines_on_a_terminal_and_json_elsewhere(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     said = {"type": "progress", "checkpoint": "scan crm", "read": {"crm": 1200}, "pushed": {}}
@@ -112,7 +102,7 @@ def test_logs_are_lines_on_a_terminal_and_json_elsewhere(
 
 
 def test_status_shows_the_progress_of_the_run(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     namespace.wait_phase("Syncing")
@@ -126,7 +116,7 @@ def test_status_shows_the_progress_of_the_run(
 
 
 def test_messages_wrap_in_their_column_on_a_narrow_terminal(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     node.end(1, 2, json.dumps({"reason": "there is no table produkt; the database has contact, product, " + "x " * 40}))
@@ -145,7 +135,7 @@ def test_messages_wrap_in_their_column_on_a_narrow_terminal(
 
 
 def test_following_a_log_outlives_the_pod(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     node.starts_pods = False
     namespace.create_integration(status="ON", delay="1h")
@@ -164,7 +154,7 @@ def test_following_a_log_outlives_the_pod(
 
 
 def test_conflicts_are_read_from_the_logs(
-    namespace: Namespace, node: PlayedNode, operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
+    namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess, logs: PlayedLogs, sync: CommandLine
 ) -> None:
     namespace.create_integration(status="ON", delay="1h")
     parked = {"type": "parked", "object": "contact", "connector": "crm", "id": 7, "field": "phone"}
@@ -187,7 +177,7 @@ def test_conflicts_are_read_from_the_logs(
 def test_colours_appear_only_on_terminals_that_allow_them(
     namespace: Namespace,
     node: PlayedNode,
-    operator: OperatorProcess,
+    shared_operator: OperatorProcess,
     sync: CommandLine,
     arguments: list[str],
     environment: dict[str, str],

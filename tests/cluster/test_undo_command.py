@@ -5,7 +5,6 @@ tests/cluster/test_undo.py has the operator's side, and tests/unit/worker/test_u
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import PlayedNode
 from cluster.test_kubectl_sync_plan import bind_cache, key_of
-from devcluster.cluster import Cluster
 from devcluster.toolchain import kubectl
 from documentation.pages import Page, Scene, Shell, play
 from tidegate.worker.run.sealed import Seal
@@ -43,16 +41,8 @@ LEFT_WORDS = "left unchanged: 1; see the run's log"
 PUSHED = json.dumps({"read": {"billing": 100, "crm": 2}, "pushed": {"billing": {"update": 2}, "crm": {}}})
 
 
-@pytest.fixture(scope="module")
-def operator(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    """One operator for all namespaces: its start would take most of the time of these tests."""
-    log = tmp_path_factory.mktemp("operator") / "operator.log"
-    with OperatorProcess(control_plane.kubeconfig, "", log) as serving:
-        yield serving
-
-
 @pytest.fixture
-def synced(namespace: Namespace, node: PlayedNode, operator: OperatorProcess) -> Namespace:
+def synced(namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess) -> Namespace:
     """A sync that is ON; run 2 has updated two records in billing."""
     namespace.create_integration(status="ON", delay="1h")
     node.end(1)

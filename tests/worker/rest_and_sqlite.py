@@ -5,37 +5,24 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate.worker.commands.check import print_check
 from tidegate.worker.main import work
+from unit.worker.ended import RunEnd
 
 from .rest_server import Api
 
 FIELDS = ("email", "name", "phone")
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended: its exit code, its termination message, and what it said meanwhile."""
-
-    code: int
-    message: dict[str, Any]
-    lines: list[dict[str, Any]]
+class Ended(RunEnd):
+    """How a run of these two systems ended."""
 
     @property
     def reason(self) -> str:
         return str(self.message.get("reason", ""))
-
-    @property
-    def pushed(self) -> dict[str, str]:
-        """What was written to each side, such as "1 create, 2 update"; "" for nothing."""
-        return {
-            side: ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-            for side, counts in self.message["pushed"].items()
-        }
 
     @property
     def parked(self) -> dict[tuple[str, Any], str]:

@@ -5,11 +5,12 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate.worker.main import work
+
+from .ended import RunEnd
 
 SIDES = ("crm", "erp")
 
@@ -33,21 +34,8 @@ FIELDS = [
 ]
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended: its exit code, its termination message, and what it said meanwhile."""
-
-    code: int
-    message: dict[str, Any]
-    lines: list[dict[str, Any]]
-
-    @property
-    def pushed(self) -> dict[str, str]:
-        """What was written to each side, such as "1 create, 2 update"; "" for nothing."""
-        return {
-            side: ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-            for side, counts in self.message["pushed"].items()
-        }
+class Ended(RunEnd):
+    """How a run of these two systems ended."""
 
     @property
     def parked(self) -> list[tuple[str, str, str]]:

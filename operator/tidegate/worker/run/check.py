@@ -14,11 +14,11 @@ from tidegate.api.contract import ExitCode
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.config.parse import parse
 from tidegate.worker.config.rules import SIDES, Sync
-from tidegate.worker.connectors import Interruptible, Key, Page
+from tidegate.worker.connectors import Key, Page
 from tidegate.worker.errors import ConfigurationError, Paused, RunEnded
 from tidegate.worker.run.plan_run import bounded_reasons
 from tidegate.worker.run.report import Report
-from tidegate.worker.run.session import connect, open_pairs, types_of
+from tidegate.worker.run.session import close_with, connect, open_pairs, types_of
 from tidegate.worker.run.source import Source
 from tidegate.worker.values.normal_form import MISSING
 
@@ -114,10 +114,7 @@ def words(side: SeenSide) -> Iterator[str]:
 def _look(sync: Sync, environ: Mapping[str, str], interrupted: Callable[[], bool]) -> Iterator[SeenSide]:
     with ExitStack() as until_then:
         connectors = connect(sync, environ)
-        for connector in connectors:
-            until_then.callback(connector.close)
-            if isinstance(connector, Interruptible):
-                connector.stop_when(interrupted)
+        close_with(until_then, connectors, interrupted)
         cache = Cache(Path(until_then.enter_context(TemporaryDirectory(prefix="tidegate-check-"))), "1")
         until_then.callback(cache.close)
         for pair in open_pairs(sync, connectors, cache):

@@ -6,7 +6,7 @@ Made by `run`, and handed to each step whole.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,7 +16,16 @@ from tidegate.worker.cache.parked import Kind
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.cache.systems import System
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, Sync, SyncedObject
-from tidegate.worker.connectors import Collection, Connector, Description, FieldType, Identified, Key, Typed
+from tidegate.worker.connectors import (
+    Collection,
+    Connector,
+    Description,
+    FieldType,
+    Identified,
+    Interruptible,
+    Key,
+    Typed,
+)
 from tidegate.worker.connectors.registry import CONNECTORS
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.merge import fit
@@ -118,6 +127,14 @@ def connect(sync: Sync, environ: Mapping[str, str]) -> tuple[Connector, Connecto
     if complaints:
         raise ConfigurationError(*complaints)
     return opened[0], opened[1]
+
+
+def close_with(stack: ExitStack, connectors: tuple[Connector, Connector], interrupted: Callable[[], bool]) -> None:
+    """Close the connectors at the end of the stack, and have them stop waiting once the run is interrupted."""
+    for connector in connectors:
+        stack.callback(connector.close)
+        if isinstance(connector, Interruptible):
+            connector.stop_when(interrupted)
 
 
 def open_pairs(

@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from tidegate.worker.cache.compatibility import fields_were_read, objects_were_read
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.config.rules import Sync
-from tidegate.worker.connectors import Interruptible
 from tidegate.worker.errors import Halted
 from tidegate.worker.run.decisions import take_up_decisions
 from tidegate.worker.run.environment import Order
@@ -28,7 +27,7 @@ from tidegate.worker.run.rekeyed import guard_against_other_records
 from tidegate.worker.run.report import WAITING_LINES, Report
 from tidegate.worker.run.run_journal import open_journal
 from tidegate.worker.run.scan import scan
-from tidegate.worker.run.session import Connects, Session, connect, open_pairs
+from tidegate.worker.run.session import Connects, Session, close_with, connect, open_pairs
 from tidegate.worker.run.source import Source
 from tidegate.worker.run.throttle import Pace
 from tidegate.worker.run.undo.order import undo
@@ -57,10 +56,7 @@ def opened(
     """Connect both systems and open the cache for as long as the run takes; with `would_halt` the run is planned."""
     with ExitStack() as open_until_then:
         connectors = connects(sync, environ)
-        for connector in connectors:
-            open_until_then.callback(connector.close)
-            if isinstance(connector, Interruptible):
-                connector.stop_when(interrupted)
+        close_with(open_until_then, connectors, interrupted)
         cache = opens(order)
         open_until_then.callback(cache.close)
         writes = order.push and would_halt is None
