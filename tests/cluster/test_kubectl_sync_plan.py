@@ -113,14 +113,18 @@ def test_values_are_sealed_until_the_one_who_asked_reads_them(
 def test_what_waits_is_listed_with_both_values_for_the_one_who_asked(
     off: Namespace, node: PlayedNode, logs: PlayedLogs, sync: CommandLine
 ) -> None:
+    parked = {"type": "parked", "object": "contact", "connector": "crm", "id": 7, "field": "phone", "reason": "both"}
+    logs.say(1, parked, {"type": "end", "push": True, "outcome": "complete", "parked": 1})
     asking = sync.start("conflicts", "contacts", "--values")
-    logs.say(2, *Seal(key_of(off, 2)).boxes([ADA, PARKED]), end(2))
+    ended = {"type": "end", "push": False, "outcome": "complete", "waiting": 24}
+    logs.say(2, {"type": "progress", "parked": 24}, *Seal(key_of(off, 2)).boxes([ADA, PARKED]), end(2), ended)
     node.end(2, message=message())
     done = asking.end()
     assert done.code == 0, done.err
     (shown,) = done.out.splitlines()
     assert f"```\n{shown}\n```" in Page.read("docs/decide.md").text
     assert "as of run 2, 24 records wait for a decision" in done.err
+    assert sync("conflicts", "contacts").err == "as of run 1, 1 record waits for a decision\n", "a plan settles nothing"
 
 
 def test_a_later_plan_without_values_carries_no_key(

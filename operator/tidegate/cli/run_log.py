@@ -88,9 +88,12 @@ def counts(cluster: Cluster, of: Integration) -> str | None:
 
 
 def read_all(cluster: Cluster, of: Integration) -> Iterator[RunLog]:
-    """The logs of all runs that have one, of the present cache: what an earlier cache held was deleted with it."""
+    """The logs of all runs that have one, of the present cache: what an earlier cache held was deleted with it.
+
+    Without plans: what they set aside, they set aside in a copy of the cache.
+    """
     for pod in cluster.pods(of):
-        if pod.has_log and pod.cache_epoch == of.status.cache_epoch:
+        if pod.has_log and pod.cache_epoch == of.status.cache_epoch and pod.run not in of.plans:
             yield RunLog(pod.run, list(lines(cluster.log(pod))))
 
 

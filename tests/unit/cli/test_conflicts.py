@@ -8,6 +8,8 @@ import pytest
 from tidegate.cli.display import conflicts
 from tidegate.cli.display.conflicts import RunLog
 
+from .situations import entry, integration, plan, run, waiting
+
 
 def parked(id_: str, field: str = "", reason: str = "refused") -> dict[str, Any]:
     said = {"type": "parked", "object": "contact", "connector": "crm", "id": id_, "reason": reason}
@@ -83,3 +85,8 @@ def test_the_json_output_says_whether_the_list_is_complete() -> None:
         "asOfRun": 3,
         "named": [{"run": 3, "object": "contact", "connector": "crm", "id": "7", "field": "", "reason": "refused"}],
     }
+
+
+def test_the_logs_of_plans_are_known_by_the_status_and_say_nothing_of_what_waits() -> None:
+    status = waiting(recentActivity=[entry(12), entry(11, kind="Plan")], plan=plan(run=10), run=run(13, kind="Plan"))
+    assert integration(status=status).plans == {10, 11, 13}

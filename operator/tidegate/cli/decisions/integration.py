@@ -1,6 +1,6 @@
 """A SyncIntegration as the API server has it: what the pure modules of this package decide by and show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -98,6 +98,14 @@ class Integration:
     def plan_run(self) -> Run | None:
         """The plan in progress."""
         return None if self.sync_run else self.status.run
+
+    @property
+    def plans(self) -> Set[int]:
+        """The runs that only plan or check, as far as the status names them: it names each that still has a log."""
+        status = self.status
+        ended = {entry.run for entry in status.recent_activity if entry.kind is RunKind.PLAN}
+        newest = {status.plan.run} if status.plan and status.plan.run is not None else set()
+        return ended | newest | ({self.plan_run.number} if self.plan_run else set())
 
     @property
     def reset_pending(self) -> bool:
