@@ -90,7 +90,7 @@ def test_a_record_that_leaves_is_read_with_the_changes_and_a_create_outside_does
     systems.add("erp", ("new@x", "New", None))
     ended = systems.run(2, "changes")
     assert ended.message["waiting"] == 1
-    assert "1 records have left the filter of crm contact" in ended.message["reason"]
+    assert "1 record has left the filter of crm contact" in ended.message["reason"]
     assert (systems.contacts("erp"), systems.contacts("crm")) == ([ADA, ("new@x", "New", None)], [ADA, BOB, EVE])
     systems["crm"].sql("ALTER TABLE contact ALTER kind SET DEFAULT 'customer'")
     systems.run(3, "changes")

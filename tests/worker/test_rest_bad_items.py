@@ -44,7 +44,7 @@ def test_an_unusable_value_sets_its_record_aside(systems: RestAndSqlite, what: s
         ended = systems.run(deletes=deletes)
         assert ended.code == 0
         assert f"field name: its value {problem}" in ended.parked["crm", 3]
-        assert "1 records cannot be read" in ended.reason
+        assert "1 record cannot be read" in ended.reason
     assert sorted(name for name, _ in systems.erp().values()) == ["N2", "new", "new", "new", "new"]
     systems.sql("UPDATE contact SET phone = 'edited'")
     assert systems.run(deletes=deletes, conflict="erp").pushed["crm"] == "4 update"

@@ -39,7 +39,7 @@ def test_a_record_that_leaves_is_unlinked_and_a_deleted_one_is_a_delete(systems:
         del systems.api.contacts[2]
     ended = systems.run(deletes="propagate")
     assert ended.pushed == {"crm": "", "erp": "1 delete"}
-    assert "1 records have left the filter of crm contact" in ended.reason
+    assert "1 record has left the filter of crm contact" in ended.reason
     assert sorted(systems.erp()) == [ADA]
 
 

@@ -64,7 +64,7 @@ def test_an_edit_is_not_reverted_by_a_stale_answer(systems: RestAndSqlite) -> No
     for _ in range(3):
         ended = systems.run(conflict="crm")
         assert ended.pushed == NOTHING
-        assert "1 records are still answered as they were before they were written" in ended.reason
+        assert "1 record is still answered as it was before it was written" in ended.reason
     replica.catch_up()
     ended = systems.run()
     assert (ended.pushed, ended.reason) == (NOTHING, "")

@@ -89,7 +89,7 @@ class TestARecordThatLeavesTheFilter:
         make(linked, "lead", "bob@x")
         ended = linked.run(scope, push=push, crm=crm, deletes=deletes)
         assert (ended.code, ended.pushed, ended.parked) == (0, UNTOUCHED, [])
-        assert "1 records have left the filter of crm contact and are no longer linked" in ended.message["reason"]
+        assert "1 record has left the filter of crm contact and is no longer linked" in ended.message["reason"]
         assert linked.contacts("erp") == [ADA, BOB]
         linked.edit("crm", "bob@x", name="Robert")
         assert linked.run(crm=crm, deletes=deletes).pushed == UNTOUCHED
@@ -155,7 +155,7 @@ class TestARecordThatLeavesTheFilter:
         assert linked.query("crm", "SELECT kind FROM contact WHERE email = 'ada@x'") == [("lead",)]
         ended = linked.run(crm=FILTERED, fields=MAPPED, deletes="propagate")
         assert (ended.pushed, ended.message["waiting"]) == (UNTOUCHED, 0)
-        assert "1 records have left the filter of crm contact" in ended.message["reason"]
+        assert "1 record has left the filter of crm contact" in ended.message["reason"]
         assert linked.contacts("erp") == [ADA, BOB]
 
     def test_is_not_written_when_it_leaves_right_before_the_push(

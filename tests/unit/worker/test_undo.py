@@ -128,7 +128,7 @@ def test_an_update_is_written_back_and_not_pushed_again(synced: Synced) -> None:
     synced.sync()
     ended = synced.undo(2)
     assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": "1 update"})
-    assert ended.message["reason"] == "1 records were set back to what they were before run 2"
+    assert ended.message["reason"] == "1 record was set back to what it was before run 2"
     assert synced.contacts("erp") == [ADA, BOB, CY]
     assert synced.contacts("crm")[0] == ("ada@x", "Ada Lovelace", "1")
     synced.comes_to_rest()

@@ -42,7 +42,7 @@ def what_it_did(report: RunReport) -> list[str]:
     ]
     open_ = []
     if report.conflicts:
-        open_.append(f"{report.conflicts:,} fields in conflict")
+        open_.append("1 field in conflict" if report.conflicts == 1 else f"{report.conflicts:,} fields in conflict")
     if report.set_aside:
         open_.append(f"{report.set_aside:,} set aside")
     if report.waiting:

@@ -123,7 +123,9 @@ def _waiting(message: Mapping[str, Any]) -> str:
 
 def _plan(message: Mapping[str, Any]) -> str:
     lines = message.get("lines")
-    return f"planned: {lines:,} records are listed above" if isinstance(lines, int) else "planned"
+    if not isinstance(lines, int):
+        return "planned"
+    return f"planned: {'1 record is' if lines == 1 else f'{lines:,} records are'} listed above"
 
 
 def _match(message: Mapping[str, Any]) -> str:

@@ -235,15 +235,24 @@ def _remark(session: Session) -> str:
         remarks.append(f"{undecided} decisions not carried out: see the run's log")
     remarks += _reset(session)
     if unreadable := session.progress.unreadable:
-        remarks.append(f"{unreadable} records cannot be read and were set aside: see the run's log")
+        were = _records(unreadable, "cannot be read and was", "cannot be read and were")
+        remarks.append(f"{were} set aside: see the run's log")
     if stale := session.progress.stale:
-        remarks.append(
-            f"{stale} records are still answered as they were before they were written, and are read again by the next "
-            "run; see staleFor"
+        answered = _records(
+            stale,
+            "is still answered as it was before it was written, and is read",
+            "are still answered as they were before they were written, and are read",
         )
+        remarks.append(f"{answered} again by the next run; see staleFor")
     remarks += [words for both in session.pairs for source in both.sources for words in _withheld(session, source)]
     for source, left in session.progress.left.items():
-        remarks.append(f"{left} records have left the filter of {source} and are no longer linked")
+        remarks.append(
+            _records(
+                left,
+                f"has left the filter of {source} and is no longer linked",
+                f"have left the filter of {source} and are no longer linked",
+            )
+        )
     for source, doubt in session.progress.doubts.items():
         remarks.append(
             f"the list of {source} may have left out records: {doubt}; no record that is missing from it counts as "
@@ -268,5 +277,12 @@ def _undone(session: Session, run: int) -> list[str]:
     """What came of an undo; records that a former process of the run has taken back are among those."""
     written = sum(count for counts in session.progress.pushed.values() for count in counts.values())
     left = session.progress.left_alone
-    said = [f"{written} records were set back to what they were before run {run}"] if session.would_halt is None else []
+    back = _records(
+        written, f"was set back to what it was before run {run}", f"were set back to what they were before run {run}"
+    )
+    said = [back] if session.would_halt is None else []
     return said + ([f"left unchanged: {left}; see the run's log"] if left else [])
+
+
+def _records(count: int, one: str, several: str) -> str:
+    return f"1 record {one}" if count == 1 else f"{count} records {several}"
