@@ -9,7 +9,6 @@ keeps the contract.
 """
 
 import argparse
-import gc
 import os
 import signal
 import sqlite3
@@ -33,6 +32,7 @@ from tidegate.worker.config.parse import parse
 from tidegate.worker.connectors.settings import CREDENTIALS_DIRECTORY
 from tidegate.worker.epoch import CREDENTIALS
 from tidegate.worker.errors import ConfigurationError, RunEnded
+from tidegate.worker.garbage import collect_seldom
 from tidegate.worker.run import environment
 from tidegate.worker.run.check import check_run
 from tidegate.worker.run.plan_run import plan_run
@@ -151,7 +151,7 @@ def _for_a_human(command: Callable[[], int | None], *, as_a_run: bool = False) -
 
 def _run_as_a_process(environ: Mapping[str, str]) -> int:
     interrupted = _until_sigterm()
-    _collect_seldom()
+    collect_seldom()
     code = work(environ, sys.stdout, interrupted)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the run has ended: the code that says how is to be heard
     return code
@@ -168,13 +168,6 @@ def _until_sigterm() -> Callable[[], bool]:
 
     signal.signal(signal.SIGTERM, terminate)
     return lambda: terminated
-
-
-def _collect_seldom() -> None:
-    """Look for garbage in cycles less often than Python would, which takes a seventh of a run: a page makes none."""
-    gc.freeze()
-    # The databases' drivers do make some, with all of a batch's values: it has to go before there is much of it.
-    gc.set_threshold(20_000, 2, 2)
 
 
 def work(environ: Mapping[str, str], out: TextIO, interrupted: Callable[[], bool]) -> int:

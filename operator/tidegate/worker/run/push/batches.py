@@ -13,6 +13,7 @@ from functools import partial
 from tidegate.worker.cache.row import Row
 from tidegate.worker.config.rules import SIDES
 from tidegate.worker.errors import SystemFailed
+from tidegate.worker.garbage import collected_afterwards
 from tidegate.worker.merge.three_way import Delete
 from tidegate.worker.run.push.acknowledge import acknowledge
 from tidegate.worker.run.push.cascades import wait_for_children
@@ -97,6 +98,7 @@ def _push_once(session: Session, both: SourcePair, this: _Pass) -> _Pass:
         after = pending[-1].rid
 
 
+@collected_afterwards()
 def _push_batch(session: Session, both: SourcePair, this: _Pass, pending: Sequence[Row]) -> Sequence[Work]:
     works = decide(session, both, pending, this.circles, patient=this.patient)
     if not this.deletes:
