@@ -3,6 +3,7 @@
 This module decides what an answer's status means for the whole run; the caller decides what it means for one record.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,6 +34,9 @@ _MEGABYTE = 1_000_000
 
 # httpx raises these before it has sent the request.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+# What the operating system's words begin with, which tells a user nothing.
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class Failing(SystemFailed):
@@ -97,9 +101,12 @@ class Client:
     @property
     def place(self) -> str:
         """The API's host and path, without the scheme. A URL from a Secret is not shown."""
-        host = self._base.host if self._base.port in (None, 80, 443) else f"{self._base.host}:{self._base.port}"
-        place = f"{host}{self._base.path.rstrip('/')}"
+        place = f"{self._host}{self._base.path.rstrip('/')}"
         return fingerprint(place) if self._base_is_secret else place
+
+    @property
+    def _host(self) -> str:
+        return self._base.host if self._base.port in (None, 80, 443) else f"{self._base.host}:{self._base.port}"
 
     def close(self) -> None:
         """End all connections."""
@@ -286,4 +293,8 @@ class Client:
         return self.secrets.hidden(f"connector {self._name}: {method} {path.partition('?')[0]}: {problem}")
 
     def _hidden(self, error: Exception) -> str:
-        return self.secrets.hidden(str(error) or type(error).__name__)
+        said = self.secrets.hidden(str(error) or type(error).__name__)
+        if not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+            return said
+        host = "the API" if self._base_is_secret else self._host
+        return f"{host} cannot be reached: {re.sub(_ERRNO, '', said)}"
