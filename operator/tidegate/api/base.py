@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, Self
 
 import durationpy
@@ -45,6 +45,12 @@ def parse_duration(text: object) -> object:
 
 def format_duration(duration: timedelta) -> str:
     """A timedelta of zero or more in the notation that parse_duration reads, to the millisecond; a long one is cut."""
+    return _duration_text(duration)
+
+
+# A status holds the times and durations of many runs, and is written with all of them several times in each run.
+@lru_cache(maxsize=4096)
+def _duration_text(duration: timedelta) -> str:
     duration = min(duration, _LONGEST_DURATION)
     milliseconds = round(duration / timedelta(milliseconds=1))
     text = ""
@@ -56,6 +62,11 @@ def format_duration(duration: timedelta) -> str:
 
 def format_time(time: datetime) -> str:
     """A time as Kubernetes writes it: RFC 3339 in UTC, to the second."""
+    return _time_text(time)
+
+
+@lru_cache(maxsize=4096)
+def _time_text(time: datetime) -> str:
     return f"{time.astimezone(UTC).isoformat()[:19]}Z"
 
 

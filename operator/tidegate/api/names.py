@@ -1,6 +1,7 @@
 """The names that Tidegate is found under in a cluster: API group, labels, annotations, and names of owned objects."""
 
 import hashlib
+from functools import lru_cache
 
 GROUP = "tidegate.dev"
 VERSION = "v1alpha1"
@@ -90,6 +91,7 @@ def label_value(name: str) -> str:
     return name[:63].rstrip("-.")
 
 
+@lru_cache(maxsize=1024)
 def _prefix(integration_name: str, integration_uid: str) -> str:
     # A Job's name may not hold dots where it becomes a Pod's hostname; the hash keeps the names distinct.
     shortened = integration_name.replace(".", "-")[:_LONGEST_PREFIX].rstrip("-")
