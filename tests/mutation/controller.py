@@ -262,6 +262,13 @@ BUGS = [
         (f"{_TESTS}/test_reconcile.py",),
     ),
     SeededBug(
+        "a status that reads as it should is taken for one that is stored to the letter",
+        f"{_CONTROL}/reconcile.py",
+        "if status == integration.status and memory.exact == stored else",
+        "if status == integration.status else",
+        (f"{_TESTS}/test_reconcile.py",),
+    ),
+    SeededBug(
         "a Pod that is still ending is replaced",
         f"{_CONTROL}/render.py",
         '        "podReplacementPolicy": "Failed",\n',

@@ -12,7 +12,7 @@ from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.decide import decide
 from tidegate.control.history import CREATION_PATIENCE
 from tidegate.control.metrics import Metrics
-from tidegate.control.observation import NO_RUN, Integration, Observation, Refusal
+from tidegate.control.observation import NO_RUN, Body, Integration, Observation, Refusal
 from tidegate.control.report import report
 from tidegate.control.step import (
     Action,
@@ -72,6 +72,7 @@ class _Memory:
     put_off: dict[str, datetime] = field(default_factory=dict)  # UIDs of Jobs and Pods whose end was refused → until
     attempt: str = ""
     at_rest: _AtRest | None = None
+    exact: Body | None = None  # a stored status that is to the letter what we write
 
 
 _STATUS = "status"
@@ -94,6 +95,12 @@ def _is_housekeeping(action: Action) -> TypeGuard[DeleteJob]:
 def _attempt(status: SyncIntegrationStatus, write: str) -> str:
     run, last = status.run, status.last_run
     return f"{write}: {status.phase}, run {run and run.number}, after {last and last.number}"
+
+
+def _wire(status: SyncIntegrationStatus, integration: Integration, memory: _Memory) -> Body:
+    """The status as JSON: what is stored, where that is the same. Most passes change nothing, and JSON costs time."""
+    stored = integration.stored_status
+    return stored if status == integration.status and memory.exact == stored else status.to_wire()
 
 
 class Reconciler:
@@ -140,7 +147,9 @@ class Reconciler:
         memory.deleted.clear()
         seen = replace(seen, refusal=memory.refusal)
         if memory.at_rest is not None and memory.at_rest.covers(seen, now):
-            memory.at_rest = replace(memory.at_rest, seen=seen)  # so that objects that the view has replaced are freed
+            # So that objects that the view has replaced are freed.
+            memory.at_rest = replace(memory.at_rest, seen=seen)
+            memory.exact = seen.integration.stored_status
             return memory.at_rest.look_again_at
         memory.at_rest = None
         step = decide(seen, now)
@@ -162,15 +171,18 @@ class Reconciler:
         starts = any(_starts(action) for action in step.actions)
         integration = seen.integration
         status = report(seen, step, now)
-        wire = status.to_wire()
+        wire = _wire(status, integration, memory)
         # A run is claimed by a write even where the status reads the same: the write is the fence.
         is_new = starts or wire != integration.stored_status
         if is_new:
             logger.debug("%s/%s: %s: %s", integration.namespace, integration.name, status.phase, status.message)
             memory.attempt = _attempt(status, "status")
             version = await self._writer.write_status(integration, wire)
+            memory.exact = wire
             self._remember(memory, _STATUS, version, now)
             self._metrics.wrote(integration, status)
+        else:
+            memory.exact = integration.stored_status
         announcements = [action for action in step.actions if isinstance(action, Announce)]
         chores = [action for action in step.actions if isinstance(action, EvictPod) or _is_housekeeping(action)]
         deeds = [action for action in step.actions if action not in announcements and action not in chores]

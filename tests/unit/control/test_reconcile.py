@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from tidegate.api.status import Phase
+from tidegate.api.status import Phase, SyncIntegrationStatus
 from tidegate.control.act import RefusedError, StaleViewError, Writer
 from tidegate.control.decide import decide
 from tidegate.control.history import CREATION_PATIENCE
@@ -384,6 +384,54 @@ class TestAtRest:
         clock.now = NOW - timedelta(hours=1)
         await reconciler.reconcile(UID)
         assert decided == [NOW, clock.now]
+
+
+class TestAStatusThatIsStored:
+    @pytest.fixture
+    def made(self, monkeypatch: pytest.MonkeyPatch) -> list[Body]:
+        """The statuses that were made into JSON."""
+        wires: list[Body] = []
+        to_wire = SyncIntegrationStatus.to_wire
+
+        def make_and_note(status: SyncIntegrationStatus) -> Body:
+            wires.append(to_wire(status))
+            return wires[-1]
+
+        monkeypatch.setattr(SyncIntegrationStatus, "to_wire", make_and_note)
+        return wires
+
+    @pytest.fixture
+    async def stored(self, reconciler: Reconciler, writer: RecordingWriter, view: View) -> Observation:
+        """A run has been started, and the watch shows its claim and its Job."""
+        await reconciler.reconcile(UID)
+        (status,), (created,) = writer.statuses, deeds(writer.actions)
+        assert isinstance(created, CreateJob)
+        assert view.seen is not None
+        integration = replace(_with_status(view.seen.integration, status), resource_version="101")
+        started = replace(job(created.run), resource_version="102")
+        view.seen = replace(view.seen, integration=integration, jobs=(started,))
+        return view.seen
+
+    async def test_it_is_made_into_json_once_however_much_else_changes(
+        self, made: list[Body], reconciler: Reconciler, writer: RecordingWriter, view: View, stored: Observation
+    ) -> None:
+        await reconciler.reconcile(UID)
+        view.seen = replace(stored, jobs=(replace(stored.jobs[0], pods=1),))
+        await reconciler.reconcile(UID)
+        assert made == writer.statuses
+        assert len(made) == 1
+
+    async def test_it_is_written_again_where_it_only_reads_the_same(
+        self, reconciler: Reconciler, writer: RecordingWriter, view: View, stored: Observation
+    ) -> None:
+        await reconciler.reconcile(UID)
+        (status,) = writer.statuses
+        without_a_default = {key: value for key, value in status.items() if key != "waitingRecords"}
+        integration = _with_status(stored.integration, without_a_default)
+        assert integration.status == stored.integration.status
+        view.seen = replace(stored, integration=integration)
+        await reconciler.reconcile(UID)
+        assert writer.statuses == [status, status]
 
 
 def _with_status(integration: Integration, status: Body) -> Integration:
