@@ -647,6 +647,27 @@ BUGS = [
         ("tests/worker/test_oauth2.py",),
     ),
     SeededBug(
+        "lists below parents are proved by one reading",
+        f"{_ENGINE}/connectors/http/below_parents.py",
+        "    def is_scattered(self, filters: Filters) -> bool:\n        return not isinstance(filters, SearchFor)\n",
+        "    def is_scattered(self, filters: Filters) -> bool:\n        return False\n",
+        ("tests/worker/test_rest_parents.py",),
+    ),
+    SeededBug(
+        "a list below a parent that is not there counts as empty",
+        f"{_ENGINE}/connectors/http/below_parents.py",
+        'fault = "" if place.at is not None else f"there is no list',
+        'fault = "" if place.parent else f"there is no list',
+        ("tests/worker/test_rest_parents.py",),
+    ),
+    SeededBug(
+        "a list below a parent ends at its first empty page",
+        f"{_ENGINE}/connectors/http/below_parents.py",
+        "(records == 0 or empty > 1)",
+        "empty",
+        ("tests/worker/test_rest_parents.py",),
+    ),
+    SeededBug(
         "seconds read as milliseconds find no change",
         f"{_ENGINE}/connectors/http/changes.py",
         '        if (epoch == "epochMilliseconds") != (record.cursor > _LATEST_SECONDS):\n',

@@ -463,7 +463,7 @@ def test_a_form_has_brackets_for_nested_fields(api: Api) -> None:
             "since: write parameters for a list by GET, or body for one by POST",
         ),
         ({"cursor": "updatedAt", "since": {"path": "/s", "body": {"t": "now"}}}, "write where the time comes"),
-        ({"path": "/accounts/{id}/contacts"}, "path: records below another record cannot be listed one parent at a"),
+        ({"path": "/accounts/{id}/contacts"}, "path: /accounts/{id}/contacts needs parents"),
         ({"cursor": "updatedAt", "since": 7}, "since: write the query parameter that takes the time"),
         ({"update": "DELETE"}, "update must be"),
         ({"paging": {"cursor": {"more": True}}}, "paging.cursor.more"),

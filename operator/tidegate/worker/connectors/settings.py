@@ -10,7 +10,7 @@ from typing import Annotated
 from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from tidegate.api.base import DURATION_PATTERN, parse_duration
 from tidegate.worker.connectors import Part
@@ -30,7 +30,7 @@ _PART = 8
 class FromEnvironment(Part):
     """A setting whose value is in an environment variable, so that a Secret's content is not in the resource."""
 
-    env: str
+    env: Annotated[str, Field(min_length=1)]
     """The variable's name; `spec.template` fills it from a Secret."""
 
 
@@ -47,7 +47,7 @@ Text = Annotated[str | FromEnvironment, BeforeValidator(_text_or_env)]
 
 
 def _only_env(raw: object) -> object:
-    if isinstance(raw, FromEnvironment) or (isinstance(raw, dict) and isinstance(raw.get("env"), str)):
+    if isinstance(raw, FromEnvironment) or (isinstance(raw, dict) and isinstance(raw.get("env"), str) and raw["env"]):
         return raw
     # The input is not repeated: it may be the secret.
     raise ValueError("write {env: NAME}: a secret comes from an environment variable")

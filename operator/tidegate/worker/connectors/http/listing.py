@@ -8,7 +8,7 @@ from tidegate.worker.connectors import Description, Key, Record, Token, Unreadab
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.client import Client
 from tidegate.worker.connectors.http.documents import BadItemError, Documents
-from tidegate.worker.connectors.http.paging import next_token, place_of, says_whether_more
+from tidegate.worker.connectors.http.paging import is_anchored, next_token, place_of, says_whether_more
 from tidegate.worker.connectors.http.paging_settings import Paging
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.http.totals import Total, says_more, total_of
@@ -60,6 +60,8 @@ class Fetched(NamedTuple):
     suspects: list[Record]
     deleted: frozenset[Key]
     outside: frozenset[Key]
+    # Why the list may be incomplete, whatever else proves it.
+    faulty: str = ""
 
     @property
     def unknown(self) -> int:
@@ -89,6 +91,18 @@ class Listing:
         self._has_gone_on = False
         # The size of the largest page so far.
         self._largest = 0
+
+    def is_counted(self, _: Filters) -> bool:
+        """Whether its pages are numbered, so that none of them is certainly the last."""
+        return self.settings.paging.page is not None
+
+    def is_anchored(self, _: Filters) -> bool:
+        """Whether its pages begin after a record, and do not shift."""
+        return is_anchored(self.settings.paging)
+
+    def is_scattered(self, _: Filters) -> bool:
+        """Whether it is made of several lists, between which a record may move."""
+        return False
 
     def check(self) -> None:
         """Raise ConfigurationError when there is no list, or when `paging` does not describe how it continues."""

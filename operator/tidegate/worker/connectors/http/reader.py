@@ -7,7 +7,6 @@ from typing import NamedTuple
 from tidegate.worker.connectors import Key, Record, Unreadable
 from tidegate.worker.connectors.http.answers import Answer
 from tidegate.worker.connectors.http.listing import Fetched, Filters, Listing, RefusedListError
-from tidegate.worker.connectors.http.paging import is_anchored
 from tidegate.worker.connectors.http.reading import News, Reading, mark_of
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
@@ -46,7 +45,8 @@ class Reader:
         self._listing = listing
         self._filters = filters
         self._prove = prove
-        self._paging = listing.settings.paging
+        self._counted = listing.is_counted(filters)
+        self._scattered = listing.is_scattered(filters)
         self._start(reading or Reading())
 
     @property
@@ -62,7 +62,7 @@ class Reader:
     def read(self, limit: int | None = None) -> ListPage:
         """The next page; the first page again when the token is from an earlier process and has expired."""
         reading = self._reading
-        counted = self._paging.page is not None
+        counted = self._counted
         try:
             fetched = self._listing.fetch(reading.at, self._filters, limit, reading.last)
         except RefusedListError as refusal:
@@ -70,7 +70,7 @@ class Reader:
                 raise
             return self._refused(refusal, limit, counted=counted)
         keys = fetched.keys
-        if keys and reading.pages and mark_of(keys) == reading.mark:
+        if keys and reading.pages and mark_of(keys) == reading.mark and not self._scattered:
             if counted and (reading.pages - reading.empty > 1 or reading.has_total):
                 return self._ended(None, fetched.answer)  # beyond the last page the API repeats the last one
             raise ConfigurationError(
@@ -79,6 +79,7 @@ class Reader:
             )
         reading = reading.with_page(keys, fetched.total, fetched.following, fetched.unknown)
         reading = self._with_unreadable(reading, fetched.unreadable)
+        reading = replace(reading, faulty=reading.faulty or fetched.faulty)
         if fetched.following is None and reading.pages == 1 and self._prove:
             reading = replace(reading, faulty=reading.faulty or self._listing.cut_off(fetched, self._filters))
         self._reading = reading
@@ -147,7 +148,9 @@ class Reader:
         last = self._given(fetched, None, answer)._replace(unreadable=reading.unreadable)
         if not self._prove:
             return last
-        left_out = reading.doubt(anchored=is_anchored(self._paging), counted=self._paging.page is not None)
+        left_out = reading.doubt(
+            anchored=self._listing.is_anchored(self._filters), counted=self._counted, scattered=self._scattered
+        )
         again = reading.again() if left_out and not reading.faulty else None
         if again is not None and reading.before != again.before:
             self._start(again)

@@ -6,7 +6,7 @@ Nothing in the answers shows this, so a list is complete only where one of these
 - it came in one answer;
 - its pages begin after a record's id, or the setting `stable` says so;
 - the API reports the same total on each page, and the ids came in order and are as many;
-- it was read twice, and both readings had the same ids.
+- it was read twice, and both readings had the same ids: the only proof of what is made of several lists.
 """
 
 from collections.abc import Sequence
@@ -105,11 +105,12 @@ class Reading:
         """Whether the previous reading had the same ids."""
         return self.before == (self.records, self.ids)
 
-    def doubt(self, *, anchored: bool, counted: bool) -> str:
+    def doubt(self, *, anchored: bool, counted: bool, scattered: bool = False) -> str:
         """Why the list may be incomplete; "" where it is proven complete. Called on its last page.
 
         Pages that are `anchored` begin after a record and do not shift. A `counted` list ends with an empty page, so
-        that even a list of one page may have had a second one whose records moved up meanwhile.
+        that even a list of one page may have had a second one whose records moved up meanwhile. A `scattered` one is
+        made of several lists, and a record may have moved from one to another.
         """
         if self.faulty:
             return self.faulty
@@ -120,7 +121,8 @@ class Reading:
             )
             said = f"the API reports {self.total} records by {self.named}, but its pages have {self.records}"
             return said + (advice if self.named else "")
-        proved = anchored or self.pages - (0 if counted else self.empty) <= 1 or (self.has_total and self.in_order)
+        one_page = self.pages - (0 if counted else self.empty) <= 1
+        proved = not scattered and (anchored or one_page or (self.has_total and self.in_order))
         # A later reading that is complete proves nothing about the records that the first one returned.
         if self.is_confirmed or (proved and not self.only_checks):
             return ""

@@ -15,15 +15,17 @@ def _with_since(asked: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def without_query(path: str) -> str:
-    """A path. Raises ValueError for one with query parameters, or with a place for another record's id."""
+    """A path. Raises ValueError for one with query parameters."""
     if "?" in path or "#" in path:
         raise ValueError("write query parameters as query: {name: value}")
-    if "{" in path:
-        raise ValueError(
-            "records below another record cannot be listed one parent at a time; write a path that lists those of all "
-            "parents, such as /lines, with the parent's id as a field"
-        )
     return path
+
+
+def without_parent(path: str) -> str:
+    """A path. Raises ValueError for one with query parameters, or with a place for another record's id."""
+    if "{" in path:
+        raise ValueError("write a path that lists the changes below all parents")
+    return without_query(path)
 
 
 class Since(Part):
@@ -37,7 +39,7 @@ class Since(Part):
     added to it."""
     format: Literal["rfc3339", "epochSeconds", "epochMilliseconds"] = "rfc3339"
     """How the API writes a time: 2026-11-02T08:30:00Z, or a number since 1970."""
-    path: Annotated[str, AfterValidator(without_query)] | None = None
+    path: Annotated[str, AfterValidator(without_parent)] | None = None
     """The path below baseUrl that lists changes, such as /contacts/changes, where it is not that of the records. Its
     answers are like those of a list; only these parameters are sent, without those of query."""
 

@@ -1,6 +1,6 @@
 """One resource of an API as a Collection: its lists, single records, look-ups and writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,6 +20,7 @@ from tidegate.worker.connectors import (
 )
 from tidegate.worker.connectors.deleted import complaints
 from tidegate.worker.connectors.http import bodies
+from tidegate.worker.connectors.http.below_parents import BelowParents
 from tidegate.worker.connectors.http.changes import must_be_time, since, since_moment, token_of, written
 from tidegate.worker.connectors.http.client import Client
 from tidegate.worker.connectors.http.documents import Documents
@@ -50,7 +51,7 @@ class Resource:
         self._settings = settings
         self._title = description.title
         self._documents = Documents(description)
-        self._listing = Listing(client, self._documents, description)
+        self._listing = self._open_listing(description)
         self._records = Records(client, pool, self._listing, self._documents, description)
         self._finder = self._open_finder(description)
         self._writer = Writer(client, pool, self._records, self._documents, self._finder, description)
@@ -59,6 +60,18 @@ class Resource:
         if unfit := complaints(settings.deleted, description) + bodies.complaints(settings, description.fields):
             raise ConfigurationError(*(f"{self._title}: {complaint}" for complaint in unfit))
         self._listing.check()
+
+    def _open_listing(self, description: Description) -> Listing:
+        parents = self._settings.parents
+        if parents is None:
+            return Listing(self._client, self._documents, description)
+        name = self._settings.parent_field
+        if description.creates and name not in [field.name for field in description.fields]:
+            raise ConfigurationError(
+                f"{self._title}: path: {name} must be one of the fields, since it says below which record a new one is "
+                "created; without it, write writes without create"
+            )
+        return BelowParents(self._client, self._documents, description, parents)
 
     def _open_finder(self, description: Description) -> Finder | None:
         settings, find = self._settings, self._settings.find
@@ -118,12 +131,10 @@ class Resource:
 
     def _sealed(self, reading: Reading) -> Reading:
         """A token that is safe to store: a link to a page may contain the API key."""
-        return replace(reading, at=self._client.secrets.sealed(reading.at)) if isinstance(reading.at, str) else reading
+        return replace(reading, at=_each_link(reading.at, self._client.secrets.sealed))
 
     def _unsealed(self, reading: Reading) -> Reading:
-        return (
-            replace(reading, at=self._client.secrets.unsealed(reading.at)) if isinstance(reading.at, str) else reading
-        )
+        return replace(reading, at=_each_link(reading.at, self._client.secrets.unsealed))
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Record]:
         together: dict[Key, Record] = {}
@@ -176,3 +187,10 @@ class Resource:
 
     def delete(self, expected: Sequence[Record]) -> Sequence[Changed | Rejected | None]:
         return self._writer.delete(expected)
+
+
+def _each_link(at: Token | None, change: Callable[[str], str]) -> Token | None:
+    """The token of a page with its link changed: below a parent, the link lies within the token."""
+    if isinstance(at, dict):
+        return {**at, "at": _each_link(at["at"], change)}
+    return change(at) if isinstance(at, str) else at

@@ -33,7 +33,8 @@ from tidegate.worker.connectors.deleted import Deleted
 from tidegate.worker.connectors.http.answer_settings import RateLimit, Statuses
 from tidegate.worker.connectors.http.authentication_settings import Authentication
 from tidegate.worker.connectors.http.paging_settings import LinkPaging, Paging
-from tidegate.worker.connectors.http.request_settings import Body, Search, Since, without_query
+from tidegate.worker.connectors.http.request_settings import Body, Search, Since, without_parent, without_query
+from tidegate.worker.connectors.http.templates import names_in
 from tidegate.worker.connectors.settings import Duration, Text, TimeZone
 from tidegate.worker.connectors.where import Condition
 
@@ -116,18 +117,40 @@ def _parameter_or_since(raw: object) -> object:
     raise ValueError("write the query parameter that takes the time, or {parameters: {…}, format: …}")
 
 
+class Parents(Part):
+    """The records below which the API lists this object's: their list, as that of any resource."""
+
+    path: Annotated[str, AfterValidator(without_parent)]
+    """The path below baseUrl that lists them, such as /accounts."""
+    id: str = "id"
+    """The field that identifies one of them."""
+    query: dict[str, str] = Field(default_factory=dict)
+    """Query parameters of their list."""
+    items: str | None = None
+    """Where the list is in the answer, with dots; without it the answer is the list."""
+    paging: Paging = Paging(link=LinkPaging())
+    """How a long list is paged: one of cursor, after, page, link and none. Without it, by the Link header."""
+    page_size: PageSize | None = None
+    """How many records to ask for per page; without it the API decides."""
+    total: str | None = None
+    """Where an answer says how many records the list has, with dots."""
+
+
 class ResourceSettings(Part):
     """The settings of an object's resource."""
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {
             "cursor", "record_path", "items", "item", "paging", "page_size", "total", "since", "newest", "find",
-            "batch", "update", "body", "missing", "deleted", "where", "stale_for",
+            "batch", "update", "body", "missing", "deleted", "where", "stale_for", "parents",
         }
     )  # fmt: skip
 
     path: Annotated[str, AfterValidator(without_query)]
-    """The resource's path below baseUrl: GET lists its records, POST creates one."""
+    """The resource's path below baseUrl: GET lists its records, POST creates one. With parents, the field that holds a
+    parent's id stands in it, such as /accounts/{accountId}/contacts."""
+    parents: Parents | None = None
+    """Where the API lists the records below which it lists this object's."""
     id: str
     """The field that identifies a record."""
     record_path: Annotated[str, AfterValidator(_with_an_id)] | None = None
@@ -179,7 +202,40 @@ class ResourceSettings(Part):
     def _fits(self) -> "ResourceSettings":
         if self.since is not None and self.cursor is None:
             raise ValueError("since needs cursor: the field that says when a record was changed")
+        if "{" in self.path or self.parents is not None:
+            self._fits_parents()
         return self
+
+    def _fits_parents(self) -> None:
+        if self.parents is None:
+            raise ValueError(
+                f"path: {self.path} needs parents, such as {{path: /accounts}}: where the records are listed below "
+                "which it lists this object's; or write a path that lists those of all parents"
+            )
+        if len(names_in(self.path)) != 1:
+            raise ValueError(
+                "path: write where the parent's id comes, by the name of the field that holds it, such as "
+                "/accounts/{accountId}/contacts"
+            )
+        if self.record_path is None:
+            raise ValueError(
+                "parents needs recordPath: the path of one record, without its parent, such as /contacts/{id}"
+            )
+        if names_in(self.record_path) != ["id"]:
+            raise ValueError("recordPath: only {id} can stand in it: a record is asked for without its parent")
+        if isinstance(self.find, dict):
+            raise ValueError(
+                "find: beside parents, write a search at a path of its own, such as {path: /contacts, query: {email: "
+                '"{email}"}}, or scan'
+            )
+        for name, given in (("newest", self.newest), ("batch", self.batch)):
+            if given is not None:
+                raise ValueError(f"{name} cannot be used beside parents")
+
+    @property
+    def parent_field(self) -> str | None:
+        """The field that holds the id of a record's parent; None where there are no parents."""
+        return None if self.parents is None else names_in(self.path)[0]
 
     @property
     def updates_all(self) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
@@ -35,6 +36,14 @@ def names_in(template: Any) -> list[str]:
 def names_within(template: Any) -> set[str]:
     """The names that are only a part of a text: their values have to be plain."""
     return {name for text in _texts(template) for name in _PLACEHOLDER.findall(text) if text != f"{{{name}}}"}
+
+
+def in_path(template: str, value: Any) -> str:
+    """The path with its one name replaced. Raises ValueError for a value that cannot be a part of a path."""
+    text = quote(str(value), safe="")
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or text in ("", ".", ".."):
+        raise ValueError(f"{value!r} cannot be a part of the path {template}")
+    return _PLACEHOLDER.sub(lambda _: text, template)
 
 
 def filled(template: Any, values: Mapping[str, str]) -> Any:

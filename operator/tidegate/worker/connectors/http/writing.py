@@ -28,6 +28,7 @@ from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.records import GONE, Records, Seen
 from tidegate.worker.connectors.http.search import Finder
 from tidegate.worker.connectors.http.settings import ResourceSettings
+from tidegate.worker.connectors.http.templates import in_path
 from tidegate.worker.connectors.http.turns import ClosedError
 from tidegate.worker.connectors.json_documents import Document, key_of
 from tidegate.worker.errors import ConfigurationError, Paused, SystemFailed
@@ -68,6 +69,9 @@ class Writer:
         self._settings = settings
         self._title = description.title
         self._match = description.match
+        names = [field.name for field in description.fields]
+        parent = settings.parent_field
+        self._parent = names.index(parent) if parent in names else None  # the field that names a record's parent
         self._bodies = Bodies(settings)
         self._blame = Blame()
         # The records that were read last, with ETags: they need not be read again before a write.
@@ -93,9 +97,9 @@ class Writer:
     def _create(self, values: Sequence[Value]) -> Record | Rejected | Postponed:
         try:
             content, headers = self._bodies.new(self._documents.new(values))
+            path = self._path_of_new(values)
         except ValueError as error:
             return Rejected(str(error))
-        path = self._settings.path
         try:
             answer = self._client.send("POST", path, content=content, headers=headers, of_record=True)
         except Unanswered as error:
@@ -115,6 +119,15 @@ class Writer:
             return Postponed(end, in_doubt=True)
         except (PoisonedError, BadItemError) as error:
             raise SystemFailed(f"{self._title}: a new record cannot be read: {error}") from None
+
+    def _path_of_new(self, values: Sequence[Value]) -> str:
+        """Where a record is created. Raises ValueError when it does not say below which parent."""
+        if self._parent is None:
+            return self._settings.path
+        parent = values[self._parent]
+        if parent is None or parent is MISSING:
+            raise ValueError(f"{self._settings.parent_field} is empty, which says below which record it is created")
+        return in_path(self._settings.path, parent)
 
     def _match_values(self, values: Sequence[Value]) -> tuple[Value, ...]:
         return tuple(values[i] for i in self._match)
