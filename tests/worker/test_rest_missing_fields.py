@@ -195,3 +195,15 @@ def test_the_check_counts_the_values_of_each_field_on_a_page(systems: RestAndSql
     assert [(field["name"], field["filled"], field["missing"]) for field in crm["fields"]] == [
         ("email", 20, 0), ("name", 20, 0), ("phone", 18, 2),
     ]  # fmt: skip
+
+
+def test_a_check_says_that_no_record_has_the_cursor(systems: RestAndSqlite) -> None:
+    systems.fill(2)
+    systems.place |= {"cursor": "updated", "since": "updated_after"}
+    systems.run(push=False)
+    code, found = systems.checked()
+    assert code == 0
+    assert found["read"][0]["remarks"] == ["none of these records has the cursor updated"]
+    systems.place |= {"cursor": "updatedAt"}
+    systems.run(push=False)
+    assert systems.checked()[1]["read"][0]["remarks"] == []

@@ -29,10 +29,15 @@ def obstacle(request: str, objects: Sequence[str], known: Sequence[str] | None) 
     `objects` are those that it names, and `known` those of spec.sync; None without spec.sync.
     """
     if not objects:
-        # Without a time, the name of an object would delete the memory of all of them.
-        meant = [name for name in re.split(r"[\s,]+", request) if name in (known or ())]
+        # Without a time, the name of an object, or a misspelt one, would delete the memory of all of them.
+        words = re.split(r"[\s,]+", request.strip())
+        meant = [word for word in words if word in (known or ())]
         if meant:
             return f"name objects after a time, such as 2026-11-27T10:00:00Z {','.join(meant)}"
+        if len(words) > 1 and not any(map(str.isdigit, request)):
+            return (
+                "it has several words and no time: for single objects name them after one, such as 2026-11-27T10:00:00Z"
+            )
         return None
     if known is None:
         return "only spec.sync has objects that can be reset one by one; reset the whole sync"

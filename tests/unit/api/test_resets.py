@@ -8,6 +8,7 @@ from tidegate.api.resets import objects_of, obstacle, request
 
 AT = "2026-11-27T10:00:00Z"
 KNOWN = ("contact", "sales order")
+NO_TIME = "it has several words and no time: for single objects name them after one, such as 2026-11-27T10:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,10 @@ def test_what_is_requested_is_what_is_read(objects: list[str]) -> None:
         (f"{AT} contact", None, "only spec.sync has objects that can be reset one by one; reset the whole sync"),
         (AT, None, None),
         ("contact", KNOWN, "name objects after a time, such as 2026-11-27T10:00:00Z contact"),
+        ("now kontakt", KNOWN, NO_TIME),
+        ("now, kontakt", None, NO_TIME),
+        ("now", KNOWN, None),
+        ("Fri Nov 27 10:00:00 UTC 2026", KNOWN, None),
         ("contact 2026-11-27T10:00:00Z", KNOWN, "name objects after a time, such as 2026-11-27T10:00:00Z contact"),
     ],
 )

@@ -50,6 +50,7 @@ class SeenSide:
     fields: Sequence[SeenField]
     unreadable: Sequence[str]
     doubt: str
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ def words(side: SeenSide) -> Iterator[str]:
         yield f"    {each.name}{type_}: {', '.join(f'{n} {what}' for n, what in counts if n) or 'no records'}"
     for place in side.unreadable:
         yield f"    cannot be read, and would be set aside: {place}"
+    for remark in side.remarks:
+        yield f"    {remark}"
     if side.doubt:
         yield f"    the list may leave out records: {side.doubt}"
 
@@ -147,4 +150,12 @@ def _seen(source: Source, page: Page) -> SeenSide:
         ],
         unreadable=[f"{each.place}: {each.reason}" for each in page.unreadable[:_NAMED]],
         doubt=page.doubt,
+        remarks=_remarks(source, page),
     )
+
+
+def _remarks(source: Source, page: Page) -> Sequence[str]:
+    cursor = getattr(source.item.settings[source.side], "cursor", None)
+    if cursor is None or not page.records or any(record.cursor is not None for record in page.records):
+        return ()
+    return (f"none of these records has the cursor {cursor}",)
