@@ -121,6 +121,6 @@ def test_the_packages_to_install_exist() -> None:
 
 def test_commands_in_its_sentences_exist(sync: CommandLine) -> None:
     commands = set(re.findall(r"`kubectl sync ([a-z-]+)", PAGE.sentences()))
-    assert commands == {"changes", "logs", "on", "undo", "watch"}
+    assert commands == {"changes", "check", "logs", "on", "plan", "undo", "watch"}
     for command in commands:
         assert sync(command, "--help").code == 0
