@@ -4,7 +4,7 @@ The flow of `plan`, of the offer of `on`, and of `changes` and `undo`, which ask
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tidegate.api.plans import PlanStatus
@@ -14,7 +14,7 @@ from tidegate.cli.decisions.goal import Verdict
 from tidegate.cli.decisions.integration import Integration
 from tidegate.cli.decisions.request_plan import RequestPlan
 from tidegate.cli.display import log_lines, planned
-from tidegate.cli.display.check_log import check_log
+from tidegate.cli.display.check_log import CheckLog, check_log
 from tidegate.cli.display.plan_log import PlanLog
 from tidegate.cli.errors import CommandError, ExitCode
 from tidegate.cli.invocation import Invocation, now
@@ -127,10 +127,10 @@ def listed(call: Invocation, made: Made, key: KeyPair | None, type_: str) -> Map
 
 def show_check(call: Invocation, made: Made) -> None:
     """Print what a page of each object was taken for, and what does not fit. Raises NotFoundError likewise."""
-    log = check_log(_lines(call, made))
+    log = _check_log(call, made)
     for side in log.read:
         call.screen.say(str(side.get("text", "")))
-    for complaint in log.complaints or made.plan.would_halt:
+    for complaint in log.complaints:
         call.screen.say(f"✗ {complaint}")
     if not made.plan.would_halt:
         call.screen.say("✓ the configuration fits both systems")
@@ -138,10 +138,15 @@ def show_check(call: Invocation, made: Made) -> None:
 
 def check_data(call: Invocation, made: Made) -> Mapping[str, Any]:
     """The check as a program reads it, in the form of `tidegate-worker check --json`. Raises NotFoundError likewise."""
-    log = check_log(_lines(call, made))
+    log = _check_log(call, made)
     read = [{name: value for name, value in side.items() if name not in ("type", "text")} for side in log.read]
-    complaints = log.complaints or made.plan.would_halt
-    return {"run": made.plan.run, "fits": not made.plan.would_halt, "complaints": list(complaints), "read": read}
+    return {"run": made.plan.run, "fits": not made.plan.would_halt, "complaints": log.complaints, "read": read}
+
+
+def _check_log(call: Invocation, made: Made) -> CheckLog:
+    """What the check's log says; where it names no complaints, those of the status are all that there is."""
+    log = check_log(_lines(call, made))
+    return log if log.complaints else replace(log, complaints=list(made.plan.would_halt))
 
 
 def _log(key: KeyPair | None) -> PlanLog:

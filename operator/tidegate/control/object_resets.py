@@ -72,14 +72,14 @@ def words(seen: Observation, status: SyncIntegrationStatus) -> str:
     """What becomes of resets of objects, for the message; "" where there are none."""
     if _is_new(seen, status) and (why := _obstacle(seen)):
         return f"; {_refusal_words(why)}"
-    syncs = status.run is not None and status.run.kind is not RunKind.PLAN
-    given = {reset.object for reset in status.run.object_resets} if status.run and syncs else set()
+    run = status.run if status.run and status.run.kind is not RunKind.PLAN else None
+    given = {reset.object for reset in run.object_resets} if run else set()
     owed = [reset.object for reset in status.object_resets if reset.object not in given]
     which = ", ".join(dict.fromkeys((*owed, *requested(seen, status))))
     if not which:
         return f"; it resets {', '.join(sorted(given))} first, unless an earlier run has" if given else ""
-    run = "the next run" if seen.integration.spec.status is Switch.ON else "the first run after the next ON"
-    return f"; {run} resets {which}"
+    by = "the next run" if seen.integration.spec.status is Switch.ON else "the first run after the next ON"
+    return f"; {by} resets {which}"
 
 
 def _is_new(seen: Observation, status: SyncIntegrationStatus) -> bool:

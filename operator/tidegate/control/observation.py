@@ -30,7 +30,7 @@ class Requests:
     plan: str | None = None
     plan_key: str | None = None  # of that plan
     plan_undo: str | None = None  # of that plan: the run whose undo is planned
-    plan_check: bool = False  # of that plan: it only checks the configuration
+    plan_check: bool | None = None  # True, of that plan: it only checks the configuration
     undo: str | None = None  # the run to undo
     decisions: str | None = None  # as it is written, of up to 256 KiB
 

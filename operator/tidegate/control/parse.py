@@ -49,7 +49,7 @@ def integration_of(body: Body) -> Integration:
             plan=_request(annotations.get(names.PLAN_REQUESTED_ANNOTATION)),
             plan_key=_request(annotations.get(names.PLAN_KEY_ANNOTATION)),
             plan_undo=_request(annotations.get(names.PLAN_UNDO_ANNOTATION)),
-            plan_check=annotations.get(names.PLAN_CHECK_ANNOTATION) == "true",
+            plan_check=annotations.get(names.PLAN_CHECK_ANNOTATION) == "true" or None,
             undo=_request(annotations.get(names.UNDO_REQUESTED_ANNOTATION)),
             decisions=annotations.get(names.DECISIONS_ANNOTATION),
         ),

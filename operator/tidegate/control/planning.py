@@ -61,7 +61,7 @@ def refuse_plan(
         return status, ()
     plan = PlanStatus(
         requested_at=seen.integration.requests.plan,
-        check=seen.integration.requests.plan_check or None,
+        check=seen.integration.requests.plan_check,
         finished_at=now,
         outcome=Outcome.CONFIGURATION_ERROR,
         reason=why,
@@ -112,7 +112,7 @@ def start_plan(seen: Observation, status: SyncIntegrationStatus, now: datetime) 
         spec_digest=integration.spec.digest,
         requested_at=integration.requests.plan,
         undo=int(undo) if undo is not None else None,
-        check=integration.requests.plan_check or None,
+        check=integration.requests.plan_check,
         plan_key=integration.requests.plan_key,
         without_cache=not finds_cache,
         # As the full sync that is planned would be; a plan carries none out.

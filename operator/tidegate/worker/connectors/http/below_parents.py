@@ -132,7 +132,7 @@ class BelowParents(Listing):
         except ValueError as error:
             raise ConfigurationError(f"{self.title}: parents: {error}") from None
         search = SearchFor(path, asked, by_post=False, setting="path, query")
-        counted = self.settings.paging.page is not None
+        counted = self.is_counted(search)
         following = self._following[place.parent]
         try:
             fetched = super().fetch(place.at, search, limit, place.last)
@@ -151,7 +151,7 @@ class BelowParents(Listing):
         records = place.records + items
         if fetched.following is None or (counted and empty and (records == 0 or empty > 1)):
             total = fetched.total.records if fetched.total is not None else records
-            fault = super().cut_off(fetched, search) if place.at is None and fetched.following is None else ""
+            fault = self.cut_off(fetched, search) if place.at is None and fetched.following is None else ""
             if total > records:
                 fault = f"the API reports {total} records of {path}, but its pages have {records}"
             return fetched, self._below(following), fault

@@ -7,7 +7,6 @@ error.
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from tidegate.worker.connectors import Description, Key, Record
 from tidegate.worker.connectors.http.answers import Answer
@@ -19,6 +18,7 @@ from tidegate.worker.connectors.http.poison import FAILING, REFUSED, Blame, Pois
 from tidegate.worker.connectors.http.pool import Pool
 from tidegate.worker.connectors.http.reader import pages
 from tidegate.worker.connectors.http.settings import Batch, ResourceSettings
+from tidegate.worker.connectors.http.templates import url_part
 from tidegate.worker.connectors.json_documents import Document, value_at
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
@@ -124,8 +124,8 @@ class Records:
 
     def path(self, key: Key) -> str:
         """The path of a record."""
-        text = quote(str(key), safe="")
-        if text in (".", ".."):
+        text = url_part(key)
+        if text is None:
             complaint = ConfigurationError(f"{self._title}: the id {key!r} cannot be a part of a URL")
             raise PoisonedError(Poison(str(complaint), 0, complaint))
         return self._settings.record_template.replace("{id}", text)

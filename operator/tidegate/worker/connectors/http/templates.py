@@ -38,12 +38,19 @@ def names_within(template: Any) -> set[str]:
     return {name for text in _texts(template) for name in _PLACEHOLDER.findall(text) if text != f"{{{name}}}"}
 
 
+def url_part(value: Any) -> str | None:
+    """A value as one part of a URL's path; None for one that would lead to another path."""
+    text = quote(str(value), safe="")
+    return None if text in (".", "..") else text
+
+
 def in_path(template: str, value: Any) -> str:
     """The path with its one name replaced. Raises ValueError for a value that cannot be a part of a path."""
-    text = quote(str(value), safe="")
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or text in ("", ".", ".."):
+    is_id = isinstance(value, (int, str)) and not isinstance(value, bool)
+    text = url_part(value) if is_id else None
+    if not text:
         raise ValueError(f"{value!r} cannot be a part of the path {template}")
-    return _PLACEHOLDER.sub(lambda _: text, template)
+    return _PLACEHOLDER.sub(text, template)  # which holds no backslash any more
 
 
 def filled(template: Any, values: Mapping[str, str]) -> Any:
