@@ -143,7 +143,7 @@ def test_a_request_annotation_of_any_content_counts_once(
     namespace.wait_ended(2)
     namespace.wait_phase("Waiting")
     namespace.annotate(unknown="a change that has to be looked at")
-    namespace.annotate(**{annotation: "another one"})
+    namespace.annotate(**{annotation: "another"})
     namespace.wait_ended(3)
     status = namespace.wait_phase("Waiting")
     assert status["runs"] == 3
