@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from .rest_server import Api, Reply, Request, Serve
@@ -34,6 +34,7 @@ class Accounts:
         self.paging = paging
         self.size = size
         self.second_page_is_empty = False
+        self.beyond: Literal["empty", "404", "last"] = "empty"  # what is answered to a page number beyond the last one
         self.refused: dict[int, int] = {}  # statuses of the lists below these accounts
         self.before: Callable[[Request], None] = lambda _: None
         api.around = self._answer
@@ -65,6 +66,10 @@ class Accounts:
         given = int(request.query.get(name, "1" if self.paging == "page" else "0"))
         start = (given - 1) * self.size if self.paging == "page" else given
         more = start + self.size < len(found)
+        if given > 1 and start >= len(found) and self.beyond != "empty":
+            if self.beyond == "404":
+                return Reply(404, {"detail": "Invalid page."})
+            start = (len(found) - 1) // self.size * self.size
         if self.second_page_is_empty and given > 1:
             start = len(found) if given == 2 else start - self.size
         link = f'<{self.api.url}{request.path}?{urlencode({"start": start + self.size})}>; rel="next"'

@@ -1,6 +1,6 @@
 """Records that an API lists below their parents only: all are read, and none is deleted because a parent is missed."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -97,14 +97,30 @@ class TestWithEachKindOfPages:
         assert erp(systems) == crm(systems)
 
 
-def test_no_record_is_deleted_for_a_list_that_is_not_there(systems: RestAndSqlite, accounts: Accounts) -> None:
+@pytest.mark.parametrize("account", [1, 2, 3])
+def test_no_record_is_deleted_for_a_list_that_is_not_there(
+    systems: RestAndSqlite, accounts: Accounts, account: int
+) -> None:
+    systems.api.add(email="p7@x", name="N7", accountId=2)
     run(systems)
-    accounts.refused[3] = 404
+    accounts.refused[account] = 404
+    systems.api.edit(next(key for key, it in systems.api.contacts.items() if it["accountId"] != account), name="edited")
     ended = run(systems)
-    assert (ended.code, ended.pushed) == (0, NOTHING)
-    assert "there is no list at /accounts/3/contacts, although the list of parents has it" in ended.reason
+    assert (ended.code, ended.pushed) == (0, {"crm": "", "erp": "1 update"})
+    assert f"there is no list at /accounts/{account}/contacts, although the list of parents has it" in ended.reason
     assert "no record that is missing from it counts as deleted" in ended.reason
     assert erp(systems) == crm(systems)
+
+
+@pytest.mark.parametrize("beyond", ["404", "last"])
+def test_a_numbered_page_beyond_the_last_is_the_end_of_one_list_and_not_of_the_others(
+    api: Api, tmp_path: Any, beyond: Literal["404", "last"]
+) -> None:
+    systems, accounts = opened(api, tmp_path, "page")
+    api.add(email="p7@x", name="N7", accountId=3)
+    accounts.beyond = beyond  # account 1 has two whole pages, and so has account 3
+    ended = run(systems)
+    assert (ended.code, ended.reason, erp(systems)) == (0, "", crm(systems))
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -4,6 +4,7 @@ Only a second reading with the same ids proves it complete: while it is read, a 
 read before, and parents come and go.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -39,6 +40,16 @@ class _Place:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class _Parents:
+    """The ids of all parents, as one reading of their list has them: the first, and for each the next one."""
+
+    answer: Answer
+    first: Key | None
+    following: Mapping[Key, Key | None]
+    doubt: str
+
+
 class BelowParents(Listing):
     """Reads the lists below all parents; a search at a path of its own is read like that of any other resource."""
 
@@ -56,14 +67,12 @@ class BelowParents(Listing):
         above = Description(
             f"{self.title}, parents", settings, (FieldUse(parents.id, written=False),), (0,), creates=False
         )
-        self._parents = Listing(client, Documents(above), above)
-        self._following: dict[Key, Key | None] = {}  # the next parent, by the one before it
-        self._first: Key | None = None
-        self._doubt = ""
+        self._above = Listing(client, Documents(above), above)
+        self._parents: _Parents | None = None
         self._asked: set[str] = set()  # the pages of the present parent's list
 
     def check(self) -> None:
-        self._parents.check()
+        self._above.check()
         self.fetch(None, {})
 
     def is_counted(self, filters: Filters) -> bool:
@@ -82,25 +91,25 @@ class BelowParents(Listing):
         """Read one page that has records, or the last one; without a place, from the first parent on."""
         if isinstance(filters, SearchFor):
             return super().fetch(at, filters, limit, step)
-        answer = self._read_parents() if at is None or at["parent"] not in self._following else None
-        place = self._place_of(at)
-        faults = [self._doubt]
-        fetched = None if answer is None else _nothing(answer)
+        parents = self._parents
+        if parents is None or at is None or at["parent"] not in parents.following:
+            parents = self._parents = self._read_parents()
+        place = self._place_of(parents, at)
+        fetched = _nothing(parents.answer)
+        faults = [parents.doubt]
         while place is not None:
-            found, place, fault = self._fetch_below(place, {**self.settings.query, **filters}, limit)
+            found, place, fault = self._fetch_below(place, parents.following[place.parent], filters, limit)
             faults.append(fault)
             fetched = found or fetched
             if found is not None and (found.keys or found.unreadable):
                 break
-        if fetched is None:
-            raise RefusedListError(f"{self.title}: the last of the lists below the parents is gone", _EXPIRED)
         faulty = next(filter(None, faults), "")
         return fetched._replace(following=place and place.token, total=None, faulty=faulty)
 
-    def _place_of(self, at: Token | None) -> _Place | None:
+    def _place_of(self, parents: _Parents, at: Token | None) -> _Place | None:
         if at is None:
-            return self._below(self._first)
-        if at["parent"] not in self._following:  # of a reading that an earlier process has begun
+            return self._below(parents.first)
+        if at["parent"] not in parents.following:  # of a reading that an earlier process has begun
             raise RefusedListError(f"{self.title}: the parent {at['parent']} is gone", _EXPIRED)
         return _Place(**at)
 
@@ -109,31 +118,27 @@ class BelowParents(Listing):
         self._asked = set()
         return None if parent is None else _Place(parent)
 
-    def _read_parents(self) -> Answer:
-        """Read the ids of all parents. Returns an answer of the API."""
+    def _read_parents(self) -> _Parents:
         keys: dict[Key, None] = {}
         answers: list[Answer] = []
         doubt = ""
-        for page in pages(self._parents, {}, prove=True):
+        for page in pages(self._above, {}, prove=True):
             keys |= dict.fromkeys(record.key for record in page.records)
             answers += [page.answer] if page.answer is not None else []
             doubt = page.doubt or next((f"{bad.place} {bad.reason}" for bad in page.unreadable), "")
-        self._doubt = f"the list of parents: {doubt}" if doubt else ""
-        self._first = next(iter(keys), None)
-        self._following = dict(zip_longest(keys, [*keys][1:]))
-        return answers[0]
+        doubt = f"the list of parents: {doubt}" if doubt else ""
+        return _Parents(answers[0], next(iter(keys), None), dict(zip_longest(keys, [*keys][1:])), doubt)
 
     def _fetch_below(
-        self, place: _Place, asked: dict[str, str], limit: int | None
+        self, place: _Place, following: Key | None, filters: Mapping[str, str], limit: int | None
     ) -> tuple[Fetched | None, _Place | None, str]:
         """One page below a parent, None for one beyond the last; the place of the next; and what is in doubt."""
         try:
             path = in_path(self.settings.path, place.parent)
         except ValueError as error:
             raise ConfigurationError(f"{self.title}: parents: {error}") from None
-        search = SearchFor(path, asked, by_post=False, setting="path, query")
+        search = SearchFor(path, {**self.settings.query, **filters}, by_post=False, setting="path, query")
         counted = self.is_counted(search)
-        following = self._following[place.parent]
         try:
             fetched = super().fetch(place.at, search, limit, place.last)
         except RefusedListError as refusal:
@@ -164,5 +169,5 @@ class BelowParents(Listing):
 
 
 def _nothing(answer: Answer) -> Fetched:
-    """The list of an API that has no parents."""
+    """A page without records: there are no parents, or no records below those that are left."""
     return Fetched(answer, None, [], [], None, None, None, [], [], frozenset(), frozenset())
