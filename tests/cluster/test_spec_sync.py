@@ -79,6 +79,7 @@ def apply(control_plane: Cluster, namespace: Namespace, *options: str, **spec: A
 
 
 CONTACT = "objects/1"
+NO_FIELD = "Invalid value: each name in match must be the name of exactly one field of the object"
 
 
 @pytest.mark.parametrize(
@@ -156,6 +157,13 @@ CONTACT = "objects/1"
             "to-sap",
             "direction of a field must be to- and a connector's ",
         ),
+        (f"{CONTACT}/fields/2/ref", "compnay", "ref of a field must be the name of one of the objects"),
+        (f"{CONTACT}/match", ["email", "emial"], f"spec.sync.objects[1].match: {NO_FIELD}"),
+        (f"{CONTACT}/match", ["origin"], f"spec.sync.objects[1].match: {NO_FIELD}"),
+        (f"{CONTACT}/fields/1/names/erp", "email", f"spec.sync.objects[1].match: {NO_FIELD}"),
+        # Without a cursor
+        (f"{CONTACT}/sides/erp/cursor", MISSING, "conflict newest of an object needs a cursor on both sides"),
+        ("objects/0/conflict", "newest", "conflict newest of an object needs a cursor on both sides"),
     ],
 )
 def test_an_error_is_reported_with_its_field(
@@ -193,6 +201,27 @@ def test_every_configuration_on_the_pages_is_accepted(
     answer = apply(control_plane, namespace, sync=sync)
     assert answer.returncode == 0, answer.stderr
     assert namespace.integration()["spec"]["sync"] == sync
+
+
+def test_match_may_name_a_field_as_either_connector_does(control_plane: Cluster, namespace: Namespace) -> None:
+    answer = apply(control_plane, namespace, sync=changed(f"{CONTACT}/match", ["mail", "score"]))
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_rules_can_be_checked_of_as_much_as_may_be_written(control_plane: Cluster, namespace: Namespace) -> None:
+    """The API server stops at a cost limit, and then refuses what it has not checked."""
+    fields = [
+        {"names": {"a": f"a{n}", "b": f"b{n}"}} | ({"ref": "object-127"} if n in range(16, 96) else {})
+        for n in range(256)
+    ]
+    side = {"table": "t", "id": "id", "cursor": "at"}
+    item = {"sides": {"a": side, "b": side}, "match": [f"b{n}" for n in range(16)], "conflict": "newest"}
+    sync = {
+        "connectors": {name: {"type": "sql", "url": "x"} for name in "ab"},
+        "objects": [{"name": f"object-{n}", **item, "fields": fields} for n in range(128)],
+    }
+    answer = apply(control_plane, namespace, "--server-side", sync=sync)
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_a_third_party_connector_has_free_form_settings(control_plane: Cluster, namespace: Namespace) -> None:

@@ -60,8 +60,9 @@ def spec_sync() -> Schema:
     side["allOf"] = [{"anyOf": [{"required": ["id"]}, {"required": [SETTINGS]}]}]
     item = objects["items"]
     item["properties"]["sides"]["additionalProperties"] = side
+    item["x-kubernetes-validations"] = [_rule_of_match()]
     objects |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-    schema["x-kubernetes-validations"] = [*_rules_of_names(), *_rules_of_sides(places, side)]
+    schema["x-kubernetes-validations"] = [*_rules_of_names(), _rule_of_newest(types), *_rules_of_sides(places, side)]
     walk(schema, _bound)
     _bound_what_rules_compare(schema)
     return schema
@@ -96,7 +97,33 @@ def _rules_of_names() -> list[Schema]:
             "(field.direction.startsWith('to-') && field.direction.substring(3) in self.connectors))",
             "direction of a field must be to- and a connector's name",
         ),
+        _rule(
+            # A map, and made once: to compare each ref with each object would be priced as too costly.
+            "[self.objects.transformMapEntry(number, object, {object.name: true})].all(names, "
+            "self.objects.all(object, object.fields.all(field, !has(field.ref) || field.ref in names)))",
+            "ref of a field must be the name of one of the objects",
+        ),
     ]
+
+
+def _rule_of_match() -> Schema:
+    """Within an object: `match` names fields that both sides have."""
+    # The lists are made once, and `in` is priced far below a comparison of texts.
+    names = "self.fields.map(field, size(field.names) == 2 ? field.names.map(name, field.names[name]) : [])"
+    rule = _rule(
+        f"[{names}].all(fields, self.match.all(name, fields.exists_one(names, name in names)))",
+        "each name in match must be the name of exactly one field of the object, and not of one with a constant",
+    )
+    return rule | {"fieldPath": ".match"}
+
+
+def _rule_of_newest(types: list[str]) -> Schema:
+    """What has no cursor has no newest record. A connector that another package offers may have one by itself."""
+    return _for_objects(
+        "!has(object.conflict) || object.conflict != 'newest' || object.sides.all(name, "
+        f"!(name in self.connectors) || !(self.connectors[name].type in {types}) || has(object.sides[name].cursor))",
+        "conflict newest of an object needs a cursor on both sides: set it, or choose another policy",
+    )
 
 
 def _rules_of_sides(places: dict[str, Schema], place: Schema) -> list[Schema]:
