@@ -91,7 +91,7 @@ def test_a_script_names_the_run_and_confirms(halted: Namespace, node: PlayedNode
     assert (done.code, done.out.splitlines()[-1]) == (0, "contacts: ✓ run 2")
     again = sync("approve", "contacts", "--run", "2", "--yes")
     assert again.code == 1
-    assert "run 2 has not halted (Succeeded), so there is nothing to approve" in again.err
+    assert "Error: contacts: run 2 has not halted (Succeeded), so there is nothing to approve" in again.err
 
 
 def test_on_a_terminal_it_is_shown_and_asked(halted: Namespace, sync: CommandLine) -> None:

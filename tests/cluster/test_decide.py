@@ -79,6 +79,7 @@ def test_who_may_not_read_logs_decides_by_naming_the_object_and_the_connector(
     unsure = sync(*words)
     assert unsure.code == 1
     assert "Warning: what waits is not known, because the logs cannot be read: " in unsure.err
+    assert "Error: contacts: no field of record" in unsure.err
     assert "give --object and --connector" in unsure.err
     assert sync(*words, "--object", "contact", "--connector", "crm").code == 0
 

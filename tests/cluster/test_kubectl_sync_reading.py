@@ -67,7 +67,7 @@ def test_logs_are_those_of_the_selected_run(
     missing = sync("logs", "contacts", "--run", "7")
     assert (missing.code, missing.err) == (
         5,
-        "Error: there is no run 7: the newest is run 2\n",
+        "Error: contacts: there is no run 7: the newest is run 2\n",
     )
 
 

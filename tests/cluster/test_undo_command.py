@@ -129,11 +129,11 @@ def test_what_the_journal_does_not_have_is_said_in_the_worker_s_words(
 
 
 BAD_INPUT = {
-    ("undo", "contacts", "--run", "7", "--yes"): "there is no run 7: the newest is run 2",
-    ("undo", "contacts", "--run", "1", "--plan"): "run 1 has written nothing",
+    ("undo", "contacts", "--run", "7", "--yes"): "Error: contacts: there is no run 7: the newest is run 2",
+    ("undo", "contacts", "--run", "1", "--plan"): "Error: contacts: run 1 has written nothing",
     ("undo", "contacts"): "Missing option '--run'",
     ("undo", "contacts", "--run", "2", "--values", "--yes"): "--values lists a plan: add --plan",
-    ("changes", "contacts", "--run", "0"): "there is no run 0: the newest is run 2",
+    ("changes", "contacts", "--run", "0"): "Error: contacts: there is no run 0: the newest is run 2",
 }
 
 

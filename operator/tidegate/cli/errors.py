@@ -49,5 +49,9 @@ class NotFoundError(CommandError):
     exit_code = ExitCode.NOT_FOUND
 
 
+class NoLogError(NotFoundError):
+    """A run has no log; the message says why."""
+
+
 class NotInstalledError(NotFoundError):
     """The cluster does not know the kind."""

@@ -14,6 +14,7 @@ from tidegate.cli import complete
 from tidegate.cli.cluster.client import Cluster
 from tidegate.cli.cluster.kubeconfig import Connection
 from tidegate.cli.display.screen import Format, Screen
+from tidegate.cli.errors import NoLogError, RefusedError
 from tidegate.cli.invocation import Invocation, Patience
 from tidegate.cli.selection import Scope
 
@@ -100,11 +101,17 @@ def connection(command: Command) -> Command:
 
 
 def one(command: Command) -> Command:
-    """For a command about one integration: `call`, an Invocation. Innermost, so that usage is checked first."""
+    """For a command about one integration, whose name begins its errors: `call`, an Invocation, and `name`.
+
+    Innermost, so that usage is checked first.
+    """
 
     @functools.wraps(command)
-    def called(*, namespace: str | None, **rest: Any) -> Any:
-        return _connected(command, scope=Scope(namespace), **rest)
+    def called(*, name: str, namespace: str | None, **rest: Any) -> Any:
+        try:
+            return _connected(command, scope=Scope(namespace), name=name, **rest)
+        except (RefusedError, NoLogError) as error:
+            raise type(error)(f"{name}: {error.message}") from error
 
     return _with(called, _CONNECTION)
 

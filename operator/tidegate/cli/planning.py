@@ -86,13 +86,13 @@ def show_consequences(call: Invocation, made: Made, modes: Sequence[Mode]) -> No
 def show_details(call: Invocation, made: Made, key: KeyPair | None) -> None:
     """Print a line for each record that would be written, set aside or left alone.
 
-    Raises NotFoundError when the plan's log is gone.
+    Raises NoLogError when the plan's log is gone.
     """
     _show(call, made, key, lambda detail: detail["type"] != WRITTEN)
 
 
 def show_listed(call: Invocation, made: Made, key: KeyPair | None, type_: str) -> None:
-    """Print a line for each record of this type only. Raises NotFoundError likewise."""
+    """Print a line for each record of this type only. Raises NoLogError likewise."""
     _show(call, made, key, lambda detail: detail["type"] == type_)
 
 
@@ -126,7 +126,7 @@ def listed(call: Invocation, made: Made, key: KeyPair | None, type_: str) -> Map
 
 
 def show_check(call: Invocation, made: Made) -> None:
-    """Print what a page of each object was taken for, and what does not fit. Raises NotFoundError likewise."""
+    """Print what a page of each object was taken for, and what does not fit. Raises NoLogError likewise."""
     log = _check_log(call, made)
     for side in log.read:
         call.screen.say(str(side.get("text", "")))
@@ -137,7 +137,7 @@ def show_check(call: Invocation, made: Made) -> None:
 
 
 def check_data(call: Invocation, made: Made) -> Mapping[str, Any]:
-    """The check as a program reads it, in the form of `tidegate-worker check --json`. Raises NotFoundError likewise."""
+    """The check as a program reads it, in the form of `tidegate-worker check --json`. Raises NoLogError likewise."""
     log = _check_log(call, made)
     read = [{name: value for name, value in side.items() if name not in ("type", "text")} for side in log.read]
     return {"run": made.plan.run, "fits": not made.plan.would_halt, "complaints": log.complaints, "read": read}

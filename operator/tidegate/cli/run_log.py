@@ -11,7 +11,7 @@ from tidegate.cli.decisions.integration import Body, Integration
 from tidegate.cli.display.conflicts import RunLog
 from tidegate.cli.display.log_lines import counts_of
 from tidegate.cli.display.log_lines import named as named_in
-from tidegate.cli.errors import CommandError, NotFoundError
+from tidegate.cli.errors import CommandError, NoLogError
 
 # Lines: among the records that it names, the worker prints its progress once a second.
 _TAIL = 200
@@ -20,7 +20,7 @@ _TAIL = 200
 def newest_run(of: Integration) -> int:
     """The run in progress, or else the last one."""
     if of.status.run is None and of.status.last_run is None:
-        raise NotFoundError(f"{of.name} has not run yet")
+        raise NoLogError("it has not run yet")
     return of.status.runs
 
 
@@ -35,11 +35,11 @@ class PodLog:
 
 
 def read(cluster: Cluster, of: Integration, run: int, *, timestamps: bool = False) -> Iterator[PodLog]:
-    """The log so far. Raises NotFoundError when there is none."""
+    """The log so far. Raises NoLogError when there is none."""
     _refuse_paused(of, run)
     pods = list(enumerate(cluster.pods(of, run), 1))
     if not any(pod.has_log for _, pod in pods):
-        raise NotFoundError(_absence(of, run))
+        raise NoLogError(_absence(of, run))
     for attempt, pod in pods:
         if pod.has_log:
             yield PodLog(run, attempt, pod.key.name, cluster.log(pod, timestamps=timestamps))
@@ -109,14 +109,14 @@ def lines(pieces: Iterable[bytes]) -> Iterator[str]:
 
 def _refuse_paused(of: Integration, run: int) -> None:
     if of.status.phase is Phase.PAUSED and of.status.run and of.status.run.number == run:
-        raise NotFoundError(f"run {run} is paused: its Pod and its log are gone")
+        raise NoLogError(f"run {run} is paused: its Pod and its log are gone")
 
 
 def _absence(of: Integration, run: int) -> str:
     if of.status.run and of.status.run.number == run:
         return f"the worker of run {run} has not started yet; {of.status.message}"
     if of.status.runs == 0:
-        return f"{of.name} has not run yet"
+        return "it has not run yet"
     if not 0 < run <= of.status.runs:
         return f"there is no run {run}: the newest is run {of.status.runs}"
     return f"no log of run {run} is left: logs are kept for the newest {of.spec.activity_limit} runs (activityLimit)"
