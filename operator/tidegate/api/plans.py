@@ -62,3 +62,8 @@ class PlanStatus(ApiModel):
     def set_aside(self) -> int:
         """How many fields and records would wait for a decision afterwards."""
         return sum(side.set_aside for side in self.sides)
+
+
+def what_is_planned(undo: int | None) -> str:
+    """In words, what a plan is of; `undo`: the run whose undo is planned."""
+    return "a full sync" if undo is None else f"the undo of run {undo}"

@@ -7,7 +7,7 @@ the cache (design section 7).
 from datetime import datetime
 from functools import partial
 
-from tidegate.api.plans import PlanStatus
+from tidegate.api.plans import PlanStatus, what_is_planned
 from tidegate.api.runs import ActivityEntry, Outcome, Run
 from tidegate.api.status import SyncIntegrationStatus
 from tidegate.control.observation import Pod
@@ -49,11 +49,6 @@ def ended(
     return status.replace(partial(SyncIntegrationStatus, run=None, plan=plan, recent_activity=activity))
 
 
-def what_it_plans(run: Run | PlanStatus) -> str:
-    """What a plan is of: a full sync, or the undo of a run."""
-    return "a full sync" if run.undo is None else f"the undo of run {run.undo}"
-
-
 def announce(plan: PlanStatus) -> Announce:
     """The Event that tells of its end."""
     if plan.outcome is Outcome.SUCCEEDED:
@@ -64,7 +59,7 @@ def announce(plan: PlanStatus) -> Announce:
 
 
 def _announce_plan(plan: PlanStatus) -> Announce:
-    return Announce("Planned", f"run {plan.run} planned what {what_it_plans(plan)} would do: see status.plan")
+    return Announce("Planned", f"run {plan.run} planned what {what_is_planned(plan.undo)} would do: see status.plan")
 
 
 def _announce_check(plan: PlanStatus) -> Announce:

@@ -1,10 +1,10 @@
 """Plan words: what a message says of a plan that is in progress or requested. Pure. Used by `report`."""
 
+from tidegate.api.plans import what_is_planned
 from tidegate.api.runs import Outcome, RunKind
 from tidegate.api.status import Phase
 from tidegate.control.declared import plan_requested
 from tidegate.control.observation import Observation
-from tidegate.control.plan_result import what_it_plans
 from tidegate.control.step import Step
 
 
@@ -21,7 +21,7 @@ def plan_words(seen: Observation, step: Step) -> str:
             return f"; run {run.number}, {what}, cannot start: {run.cannot_start}"
         if run.check:
             return f"; run {run.number} checks whether the configuration fits both systems"
-        return f"; run {run.number} plans what {what_it_plans(run)} would do"
+        return f"; run {run.number} plans what {what_is_planned(run.undo)} would do"
     if not plan_requested(seen, status):
         return ""
     what = "check" if seen.integration.requests.plan_check else "plan"

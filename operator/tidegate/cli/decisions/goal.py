@@ -6,7 +6,7 @@ Judged by `observedGeneration` and conditions only, so that a status of before t
 from dataclasses import dataclass
 
 from tidegate.api import names
-from tidegate.api.plans import PlanStatus
+from tidegate.api.plans import PlanStatus, what_is_planned
 from tidegate.api.runs import ActivityEntry, Outcome, RunKind
 from tidegate.api.status import Phase
 from tidegate.cli.decisions.integration import Integration
@@ -165,8 +165,8 @@ def _verdict_on_plan(plan: PlanStatus) -> Verdict:
     if plan.outcome is Outcome.SUCCEEDED and plan.check:
         return Verdict(ExitCode.DONE, f"run {plan.run} has checked the configuration; nothing was written")
     if plan.outcome is Outcome.SUCCEEDED:
-        what = "a full sync" if plan.undo is None else f"the undo of run {plan.undo}"
-        return Verdict(ExitCode.DONE, f"run {plan.run} has planned {what}; nothing was written")
+        planned = what_is_planned(plan.undo)
+        return Verdict(ExitCode.DONE, f"run {plan.run} has planned {planned}; nothing was written")
     code = ExitCode.STALLED if plan.outcome.needs_human else ExitCode.FAILED
     what = "check" if plan.check else "plan"
     return Verdict(code, f"no {what} was made: {plan.reason or plan.outcome}")
