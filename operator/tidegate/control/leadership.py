@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -44,20 +45,25 @@ class LeadershipLostError(Exception):
 
 
 class _Lease(LeaseLock):
-    """The library's lock with four fixes (kubernetes 37.0).
+    """The library's lock with five fixes (kubernetes 37.0).
 
-    Its own `create` passes an option that the library's client refuses. It writes local time as UTC. And it waits for a
-    whole lease duration from its first look, even when the Lease was abandoned long before. And its requests may hang
-    for minutes. An answer that is no Lease, such as a proxy's page, is a ValueError of the client: it is retried too.
+    Its own `create` passes an option that the library's client refuses. It writes local time as UTC. It waits for a
+    whole lease duration from its first look, even when the Lease was abandoned long before. Its requests may hang for
+    minutes. And it reads the Lease before each renewal, although a leader knows what it wrote: as in Kubernetes' own
+    controllers, a renewal is one write, and the Lease is read after one that fails.
+    An answer that is no Lease, such as a proxy's page, is a ValueError of the client: it is retried too.
     """
 
     _looked = False
+    _written: client.V1Lease | None = None  # as the API server stored it; None after a write that failed
     renewed_at = 0.0  # by the monotonic clock: when the newest renewal was asked for that has succeeded
 
     async def get(
         self, name: str, namespace: str
     ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
         """The Lease as the library reads it; without a holder when the first look finds it abandoned."""
+        if self._written is not None:
+            return True, self.election_record(self._written)
         found: tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
@@ -81,27 +87,24 @@ class _Lease(LeaseLock):
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
         """Renew or take the Lease; False when that fails and is to be retried."""
-        asked_at = time.monotonic()
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                updated: bool = await super().update(name, namespace, updated_record)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            logger.warning("the Lease %s/%s cannot be renewed: %r", namespace, name, error)
-            return False
-        if updated:
-            self.renewed_at = asked_at
-        return updated
+        lease = self._written or self.lease_reference
+        assert lease is not None, "it was read or written before"
+        lease.spec = self.update_lease(updated_record, lease.spec)
+        return await self._write(self.api_instance.replace_namespaced_lease(name, namespace, lease), "renewed")
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         """Create the Lease; False when that fails and is to be retried."""
-        asked_at = time.monotonic()
         lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        return await self._write(self.api_instance.create_namespaced_lease(namespace, lease), "created")
+
+    async def _write(self, request: Awaitable[client.V1Lease], done: str) -> bool:
+        asked_at, self._written = time.monotonic(), None
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                await self.api_instance.create_namespaced_lease(namespace, lease)
+                self._written = await request
         except (ApiException, aiohttp.ClientError, TimeoutError, ValueError) as error:
             why = error.reason if isinstance(error, ApiException) else repr(error)
-            logger.warning("the Lease %s/%s cannot be created: %s", namespace, name, why)
+            logger.warning("the Lease %s/%s cannot be %s: %s", self.namespace, self.name, done, why)
             return False
         self.renewed_at = asked_at
         return True

@@ -16,14 +16,29 @@ from tidegate.control.leadership import LEADER_SECONDS, LEASE_SECONDS, Leadershi
 
 
 class LeaseServer:
-    """Stores one Lease; hangs, or breaks the connection, when it is told to."""
+    """Stores one Lease as the API server does; hangs, or breaks the connection, when it is told to."""
 
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
         self.hangs_at: set[str] = set()
         self.breaks = False
-        self.asked = 0
+        self.methods: list[str] = []
         self.released = asyncio.Event()
+
+    @property
+    def asked(self) -> int:
+        return len(self.methods)
+
+    def touch(self) -> None:
+        """Change the Lease, as `kubectl annotate` does."""
+        assert self.lease is not None
+        self.lease["metadata"]["resourceVersion"] = str(int(self.lease["metadata"]["resourceVersion"]) + 1)
+
+    def take(self, holder: str) -> None:
+        """Another candidate takes the Lease."""
+        assert self.lease is not None
+        self.touch()
+        self.lease["spec"]["holderIdentity"] = holder
 
     async def asked_again(self, times: int) -> None:
         """Wait for so many more requests."""
@@ -32,7 +47,7 @@ class LeaseServer:
             await asyncio.sleep(0.01)
 
     async def handle(self, request: web.Request) -> web.Response:
-        self.asked += 1
+        self.methods.append(request.method)
         if self.breaks:
             assert request.transport is not None
             request.transport.abort()
@@ -40,7 +55,12 @@ class LeaseServer:
         if request.method in self.hangs_at:
             await self.released.wait()
         if request.method != "GET":
-            self.lease = await request.json()
+            written = await request.json()
+            stored = self.lease["metadata"]["resourceVersion"] if self.lease else "0"
+            if written["metadata"].get("resourceVersion", "0") != stored:
+                return web.json_response({"kind": "Status", "code": 409}, status=409)
+            written["metadata"]["resourceVersion"] = str(int(stored) + 1)
+            self.lease = written
         if self.lease is None:
             return web.json_response({"kind": "Status", "code": 404}, status=404)
         return web.json_response(self.lease)
@@ -76,6 +96,7 @@ async def test_a_leader_with_hanging_requests_exits_in_time(
 ) -> None:
     leading = asyncio.create_task(candidate.run())
     await candidate.wait()
+    server.touch()  # so that the Lease is read again
     server.hangs_at = {method}
     began = time.monotonic()
     with pytest.raises(LeadershipLostError):
@@ -91,6 +112,40 @@ async def test_a_leader_continues_while_it_can_renew(candidate: Leadership, serv
     assert not leading.done()
     leading.cancel()
     await asyncio.gather(leading, return_exceptions=True)
+
+
+async def test_a_renewal_is_one_request(candidate: Leadership, server: LeaseServer) -> None:
+    leading = asyncio.create_task(candidate.run())
+    await candidate.wait()
+    before = server.asked
+    await server.asked_again(3)
+    assert set(server.methods[before:]) == {"PUT"}
+    leading.cancel()
+    await asyncio.gather(leading, return_exceptions=True)
+
+
+async def test_a_leader_continues_after_a_change_of_its_lease_by_others(
+    candidate: Leadership, server: LeaseServer
+) -> None:
+    leading = asyncio.create_task(candidate.run())
+    await candidate.wait()
+    server.touch()
+    await server.asked_again(5)
+    assert not leading.done()
+    leading.cancel()
+    await asyncio.gather(leading, return_exceptions=True)
+
+
+async def test_a_leader_whose_lease_another_has_taken_exits_and_leaves_it_alone(
+    candidate: Leadership, server: LeaseServer
+) -> None:
+    leading = asyncio.create_task(candidate.run())
+    await candidate.wait()
+    server.take("operator-1")
+    with pytest.raises(LeadershipLostError):
+        await leading
+    assert server.lease is not None
+    assert server.lease["spec"]["holderIdentity"] == "operator-1"
 
 
 async def test_a_standby_retries_after_a_broken_connection(candidate: Leadership, server: LeaseServer) -> None:
