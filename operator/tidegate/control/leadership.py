@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import aiohttp
 from kubernetes.aio import client
@@ -87,8 +87,7 @@ class _Lease(LeaseLock):
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
         """Renew or take the Lease; False when that fails and is to be retried."""
-        lease = self._written or self.lease_reference
-        assert lease is not None, "it was read or written before"
+        lease = self._written or cast(client.V1Lease, self.lease_reference)  # it was written or read before
         lease.spec = self.update_lease(updated_record, lease.spec)
         return await self._write(self.api_instance.replace_namespaced_lease(name, namespace, lease), "renewed")
 

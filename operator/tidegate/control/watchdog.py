@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import aiohttp
 from kubernetes.aio.client.exceptions import ApiException
@@ -27,10 +28,13 @@ _PAGE = "1000"
 _OURS = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
 _LOOK_AGAIN = 0.2
 
-# A list of many objects takes many requests: the next one waits the longer, so that idleness costs little at any size.
+# A list of many objects takes many pages: they are spread, so that idleness costs little in any minute, at any size.
 _REQUESTS_PER_PERIOD = 2.5
 # Where so many namespaces are watched that this would take too long, a round over all watches takes so many periods.
 _LONGEST_ROUND = 10
+# An API server forgets the state that the pages of one list show after 5 minutes
+# (https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks).
+_LONGEST_LIST = 240.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class BlindError(Exception):
 class Watchdog:
     """Compares one watch after the other with the API server, and waits `patience` seconds for each to make progress.
 
-    It asks for `_REQUESTS_PER_PERIOD` pages in `period` seconds. kopf itself connects again where a watch has been
-    silent for a minute, bookmarks included; this finds what that does not heal.
+    It asks for `_REQUESTS_PER_PERIOD` pages in `period` seconds, evenly spread. kopf itself connects again where a
+    watch has been silent for a minute, bookmarks included; this finds what that does not heal.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Watchdog:
         self._sighted = False
         self._blind = False
         self._listed: dict[Stream, int] = {}  # the version of the newest list of each
+        self._pages: dict[Stream, int] = {}  # of the newest list of each
         self._requests = 0
 
     @property
@@ -87,7 +92,6 @@ class Watchdog:
     async def run(self) -> None:
         """Check until a watch fails. Raises BlindError when a watch is dead or silent."""
         streams = [(watched, namespace) for watched in WATCHED for namespace in self._namespaces or ("",)]
-        of_round = 0
         while not self._sighted:
             begun = self._requests
             for stream in streams:
@@ -99,16 +103,16 @@ class Watchdog:
             await asyncio.sleep(self._period)
         while True:
             begun = self._requests
+            pause = pause_after_request(of_round, self._period)
             for stream in streams:
-                before = self._requests
-                await self._answered(*stream)
-                await asyncio.sleep(pause_after(self._requests - before, of_round, self._period))
+                await self._answered(*stream, pause)
+                await asyncio.sleep(pause)
             of_round = self._requests - begun
 
-    async def _answered(self, watched: Watched, namespace: str) -> bool:
-        """Compare one watch; False when the API server did not say what it holds."""
+    async def _answered(self, watched: Watched, namespace: str, pause: float = 0) -> bool:
+        """Compare one watch, with a pause between pages; False when the API server did not say what it holds."""
         try:
-            await self._check(watched, namespace)
+            await self._check(watched, namespace, pause)
         except (ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             # The truth is unknown now; a restart would not find it out either.
             where = f" in namespace {namespace}" if namespace else ""
@@ -117,10 +121,10 @@ class Watchdog:
             return False
         return True
 
-    async def _check(self, watched: Watched, namespace: str) -> None:
+    async def _check(self, watched: Watched, namespace: str, pause: float) -> None:
         stream = (watched.plural, namespace)
         before = self._freshness.so_far(stream)
-        version, stored = await self._list(watched, namespace)
+        version, stored = await self._list(watched, namespace, pause)
         where = f" in namespace {namespace}" if namespace else ""
         if before.is_undone_by(version, stored) or version < self._listed.get(stream, 0):
             self._blind = True
@@ -136,19 +140,28 @@ class Watchdog:
                 "holds: it is dead or silent"
             )
 
-    async def _list(self, watched: Watched, namespace: str) -> tuple[int, Mapping[str, int]]:
-        """The list's own resourceVersion, and that of each object by UID."""
+    async def _list(self, watched: Watched, namespace: str, pause: float) -> tuple[int, Mapping[str, int]]:
+        """The list's own resourceVersion, and that of each object by UID. All pages show one state."""
+        stream = (watched.plural, namespace)
+        pause = min(pause, _LONGEST_LIST / self._pages.get(stream, 1))
         versions: dict[str, int] = {}
-        own: int | None = None
-        proceed: str | None = ""
-        while proceed is not None:
-            page = await self._page(watched, namespace, proceed)
-            versions.update((item.metadata.uid, item.metadata.resource_version) for item in page.items or ())
-            own = page.metadata.resource_version if own is None else own
-            proceed = page.metadata.proceed or None
-        return own or 0, versions
+        page = await self._page(watched, namespace)
+        own, pages = page.metadata.resource_version, 1
+        versions.update(page.versions())
+        while page.metadata.proceed:
+            await asyncio.sleep(pause)
+            try:
+                page = await self._page(watched, namespace, page.metadata.proceed)
+            except ApiException as error:
+                if error.status == HTTPStatus.GONE and pause:  # that state is forgotten already
+                    return await self._list(watched, namespace, pause=0)
+                raise
+            pages += 1
+            versions.update(page.versions())
+        self._pages[stream] = pages
+        return own, versions
 
-    async def _page(self, watched: Watched, namespace: str, proceed: str) -> "_Page":
+    async def _page(self, watched: Watched, namespace: str, proceed: str = "") -> "_Page":
         query = {"labelSelector": watched.selector, "continue": proceed, "limit": _PAGE}
         where = path(watched.prefix, watched.plural, namespace)
         self._requests += 1
@@ -157,9 +170,9 @@ class Watchdog:
         return _Page.model_validate(page)
 
 
-def pause_after(requests: int, of_round: int, period: float) -> float:
-    """How many seconds to wait after so many requests, when a round over all watches takes `of_round` of them."""
-    return period * requests / max(_REQUESTS_PER_PERIOD, of_round / _LONGEST_ROUND)
+def pause_after_request(of_round: int, period: float) -> float:
+    """How many seconds to wait after a request, when a round over all watches takes so many."""
+    return period / max(_REQUESTS_PER_PERIOD, of_round / _LONGEST_ROUND)
 
 
 async def shown(
@@ -202,3 +215,7 @@ class _Page(BaseModel):
 
     metadata: _ListMetadata
     items: list[_Item] | None = None  # the API server writes null for none
+
+    def versions(self) -> Mapping[str, int]:
+        """The resourceVersion of each object, by UID."""
+        return {item.metadata.uid: item.metadata.resource_version for item in self.items or ()}
