@@ -43,6 +43,9 @@ _DELAY = 100
 # future, which the status of a sync that is due late would tell of, does not wait for its delay.
 _LONG_DELAY = 900
 
+# Seconds after which a start is over: the watchdog has compared everything once, and has paused for a minute.
+_SETTLED = 70
+
 
 class Operator:
     """The operator while it is entered, and what it uses."""
@@ -198,7 +201,9 @@ class Bench:
                     await operator.ready()
                     ready = time.time() - began
                     await jobs.wait_for(1)
-                    await asyncio.sleep(5 + number / 1000)  # the rest of the start
+                    await self.client.delete(f"{PATHS[SYNCS]}/due")  # a run without a Pod is not idleness
+                    await self.client.delete_all(JOBS)
+                    await asyncio.sleep(_SETTLED)
                     restart_cpu = operator.cpu_seconds
                     cpu, requests = operator.cpu_seconds, Requests(self.cluster)
                     await asyncio.sleep(idle_seconds)

@@ -66,10 +66,13 @@ class Client:
     async def listed(self, resource: str) -> Object:
         return await self._ask("GET", PATHS[resource], None, "")
 
+    async def delete(self, path: str) -> None:
+        background = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        await self._ask("DELETE", path, background, "application/json")
+
     async def delete_all(self, resource: str) -> None:
         """Delete what there is, and wait until it is gone."""
-        background = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        await self._ask("DELETE", PATHS[resource], background, "application/json")
+        await self.delete(PATHS[resource])
         await self.until(resource, lambda items: not items)
 
     async def until(self, resource: str, holds: Callable[[list[Object]], bool]) -> list[Object]:
