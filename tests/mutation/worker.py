@@ -15,6 +15,35 @@ BUGS = [
         (f"{_TESTS}/test_pair.py", f"{_TESTS}/test_push.py"),
     ),
     SeededBug(
+        "a check calls fitting what its first records show to be wrong",
+        f"{_ENGINE}/run/check.py",
+        "                    complaints += error.complaints\n",
+        "                    pass\n",
+        (f"{_TESTS}/test_check_and_runs_agree.py",),
+    ),
+    SeededBug(
+        "a check names a mistake and ends as if there were none",
+        f"{_ENGINE}/run/check.py",
+        "int(ExitCode.CONFIGURATION_ERROR if complaints else ExitCode.COMPLETE)",
+        "int(ExitCode.COMPLETE)",
+        (f"{_TESTS}/test_check_and_runs_agree.py",),
+    ),
+    SeededBug(
+        "a check asks for no zone",
+        f"{_ENGINE}/run/check.py",
+        "    if complaint := complaint_of_zone(sync, source, page.records):\n        yield complaint\n",
+        "",
+        (f"{_TESTS}/test_check_and_runs_agree.py",),
+    ),
+    SeededBug(
+        "a run writes before it learns that newest needs a zone",
+        f"{_ENGINE}/run/scan.py",
+        "        if complaint := complaint_of_zone(session.sync, source, page.records[:1]):\n"
+        "            raise ConfigurationError(complaint)\n",
+        "",
+        (f"{_TESTS}/test_check_and_runs_agree.py",),
+    ),
+    SeededBug(
         "the cursor is committed before the data",
         f"{_ENGINE}/run/scan.py",
         "            _take(session, source, page.records)\n            progress.after = page.after\n",

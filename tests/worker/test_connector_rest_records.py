@@ -72,6 +72,28 @@ def test_a_record_may_be_nested_in_the_answer_and_have_its_own_path(api: Api) ->
         ResourceSettings.model_validate({"path": "/c", "id": "id", "recordPath": "/c/id"})
 
 
+@pytest.mark.parametrize("records", [1, 2, 50])
+def test_an_api_that_has_none_of_the_listed_records_by_id_is_a_configuration_error(api: Api, records: int) -> None:
+    fill(api, records)
+    with (
+        opened(api, record_path="/nowhere/{id}") as collection,
+        pytest.raises(ConfigurationError, match="recordPath: the list has the record 1, and the API has none at /nowh"),
+    ):
+        everything(collection)
+
+
+def test_listed_records_that_are_deleted_before_they_are_read_by_id_are_no_configuration_error(api: Api) -> None:
+    fill(api, 2)
+
+    def delete(request: Request) -> None:
+        if request.path != "/contacts":
+            api.contacts.clear()
+
+    api.before = delete
+    with opened(api) as collection:
+        assert len(everything(collection)) == 2, "the list had them"
+
+
 def test_records_are_found_by_query_parameters_ignoring_case(api: Api) -> None:
     fill(api, 3)
     api.add(email="ann@x", name="Ann")

@@ -261,6 +261,7 @@ def test_without_parents_there_is_nothing_to_read(systems: RestAndSqlite, accoun
         ({"find": {"email": "{email}"}}, "find: beside parents, write a search at a path of its own"),
         ({"batch": {"parameter": "ids"}}, "batch cannot be used beside parents"),
         ({"path": "/accounts/{account}/contacts"}, "path: account must be one of the fields"),
+        ({"recordPath": "/nowhere/{id}"}, "recordPath: the list has the record 1, and the API has none at /nowhere/1"),
         ({"parents": {"path": "/acounts"}}, "/acounts"),
         ({"parents": {"path": "/accounts", "id": "nr"}}, "id: a record has no nr"),
         ({"parents": {"path": "/a/{b}/c"}}, "parents.path"),
@@ -277,6 +278,22 @@ def test_a_mistake_is_reported_and_nothing_is_written(
     assert words in ended.reason
     assert systems.api.writes == 0
     assert len(erp(systems)) == 1
+
+
+def test_a_field_that_none_of_many_short_lists_has_is_a_mistake_that_a_check_reports_too(
+    systems: RestAndSqlite, accounts: Accounts
+) -> None:
+    systems.api.contacts.clear()
+    accounts.ids = [*range(10)]
+    for n in range(20):
+        systems.api.add(email=f"p{n}@x", name="N", accountId=n // 2)
+    said = "field nmae: none of the first 20 records has it"
+    ended = systems.run(fields=("email", {"crm": "nmae", "erp": "name"}, {"crm": "accountId", "erp": "account"}))
+    assert (ended.code, erp(systems)) == (2, {})
+    assert said in ended.reason
+    code, found = systems.checked()
+    assert code == 2
+    assert said in found["complaints"][0]
 
 
 _ACTS = st.tuples(st.integers(0, 30), st.sampled_from(["move", "hide", "add"]), st.integers(0, 6), st.integers(1, 3))

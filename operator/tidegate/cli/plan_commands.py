@@ -54,8 +54,8 @@ def plan(call: Invocation, name: str, mode: str | None, details: bool, values: b
 def check(call: Invocation, name: str) -> ExitCode:
     """Check whether the configuration fits both systems.
 
-    It logs in, looks at tables, columns, types and rights, reads one page of each object, and writes nothing, also
-    while the sync is OFF. The exit code is 3 if something does not fit.
+    It logs in, looks at tables, columns, types and rights, reads the first records of each object, and writes nothing,
+    also while the sync is OFF. The exit code is 3 if something does not fit.
     """
     made = planning.make(call, choose_one(call.cluster, call.scope, name), check=True)
     if isinstance(made, Verdict):

@@ -126,7 +126,7 @@ def listed(call: Invocation, made: Made, key: KeyPair | None, type_: str) -> Map
 
 
 def show_check(call: Invocation, made: Made) -> None:
-    """Print what a page of each object was taken for, and what does not fit. Raises NoLogError likewise."""
+    """Print what each object was taken for, and what does not fit. Raises NoLogError likewise."""
     log = _check_log(call, made)
     for side in log.read:
         call.screen.say(str(side.get("text", "")))

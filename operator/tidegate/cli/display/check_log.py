@@ -1,4 +1,4 @@
-"""Check log: the log of a check's Pod → what a page of each object was taken for, and what does not fit. Pure."""
+"""Check log: the log of a check's Pod → what each object was taken for, and what does not fit. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

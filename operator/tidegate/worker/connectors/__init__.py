@@ -283,6 +283,14 @@ class MayShowLate(Protocol):
 
 
 @runtime_checkable
+class Triable(Protocol):
+    """A Collection with requests that no first page needs, such as a search that the configuration describes."""
+
+    def try_requests(self, records: Sequence[Record], /) -> Sequence[str]:
+        """Send them for records that were just read. Returns a sentence about each that does not work."""
+
+
+@runtime_checkable
 class FindsReferring(Protocol):
     """A Collection whose system may delete records together with one that they refer to, as foreign keys do."""
 

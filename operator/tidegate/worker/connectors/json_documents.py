@@ -27,9 +27,11 @@ _ONLY_DIGITS = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for by
 _ONLY_DIGITS_OF_TEXT = {**dict.fromkeys(map(ord, "123456789."), "0"), **dict.fromkeys(map(ord, "eE+-"), " ")}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRUTHS = {"1": True, "0": False, "true": True, "false": False}
-_MANY = 20
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 _KEYS = 1 << 63
+
+# Of fewer documents nothing follows from a field that none of them has.
+ENOUGH = 20
 
 # No real data exceeds these limits; beyond them, a document could exhaust the process's memory or stack.
 _DEEPEST = 100
@@ -169,7 +171,7 @@ def shown_at(document: Mapping[str, Any], name: str) -> Value:
 
 def names_of_nothing(documents: Sequence[Document], names: Sequence[str]) -> list[str]:
     """The fields that no document of many has: more likely a mistyped name than a field that is always omitted."""
-    if len(documents) < _MANY:
+    if len(documents) < ENOUGH:
         return []
     return [name for name in names if not any(has(document, name) for document in documents)]
 

@@ -52,6 +52,15 @@ def newer_side(records: Sequence[Record | None], zones: Sequence[tzinfo | None])
     return None
 
 
+def is_without_zone(cursor: Value) -> bool:
+    """Whether a cursor is a time of which only its connector's `timezone` could say when it was."""
+    try:
+        _comparable(cursor, None, 0)
+    except ZoneUnknownError:
+        return True
+    return False
+
+
 def _comparable(cursor: Value, zone: tzinfo | None, side: Side) -> _Instant | Decimal | None:
     """A cursor as an instant, or as a number that is not a time."""
     if isinstance(cursor, str):

@@ -1,34 +1,37 @@
-"""Check: all that keeps a configuration from fitting both systems, and what a page of each object was taken for.
+"""Check: all that keeps a configuration from fitting both systems, and what the first records were taken for.
 
 The same checks come before a run's first write. Of a record nothing is shown but its id and its cursor. Serves
 `tidegate-worker check`, and a run that is asked for a check (SYNC_CHECK), as `kubectl sync check` asks.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tidegate.api.contract import ExitCode
 from tidegate.worker.cache.store import Cache
 from tidegate.worker.config.parse import parse
-from tidegate.worker.config.rules import SIDES, Sync
-from tidegate.worker.connectors import Key, Page
+from tidegate.worker.config.rules import Sync
+from tidegate.worker.connectors import Collection, Key, Page, Triable
 from tidegate.worker.errors import ConfigurationError, Paused, RunEnded
 from tidegate.worker.run.plan_run import bounded_reasons
 from tidegate.worker.run.report import Report
 from tidegate.worker.run.session import close_with, connect, open_pairs, types_of
 from tidegate.worker.run.source import Source
+from tidegate.worker.run.zones import complaint_of_zone
 from tidegate.worker.values.normal_form import MISSING
 
 _PAGE = 100
+_MOST_PAGES = 20
 _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SeenField:
-    """One field on a page: how many of its records have a value, have none, and leave the field out."""
+    """One field: how many of the records have a value, have none, and leave the field out."""
 
     name: str
     type: str | None
@@ -39,7 +42,7 @@ class SeenField:
 
 @dataclass(frozen=True, slots=True)
 class SeenSide:
-    """What a page of one object's records on one side was taken for."""
+    """What the first records of one object on one side were taken for."""
 
     object: str
     connector: str
@@ -68,15 +71,23 @@ class Checked:
 def check(text: bytes, environ: Mapping[str, str], interrupted: Callable[[], bool]) -> Checked:
     """Try the configuration on its systems, and write nothing. Raises Paused on SIGTERM."""
     seen: list[SeenSide] = []
+    complaints: list[str] = []
     try:
-        for side in _look(parse(text), environ, interrupted):
-            seen.append(side)  # what was seen before something fails is shown, too
+        sync = parse(text)
+        with _opened(sync, environ, interrupted) as sources:
+            for source in sources:
+                try:
+                    page = _first_page(source.collection, sync.overlap)
+                    seen.append(_seen(source, page))
+                    complaints += _complaints(sync, source, page)
+                except ConfigurationError as error:
+                    complaints += error.complaints
     except Paused:
         raise
-    except RunEnded as error:
-        complaints = error.complaints if isinstance(error, ConfigurationError) else (str(error),)
+    except RunEnded as error:  # what was seen before is shown, too
+        complaints += error.complaints if isinstance(error, ConfigurationError) else (str(error),)
         return Checked(seen, complaints, int(error.exit_code))
-    return Checked(seen, (), int(ExitCode.COMPLETE))
+    return Checked(seen, complaints, int(ExitCode.CONFIGURATION_ERROR if complaints else ExitCode.COMPLETE))
 
 
 def check_run(text: bytes, environ: Mapping[str, str], report: Report, interrupted: Callable[[], bool]) -> str:
@@ -114,16 +125,34 @@ def words(side: SeenSide) -> Iterator[str]:
         yield f"    the list may leave out records: {side.doubt}"
 
 
-def _look(sync: Sync, environ: Mapping[str, str], interrupted: Callable[[], bool]) -> Iterator[SeenSide]:
+@contextmanager
+def _opened(sync: Sync, environ: Mapping[str, str], interrupted: Callable[[], bool]) -> Iterator[Sequence[Source]]:
     with ExitStack() as until_then:
         connectors = connect(sync, environ)
         close_with(until_then, connectors, interrupted)
         cache = Cache(Path(until_then.enter_context(TemporaryDirectory(prefix="tidegate-check-"))), "1")
         until_then.callback(cache.close)
-        for pair in open_pairs(sync, connectors, cache):
-            for side in SIDES:
-                source = pair.sources[side]
-                yield _seen(source, source.collection.scan(None, _PAGE, None))
+        yield [source for pair in open_pairs(sync, connectors, cache) for source in pair.sources]
+
+
+def _first_page(collection: Collection, overlap: timedelta) -> Page:
+    """The first records as one page, of several where the system's own pages are short."""
+    collection.watermark(None, overlap)  # as a run asks for it before it reads
+    page = collection.scan(None, _PAGE, None)
+    records = {record.key: record for record in page.records}
+    pages = 1
+    while page.after is not None and len(records) < _PAGE and pages < _MOST_PAGES:
+        page = collection.scan(page.after, _PAGE, None)
+        records |= {record.key: record for record in page.records}
+        pages += 1
+    return page._replace(records=[*records.values()])
+
+
+def _complaints(sync: Sync, source: Source, page: Page) -> Iterator[str]:
+    if complaint := complaint_of_zone(sync, source, page.records):
+        yield complaint
+    if isinstance(source.collection, Triable):
+        yield from source.collection.try_requests(page.records)
 
 
 def _seen(source: Source, page: Page) -> SeenSide:
@@ -155,7 +184,14 @@ def _seen(source: Source, page: Page) -> SeenSide:
 
 
 def _remarks(source: Source, page: Page) -> Sequence[str]:
-    cursor = getattr(source.item.settings[source.side], "cursor", None)
-    if cursor is None or not page.records or any(record.cursor is not None for record in page.records):
+    if not page.records:
         return ()
-    return (f"none of these records has the cursor {cursor}",)
+    missing = [
+        rule.names[source.side]
+        for i, rule in enumerate(source.item.fields)
+        if all(record.values[i] is MISSING for record in page.records)
+    ]
+    remarks = [f"none of these records has the field {name}" for name in missing]
+    if source.cursor is not None and all(record.cursor is None for record in page.records):
+        remarks.append(f"none of these records has the cursor {source.cursor}")
+    return remarks

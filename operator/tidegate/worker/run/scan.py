@@ -15,12 +15,14 @@ from typing import Any
 from tidegate.worker.connectors import Key, Record, Token, Unreadable, Window, unread
 from tidegate.worker.connectors.sizes import size_of
 from tidegate.worker.connectors.where import filter_of, outside
+from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.merge.same_record import has_returned, is_another
 from tidegate.worker.run.blanked import note_blank_fields
 from tidegate.worker.run.departures import leave_filter
 from tidegate.worker.run.reloaded import recognise_reloaded
 from tidegate.worker.run.session import Session
 from tidegate.worker.run.source import HashedOnce, Source
+from tidegate.worker.run.zones import complaint_of_zone
 
 PAGE = 5000
 
@@ -52,6 +54,8 @@ def _scan_source(session: Session, source: Source) -> None:
     while True:
         session.pace.wait()
         page = source.collection.scan(progress.after, session.pace.batch(PAGE), window)
+        if complaint := complaint_of_zone(session.sync, source, page.records[:1]):
+            raise ConfigurationError(complaint)
         with session.commit():
             _take_deletes(session, source, page.gone)
             _take_departures(session, source, page.outside)

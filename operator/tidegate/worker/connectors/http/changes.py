@@ -73,6 +73,16 @@ def _template(setting: str | Since) -> Mapping[str, Any]:
     return setting.template if isinstance(setting, Since) else {setting: "{since}"}
 
 
+def moment_of(settings: ResourceSettings, cursor: Value) -> datetime | None:
+    """A record's cursor as a time; None for one that is no time."""
+    if isinstance(settings.since, Since) and settings.since.format != "rfc3339" and isinstance(cursor, (int, float)):
+        try:
+            return datetime.fromtimestamp(cursor / (1000 if settings.since.format == "epochMilliseconds" else 1), UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+    return _moment(cursor)
+
+
 def must_be_time(title: str, settings: ResourceSettings, record: Record) -> None:
     """Raise ConfigurationError when this cursor is not a time: then the server's clock cannot be its watermark."""
     if settings.since is None or settings.newest is not None or record.cursor is None or _moment(record.cursor):

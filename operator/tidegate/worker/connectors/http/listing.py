@@ -12,7 +12,7 @@ from tidegate.worker.connectors.http.paging import is_anchored, next_token, plac
 from tidegate.worker.connectors.http.paging_settings import Paging
 from tidegate.worker.connectors.http.settings import ResourceSettings
 from tidegate.worker.connectors.http.totals import Total, says_more, total_of
-from tidegate.worker.connectors.json_documents import Document, dump, has, put, value_at
+from tidegate.worker.connectors.json_documents import ENOUGH, Document, dump, has, key_of, put, value_at
 from tidegate.worker.errors import ConfigurationError, SystemFailed
 
 _REFUSED = (400, 404, 410, 414, 422)
@@ -87,7 +87,8 @@ class Listing:
         self.title = description.title
         self.settings = settings
         self._documents = documents
-        self._checked = False
+        # By id, until they are enough to tell whether none has a field: the first page may have few, or none.
+        self._unchecked: dict[Key, Document] | None = {}
         self._has_gone_on = False
         # The size of the largest page so far.
         self._largest = 0
@@ -142,9 +143,7 @@ class Listing:
         except ValueError as error:
             raise SystemFailed(f"{self.title}: {self.client.not_json(answer, error)}") from None
         documents = self._items(answer, body)
-        if not self._checked:
-            self._documents.check([document for document in documents if isinstance(document, dict)])
-            self._checked = True
+        self._check(documents)
         records, unreadable, suspects, deleted, outside = self._records(documents)
         known = [record.key for record in records]
         keys = list(dict.fromkeys(known + [each.key for each in unreadable if each.key is not None]))
@@ -159,6 +158,16 @@ class Listing:
         self._largest = max(self._largest, len(documents))
         total = total_of(answer, body, self.settings.total, asked)
         return Fetched(answer, body, once, keys, following, total, asked, unreadable, suspects, deleted, outside)
+
+    def _check(self, documents: list[Document]) -> None:
+        if self._unchecked is None:
+            return
+        objects = [document for document in documents if isinstance(document, dict)]
+        by_id = {key: each for each in objects if (key := key_of(each, self.settings.id)) is not None}
+        self._unchecked |= by_id  # a record that is read twice is one record
+        self._documents.check([*self._unchecked.values()])
+        if len(self._unchecked) >= ENOUGH:
+            self._unchecked = None
 
     def _records(
         self, documents: list[Document]

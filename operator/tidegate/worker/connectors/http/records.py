@@ -172,3 +172,20 @@ class Records:
                 f"{self._title}: the answer at {self.path(listed[0].key)} leaves out {', '.join(sorted(names))}, which "
                 "the list has; see item and recordPath, or take the field out"
             )
+        if not self._compared:
+            self._check_record_path(listed)
+
+    def _check_record_path(self, listed: Sequence[Record]) -> None:
+        """Raise ConfigurationError where the API has none of several listed records by its id, and still lists one.
+
+        Without this nothing would be synced, and nothing said: a record that is gone by its id counts as deleted since.
+        """
+        keys = [record.key for record in listed[:: max(1, len(listed) // _SAMPLES)]][:_SAMPLES]
+        if self.read_all(keys) or self.unread or not keys:
+            return
+        still = next((key for key in self._listing.fetch(None, {}).keys if key in keys), None)
+        if still is not None:
+            raise ConfigurationError(
+                f"{self._title}: recordPath: the list has the record {still}, and the API has none at "
+                f"{self.path(still)}; see recordPath, item and id"
+            )

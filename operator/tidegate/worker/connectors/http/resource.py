@@ -31,6 +31,7 @@ from tidegate.worker.connectors.http.reading import Reading
 from tidegate.worker.connectors.http.records import Records
 from tidegate.worker.connectors.http.search import Asking, Finder, Scanning
 from tidegate.worker.connectors.http.settings import ResourceSettings
+from tidegate.worker.connectors.http.trial import complaint_of_find, complaint_of_since
 from tidegate.worker.connectors.http.writing import Writer
 from tidegate.worker.connectors.untyped import Untyped
 from tidegate.worker.errors import ConfigurationError, SystemFailed
@@ -50,6 +51,7 @@ class Resource:
         self._pool = pool
         self._settings = settings
         self._title = description.title
+        self._creates = description.creates
         self._documents = Documents(description)
         self._listing = self._open_listing(description)
         self._records = Records(client, pool, self._listing, self._documents, description)
@@ -170,6 +172,13 @@ class Resource:
     def doubt(self, wanted: Sequence[tuple[Value, ...]], /) -> None:
         assert self._finder is not None  # noqa: S101 - it is needed only for what is created
         self._finder.doubt(wanted)
+
+    def try_requests(self, records: Sequence[Record], /) -> Sequence[str]:
+        since = complaint_of_since(self._title, self._listing, self._settings, records)
+        find = ""
+        if self._creates and isinstance(self._finder, Asking):
+            find = complaint_of_find(self._title, self._finder, records)
+        return [complaint for complaint in (find, since) if complaint]
 
     @property
     def where(self) -> Any:

@@ -16,7 +16,7 @@ from tidegate.worker.connectors.http.request_settings import Search
 from tidegate.worker.connectors.http.templates import filled, is_plain, names_in, names_within
 from tidegate.worker.connectors.match_index import MatchIndex
 from tidegate.worker.errors import ConfigurationError, SystemFailed
-from tidegate.worker.values.normal_form import Value, normal
+from tidegate.worker.values.normal_form import MISSING, Value, normal
 
 # More records with the same match fields mean that the API ignores the parameters and answers the whole list.
 _TOO_MANY = 100
@@ -74,7 +74,8 @@ class Asking:
         self._templates = templates
         self._asked_by = templates.path if isinstance(templates, Search) else ", ".join(templates)
         self._is_known = False
-        self._names = [description.fields[i].name for i in description.match]
+        self._match = description.match
+        self.names = [description.fields[i].name for i in description.match]
         self._casefold = [description.fields[i].casefold for i in description.match]
         if unasked := [
             use.name for i in description.match if {*(use := description.fields[i]).normalize} - {"casefold"}
@@ -84,10 +85,10 @@ class Asking:
                 "find: scan, which reads all records once per run"
             )
         used = names_in(asked)
-        unknown = [name for name in used if name not in self._names]
+        unknown = [name for name in used if name not in self.names]
         if unknown or not used:
             what = f"{{{unknown[0]}}} is not one of the match fields" if unknown else "it must have one of"
-            raise ConfigurationError(f"{self._title}: find: {what} {', '.join(f'{{{name}}}' for name in self._names)}")
+            raise ConfigurationError(f"{self._title}: find: {what} {', '.join(f'{{{name}}}' for name in self.names)}")
 
     def find(self, wanted: Sequence[tuple[Value, ...]]) -> list[Record]:
         texts = [tuple(normal(value) or "" for value in values) for values in wanted]
@@ -106,10 +107,19 @@ class Asking:
             records += self._others.find([wanted[n] for n in left])
         return list({record.key: record for record in records}.values())
 
+    def ask(self, record: Record) -> set[Key] | RefusedListError | None:
+        """What the API answers to the match fields of a record; None where it cannot be asked for these."""
+        values = [record.values[i] for i in self._match]
+        texts = [normal(value) or "" for value in values if value is not MISSING]
+        if len(texts) < len(values) or not all(texts) or not self._can_be_asked(texts):
+            return None
+        found = self._find(texts)
+        return found if isinstance(found, RefusedListError) else {each.key for each in found}
+
     def _can_be_asked(self, texts: Sequence[str]) -> bool:
         if max(map(len, texts)) > _LONGEST:
             return False
-        return all(name not in self._within or is_plain(text) for name, text in zip(self._names, texts, strict=True))
+        return all(name not in self._within or is_plain(text) for name, text in zip(self.names, texts, strict=True))
 
     def _find(self, texts: Sequence[str]) -> list[Record] | RefusedListError:
         # Whether the API ignores case is unknown: the value is sent as it is and in lower case.
@@ -120,7 +130,7 @@ class Asking:
             return refusal
 
     def _ask(self, texts: Sequence[str]) -> list[Record]:
-        by_name = dict(zip(self._names, texts, strict=True))
+        by_name = dict(zip(self.names, texts, strict=True))
         filters: Filters
         if isinstance(self._templates, Search):
             asked = filled(self._templates.template, by_name)
