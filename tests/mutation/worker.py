@@ -524,7 +524,8 @@ BUGS = [
     SeededBug(
         "a record that disappears after the scan is deleted without the guard",
         f"{_ENGINE}/run/push/read_and_merge.py",
-        "        if linked and not work.gone[side]:\n            return None\n",
+        "        if (linked or isinstance(source.collection, MayNotRead)) and not work.gone[side]:\n"
+        "            return None\n",
         "",
         (f"{_TESTS}/test_guard.py",),
     ),

@@ -116,3 +116,37 @@ def test_floats_beside_a_long_number_cause_no_change_in_each_run(systems: RestAn
     ended = systems.run()
     assert ended.message["changed"] == {"crm": 0, "erp": 0}
     assert len(systems.api.requests) < 6, "none is asked for by its id"
+
+
+@pytest.mark.parametrize("scope", ["full", "changes"])
+def test_a_record_that_is_listed_again_and_not_there_by_its_id_is_set_aside(systems: RestAndSqlite, scope: str) -> None:
+    systems.fill(4)
+    assert systems.run().parked == {}
+    systems.api.add(email="new@x", name="New", phone="1")
+    hidden = [f"/contacts/{key}" for key, it in systems.api.contacts.items() if it["email"] in ("p1@x", "new@x")]
+    systems.sql("UPDATE contact SET name = 'edited' WHERE email = 'p1@x'")
+    systems.api.around = lambda request, serve: Reply(404) if request.path in hidden else serve(request)
+    assert systems.run(scope).reason == "", "they may have been deleted meanwhile"
+    for _ in range(2):
+        ended = systems.run(scope, deletes="propagate")
+        assert (ended.code, ended.pushed) == (0, NOTHING)
+        assert ended.parked == dict.fromkeys(
+            [("crm", 2), ("crm", 5)], "it cannot be read: crm lists it, and has no record with its id"
+        )
+        assert ended.reason == "2 waiting for a decision: see the run's log"
+    systems.api.around = None
+    ended = systems.run(scope, deletes="propagate")
+    assert (ended.reason, systems.erp()) == ("", systems.crm())
+    assert systems.crm()["p1@x"] == ["edited", "1"]
+
+
+def test_a_new_record_that_its_list_shows_earlier_than_its_id_is_synced_by_the_next_run(systems: RestAndSqlite) -> None:
+    systems.place |= {"cursor": "updatedAt", "since": "updated_after"}
+    systems.fill(4)
+    systems.run()
+    systems.api.add(email="new@x", name="New", phone="1")
+    systems.api.around = lambda request, serve: Reply(404) if request.path == "/contacts/5" else serve(request)
+    assert (systems.run("changes").code, len(systems.erp())) == (0, 4)
+    systems.api.around = None
+    systems.api.contacts[5]["updatedAt"] = "2020-01-01T00:00:00Z"  # which no list of later changes has
+    assert (systems.run("changes").code, systems.erp()) == (0, systems.crm())

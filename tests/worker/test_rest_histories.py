@@ -261,6 +261,7 @@ class Sellers:
 
 
 @settings(max_examples=settings().max_examples // 8)
+@example(seed=199070464, steps=2, asked=False)  # one leaves whose phone was left out when it was created
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 4), asked=st.booleans())
 def test_records_that_enter_and_leave_a_filter_are_neither_deleted_nor_made_twice(
     seed: int, steps: int, asked: bool
@@ -293,7 +294,10 @@ def test_records_that_enter_and_leave_a_filter_are_neither_deleted_nor_made_twic
         assert {mail: crm[mail] for mail in customers} == {mail: erp[mail] for mail in customers}
         for mail, (name, phone) in [*crm.items(), *erp.items()]:
             assert name in sellers.names[mail]
-            assert phone == mail[1]
+            assert phone in (mail[1], None)
+        assert all(phone == mail[1] for mail, (_, phone) in crm.items())
+        # One may have left before the API showed the phone that it had left out when the contact was created.
+        assert all(phone == mail[1] for mail, (_, phone) in erp.items() if mail in customers)
         for mail in crm.keys() - sellers.moved:
             if mail in customers and sellers.last[mail]:
                 assert crm[mail][0] in sellers.last[mail].values(), "the last edit of a side has won"

@@ -10,7 +10,7 @@ from tidegate.worker.cache.parked import DECIDED, Kind
 from tidegate.worker.cache.row import Row
 from tidegate.worker.cache.settling import Written, is_stale
 from tidegate.worker.config.rules import SIDES, FieldRule, Side, other
-from tidegate.worker.connectors import Key, unread
+from tidegate.worker.connectors import Key, MayNotRead, unread
 from tidegate.worker.connectors.where import outside
 from tidegate.worker.errors import ConfigurationError
 from tidegate.worker.merge.fit import zone_is_missing
@@ -19,6 +19,7 @@ from tidegate.worker.merge.three_way import Create, Delete, Parked, Patch, Polic
 from tidegate.worker.run.departures import leave_filter
 from tidegate.worker.run.push.circles import Circles
 from tidegate.worker.run.push.decided import resolve
+from tidegate.worker.run.push.listed_only import listed_only
 from tidegate.worker.run.push.work import Work
 from tidegate.worker.run.references import Unlinked, comparable, translate
 from tidegate.worker.run.session import Session
@@ -101,7 +102,7 @@ def _read(session: Session, both: SourcePair, pending: Sequence[Row]) -> list[Wo
         for work in works:
             if work.rows[side] is not None:
                 work.records[side] = found.get(work.row(side).key)
-        if failed := unread(source.collection):
+        if failed := {**listed_only(session, source, works), **unread(source.collection)}:
             works = _without(session, source, works, failed)
         if left := outside(source.collection):
             works = _unlink(session, source, works, left)
@@ -160,7 +161,7 @@ def _state(source: Source, work: Work, settling: Mapping[int, Written]) -> State
         return _NEVER
     if work.records[side] is None:
         linked = row.link is not None
-        if linked and not work.gone[side]:
+        if (linked or isinstance(source.collection, MayNotRead)) and not work.gone[side]:
             return None
         return State(Presence.GONE if linked else Presence.NEVER)
     now = tuple(None if hashed == UNKNOWN else hashed for hashed in work.hashes[side])
