@@ -1,11 +1,14 @@
 """Which side was changed last, when that is what decides a conflict."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tidegate.api.contract import ExitCode
 from tidegate.worker.connectors import Record
@@ -67,6 +70,43 @@ def test_a_difference_below_the_coarser_precision_is_a_tie(ahead: timedelta, cut
         assert newer_side([Record(1, (), cut_off + ahead), Record(1, (), cut_off)], (UTC, UTC)) is None
         return
     assert newer_side([Record(1, (), exact), Record(1, (), cut_off)], (UTC, UTC)) == newer
+
+
+def _by_seconds(moment: datetime) -> float:
+    return int(moment.timestamp() * 1000) / 1000
+
+
+# How systems write a time, and cut it off.
+CUT_OFF: dict[str, Callable[[datetime], Any]] = {
+    "microseconds": lambda moment: moment,
+    "milliseconds": lambda moment: moment.isoformat(timespec="milliseconds"),
+    "tenths": lambda moment: moment.replace(microsecond=moment.microsecond // 100_000 * 100_000),
+    "seconds": lambda moment: moment.replace(microsecond=0),
+    "seconds with zeros": lambda moment: moment.replace(microsecond=0).isoformat(timespec="milliseconds"),
+    "minutes": lambda moment: moment.isoformat(timespec="minutes"),
+    "minutes without colons": lambda moment: moment.strftime("%Y%m%dT%H%M%z"),
+    "hours": lambda moment: moment.isoformat(timespec="hours"),
+    "days": lambda moment: moment.date().isoformat(),
+    "a number of seconds": lambda moment: int(moment.timestamp()),
+    "a number with milliseconds": _by_seconds,
+    "a number of milliseconds": lambda moment: int(moment.timestamp() * 1000),
+}
+
+
+@given(
+    first=st.sampled_from([*CUT_OFF]),
+    second=st.sampled_from([*CUT_OFF]),
+    moment=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)),
+    later=st.one_of(st.timedeltas(timedelta(), SECOND), st.timedeltas(timedelta(), timedelta(days=2))),
+)
+@example(first="minutes", second="microseconds", moment=NOON + 40 * SECOND, later=-20 * SECOND)
+def test_an_edit_never_loses_to_an_earlier_one_however_their_times_are_cut_off(
+    first: str, second: str, moment: datetime, later: timedelta
+) -> None:
+    one, other = moment.replace(tzinfo=UTC), (moment + later).replace(tzinfo=UTC)
+    records = [Record(1, (), CUT_OFF[first](one)), Record(1, (), CUT_OFF[second](other))]
+    earlier = 0 if later >= timedelta() else 1
+    assert newer_side(records, (UTC, UTC)) != earlier
 
 
 def test_a_local_time_is_an_instant_of_its_connectors_zone() -> None:

@@ -1,9 +1,10 @@
 """Which side was changed last, by its cursor, for the conflict policy `newest`. Pure.
 
-Cursors are compared as instants. Two that differ by less than the coarser precision are a tie: the database may have
-truncated the part that differs.
+Cursors are compared as instants. Two that differ by less than the coarser precision are a tie: a system may have
+truncated the part that differs. The precision of a time is that of the digits that it shows.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -13,7 +14,10 @@ from tidegate.worker.config.rules import SIDES, Side
 from tidegate.worker.connectors import Record
 from tidegate.worker.values.normal_form import Value
 
-_DAY, _SECOND, _MICRO = timedelta(days=1), timedelta(seconds=1), timedelta(microseconds=1)
+_DAY, _HOUR, _MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+_SECOND, _MICRO = timedelta(seconds=1), timedelta(microseconds=1)
+
+_CLOCK = re.compile(r"[T ]\d\d(?P<minute>:?\d\d(?P<second>:?\d\d)?)?")
 
 # A number from 2001 to 2200, in seconds or a fraction of them, is a time.
 _EPOCH_BEGIN, _EPOCH_END = 978_307_200, 7_258_118_400
@@ -64,12 +68,9 @@ def is_without_zone(cursor: Value) -> bool:
 def _comparable(cursor: Value, zone: tzinfo | None, side: Side) -> _Instant | Decimal | None:
     """A cursor as an instant, or as a number that is not a time."""
     if isinstance(cursor, str):
-        try:
-            cursor = datetime.fromisoformat(cursor) if len(cursor) > len("2026-11-24") else date.fromisoformat(cursor)
-        except ValueError:
-            return None
+        return _of_text(cursor, zone, side)
     if isinstance(cursor, (int, float, Decimal)) and not isinstance(cursor, bool):
-        return _of_number(Decimal(cursor))
+        return _of_number(Decimal(str(cursor)))
     if isinstance(cursor, datetime):
         return _of_time(cursor, zone, side)
     if isinstance(cursor, date):
@@ -78,18 +79,33 @@ def _comparable(cursor: Value, zone: tzinfo | None, side: Side) -> _Instant | De
     return None
 
 
+def _of_text(text: str, zone: tzinfo | None, side: Side) -> _Instant | Decimal | None:
+    try:
+        if len(text) <= len("2026-11-24"):
+            return _comparable(date.fromisoformat(text), zone, side)
+        instant = _of_time(datetime.fromisoformat(text), zone, side)
+    except ValueError as error:
+        if isinstance(error, ZoneUnknownError):
+            raise
+        return None
+    shown = _CLOCK.search(text)
+    coarsest = _DAY if shown is None else _SECOND if shown["second"] else _MINUTE if shown["minute"] else _HOUR
+    return instant._replace(precision=max(instant.precision, coarsest))
+
+
 def _of_number(number: Decimal) -> _Instant | Decimal | None:
     if not number.is_finite():
         return None
     for unit in _EPOCH_UNITS:
         if _EPOCH_BEGIN * unit <= number <= _EPOCH_END * unit:
-            is_whole = number == number.to_integral_value()
-            return _Instant(datetime.fromtimestamp(float(number / unit), UTC), _SECOND / unit if is_whole else _MICRO)
+            moment = datetime.fromtimestamp(float(number / unit), UTC)
+            places = max(0, -int(number.normalize().as_tuple().exponent))
+            return _Instant(moment, max(_SECOND / unit / 10**places, _MICRO))
     return number
 
 
 def _of_time(moment: datetime, zone: tzinfo | None, side: Side) -> _Instant:
-    precision = _SECOND if moment.microsecond == 0 else _SECOND / 1000 if moment.microsecond % 1000 == 0 else _MICRO
+    precision = _SECOND / 10 ** len(f"{moment.microsecond:06}".rstrip("0"))
     if moment.tzinfo is not None:
         return _Instant(moment, precision)
     if zone is None:
