@@ -20,13 +20,14 @@ def systems(postgresql_server: PostgreSQL, tmp_path: Path) -> Iterator[TwoDataba
     systems = TwoDatabases(postgresql_server, tmp_path)
     systems["crm"].sql(
         "CREATE TYPE kind AS ENUM ('customer', 'lead'); ALTER TABLE contact ADD kind kind, ADD revenue numeric(9, 2), "
-        "ADD since date, ADD seen timestamptz, ADD active boolean, ADD document jsonb"
+        "ADD since date, ADD seen timestamptz, ADD active boolean, ADD document jsonb, ADD price money; "
+        "CREATE DOMAIN rank AS integer; ALTER TABLE contact ADD rank rank"
     )
     systems.add("crm", ADA, BOB, EVE)
     systems["crm"].sql(
-        "UPDATE contact SET kind = 'customer', revenue = 10.5, since = '2026-01-01', seen = now(), active = true "
-        "WHERE name = 'Ada'; UPDATE contact SET kind = 'lead', revenue = 9, since = '2026-05-01', active = false "
-        "WHERE name = 'Bob'"
+        "UPDATE contact SET kind = 'customer', revenue = 10.5, since = '2026-01-01', seen = now(), active = true, "
+        "price = 5, rank = 2 WHERE name = 'Ada'; UPDATE contact SET kind = 'lead', revenue = 9, since = '2026-05-01', "
+        "active = false WHERE name = 'Bob'"
     )
     yield systems
     systems.close()
@@ -49,6 +50,8 @@ def filtered(systems: TwoDatabases, field: str, operator: str, *values: Any) -> 
         ("active", "In", [True], [ADA]),
         ("active", "NotIn", [True], [BOB, EVE]),
         ("document", "DoesNotExist", [], [ADA, BOB, EVE]),
+        ("price", "Exists", [], [ADA]),
+        ("rank", "Exists", [], [ADA]),
         ("name", "Exists", [], [ADA, BOB, EVE]),
         ("id", "Le", [2.5], [ADA, BOB]),
     ],

@@ -5,10 +5,11 @@ that does not fit is an error and is never truncated, and transactions begin exp
 """
 
 import sqlite3
+import warnings
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SAWarning
 
 from tidegate.worker.connectors.sql import postgresql_values
 from tidegate.worker.connectors.sql.mysql import CONVERSIONS, read_document
@@ -36,6 +37,8 @@ _MYSQL_SESSION = (
 
 def open_engine(connector: str, url_text: str) -> Engine:
     """An engine for the URL; it does not connect yet. Raises ConfigurationError."""
+    # It would be printed among the log's lines for every such column, also for those that are not synced.
+    warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
     try:
         url = make_url(url_text)
     except (ArgumentError, ValueError):

@@ -7,12 +7,16 @@ from typing import Any
 from pymysql.constants import FIELD_TYPE
 from pymysql.converters import conversions, convert_date, convert_datetime, escape_string
 from sqlalchemy import Column, ColumnElement, Dialect, Engine, Float, String, Table, literal_column, text
-from sqlalchemy.dialects.mysql import DOUBLE, FLOAT, REAL, SET, TIME
+from sqlalchemy.dialects.mysql import BIT, DOUBLE, FLOAT, REAL, SET, TIME, YEAR
+from sqlalchemy.sql.operators import OperatorClass
 from sqlalchemy.types import JSON, TypeDecorator
 
 from tidegate.worker.values.conversions import parse_json
 from tidegate.worker.values.kinds import Kind, Spelling
 from tidegate.worker.values.normal_form import json_text
+
+# SQLAlchemy does not declare that these can be compared, and is going to refuse what is not declared.
+BIT.operator_classes = YEAR.operator_classes = OperatorClass.INTEGER
 
 _DAY_SECONDS = 86400
 

@@ -14,13 +14,18 @@ from psycopg.types.array import ListBinaryDumper
 from psycopg.types.datetime import DateLoader, TimeLoader, TimestampLoader, TimestamptzLoader, TimetzLoader
 from psycopg.types.string import TextLoader
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Executable, Table, cast
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, DOMAIN, MONEY
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.operators import OperatorClass
 from sqlalchemy.types import CHAR, JSON, Text, TypeDecorator
 
 from tidegate.worker.values.kinds import Duration, Kind, Spelling
 
 _Found = TypeVar("_Found")
+
+# SQLAlchemy does not declare that these can be compared, and is going to refuse what is not declared.
+DOMAIN.operator_classes = OperatorClass.ANY  # as the type that it is of
+MONEY.operator_classes = OperatorClass.BASE | OperatorClass.COMPARISON
 
 
 class _DurationLoader(Loader):
