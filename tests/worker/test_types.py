@@ -115,8 +115,12 @@ class History:
                 for side, database in enumerate(self.databases)
             )
             refused = {key: reason for key, reason in waiting.items() if key[0] == n and not key[2]}
-            assert one.keys() == other.keys(), (refused, [*enumerate((a.type, b.type) for a, b in table)])
-            for key, values in one.items():
+            # Which UUIDs MariaDB refuses depends on its release, so that only the server can tell.
+            unstorable = {key for (_, key, _), reason in refused.items() if "Incorrect uuid value" in reason}
+            differing = (one.keys() ^ other.keys()) - unstorable
+            assert not differing, (refused, [*enumerate((a.type, b.type) for a, b in table)])
+            for key in one.keys() - unstorable:
+                values = one[key]
                 for i, (first, second) in enumerate(table):
                     reason = waiting.get((n, key, f"f{i}"), "")
                     if mean_the_same(first, values[i], second, other[key][i]):
