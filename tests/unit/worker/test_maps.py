@@ -227,6 +227,39 @@ class TestWrites:
         assert databases.run(writes=writes, conflict="park").pushed == {"crm": "1 update", "erp": ""}
         assert databases.contacts("crm")[0] == ("ada@x", "Countess", "8")
 
+    @pytest.mark.parametrize(("conflict", "crm", "erp"), [("crm", "9", "8"), ("erp", "8", "8"), ("park", "8", "8")])
+    def test_without_update_an_edit_that_wins_stays_and_is_not_overwritten(
+        self, databases: Databases, conflict: str, crm: str, erp: str
+    ) -> None:
+        writes = {"erp": ["create"]}
+        databases.add("crm", ADA)
+        databases.run(writes=writes)
+        databases.edit("crm", "ada@x", phone="9")
+        databases.edit("erp", "ada@x", phone="8")
+        ended = databases.run(writes=writes, conflict=conflict)
+        assert [databases.contacts(side)[0][2] for side in ("crm", "erp")] == [crm, erp]
+        left = "contact in erp: 1 not updated: writes does not list update for it" if conflict == "crm" else ""
+        assert ended.message["reason"] == left
+        assert databases.run(writes=writes, conflict=conflict).pushed == UNTOUCHED
+
+    def test_without_update_the_side_that_wins_is_not_overwritten_at_the_first_pairing(
+        self, databases: Databases
+    ) -> None:
+        databases.add("crm", ADA)
+        databases.add("erp", ("ada@x", "Countess", "1"))
+        assert databases.run(writes={"erp": ["create"]}, conflict="crm").pushed == UNTOUCHED
+        assert [databases.contacts(side)[0][1] for side in ("crm", "erp")] == [ADA[1], "Countess"]
+
+    def test_without_update_a_conflict_that_waits_is_not_settled_against_the_side_that_wins(
+        self, databases: Databases
+    ) -> None:
+        databases.add("crm", ADA)
+        databases.add("erp", ("ada@x", "Countess", "1"))
+        assert len(databases.run(conflict="park").parked) == 1
+        ended = databases.run(writes={"erp": ["create"]}, conflict="crm")
+        assert (ended.pushed, ended.message["withheld"]) == (UNTOUCHED, {"erp": {"update": 1}})
+        assert databases.run(conflict="crm").pushed == {"crm": "", "erp": "1 update"}
+
     def test_without_delete_keeps_the_counterpart(self, databases: Databases) -> None:
         writes = {"erp": ["create", "update"]}
         databases.add("crm", ADA, BOB)

@@ -184,7 +184,7 @@ def _two_sided(
             continue
         to_side = rule.to[0] and policy.updates_on[0], rule.to[1] and policy.updates_on[1]
         seen = states[0].seen[i], states[1].seen[i]
-        sources = _sources(to_side, seen, now, blank)
+        sources, contending = (_sources(to, seen, now, blank) for to in (to_side, rule.to))
         if None in now:
             hidden += [i] * len(sources)
             continue
@@ -192,9 +192,11 @@ def _two_sided(
         if taken is not None and None not in seen:
             sources = tuple(side for side in SIDES if side in sources or (side == taken and to_side[other(side)]))
         elif not sources and i in parked_before.conflicts and winner is not None:
-            sources = tuple(side for side in SIDES if to_side[other(side)])
+            sources, contending = (tuple(s for s in SIDES if to[other(s)]) for to in (to_side, rule.to))
+        if taken is None and len(contending) == len(SIDES) and winner is not None and not to_side[other(winner)]:
+            sources, contending = (), (winner,)  # what wins may not be written, and what loses overwrites nothing
         if not sources:
-            withheld |= {other(side) for side in _sources(rule.to, seen, now, blank)}
+            withheld |= {other(side) for side in contending}
         if len(sources) == len(SIDES):
             conflicts.append(i)
             if winner is None:
