@@ -195,6 +195,16 @@ def test_details_show_unusual_settings(status: dict[str, Any], spec: dict[str, A
     assert words in "\n".join(rendered(show.details(integration(status=status, **spec), NOW)))
 
 
+def test_a_plan_is_not_the_last_run() -> None:
+    status = waiting(recentActivity=[entry(13, kind="Plan"), entry(12)], plan=plan())
+    lines = rendered(show.details(integration(status=status), NOW))
+    assert [line for line in lines if line.startswith("Last")] == [
+        "Last run   ✓ run 12  Incremental  Succeeded  1m  60s ago",
+        "Last plan  run 13  Succeeded  5s ago; 0 to push, 0 to set aside",
+        "Last sync  never",
+    ]
+
+
 def test_settled_conflicts_are_not_mentioned() -> None:
     status = waiting(recentActivity=[entry(12, conflicts=4, waiting=0)])
     assert "kubectl sync conflicts" not in "\n".join(rendered(show.details(integration(status=status), NOW)))
