@@ -77,7 +77,7 @@ def test_a_missing_privilege_is_a_configuration_error(postgresql_database: Datab
     postgresql_database.sql("CREATE TABLE contact (id SERIAL PRIMARY KEY, email TEXT)")
     with opened(postgresql_database, "email") as collection:
         postgresql_database.sql("REVOKE INSERT ON contact FROM worker")
-        with pytest.raises(ConfigurationError, match="connector erp: the database says: permission denied for table"):
+        with pytest.raises(ConfigurationError, match="connector erp: database error: permission denied for table"):
             collection.create([["a@x"]])
 
 
@@ -161,7 +161,7 @@ def test_a_user_without_the_right_to_log_in_is_a_configuration_error(
     url = postgresql_server.url(database, user)
     connector = sql.TYPE.connect(Settings(type="sql", url=url), {}, "erp")
     place = TableSettings(table="contact", id="id")
-    with pytest.raises(ConfigurationError, match=f"connector erp: the database says: .*{words}") as caught:
+    with pytest.raises(ConfigurationError, match=f"connector erp: database error: .*{words}") as caught:
         connector.open(Description("object contact, connector erp", place, (), (), False))
     assert "secret" not in str(caught.value)
     connector.close()

@@ -114,9 +114,7 @@ def test_a_missing_database_is_a_configuration_error_as_in_other_databases(datab
     ended = databases.run()
     assert ended.code == ExitCode.CONFIGURATION_ERROR
     missing = databases.directory / "erp.db"
-    assert ended.message["reason"].startswith(
-        f"connector erp: the database says: unable to open database file {missing}"
-    )
+    assert ended.message["reason"].startswith(f"connector erp: database error: unable to open database file {missing}")
 
 
 def test_a_database_that_another_client_keeps_locked_is_retried(

@@ -82,8 +82,8 @@ def speaking_of(connector: str) -> Iterator[None]:
         if is_refusal(error):
             raise
         if is_forbidden(error):
-            raise ConfigurationError(f"connector {connector}: the database says: {words(error)}") from error
-        raise SystemFailed(f"connector {connector}: the database says: {words(error)}") from error
+            raise ConfigurationError(f"connector {connector}: database error: {words(error)}") from error
+        raise SystemFailed(f"connector {connector}: database error: {words(error)}") from error
     except SQLAlchemyError as error:
         raise SystemFailed(f"connector {connector}: {words(error)}") from error
 
