@@ -29,13 +29,14 @@ from .cluster import (
     Requests,
     all_of,
     beside,
+    cpu_seconds,
     end_pods,
     kubeconfig_of_operator,
+    servers,
 )
 
 SYNCS, JOBS, CRONJOBS = "syncintegrations", "jobs", "cronjobs"
 _QUICK = ("--kube-api-qps=10000", "--kube-api-burst=10000")
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 # Short enough for the narrowest spread, a second.
 _DELAY = 100
@@ -79,9 +80,12 @@ class Operator:
             return False
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_seconds(self.pid)
 
     @property
     def resident_bytes(self) -> int:
@@ -90,10 +94,14 @@ class Operator:
 
 @dataclass(frozen=True)
 class Starts:
-    """How late each run was started, in seconds, and what the operator used for one (0: not measured)."""
+    """How late each run was started, in seconds, and what one took on the processors, in seconds.
+
+    `cpu_seconds` are the controller's, `servers_cpu_seconds` those of the API server and etcd.
+    """
 
     late: Sequence[float]
-    cpu_seconds: float = 0
+    cpu_seconds: float
+    servers_cpu_seconds: float = 0
     requests: Mapping[str, float] | None = None
 
 
@@ -137,30 +145,35 @@ class Bench:
         """So many syncs whose delay is over in the same second, spread over it as they are."""
         at = _soon(number)
         due = await self._create({f"at-once-{n}": at for n in range(number)})
-        jobs = FirstSeen(self.client, JOBS, _owner)
         with _no_controllers(self.cluster), Operator(self.cluster, self.directory) as operator:
             await operator.ready()
-            async with beside(jobs.watch()):
-                await _until(at - 2)
-                cpu = operator.cpu_seconds
-                await jobs.wait_for(number)
-                await asyncio.sleep(2)  # its own echoes
-                cpu = operator.cpu_seconds - cpu
+            starts = await self._starts(due, operator.pid)
         await self._clean(SYNCS)
-        return Starts([when - due[name] for name, when in jobs.at.items()], cpu / number)
+        return starts
 
     async def cron_jobs_at_once(self, number: int, *options: str) -> Starts:
         """The same for CronJobs, whose schedule is a minute."""
         at = (int(_soon(number)) // 60 + 1) * 60
         time_of_day = datetime.fromtimestamp(at, UTC)
         schedule = f"{time_of_day.minute} {time_of_day.hour} * * *"
-        await all_of(self.client.create(PATHS[CRONJOBS], _cron_job(f"at-once-{n}", schedule)) for n in range(number))
-        jobs = FirstSeen(self.client, JOBS, _owner)
-        with ControllerManager(self.cluster, "--controllers=cronjob-controller", *options):
-            async with beside(jobs.watch()):
-                await jobs.wait_for(number)
+        due = {f"at-once-{n}": float(at) for n in range(number)}
+        await all_of(self.client.create(PATHS[CRONJOBS], _cron_job(name, schedule)) for name in due)
+        with ControllerManager(self.cluster, "--controllers=cronjob-controller", *options) as manager:
+            starts = await self._starts(due, manager.pid)
         await self._clean(CRONJOBS)
-        return Starts([when - at for when in jobs.at.values()])
+        return starts
+
+    async def _starts(self, due: Mapping[str, float], controller: int) -> Starts:
+        """Wait until a controller, a process, has started all that is due."""
+        jobs, number = FirstSeen(self.client, JOBS, _owner), len(due)
+        async with beside(jobs.watch()):
+            await _until(min(due.values()) - 2)
+            processes = (controller,), servers(self.cluster)
+            before = [cpu_seconds(*each) for each in processes]
+            await jobs.wait_for(number)
+            await asyncio.sleep(2)  # the echoes of its writes
+            ours, theirs = ((cpu_seconds(*each) - then) / number for each, then in zip(processes, before, strict=True))
+        return Starts([when - due[name] for name, when in jobs.at.items()], ours, theirs)
 
     async def steady(self, number: int, rate: int, seconds: int) -> tuple[Starts, Sequence[float]]:
         """So many syncs of which `rate` start each second; then how long some of them take to honour an OFF.
@@ -181,7 +194,7 @@ class Bench:
                     offs = await self._turn_off([name for name in due if name in jobs.at][: 2 * rate])
             await self._clean(SYNCS)  # no Pod goes before the Job controller has let it
         late = [when - due[name] for name, when in jobs.at.items() if due[name] < begin + seconds]
-        return Starts(late, cpu / runs, {verb: count / runs for verb, count in asked.items()}), offs
+        return Starts(late, cpu / runs, requests={verb: count / runs for verb, count in asked.items()}), offs
 
     async def scale(self, number: int, idle_seconds: int) -> Scale:
         """So many syncs that are OFF: first seen by an operator, then by its successor, beside one that is due."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import ssl
 import time
 from base64 import b64decode
@@ -32,6 +33,7 @@ PATHS = {
     "pods": f"/api/v1/namespaces/{NAMESPACE}/pods",
     "serviceaccounts": f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts",
 }
+_TICKS = os.sysconf("SC_CLK_TCK")
 _AT_ONCE = 16
 
 
@@ -189,6 +191,10 @@ class ControllerManager:
     def __exit__(self, *_: object) -> None:
         process.stop([self._daemon])
 
+    @property
+    def pid(self) -> int:
+        return self._daemon.pid
+
 
 class Requests:
     """What the operator has asked of the API server, by verb and resource, as the audit log has it."""
@@ -204,6 +210,18 @@ class Requests:
         return Counter(
             event["verb"] for event in events if event["stage"] == "ResponseComplete" and event["verb"] != "watch"
         )
+
+
+def cpu_seconds(*pids: int) -> float:
+    """How long these processes have been on a processor."""
+    stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / float(_TICKS)
+
+
+def servers(cluster: Cluster) -> Sequence[int]:
+    """The pids of the API server and of etcd."""
+    daemons = process.recorded(cluster.directory)
+    return [daemon.pid for daemon in daemons if daemon.name in ("kube-apiserver", "etcd")]
 
 
 def kubeconfig_of_operator(cluster: Cluster) -> Path:

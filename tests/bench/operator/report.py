@@ -20,12 +20,18 @@ def show(
 ) -> None:
     """Print the tables; the first case of `at_once` is ours."""
     ours = next(iter(at_once.values()))
-    table = Table("from due to Job seen", "p50", "p99", "", box=None, pad_edge=False)
+    columns = ("from due to Job seen", "p50", "p99", "", "CPU: controller", "API server, etcd")
+    table = Table(*columns, box=None, pad_edge=False)
     for title, starts in at_once.items():
         p99 = percentile(starts.late, 0.99)
         beside = "" if starts is ours else f"ours: {percentile(ours.late, 0.99) / p99:.2f} ×"
         table.add_row(
-            f"{len(starts.late):,} {title} at once", _seconds(percentile(starts.late, 0.5)), _seconds(p99), beside
+            f"{len(starts.late):,} {title} at once",
+            _seconds(percentile(starts.late, 0.5)),
+            _seconds(p99),
+            beside,
+            f"{len(starts.late) * starts.cpu_seconds:.1f} s",
+            f"{len(starts.late) * starts.servers_cpu_seconds:.1f} s",
         )
     table.add_row(
         "one after the other", _seconds(percentile(steady.late, 0.5)), _seconds(percentile(steady.late, 0.99)), ""

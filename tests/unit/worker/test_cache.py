@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tidegate.worker.cache.file import FILE
@@ -221,6 +221,7 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
 class TestAWholeScan:
     @settings(max_examples=30, deadline=None)
     @given(st.lists(PAGES, max_size=4))
+    @example([range(1, 100), range(100, 200)])  # of one chunk
     def test_misses_exactly_the_records_that_it_has_not_visited(
         self, two_sources: Cache, pages: list[Collection[int]]
     ) -> None:
