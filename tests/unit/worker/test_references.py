@@ -154,6 +154,26 @@ def test_records_are_deleted_before_their_references(synced: Firms) -> None:
     assert synced.databases.query("erp", "SELECT name FROM company") == [("placeholder",)]
 
 
+@pytest.mark.parametrize("deletes", ["propagate", "unlink"])
+@pytest.mark.parametrize(("here", "there"), [("crm", "erp"), ("erp", "crm")])
+def test_nothing_is_made_to_refer_to_a_record_that_was_deleted(
+    synced: Firms, here: str, there: str, deletes: str
+) -> None:
+    query = synced.databases.query
+    ((looms,),) = query(there, "SELECT id FROM company WHERE name = 'Looms'")
+    synced.sql(here, "DELETE FROM company WHERE name = 'Looms'")
+    query(there, "INSERT INTO person (email, company) VALUES ('new@x', ?)", looms)
+    query(there, "UPDATE person SET company = ? WHERE email = 'bob@x'", looms)
+    before = synced.people(here)
+    ended = synced.run(deletes=deletes)
+    assert synced.people(here) == before
+    waits = f"company {looms} of {there}, which has no counterpart in {here}"
+    assert len([reason for _, _, reason in ended.parked if waits in reason]) == 2
+    synced.sql(there, "UPDATE person SET company = NULL WHERE email IN ('new@x', 'bob@x')")
+    ended = synced.run(deletes=deletes)
+    assert (ended.parked, synced.people(here)) == ([], synced.people(there))
+
+
 def test_a_read_only_run_accepts_references(synced: Firms) -> None:
     synced.sql("crm", "UPDATE person SET company = 2 WHERE email = 'ada@x'")
     synced.databases.run(push=False, config=synced.config())

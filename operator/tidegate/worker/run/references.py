@@ -94,7 +94,7 @@ def _translate(session: Session, source: Source, name: str, value: Value) -> Val
         row = session.cache.row_of(referred.number, key)
         rid = rid if row is None else row.rid
         counterpart = session.cache.rows([row.link]).get(row.link) if row is not None and row.link is not None else None
-        if counterpart is not None:
+        if counterpart is not None and not session.cache.pending.gone([counterpart.rid]):
             return counterpart.key
     return Unlinked(f"{name} {value}", rid)
 
