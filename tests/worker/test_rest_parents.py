@@ -243,6 +243,19 @@ def test_a_new_record_without_a_parent_is_set_aside(systems: RestAndSqlite) -> N
     assert "accountId is empty, which says below which record it is created" in str(ended.parked)
 
 
+def test_a_new_record_below_a_parent_that_is_not_there_is_set_aside_and_stops_no_other(systems: RestAndSqlite) -> None:
+    run(systems)
+    systems.sql("INSERT INTO contact (email, name, account) VALUES ('new@x', 'New', 9)")
+    assert run(systems).code == 0, "there is nothing else to write"
+    systems.sql("UPDATE contact SET account = 1 WHERE email = 'p1@x'")
+    ended = run(systems)
+    assert (ended.code, ended.pushed["crm"]) == (0, "1 update")
+    assert "/accounts/9/contacts is not there, which accountId names: 404 Not Found" in str(ended.parked)
+    systems.sql("UPDATE contact SET account = 2 WHERE email = 'new@x'")
+    ended = run(systems)
+    assert (ended.reason, erp(systems)) == ("", crm(systems))
+
+
 def test_without_parents_there_is_nothing_to_read(systems: RestAndSqlite, accounts: Accounts) -> None:
     accounts.ids = []
     systems.api.contacts.clear()

@@ -106,6 +106,10 @@ class Writer:
             return self._poison(error)
         except _ENDS as end:
             return Postponed(end)
+        if self._parent is not None and answer.status in GONE:
+            return Rejected(
+                f"{path} is not there, which {self._settings.parent_field} names: {self._client.words(answer)}"
+            )
         if answer.status in REFUSED:
             return refused(answer.status, self._client.words(answer))
         if not answer.is_success:
