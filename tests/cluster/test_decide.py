@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from cluster.command_line import CommandLine
-from cluster.namespace import Namespace
+from cluster.namespace import Namespace, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
 from cluster.played_node import PlayedNode
@@ -93,7 +93,7 @@ def test_decisions_that_cannot_be_read_are_refused_in_words_and_the_sync_goes_on
     namespace.annotate(decisions="yes")
     words = "no decision of the annotation tidegate.dev/decisions is carried out: it is not JSON"
     namespace.wait_until("the refusal", lambda status: words in status.get("message", ""))
-    assert "DecisionsRefused" in {event["reason"] for event in namespace.events()}
+    wait_for("the Event", lambda: [event for event in namespace.events() if event["reason"] == "DecisionsRefused"])
     assert sync("run", "contacts").code == 0
     node.end(2)
     namespace.wait_ended(2)
