@@ -1,5 +1,6 @@
 """A run in the status: what it does, how it ends, and what its worker reports (design section 3)."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -212,3 +213,8 @@ class LastRun(ApiModel):
     found: Annotated[
         tuple[Found, ...] | None, Field(description="What halted it, and what an approval of this run covers.")
     ] = None
+
+
+def newest_of_sync(activity: Iterable[ActivityEntry]) -> ActivityEntry | None:
+    """The newest run of the sync in recent activity; a plan is none."""
+    return next((entry for entry in activity if entry.kind is not RunKind.PLAN), None)

@@ -20,11 +20,6 @@ def set_everything_aside(entry: ActivityEntry) -> bool:
     return 0 < largest_side <= report.waiting and not any(report.pushed.values())
 
 
-def newest_entry(status: SyncIntegrationStatus) -> ActivityEntry | None:
-    """The newest run of the sync in recent activity; a plan is none."""
-    return next((entry for entry in status.recent_activity if entry.kind is not RunKind.PLAN), None)
-
-
 def bounded_activity(entries: tuple[ActivityEntry, ...], limit: int) -> tuple[ActivityEntry, ...]:
     """So many entries, newest first. Plans do not push out the newest run of the sync, which the check mark is of."""
     kept = entries[:limit]

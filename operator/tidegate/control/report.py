@@ -9,7 +9,7 @@ from functools import partial
 from typing import Literal
 
 from tidegate.api.base import format_time
-from tidegate.api.runs import Outcome, Run, RunKind
+from tidegate.api.runs import Outcome, Run, RunKind, newest_of_sync
 from tidegate.api.spec import OffPolicy, Switch
 from tidegate.api.status import Condition, Phase, SyncIntegrationStatus
 from tidegate.control import approvals, conflict_decisions, object_resets, undo_request
@@ -19,7 +19,7 @@ from tidegate.control.due import full_sync_requested
 from tidegate.control.observation import NO_RUN, Observation
 from tidegate.control.plan_words import plan_words
 from tidegate.control.reasons import CANNOT_START, JOB_HELD, JOB_REFUSED
-from tidegate.control.records import newest_entry, records_waiting, set_everything_aside
+from tidegate.control.records import records_waiting, set_everything_aside
 from tidegate.control.step import Step
 from tidegate.control.termination_message import report_of
 from tidegate.control.untrusted import inert
@@ -47,7 +47,7 @@ def _activity(step: Step) -> str | None:
         return f"▷ run {run.number}"
     if run is not None and step.phase in (Phase.SYNCING, Phase.TURNING_OFF):
         return f"▶ run {run.number}"
-    newest = newest_entry(step.status)
+    newest = newest_of_sync(step.status.recent_activity)
     return newest.summary if newest else None
 
 
@@ -187,7 +187,7 @@ def _has_remains(seen: Observation) -> bool:
 def _waiting_words(status: SyncIntegrationStatus, next_run_at: datetime) -> str:
     at = format_time(next_run_at)
     last = status.last_run
-    newest = newest_entry(status)
+    newest = newest_of_sync(status.recent_activity)
     if newest is not None and set_everything_aside(newest):
         return f"run {newest.run} set aside everything that it read, so the full sync is still owed; retrying at {at}"
     if last and status.consecutive_failures:
@@ -230,7 +230,7 @@ def _conditions(seen: Observation, step: Step, message: str, now: datetime) -> t
     on = seen.integration.spec.status is Switch.ON
     # A Pod that is alive is a sync in progress, whichever run it belongs to: one that cannot start may still do so.
     in_progress = step.phase in (Phase.SYNCING, Phase.TURNING_OFF) or step.reason in (CANNOT_START, JOB_HELD)
-    run, newest = _run_of_sync(status), newest_entry(status)
+    run, newest = _run_of_sync(status), newest_of_sync(status.recent_activity)
     running = seen.has_syncing_pod or (run is not None and in_progress)
     caught_up = status.activation is not None and status.activation.caught_up
     failing = on and status.consecutive_failures > 0

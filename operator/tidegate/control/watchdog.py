@@ -77,7 +77,6 @@ class Watchdog:
         self._blind = False
         self._listed: dict[Stream, int] = {}  # the version of the newest list of each
         self._pages: dict[Stream, int] = {}  # of the newest list of each
-        self._requests = 0
 
     @property
     def sighted(self) -> bool:
@@ -93,21 +92,17 @@ class Watchdog:
         """Check until a watch fails. Raises BlindError when a watch is dead or silent."""
         streams = [(watched, namespace) for watched in WATCHED for namespace in self._namespaces or ("",)]
         while not self._sighted:
-            begun = self._requests
             for stream in streams:
                 if not await self._answered(*stream):
                     break
             else:
                 self._sighted = True
-            of_round = self._requests - begun
             await asyncio.sleep(self._period)
         while True:
-            begun = self._requests
-            pause = pause_after_request(of_round, self._period)
+            pause = pause_after_request(sum(self._pages.values()), self._period)
             for stream in streams:
                 await self._answered(*stream, pause)
                 await asyncio.sleep(pause)
-            of_round = self._requests - begun
 
     async def _answered(self, watched: Watched, namespace: str, pause: float = 0) -> bool:
         """Compare one watch, with a pause between pages; False when the API server did not say what it holds."""
@@ -164,7 +159,6 @@ class Watchdog:
     async def _page(self, watched: Watched, namespace: str, proceed: str = "") -> "_Page":
         query = {"labelSelector": watched.selector, "continue": proceed, "limit": _PAGE}
         where = path(watched.prefix, watched.plural, namespace)
-        self._requests += 1
         named = {key: value for key, value in query.items() if value}
         page = await self._rest.ask("GET", where, query=named, accept=_METADATA_ONLY, within=_REQUEST_TIMEOUT)
         return _Page.model_validate(page)

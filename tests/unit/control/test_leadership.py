@@ -90,12 +90,20 @@ async def candidate(server: LeaseServer, monkeypatch: pytest.MonkeyPatch) -> Asy
         server.released.set()
 
 
+@pytest_asyncio.fixture
+async def leading(candidate: Leadership) -> AsyncIterator[asyncio.Task[None]]:
+    """The candidate at work, since it leads; it is cancelled at the end."""
+    task = asyncio.create_task(candidate.run())
+    await candidate.wait()
+    yield task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_a_leader_with_hanging_requests_exits_in_time(
-    candidate: Leadership, server: LeaseServer, method: str
+    leading: asyncio.Task[None], server: LeaseServer, method: str
 ) -> None:
-    leading = asyncio.create_task(candidate.run())
-    await candidate.wait()
     server.touch()  # so that the Lease is read again
     server.hangs_at = {method}
     began = time.monotonic()
@@ -105,42 +113,29 @@ async def test_a_leader_with_hanging_requests_exits_in_time(
     assert time.monotonic() - began < LEASE_SECONDS
 
 
-async def test_a_leader_continues_while_it_can_renew(candidate: Leadership, server: LeaseServer) -> None:
-    leading = asyncio.create_task(candidate.run())
-    await candidate.wait()
+async def test_a_leader_continues_while_it_can_renew(leading: asyncio.Task[None], server: LeaseServer) -> None:
     await server.asked_again(8)
     assert not leading.done()
-    leading.cancel()
-    await asyncio.gather(leading, return_exceptions=True)
 
 
-async def test_a_renewal_is_one_request(candidate: Leadership, server: LeaseServer) -> None:
-    leading = asyncio.create_task(candidate.run())
-    await candidate.wait()
+@pytest.mark.usefixtures("leading")
+async def test_a_renewal_is_one_request(server: LeaseServer) -> None:
     before = server.asked
     await server.asked_again(3)
     assert set(server.methods[before:]) == {"PUT"}
-    leading.cancel()
-    await asyncio.gather(leading, return_exceptions=True)
 
 
 async def test_a_leader_continues_after_a_change_of_its_lease_by_others(
-    candidate: Leadership, server: LeaseServer
+    leading: asyncio.Task[None], server: LeaseServer
 ) -> None:
-    leading = asyncio.create_task(candidate.run())
-    await candidate.wait()
     server.touch()
     await server.asked_again(5)
     assert not leading.done()
-    leading.cancel()
-    await asyncio.gather(leading, return_exceptions=True)
 
 
 async def test_a_leader_whose_lease_another_has_taken_exits_and_leaves_it_alone(
-    candidate: Leadership, server: LeaseServer
+    leading: asyncio.Task[None], server: LeaseServer
 ) -> None:
-    leading = asyncio.create_task(candidate.run())
-    await candidate.wait()
     server.take("operator-1")
     with pytest.raises(LeadershipLostError):
         await leading

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from tidegate.api.base import format_duration
 from tidegate.api.plans import PlanStatus
-from tidegate.api.runs import ActivityEntry, Found, Outcome, RunKind, RunReport
+from tidegate.api.runs import ActivityEntry, Found, Outcome, RunReport, newest_of_sync
 from tidegate.api.status import Phase
 from tidegate.cli.decisions.integration import NOT_PICKED_UP, Integration
 from tidegate.cli.display import log_lines
@@ -62,7 +62,7 @@ def details(seen: Integration, now: datetime, progress: str | None = None) -> Ta
             table.add_row("  progress", inert(progress))
     if status.next_run_at:
         table.add_row("Next run", f"in {ahead(status.next_run_at, now)}")
-    last = next((entry for entry in status.recent_activity if entry.kind is not RunKind.PLAN), None)
+    last = newest_of_sync(status.recent_activity)
     if last is not None:
         _add_last_run(table, seen, last, now)
     if status.plan:

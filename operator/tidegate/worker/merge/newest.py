@@ -84,9 +84,9 @@ def _of_text(text: str, zone: tzinfo | None, side: Side) -> _Instant | Decimal |
         if len(text) <= len("2026-11-24"):
             return _comparable(date.fromisoformat(text), zone, side)
         instant = _of_time(datetime.fromisoformat(text), zone, side)
-    except ValueError as error:
-        if isinstance(error, ZoneUnknownError):
-            raise
+    except ZoneUnknownError:
+        raise
+    except ValueError:
         return None
     shown = _CLOCK.search(text)
     coarsest = _DAY if shown is None else _SECOND if shown["second"] else _MINUTE if shown["minute"] else _HOUR

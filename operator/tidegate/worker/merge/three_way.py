@@ -184,7 +184,8 @@ def _two_sided(
             continue
         to_side = rule.to[0] and policy.updates_on[0], rule.to[1] and policy.updates_on[1]
         seen = states[0].seen[i], states[1].seen[i]
-        sources, contending = (_sources(to, seen, now, blank) for to in (to_side, rule.to))
+        contending = _sources(rule.to, seen, now, blank)
+        sources = tuple(side for side in contending if to_side[other(side)])
         if None in now:
             hidden += [i] * len(sources)
             continue
@@ -192,7 +193,8 @@ def _two_sided(
         if taken is not None and None not in seen:
             sources = tuple(side for side in SIDES if side in sources or (side == taken and to_side[other(side)]))
         elif not sources and i in parked_before.conflicts and winner is not None:
-            sources, contending = (tuple(s for s in SIDES if to[other(s)]) for to in (to_side, rule.to))
+            contending = tuple(side for side in SIDES if rule.to[other(side)])
+            sources = tuple(side for side in contending if to_side[other(side)])
         if taken is None and len(contending) == len(SIDES) and winner is not None and not to_side[other(winner)]:
             sources, contending = (), (winner,)  # what wins may not be written, and what loses overwrites nothing
         if not sources:

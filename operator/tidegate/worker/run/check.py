@@ -39,6 +39,11 @@ class SeenField:
     empty: int
     missing: int
 
+    @property
+    def is_left_out(self) -> bool:
+        """True when there are records, and none has the field."""
+        return self.missing > 0 and self.filled == self.empty == 0
+
 
 @dataclass(frozen=True, slots=True)
 class SeenSide:
@@ -160,6 +165,19 @@ def _seen(source: Source, page: Page) -> SeenSide:
     types = types_of(source.collection) or (None,) * len(rules)
     columns = list(zip(*(record.values for record in page.records), strict=True)) or [()] * len(rules)
     cursors = [record.cursor for record in page.records if record.cursor is not None]
+    fields = [
+        SeenField(
+            rule.names[side],
+            type_.name if type_ else None,
+            filled=sum(value is not None and value is not MISSING for value in values),
+            empty=sum(value is None for value in values),
+            missing=sum(value is MISSING for value in values),
+        )
+        for rule, type_, values in zip(rules, types, columns, strict=True)
+    ]
+    remarks = [f"none of these records has the field {field.name}" for field in fields if field.is_left_out]
+    if source.cursor is not None and page.records and not cursors:
+        remarks.append(f"none of these records has the cursor {source.cursor}")
     return SeenSide(
         object=source.item.name,
         connector=source.name,
@@ -167,31 +185,8 @@ def _seen(source: Source, page: Page) -> SeenSide:
         more=page.after is not None,
         ids=[record.key for record in page.records[:_NAMED]],
         cursor=str(cursors[-1]) if cursors else None,
-        fields=[
-            SeenField(
-                rule.names[side],
-                type_.name if type_ else None,
-                filled=sum(value is not None and value is not MISSING for value in values),
-                empty=sum(value is None for value in values),
-                missing=sum(value is MISSING for value in values),
-            )
-            for rule, type_, values in zip(rules, types, columns, strict=True)
-        ],
+        fields=fields,
         unreadable=[f"{each.place}: {each.reason}" for each in page.unreadable[:_NAMED]],
         doubt=page.doubt,
-        remarks=_remarks(source, page),
+        remarks=remarks,
     )
-
-
-def _remarks(source: Source, page: Page) -> Sequence[str]:
-    if not page.records:
-        return ()
-    missing = [
-        rule.names[source.side]
-        for i, rule in enumerate(source.item.fields)
-        if all(record.values[i] is MISSING for record in page.records)
-    ]
-    remarks = [f"none of these records has the field {name}" for name in missing]
-    if source.cursor is not None and all(record.cursor is None for record in page.records):
-        remarks.append(f"none of these records has the cursor {source.cursor}")
-    return remarks

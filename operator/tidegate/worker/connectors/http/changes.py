@@ -19,6 +19,7 @@ from tidegate.worker.values.normal_form import Value
 
 # A number of seconds beyond this is one of milliseconds.
 _LATEST_SECONDS = 100_000_000_000
+_EPOCH_UNITS = {"epochSeconds": 1, "epochMilliseconds": 1000}
 
 
 def token_of(cursor: Value) -> Token | None:
@@ -61,10 +62,9 @@ def _at_its_path(setting: str | Since, asked: Document) -> Filters:
 
 
 def _since(setting: str | Since, moment: datetime) -> Document:
-    text = written(moment)
-    if isinstance(setting, Since) and setting.format != "rfc3339":
-        seconds = int(moment.timestamp())  # rounded down: reading a change twice is harmless
-        text = str(seconds * 1000 if setting.format == "epochMilliseconds" else seconds)
+    unit = _epoch_unit(setting)
+    # Rounded down to the second: reading a change twice is harmless.
+    text = written(moment) if unit is None else str(int(moment.timestamp()) * unit)
     filled_in: Document = filled(_template(setting), {"since": text})
     return filled_in
 
@@ -73,11 +73,17 @@ def _template(setting: str | Since) -> Mapping[str, Any]:
     return setting.template if isinstance(setting, Since) else {setting: "{since}"}
 
 
+def _epoch_unit(setting: str | Since | None) -> int | None:
+    """How many to a second, where times are numbers; None where they are texts."""
+    return _EPOCH_UNITS.get(setting.format) if isinstance(setting, Since) else None
+
+
 def moment_of(settings: ResourceSettings, cursor: Value) -> datetime | None:
     """A record's cursor as a time; None for one that is no time."""
-    if isinstance(settings.since, Since) and settings.since.format != "rfc3339" and isinstance(cursor, (int, float)):
+    unit = _epoch_unit(settings.since)
+    if unit is not None and isinstance(cursor, (int, float)):
         try:
-            return datetime.fromtimestamp(cursor / (1000 if settings.since.format == "epochMilliseconds" else 1), UTC)
+            return datetime.fromtimestamp(cursor / unit, UTC)
         except (ValueError, OverflowError, OSError):
             return None
     return _moment(cursor)

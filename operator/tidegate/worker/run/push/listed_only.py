@@ -20,8 +20,10 @@ _REMEMBERED = 1000
 
 def listed_only(session: Session, source: Source, works: Sequence[Work]) -> Mapping[Key, str]:
     """Those of the records just read that are not there by their ids again, each with a reason to set it aside."""
+    if not isinstance(source.collection, MayNotRead):
+        return {}
     scanned = session.cache.recall(f"source {source.number}") or {}
-    if not isinstance(source.collection, MayNotRead) or not scanned.get("scannedWhole"):
+    if not scanned.get("scannedWhole"):
         return {}
     missing = _missing(session, source, works)
     formerly = _noted(session, source, missing) if missing else ()
