@@ -139,10 +139,11 @@ class PlayedNode:
                 name=pod["metadata"]["name"],
                 namespace=self._namespace,
             )
-        words = self._lost_caches.pop(run_of(pod), None) if self._lost_caches else None
+        words = self._lost_caches.get(run_of(pod)) if self._lost_caches else None
         if words is not None:
             terminated = {"exitCode": 79, "message": words, "finishedAt": _now()}
             self._report(pod, "Failed", {"waiting": {"reason": "PodInitializing"}}, {"terminated": terminated})
+            self._lost_caches.pop(run_of(pod))  # after the report, which may be refused and repeated
             return
         self._report(pod, "Running", {"running": {"startedAt": _now()}})
 

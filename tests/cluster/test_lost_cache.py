@@ -53,9 +53,9 @@ def test_a_volume_restored_from_a_backup_is_detected_by_the_run_and_replaced_by_
     namespace: Namespace, node: PlayedNode, operator: OperatorProcess
 ) -> None:
     caught_up(namespace, node)
-    namespace.annotate(sync_requested_at="3")
     words = "the cache is as it was after run 1, but run 2 has used the cache of this sync"
     node.refuse_cache(3, words)
+    namespace.annotate(sync_requested_at="3")
     entry = namespace.wait_ended(3)
     assert (entry["outcome"], entry["report"]["reason"]) == ("CacheLost", words)
     namespace.annotate(sync_requested_at="4")
