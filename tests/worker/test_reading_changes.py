@@ -318,7 +318,7 @@ class TestMariaDB:
         for key, value in enumerate((None, "0000-00-00", "0001-01-01", "2099-01-01", "9999-12-31")):
             database.sql("INSERT INTO contact VALUES (%s, 'x', %s)", key, value)
         # Not a whole minute: such a time has low precision, and is read again by the next run.
-        database.sql("INSERT INTO contact VALUES (6, 'usual', date_format(now() - interval 9 day, '%Y-%m-%d %H:%i:07'))")
+        database.sql("INSERT INTO contact VALUES (6, 'usual', timestamp(current_date - interval 9 day, '12:00:07'))")
         with opened(database.url) as collection:
             runs = Runs(collection)
             database.sql("INSERT INTO contact SELECT seq, 'new', now() FROM seq_7_to_11")
