@@ -85,11 +85,11 @@ def _unique_keys(engine: Engine, table: Table) -> Iterator[tuple[str, Sequence[s
     """Each unique key: its name, its columns, and what it ignores in them."""
     inspector = inspect(engine)
     ignored = _ignored(engine, table)
-    primary = inspector.get_pk_constraint(table.name, table.schema)
-    yield str(primary.get("name") or "PRIMARY KEY"), primary["constrained_columns"], ignored
-    for constraint in inspector.get_unique_constraints(table.name, table.schema):
-        yield str(constraint["name"] or "UNIQUE"), constraint["column_names"], ignored
-    for index in inspector.get_indexes(table.name, table.schema):
+    # A unique constraint is an index everywhere. So is SQLite's primary key, unless it is a number.
+    if engine.dialect.name != "sqlite":
+        primary = inspector.get_pk_constraint(table.name, table.schema)
+        yield str(primary.get("name") or "PRIMARY KEY"), primary["constrained_columns"], ignored
+    for index in inspector.get_indexes(table.name, table.schema, include_auto_indexes=True):
         if index["unique"]:
             yield _index(engine, index, ignored)
 
