@@ -361,6 +361,27 @@ BUGS = [
         _APPROVAL,
     ),
     SeededBug(
+        "what an approved run could not do halts each run after it",
+        f"{_ENGINE}/run/steps.py",
+        "        if session.progress.approved:\n",
+        "        if False:\n",
+        _APPROVAL,
+    ),
+    SeededBug(
+        "what an approved run has done may be done again",
+        f"{_ENGINE}/cache/deletes.py",
+        "SELECT 1 FROM parked WHERE parked.rid IN (record.rid, link)",
+        "SELECT 1",
+        _APPROVAL,
+    ),
+    SeededBug(
+        "a record that was approved, came back and is gone again is deleted",
+        f"{_ENGINE}/run/guard.py",
+        "        cache.deletes.forget_approved_but(found, partly_read)\n",
+        "        pass\n",
+        _APPROVAL,
+    ),
+    SeededBug(
         "a halted run lists more objects than its message can hold",
         f"{_ENGINE}/run/approval.py",
         "    if len(found) <= _TOLD_EACH:\n",

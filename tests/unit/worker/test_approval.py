@@ -6,6 +6,7 @@ Whole runs on real databases.
 import json
 import sqlite3
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 
 from tidegate.api.contract import ExitCode
 from tidegate.worker.journal.store import Journal
+from tidegate.worker.run import steps
+from tidegate.worker.run.push.batches import push
 
 from .databases import SIDES, WITH_CURSOR, Databases, Ended
 from .test_references import Firms
@@ -326,9 +329,9 @@ class TestAnApproval:
 
     def test_serves_all_attempts_of_the_run_that_it_is_for(self, linked: Databases) -> None:
         halted = self.halted(linked)
-        steps = iter([False] * 8)
+        going_on = iter([False] * 8)
         paced = {"pace": {"recordsPerSecond": 100_000}}
-        paused = self.approved(linked, halted, interrupted=lambda: next(steps, True), **paced)
+        paused = self.approved(linked, halted, interrupted=lambda: next(going_on, True), **paced)
         assert paused.code == ExitCode.PAUSED
         assert self.approved(linked, halted, run=paused.message["run"], **paced).pushed["erp"] == "30 create"
 
@@ -338,6 +341,97 @@ class TestAnApproval:
         halted = linked.run(**limited)
         told = {"SYNC_ALLOW_DELETES": str(halted.message["run"]), "SYNC_CONFIRMED": approval(halted)["SYNC_CONFIRMED"]}
         assert linked.run(**limited, environment=told).pushed["erp"] == "30 create"
+
+
+@pytest.mark.parametrize("what", ["deletes", "creates", "updates", "blanked"])
+class TestWhatAnApprovedRunCannotDo:
+    LIMITED: Mapping[str, Any] = {
+        "deletes": "propagate", "crm": WITH_CURSOR, "erp": WITH_CURSOR,
+        "safety": {f"max{what}": {"percent": 0, "min": 3} for what in ("Creates", "Updates", "Deletes", "Blanked")},
+    }  # fmt: skip
+
+    def change(self, databases: Databases, what: str, first: int = 1, last: int = 15, name: str = "edited") -> None:
+        """Change these contacts of crm, or create as many new ones."""
+        match what:
+            case "deletes":
+                databases.query("crm", "DELETE FROM contact WHERE id BETWEEN ? AND ?", first, last)
+            case "creates":
+                databases.add("crm", *NEW[first - 1 : last])
+            case "updates":
+                edit(databases, first, last, name)
+            case _:
+                databases.query("crm", "UPDATE contact SET name = NULL WHERE id BETWEEN ? AND ?", first, last)
+
+    @pytest.fixture
+    def refused(self, linked: Databases, what: str) -> Databases:
+        """A run that would write 15 records has halted, was approved, and erp has refused all of them."""
+        of = {
+            "deletes": "DELETE ON contact WHEN OLD.id <= 15",
+            "creates": "INSERT ON contact WHEN CAST(substr(NEW.name, 5) AS INTEGER) < 15",
+            "updates": "UPDATE ON contact WHEN NEW.id <= 15",
+            "blanked": "UPDATE ON contact WHEN NEW.id <= 15",
+        }
+        self.change(linked, what)
+        linked.sql("erp", f"CREATE TRIGGER refuse BEFORE {of[what]} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        halted = linked.run(**self.LIMITED)
+        assert found(halted)[0] == (what, "contact", "crm" if what in ("deletes", "blanked") else "erp", 15)
+        ended = linked.run(**self.LIMITED, environment=approval(halted))
+        assert (ended.code, ended.pushed, len(ended.parked)) == (0, NOTHING, 15)
+        return linked
+
+    @pytest.mark.parametrize("scope", ["full", "changes"])
+    def test_halts_no_later_run(self, refused: Databases, what: str, scope: str) -> None:
+        for name in ("Al", "Ben", "Cy"):
+            edit(refused, 50, 52, name)
+            ended = refused.run(scope, **self.LIMITED)
+            assert (ended.code, ended.pushed["erp"]) == (0, "3 update")
+        assert refused.run("full", **self.LIMITED).code == 0
+
+    def test_is_done_once_the_system_takes_it_and_counts_against_no_limit(self, refused: Databases, what: str) -> None:
+        refused.sql("erp", "DROP TRIGGER refuse")
+        ended = refused.run(**self.LIMITED)
+        assert (ended.code, ended.parked) == (0, [])
+        assert refused.contacts("erp") == refused.contacts("crm")
+        self.change(refused, what, 50, 52)
+        assert refused.run(**self.LIMITED).code == 0
+        assert refused.contacts("erp") == refused.contacts("crm")
+
+    def test_leaves_the_limit_for_other_records(self, refused: Databases, what: str) -> None:
+        self.change(refused, what, 50, 53)
+        before = refused.everything()
+        halted = refused.run(**self.LIMITED)
+        assert (found(halted)[0][0], found(halted)[0][3]) == (what, 4)
+        assert refused.everything() == before
+        assert refused.run(**self.LIMITED, environment=approval(halted)).code == 0
+        assert refused.run(**self.LIMITED).code == 0
+
+    def test_is_not_approved_when_it_happens_again(self, refused: Databases, what: str) -> None:
+        refused.sql("crm", "DELETE FROM contact WHERE id <= 15 OR name LIKE 'new %'")
+        for n, (email, name, _) in enumerate(CONTACTS[:15], 1):
+            refused.query("crm", "INSERT INTO contact (id, email, name) VALUES (?, ?, ?)", n, email, name)
+        assert (refused.run(**self.LIMITED).code, refused.run(**self.LIMITED).parked) == (0, [])
+        self.change(refused, what)
+        assert refused.run(**self.LIMITED).code == ExitCode.HALTED
+
+    def test_is_not_approved_where_the_approved_run_has_failed(
+        self, linked: Databases, what: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.change(linked, what)
+        halted = linked.run(**self.LIMITED)
+        pushes = iter([push])  # the rehearsed one
+        with monkeypatch.context() as patched:
+            patched.setattr(steps, "push", lambda session: next(pushes)(session))
+            failed = linked.run(**self.LIMITED, environment=approval(halted))
+        assert (failed.code, failed.message["phase"]) == (1, "push")
+        assert linked.run(**self.LIMITED).code == ExitCode.HALTED
+
+
+def test_what_an_approved_run_has_done_is_not_approved_again(linked: Databases) -> None:
+    limited: Mapping[str, Any] = {"safety": {"maxUpdates": {"percent": 0, "min": 3}}}
+    edit(linked, 1, 15)
+    assert linked.run(**limited, environment=approval(linked.run(**limited))).pushed["erp"] == "15 update"
+    edit(linked, 1, 15, "edited again")
+    assert linked.run(**limited).code == ExitCode.HALTED
 
 
 _EMAILS = st.sampled_from(["a@x", "b@x", "c@x", "d@x", "e@x"])

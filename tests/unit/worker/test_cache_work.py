@@ -186,6 +186,7 @@ OF_ALL = (
     "SELECT count(*) FROM emptied CROSS JOIN record",
     "SELECT rid FROM dirty CROSS JOIN record AS r USING (rid) WHERE gone AND source = ?",
     "SELECT count(*) FROM deleted WHERE source = ?",
+    "SELECT DISTINCT source, why FROM approved",
 )
 
 

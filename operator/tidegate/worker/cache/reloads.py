@@ -93,7 +93,7 @@ class Reloads:
             )
         self._db.execute("DELETE FROM blank WHERE rid IN (SELECT old FROM candidate)")
         self._db.execute("UPDATE blank SET rid = candidate.old FROM candidate WHERE rid = candidate.new")
-        for table in ("record", "dirty", "parked", "shelved", "departed", "accepted", "large"):
+        for table in ("record", "dirty", "parked", "shelved", "departed", "accepted", "large", "approved"):
             self._db.execute(f"DELETE FROM {table} WHERE rid IN (SELECT new FROM candidate)")  # noqa: S608
         self._db.execute(
             "UPDATE record SET id = candidate.id, shadow = candidate.shadow FROM candidate WHERE rid = candidate.old"

@@ -31,7 +31,7 @@ from tidegate.worker.sqlite_errors import meaning_of
 from tidegate.worker.transaction import transaction
 from tidegate.worker.values.normal_form import HASH_BYTES, Hash
 
-FORMAT = 11
+FORMAT = 12
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -48,7 +48,7 @@ _UNLINKED = "{0}.lone AND +{0}.link IS NULL"
 # The tables that have what is remembered of a record beside `record` itself.
 _BY_RECORD = (
     *("dirty", "blank", "parked", "shelved", "intent"),
-    *("departed", "accepted", "large", "settling", "emptied"),
+    *("departed", "accepted", "large", "settling", "emptied", "approved"),
 )
 
 
@@ -267,7 +267,7 @@ class Cache:
         records = f"SELECT rid FROM record WHERE source IN ({LISTED})"  # noqa: S608
         for table in _BY_RECORD:
             self._db.execute(f"DELETE FROM {table} WHERE rid IN ({records})", (which,))  # noqa: S608
-        for table in ("record", "departed", "settling", "shown", "deleted"):
+        for table in ("record", "departed", "settling", "shown", "approved", "deleted"):
             self._db.execute(f"DELETE FROM {table} WHERE source IN ({LISTED})", (which,))  # noqa: S608
         self._db.executemany("DELETE FROM meta WHERE name = ?", [(f"source {source}",) for source in sources])
 

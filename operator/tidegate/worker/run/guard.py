@@ -33,9 +33,10 @@ def guard(session: Session, foreseen: Sequence[Foreseen]) -> None:
     """Raise Halted unless what was found and what is foreseen is within limits, or was approved."""
     cache, since = session.cache, session.now() - _WINDOW_SECONDS
     sides = [(both, side) for both in session.pairs for side in SIDES]
+    blank = {both.numbers[side]: blanked(session, both, side) for both, side in sides}
+    _forget_what_no_longer_waits(session, blank, foreseen)
     found = [each for both, side in sides for each in _gone(session, both, side, since)]
     halted = {each.source.number for each in found}
-    blank = {both.numbers[side]: blanked(session, both, side) for both, side in sides}
     found += [each for both, side in sides for each in _blanked(session, both, side, blank[both.numbers[side]], since)]
     found += [
         each for each in _foreseen(session, foreseen) if each.what != "deletes" or each.source.number not in halted
@@ -45,30 +46,51 @@ def guard(session: Session, foreseen: Sequence[Foreseen]) -> None:
         show(session, found)
         raise Halted(words(session, found))
     with session.commit():
+        session.progress.approved = approved is not None
         cache.deletes.forget_before(since)
         cache.blanks.forget_before(since)
         for both, side in sides:
             _count_from_now_on(session, both.sources[side], blank[both.numbers[side]], approved=bool(approved))
 
 
+def _forget_what_no_longer_waits(
+    session: Session, blank: Mapping[int, Mapping[int, Sequence[int]]], foreseen: Sequence[Foreseen]
+) -> None:
+    """What an approved run could not do stays approved as long as each later run finds it."""
+    cache, partly_read = session.cache, set[int]()
+    found: dict[tuple[int, str], Sequence[int]] = {}
+    for source in (source for both in session.pairs for source in both.sources):
+        found |= {(source.number, "creates"): (), (source.number, "updates"): ()}
+        if not cache.recall(f"source {source.number}")["scannedWhole"]:
+            partly_read.add(source.number)
+            continue
+        found[source.number, DELETES] = cache.pending.gone_from(source.number)
+        for field, rids in blank[source.number].items():
+            found[source.number, blanked_kind(source.item.fields[field].title)] = rids
+    found |= {(each.target.number, f"{each.operation}s"): each.rids for each in foreseen if each.operation != "delete"}
+    with session.commit():
+        cache.deletes.forget_approved_but(found, partly_read)
+
+
 def _count_from_now_on(session: Session, source: Source, blank: Mapping[int, Sequence[int]], *, approved: bool) -> None:
     """Hold against later runs what this one may do; not what a person has approved."""
-    cache, number, now = session.cache, source.number, session.now()
-    deletes: Sequence[int] = cache.pending.deletes_of(number)
-    if approved:
-        deletes = cache.deletes.not_shown(number, DELETES, deletes)
-    cache.deletes.let_through(deletes, now)
+    deletes, number, now = session.cache.deletes, source.number, session.now()
+
+    def unapproved(why: str, rids: Sequence[int]) -> Sequence[int]:
+        rids = deletes.not_approved(number, why, rids)
+        return deletes.not_shown(number, why, rids) if approved else rids
+
+    deletes.let_through(unapproved(DELETES, session.cache.pending.deletes_of(number)), now)
     for field, rids in blank.items():
         title = source.item.fields[field].title
-        emptied = cache.deletes.not_shown(number, blanked_kind(title), rids) if approved else rids
-        cache.blanks.let_through(title, emptied, now)
+        session.cache.blanks.let_through(title, unapproved(blanked_kind(title), rids), now)
 
 
 def _gone(session: Session, both: SourcePair, side: Side, since: float) -> Iterator[Finding]:
     cache, safety = session.cache, session.sync.safety
     source, across = both.sources[side], both.sources[other(side)]
     gone, known = cache.pending.gone_from(source.number), cache.count_known(source.number)
-    if not gone:
+    if not cache.deletes.not_approved(source.number, DELETES, gone):
         return
     linked = _linked(session, source)
     name = both.item.name
@@ -80,7 +102,7 @@ def _gone(session: Session, both: SourcePair, side: Side, since: float) -> Itera
             reason = f"none of the {known} {name} records that {source.name} had before is left"
         yield Finding(source, "empty", gone, linked, safety.max_deletes, reason)
         return
-    deletes = cache.pending.deletes_of(source.number)
+    deletes = cache.deletes.not_approved(source.number, DELETES, cache.pending.deletes_of(source.number))
     before = cache.deletes.count_let_through(source.number, since)
     if not deletes or not safety.max_deletes.is_exceeded_by(len(deletes) + before, linked + before):
         return
@@ -100,13 +122,14 @@ def _blanked(
     session: Session, both: SourcePair, side: Side, blank: Mapping[int, Sequence[int]], since: float
 ) -> Iterator[Finding]:
     limit, source, across = session.sync.safety.max_blanked, both.sources[side], both.sources[other(side)]
-    for field, rids in blank.items():
+    for field, found in blank.items():
+        title = both.item.fields[field].title
+        rids = session.cache.deletes.not_approved(source.number, blanked_kind(title), found)
         before = count_emptied(session, source, field, since)
         if len(rids) + before <= limit.min:
             continue
         filled = count_filled(session, source, field)
         if limit.is_exceeded_by(len(rids) + before, filled + before):
-            title = both.item.fields[field].title
             then = f"would be emptied in {across.name}" if session.progress.push else "would be accepted as it is"
             together = f"which with {before} more in the last 24 hours is " if before else ""
             reason = (
@@ -132,11 +155,12 @@ def _foreseen(session: Session, foreseen: Sequence[Foreseen]) -> Iterator[Findin
         what: What = "creates" if create else "updates"
         limit = safety.max_creates if create else safety.max_updates
         linked = _linked(session, each.target)
-        if limit is not None and limit.is_exceeded_by(len(each.rids), linked):
+        rids = session.cache.deletes.not_approved(each.target.number, what, each.rids)
+        if limit is not None and limit.is_exceeded_by(len(rids), linked):
             reason = (
-                f"{len(each.rids)} {each.both.item.name} records would be {each.operation}d in {each.target.name}, "
+                f"{len(rids)} {each.both.item.name} records would be {each.operation}d in {each.target.name}, "
                 f"more than the {limit.percent} % of {linked} linked ones that safety.max{what.capitalize()} allows"
             )
-            yield Finding(each.target, what, each.rids, linked, limit, reason, foreseen=each)
+            yield Finding(each.target, what, rids, linked, limit, reason, foreseen=each)
         elif asked:
             yield Finding(each.target, what, each.rids, linked, limit or Limit(), each.words, foreseen=each, asked=True)

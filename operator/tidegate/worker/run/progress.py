@@ -34,6 +34,8 @@ class Progress:
     # Fields that were settled as a person has decided, and decisions that could not be carried out.
     decided: int = 0
     undecided: int = 0
+    # A person has approved what the run before it has listed.
+    approved: bool = False
     # Records that cannot be read, and how many of them the scan before did not have.
     unreadable: int = 0
     newly_unreadable: int = 0

@@ -184,6 +184,8 @@ def _enter_push(session: Session) -> None:
 def _complete(session: Session) -> None:
     with session.commit():
         session.cache.index_alone()
+        if session.progress.approved:
+            session.cache.deletes.keep_approved()
         session.progress.phase = "complete"
 
 
