@@ -63,7 +63,7 @@ def off(namespace: Namespace, node: PlayedNode, shared_operator: OperatorProcess
 
 def bind_cache(namespace: Namespace) -> None:
     """What a provisioner of volumes does: until then there is no cache that a plan could be made with."""
-    (claim,) = namespace.objects("v1", "PersistentVolumeClaim")
+    (claim,) = wait_for("the claim", lambda: namespace.objects("v1", "PersistentVolumeClaim"))
     spec = {
         "capacity": claim["spec"]["resources"]["requests"],
         "accessModes": claim["spec"]["accessModes"],
