@@ -208,6 +208,20 @@ class TestOtherRecordsUnderTheSameIds:
         ended = linked.run(safety={"maxRekeyed": {"percent": 100}})
         assert ended.pushed == {"crm": "", "erp": "30 update"}
 
+    def test_stop_no_run_after_the_one_that_was_allowed_them_also_where_the_other_side_refuses_them(
+        self, linked: Databases
+    ) -> None:
+        linked.sql("crm", "UPDATE contact SET email = replace(email, '@x', '@new') WHERE id <= 15")
+        linked.sql(
+            "erp", "CREATE TRIGGER no BEFORE UPDATE OF email ON contact BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+        assert linked.run(safety={"maxRekeyed": {"percent": 100}}).message["waiting"] == 15
+        linked.edit("crm", "p29@x", name="edited")
+        ended = linked.run()
+        assert (ended.code, ended.pushed["erp"]) == (0, "1 update")
+        linked.sql("crm", "UPDATE contact SET email = replace(email, '@x', '@other')")
+        assert linked.run().message["reason"].startswith("15 of 30 contact records of crm have another email")
+
     def test_stop_runs_with_several_match_fields_too(self, databases: Databases) -> None:
         databases.add("crm", *PEOPLE)
         databases.run(match=["email", "name"])

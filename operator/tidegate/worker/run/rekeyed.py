@@ -22,7 +22,7 @@ def guard_against_other_records(session: Session) -> None:
 
 def _reason(session: Session, both: SourcePair, source: Source) -> str | None:
     cache, limit = session.cache, session.sync.safety.max_rekeyed
-    rekeyed = _count(session, source)
+    rekeyed = _count(session, both, source)
     linked = cache.count(source.number) - cache.count_alone(source.number) if rekeyed > limit.min else 0
     if not limit.is_exceeded_by(rekeyed, linked):
         return None
@@ -35,12 +35,15 @@ def _reason(session: Session, both: SourcePair, source: Source) -> str | None:
     )
 
 
-def _count(session: Session, source: Source) -> int:
-    rekeyed, after = session.cache.reloads.count_lost_ids(source.number), 0
-    while rows := session.cache.pending.changed_and_linked(source.number, after, _BATCH):
+def _count(session: Session, both: SourcePair, source: Source) -> int:
+    """Those that wait are not counted: an earlier run that was within the limit has shown them."""
+    cache, match = session.cache, {"", *(both.item.fields[i].title for i in both.item.match)}
+    count, after = cache.reloads.count_lost_ids(source.number), 0
+    while rows := cache.pending.changed_and_linked(source.number, after, _BATCH):
         if after:
             session.pace.wait()
         after = rows[-1].rid
         keys = source.match_keys_seen([row.shadow for row in rows])
-        rekeyed += sum(seen not in (None, row.match) for seen, row in zip(keys, rows, strict=True))
-    return rekeyed
+        rekeyed = {row.rid for seen, row in zip(keys, rows, strict=True) if seen not in (None, row.match)}
+        count += len(rekeyed - {rid for rid, field in cache.parked.fields(rekeyed) if field in match})
+    return count
