@@ -14,7 +14,8 @@ from documentation.pages import Page
 
 pytestmark = pytest.mark.usefixtures("proxied_operator")
 
-HELD = "run 1 cannot start yet: its Job is suspended by Kueue, in the queue sales"
+QUEUE = "Kueue, in the queue sales"
+HELD = f"run 1 cannot start yet: its Job is suspended by {QUEUE}"
 TAKING = "taking"
 
 
@@ -132,6 +133,20 @@ def test_off_cancels_a_run_that_kueue_never_admitted(
     assert status["message"] == "OFF: no sync is running"
     assert namespace.jobs() == []
     assert suspensions(proxy) == []
+
+
+def test_a_run_that_kueue_resumes_is_suspended_once_and_off_waits_for_its_end(
+    queue: Queue, template: Object, namespace: Namespace, node: PlayedNode, proxy: FaultProxy
+) -> None:
+    namespace.create_integration(status="ON", delay="1h", offPolicy="PauseRun", template=template)
+    wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
+    namespace.patch(status="OFF")
+    namespace.wait_until("the resumption", lambda status: status["message"].endswith("was resumed by " + QUEUE))
+    wait_for("its next Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
+    node.end(1)
+    status = namespace.wait_phase("Off")
+    assert status["activity"].startswith("✓ run 1")
+    assert suspensions(proxy) == [True]
 
 
 def evict(namespace: Namespace, template: Object, queue: Queue) -> Object:

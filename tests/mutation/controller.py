@@ -9,6 +9,20 @@ _RENDER = (f"{_TESTS}/test_render.py",)
 
 BUGS = [
     SeededBug(
+        "what a queueing controller resumes is suspended again and again",
+        f"{_CONTROL}/running.py",
+        "    if job.resumed_by:  # suspended again",
+        "    if False:  # suspended again",
+        _TABLE,
+    ),
+    SeededBug(
+        "the Job of a cancelled run that is resumed stays for ever",
+        f"{_CONTROL}/running.py",
+        "    if not (job.resumed_by or _is_at_rest(seen, job))",
+        "    if not _is_at_rest(seen, job)",
+        _TABLE,
+    ),
+    SeededBug(
         "an approval of another run counts",
         f"{_CONTROL}/approvals.py",
         "value == str(last.number) and value not",
@@ -166,8 +180,8 @@ BUGS = [
     SeededBug(
         "a Job's name is free while another creation of it may be under way",
         f"{_CONTROL}/running.py",
-        "if not _is_at_rest(seen, job) or retire_due_at(job, now) is not None:",
-        "if not _is_at_rest(seen, job):",
+        "_is_at_rest(seen, job)) or retire_due_at(job, now) is not None:",
+        "_is_at_rest(seen, job)):",
         _TABLE,
     ),
     SeededBug(

@@ -74,6 +74,7 @@ class Job:
     state: JobState = JobState.UNFINISHED
     suspended: bool = False
     held_by: str | None = None  # who else has suspended it; the operator does not resume such a Job
+    resumed_by: str | None = None  # who else has resumed it after the operator had suspended it
     deleting: bool = False  # its controller makes no Pod for it any more, and never declares its end
     finalizers: tuple[str, ...] = ()  # what keeps it while it is being deleted
     suspension_seen: bool = False  # the Job controller has acknowledged the suspension, and not yet the resumption

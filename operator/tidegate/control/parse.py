@@ -91,7 +91,9 @@ def job_of(body: Body) -> Job:
     annotations = metadata["annotations"]
     holds = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
     failed, complete = holds.get("Failed"), holds.get("Complete")
+    ours = names.SUSPENDED_ANNOTATION in annotations
     ended = failed or complete
+    ours = names.SUSPENDED_ANNOTATION in annotations
     return Job(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -111,7 +113,8 @@ def job_of(body: Body) -> Job:
         ),
         state=JobState.FAILED if failed else JobState.COMPLETE if complete else JobState.UNFINISHED,
         suspended=bool(spec.get("suspend")),
-        held_by=_holder(metadata) if spec.get("suspend") else None,
+        held_by=_other_writer(metadata) if spec.get("suspend") and not ours else None,
+        resumed_by=_other_writer(metadata) if ours and not spec.get("suspend") else None,
         deleting="deletionTimestamp" in metadata,
         finalizers=tuple(inert(finalizer) for finalizer in metadata.get("finalizers") or ()),
         suspension_seen="Suspended" in holds,
@@ -128,10 +131,8 @@ def job_of(body: Body) -> Job:
 FIELD_MANAGER = "tidegate"
 
 
-def _holder(metadata: Body) -> str | None:
-    """Who has suspended a Job, unless the operator has."""
-    if names.SUSPENDED_ANNOTATION in metadata["annotations"]:
-        return None
+def _other_writer(metadata: Body) -> str:
+    """Who but the operator has suspended a Job, or resumed it."""
     queue = metadata["labels"].get(names.QUEUE_NAME_LABEL)
     if queue:
         return inert(f"Kueue, in the queue {queue}")

@@ -128,8 +128,10 @@ def _turning_off_words(seen: Observation, run: Run) -> str:
         return f"turning OFF: confirming that run {run.number} did not start"
     policy = seen.integration.spec.off_policy
     pauses = job is not None and not job.finished and (job.suspended or policy is OffPolicy.PAUSE_RUN)
-    what = "pause" if pauses else "finish"
-    return f"waiting for run {run.number} to {what} before turning OFF" + _attempt_words(seen, run)
+    resumed_by = job.resumed_by if job is not None and pauses else None
+    what = "pause" if pauses and resumed_by is None else "finish"
+    why = f": its Job was suspended to pause it, and was resumed by {resumed_by}" if resumed_by else ""
+    return f"waiting for run {run.number} to {what} before turning OFF{why}" + _attempt_words(seen, run)
 
 
 def _has_lost_its_job(seen: Observation, run: Run) -> bool:

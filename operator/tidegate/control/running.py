@@ -86,6 +86,8 @@ def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: J
         return Step(Phase.TURNING_OFF, status)
     if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN:
         return _watch_over(seen, Phase.TURNING_OFF, status, now)
+    if job.resumed_by:  # suspended again, it would be resumed again, without end
+        return _watch_over(seen, Phase.TURNING_OFF, status, now)
     if job.suspension_seen:
         # Its controller has not noticed yet that it was resumed: suspended again now, it would look as if at rest.
         return Step(Phase.TURNING_OFF, status)
@@ -158,11 +160,12 @@ def retire(seen: Observation, job: Job, now: datetime) -> tuple[Action, ...]:
     """Give up an unfinished Job: it is deleted only at rest, so that its Pod has ended before its name is free.
 
     While another create request may be under way, the name is the lock: the run would be created again.
+    One that another client resumes would never come to rest; the next run waits for its Pod in any case.
     Both carry the Job's resourceVersion: on an old view of a Job that has finished they do nothing.
     """
-    if not job.suspended:
+    if not job.suspended and not job.resumed_by:
         return (SuspendJob(job.name, job.uid, job.resource_version, suspend=True),)
-    if not _is_at_rest(seen, job) or retire_due_at(job, now) is not None:
+    if not (job.resumed_by or _is_at_rest(seen, job)) or retire_due_at(job, now) is not None:
         return ()
     return (DeleteJob(job.name, job.uid, job.resource_version),)
 
@@ -170,7 +173,7 @@ def retire(seen: Observation, job: Job, now: datetime) -> tuple[Action, ...]:
 def retire_due_at(job: Job, now: datetime) -> datetime | None:
     """When the name of a suspended Job will be free to go; None when it is, or when something else has to happen."""
     free_at = min(job.run.claimed_at, now) + CREATION_PATIENCE
-    return free_at if job.suspended and now < free_at else None
+    return free_at if (job.suspended or job.resumed_by) and now < free_at else None
 
 
 def _is_at_rest(seen: Observation, job: Job) -> bool:

@@ -293,6 +293,9 @@ class Ledger:
         )
         self.given[number] = job.run.decisions
 
+    def job_is_to_be_suspended(self, job: Job) -> None:
+        assert job.resumed_by is None, "what another client resumes is suspended without end"
+
     def job_suspended(self, job: Job, integration: Integration) -> None:
         run = integration.status.run
         if job.suspended and self._is_recorded(job, integration.status):
@@ -309,7 +312,7 @@ class Ledger:
             assert self._is_recorded(job, status), "a result is deleted before it is recorded"
             assert any(one.run.number > job.run.number for one in jobs), "the newest Job is a lock"
         else:
-            assert job.suspended
+            assert job.suspended or job.resumed_by
             assert status.run is None or status.run.number != job.run.number or status.run.cancelling
 
     def _is_recorded(self, job: Job, status: SyncIntegrationStatus) -> bool:

@@ -70,6 +70,7 @@ class Server:
     history: dict[Key, list[Version]] = field(default_factory=dict)
     refusal: RefusedError | None = None  # of any creation
     queueing: bool = False  # a queueing controller suspends each Job when it is created
+    resuming: bool = False  # one resumes each Job that the operator suspends
     errors: int = 0  # how many requests of operators are answered with 500
     writes: int = 0  # by operators
     _uids: Any = field(default_factory=lambda: itertools.count(1))
@@ -172,6 +173,8 @@ class Server:
             raise StaleViewError("the Job has been modified")
         self.ledger.touched(controller_uid(body))
         self.writes += 1
+        if action.suspend:
+            self.ledger.job_is_to_be_suspended(self.view(JOB, action.name))
         body["spec"]["suspend"] = action.suspend
         annotations = body["metadata"]["annotations"]
         annotations.pop(names.SUSPENDED_ANNOTATION, None)
@@ -179,6 +182,8 @@ class Server:
             annotations[names.SUSPENDED_ANNOTATION] = "true"
         version = self.changed(JOB, body)
         self.ledger.job_suspended(self.view(JOB, action.name), self.integration)
+        if action.suspend and self.resuming:
+            self.hold_job(action.name, held=False)
         return version
 
     def hold_job(self, name: str, *, held: bool) -> None:

@@ -188,6 +188,16 @@ class TestJob:
         assert job_of(body).held_by is None
         assert job_of(job_body({"suspend": False})).held_by is None
 
+    def test_a_job_that_another_manager_resumes_after_the_operator_has_suspended_it_names_it(self) -> None:
+        body = job_body({"suspend": False})
+        body["metadata"]["managedFields"] = [{"manager": "kubectl-patch", "fieldsV1": {"f:spec": {"f:suspend": {}}}}]
+        assert job_of(body).resumed_by is None
+        body["metadata"]["annotations"]["tidegate.dev/suspended-by-operator"] = "true"
+        assert job_of(body).resumed_by == "kubectl-patch"
+        assert job_of(body).held_by is None
+        body["spec"]["suspend"] = True
+        assert job_of(body).resumed_by is None
+
     def test_a_job_without_the_operator_s_annotations_is_foreign(self) -> None:
         body = job_body()
         del body["metadata"]["annotations"]["tidegate.dev/run-kind"]

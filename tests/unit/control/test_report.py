@@ -180,6 +180,11 @@ MESSAGES = [
     (PAUSING, "waiting for run 1 to pause before turning OFF"),
     (PAUSING.but(spec=OFF), "waiting for run 1 to pause before turning OFF"),
     (
+        RUNNING.but(spec=PAUSE, jobs=(replace(job(FIRST), resumed_by="Kueue, in the queue sales"),)),
+        "waiting for run 1 to finish before turning OFF: its Job was suspended to pause it, and was resumed by "
+        "Kueue, in the queue sales",
+    ),
+    (
         FINISHED.but(spec=PAUSE, pods=(pod(FIRST),)),
         "waiting for run 1 to finish before turning OFF",
     ),

@@ -58,6 +58,7 @@ ACCIDENTS = [
     "orphaned Pod",
     "Pods do not start",
     "held Job",
+    "resumed Jobs",
     "second Pod",
     "sidecars",
     "queue",
@@ -285,6 +286,8 @@ class Toggle(RuleBasedStateMachine):
                 self.server.queueing = how < 5
             case "errors":
                 self.server.errors = how
+            case "resumed Jobs":
+                self.server.resuming = how < 5
             case "held Job":
                 self.hold_jobs(held=how < 5)
             case "Pods do not start":

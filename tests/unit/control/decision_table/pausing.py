@@ -10,8 +10,15 @@ from tidegate.control.observation import JobState
 from ..situations import FINISHED, FIRST, NOW, OFF, ON, PAUSE, PAUSED, PAUSING, RUNNING, WAITING, at_rest, job, pod, run
 from .notation import FUTURE_ONLY, ORPHAN, RESET, WITH_RESET, Row, asked
 
+RESUMED = replace(job(FIRST), resumed_by="Kueue")
+
 PAUSING_AND_RESUMING = [
     Row("OFF with PauseRun", RUNNING.but(spec=PAUSE), "TurningOff | keeps 1 full push | suspend Job 1"),
+    Row(
+        "… and another client resumes the Job: suspended again, it would be resumed again",
+        RUNNING.but(spec=PAUSE, jobs=(RESUMED,)),
+        "TurningOff | keeps 1 full push | nothing",
+    ),
     Row("its Pod has not ended yet", PAUSING, "TurningOff | keeps 1 full push | nothing", again="never"),
     Row(
         "the Job counts no Pod, but the watch shows a live one",
@@ -204,6 +211,17 @@ GIVING_UP_A_PAUSED_RUN = [
             run=STARTED_LATE, phase=Phase.WAITING
         ),
         "TurningOff | keeps 1 full push cancelling | nothing",
+    ),
+    Row(
+        "… and of a run that never started, and whose Job another client resumes",
+        PAUSED.remembering(run=FRESH, phase=Phase.TURNING_OFF).but(jobs=(replace(RESUMED, run=FRESH),), pods=()),
+        "TurningOff | keeps 1 full push cancelling | nothing",
+        again="20s",
+    ),
+    Row(
+        "… which is deleted later: it would never come to rest",
+        CANCELLING.but(jobs=(RESUMED,), pods=(pod(FIRST),)),
+        "Syncing | keeps 1 full push cancelling | delete Job 1",
     ),
     Row(
         "… and of a run whose end is recorded",
