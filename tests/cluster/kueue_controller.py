@@ -98,10 +98,11 @@ class Kueue:
             # It holds its objects by finalizers, and namespaces could not be deleted without it.
             workloads = _cluster_scoped(self._client, "Workload")
             wait_for("the end of all Workloads", lambda: not workloads.get().to_dict()["items"], self.log)
+        finally:
+            # Without it they would refuse the Jobs of all other tests.
             for configuration in _WEBHOOKS:
                 _webhooks(self._client, configuration).delete(name="kueue")
             _cluster_scoped(self._client, "ResourceFlavor").delete(name=FLAVOR)
-        finally:
             self._end()
 
     def log(self) -> str:

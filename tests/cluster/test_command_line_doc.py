@@ -33,7 +33,6 @@ WHY = "it was changed on both sides, to different values"
 
 def timeless(text: str) -> str:
     """Without times, durations and names of Pods, nor the width that they give to columns."""
-    text = re.sub(r"^waiting for the API server .*\n", "", text, flags=re.M)  # said on a busy machine
     text = re.sub(r"\b\d\d:\d\d:\d\d\b  ", "<clock>  ", re.sub(r"Pod contacts-[-a-z0-9]+", "Pod <name>", text))
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>", text)
     text = re.sub(r"\b(\d+[dhms])+\b", "<duration>", text)

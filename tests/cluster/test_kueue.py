@@ -156,6 +156,7 @@ def evict(namespace: Namespace, template: Object, queue: Queue) -> Object:
     namespace.wait_phase("Syncing")
     queue.set_stop_policy("HoldAndDrain")
     wait_held(namespace)
+    wait_for("the end of its Pod", lambda: not namespace.pods())
     return namespace.job(1)
 
 

@@ -83,8 +83,8 @@ def test_an_operator_with_live_watches_continues(
         "ten comparisons",
         lambda: sum(request.path.endswith(lists) for request in proxy.requests if not request.writes) >= 10,
     )
+    namespace.wait_until("two runs", lambda status: status.get("lastRun", {}).get("number", 0) > 1)
     assert watchful_operator.running()
-    assert namespace.status()["lastRun"]["number"] > 1
 
 
 def test_metrics_show_what_happened(

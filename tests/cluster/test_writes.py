@@ -35,6 +35,7 @@ def test_nothing_is_written_while_nothing_changes(namespace: Namespace, node: Pl
     namespace.create_integration(name="off", status="OFF")
     namespace.wait_ended(1, name="waiting")
     namespace.wait_phase("Off", name="off")
+    wait_for("the Event after the status", lambda: [e for e in namespace.events() if e["reason"] == "CaughtUp"])
     proxy.requests.clear()
     # A change that has to be looked at, and shows that what came before has been looked at too.
     namespace.annotate(name="off", unknown="1")
