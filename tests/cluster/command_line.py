@@ -21,7 +21,7 @@ from cluster.namespace import PATIENCE
 SCRIPTS = Path(sys.executable).parent
 
 # Said on a busy machine, whatever the command.
-_UNHURRIED = re.compile(r"^waiting for the API server .*\n", re.MULTILINE)
+UNHURRIED = re.compile(r"^waiting for the API server .*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Started:
         out, err = (stream.read() if stream else "" for stream in (self._process.stdout, self._process.stderr))
         code = self._process.wait()
         self._watchdog.cancel()
-        return Ended(code, out, _UNHURRIED.sub("", "".join(self._heard) + err))
+        return Ended(code, out, UNHURRIED.sub("", "".join(self._heard) + err))
 
 
 class Terminal:

@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-from cluster.command_line import CommandLine
+from cluster.command_line import UNHURRIED, CommandLine
 from cluster.namespace import Namespace
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import PlayedLogs
@@ -33,6 +33,7 @@ WHY = "it was changed on both sides, to different values"
 
 def timeless(text: str) -> str:
     """Without times, durations and names of Pods, nor the width that they give to columns."""
+    text = UNHURRIED.sub("", text)
     text = re.sub(r"\b\d\d:\d\d:\d\d\b  ", "<clock>  ", re.sub(r"Pod contacts-[-a-z0-9]+", "Pod <name>", text))
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>", text)
     text = re.sub(r"\b(\d+[dhms])+\b", "<duration>", text)

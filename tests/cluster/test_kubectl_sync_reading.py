@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from cluster.command_line import CommandLine, Terminal, plain
+from cluster.command_line import UNHURRIED, CommandLine, Terminal, plain
 from cluster.namespace import Namespace, wait_for
 from cluster.operator_process import OperatorProcess
 from cluster.played_logs import SPOKEN_AT, PlayedLogs
@@ -73,8 +73,7 @@ def test_logs_are_those_of_the_selected_run(
 
 def printed(terminal: Terminal) -> str:
     """What it has drawn, but for what a busy machine has made it say."""
-    lines = plain(terminal.drawn).replace("\r", "").splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("waiting for the API server"))
+    return UNHURRIED.sub("", plain(terminal.drawn).replace("\r", ""))
 
 
 def test_logs_are_lines_on_a_terminal_and_json_elsewhere(
