@@ -91,7 +91,6 @@ def job_of(body: Body) -> Job:
     annotations = metadata["annotations"]
     holds = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
     failed, complete = holds.get("Failed"), holds.get("Complete")
-    ours = names.SUSPENDED_ANNOTATION in annotations
     ended = failed or complete
     ours = names.SUSPENDED_ANNOTATION in annotations
     return Job(
