@@ -7,15 +7,18 @@ import yaml
 
 from cluster.fault_proxy import FaultProxy
 from cluster.kueue_controller import API_VERSION, QUEUE_LABEL, Kueue, Queue
-from cluster.namespace import Namespace, Object, condition, wait_for
+from cluster.namespace import NAME, Namespace, Object, condition, wait_for
 from cluster.played_node import PlayedNode
 from devcluster.cluster import Cluster
 from documentation.pages import Page
 
 pytestmark = pytest.mark.usefixtures("proxied_operator")
 
-QUEUE = "Kueue, in the queue sales"
-HELD = f"run 1 cannot start yet: its Job is suspended by {QUEUE}"
+HELD = "run 1 cannot start yet: its Job is suspended by Kueue, in the queue sales"
+RESUMED = (
+    "waiting for run 1 to finish before turning OFF: its Job was suspended to pause it, and was resumed by Kueue, in "
+    "the queue sales"
+)
 TAKING = "taking"
 
 
@@ -135,18 +138,18 @@ def test_off_cancels_a_run_that_kueue_never_admitted(
     assert suspensions(proxy) == []
 
 
-def test_a_run_that_kueue_resumes_is_suspended_once_and_off_waits_for_its_end(
+def test_a_run_that_kueue_resumes_is_suspended_once(
     queue: Queue, template: Object, namespace: Namespace, node: PlayedNode, proxy: FaultProxy
 ) -> None:
     namespace.create_integration(status="ON", delay="1h", offPolicy="PauseRun", template=template)
     wait_for("a running Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
     namespace.patch(status="OFF")
-    namespace.wait_until("the resumption", lambda status: status["message"].endswith("was resumed by " + QUEUE))
-    wait_for("its next Pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Running"])
-    node.end(1)
-    status = namespace.wait_phase("Off")
-    assert status["activity"].startswith("✓ run 1")
+    status = namespace.wait_until("the resumption", lambda status: "was resumed by" in status["message"])
+    assert (status["phase"], status["message"]) == ("TurningOff", RESUMED)
+    assert namespace.job(1)["spec"]["suspend"] is False
     assert suspensions(proxy) == [True]
+    namespace.delete("tidegate.dev/v1alpha1", "SyncIntegration", NAME)  # while there is a node to end its Pod
+    wait_for("the end of its Workload", lambda: not workloads(namespace))
 
 
 def evict(namespace: Namespace, template: Object, queue: Queue) -> Object:
