@@ -15,9 +15,11 @@ def run_pytest(tree: Path, tests: Sequence[str], out: str) -> None:
     places = [str(tree / "operator"), str(tree / "tests")]
     os.environ["PYTHONPATH"] = ":".join(places)
     os.environ["HYPOTHESIS_PROFILE"] = "unshrunk"
+    os.environ.pop("PYTEST_ADDOPTS", None)
     sys.path[:0] = places
     sys.dont_write_bytecode = True  # the next bug may be in the same file, of the same length
     os.chdir(tree)
     import pytest
 
-    sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    # What a failed assertion compares is read by nobody, and can take minutes to print.
+    sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--tb=short", *tests]))
