@@ -11,8 +11,8 @@ BUGS = [
     SeededBug(
         "what a queueing controller resumes is suspended again and again",
         f"{_CONTROL}/running.py",
-        "    if job.resumed_by:  # suspended again",
-        "    if False:  # suspended again",
+        "off_policy is OffPolicy.FINISH_RUN or job.resumed_by:",
+        "off_policy is OffPolicy.FINISH_RUN:",
         _TABLE,
     ),
     SeededBug(
@@ -144,8 +144,8 @@ BUGS = [
     SeededBug(
         "OFF stops the running run",
         f"{_CONTROL}/running.py",
-        "if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN:",
-        "if False:",
+        "if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN or job.resumed_by:",
+        "if job.resumed_by:",
         _TABLE,
     ),
     SeededBug(

@@ -84,9 +84,8 @@ def _turn_off(seen: Observation, status: SyncIntegrationStatus, run: Run, job: J
         return _be_paused(seen, status, run, now)
     if job.suspended:
         return Step(Phase.TURNING_OFF, status)
-    if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN:
-        return _watch_over(seen, Phase.TURNING_OFF, status, now)
-    if job.resumed_by:  # suspended again, it would be resumed again, without end
+    # What another client has resumed would be resumed again, without end.
+    if seen.integration.spec.off_policy is OffPolicy.FINISH_RUN or job.resumed_by:
         return _watch_over(seen, Phase.TURNING_OFF, status, now)
     if job.suspension_seen:
         # Its controller has not noticed yet that it was resumed: suspended again now, it would look as if at rest.

@@ -62,6 +62,10 @@ class Deletes:
             "(SELECT 1 FROM parked WHERE parked.rid IN (record.rid, link))"
         )
 
+    def any_approved(self) -> bool:
+        """Whether anything is left that an approved run could not do."""
+        return bool(self._db.execute("SELECT EXISTS (SELECT 1 FROM approved)").fetchone()[0])
+
     def forget_approved_but(self, found: Mapping[tuple[int, str], Iterable[int]], partly_read: Container[int]) -> None:
         """Forget approved records that are no longer among those found, by source and reason.
 
@@ -77,9 +81,7 @@ class Deletes:
 
     def not_approved(self, source: int, why: str, rids: Sequence[int]) -> Sequence[int]:
         """The records among these that were not approved for that reason before."""
-        if not self._db.execute("SELECT EXISTS (SELECT 1 FROM approved)").fetchone()[0]:
-            return rids
-        return self._missing("approved", source, why, rids)
+        return self._missing("approved", source, why, rids) if self.any_approved() else rids
 
     def _missing(self, table: Literal["shown", "approved"], source: int, why: str, rids: Iterable[int]) -> list[int]:
         found = self._db.execute(

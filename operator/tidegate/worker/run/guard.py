@@ -58,6 +58,8 @@ def _forget_what_no_longer_waits(
 ) -> None:
     """What an approved run could not do stays approved as long as each later run finds it."""
     cache, partly_read = session.cache, set[int]()
+    if not cache.deletes.any_approved():
+        return
     found: dict[tuple[int, str], Sequence[int]] = {}
     for source in (source for both in session.pairs for source in both.sources):
         found |= {(source.number, "creates"): (), (source.number, "updates"): ()}
